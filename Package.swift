@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One place for what every Swift target is compiled with.
+let settings: [SwiftSetting] = {
+  var settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+  ]
+  // For our own continuous integration: a package that depends on this one must never break on a new compiler's warning.
+  if Context.environment["MULTIPLEX_WARNINGS_AS_ERRORS"] != nil {
+    settings.append(.treatAllWarnings(as: .error))
+  }
+  return settings
+}()
+
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+/// An example is one executable, written on `Multiplex` alone.
+func example(_ name: String, _ folder: String) -> Target {
+  .executableTarget(
+    name: name, dependencies: ["Multiplex", systemPackage], path: "Examples/\(folder)",
+    swiftSettings: settings)
+}
+
+let package = Package(
+  name: "swift-multiplex",
+  products: [
+    .library(name: "Multiplex", targets: ["Multiplex"]),
+    .executable(name: "mux", targets: ["MuxCLI"]),
+    .executable(name: "echo-select", targets: ["echo-select"]),
+    .executable(name: "echo-queued", targets: ["echo-queued"]),
+    .executable(name: "echo-complete", targets: ["echo-complete"]),
+    .executable(name: "echo-client", targets: ["echo-client"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+  ],
+  targets: [
+    .target(name: "CMultiplex"),
+    .target(
+      name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
+    .executableTarget(
+      name: "MuxCLI",
+      dependencies: [
+        "Multiplex", systemPackage,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+    example("echo-select", "EchoSelect"),
+    example("echo-queued", "EchoQueued"),
+    example("echo-complete", "EchoComplete"),
+    example("echo-client", "EchoClient"),
+    .target(
+      name: "TestSupport", dependencies: ["Multiplex", systemPackage], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    .testTarget(
+      name: "MultiplexTests", dependencies: ["Multiplex", "TestSupport", systemPackage],
+      swiftSettings: settings),
+    .testTarget(
+      name: "ProgramTests", dependencies: ["Multiplex", "TestSupport", systemPackage],
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,77 @@
+// The C that Swift can't import by itself: macros, and calls that glibc declares for _GNU_SOURCE only.
+// Headers, no logic: every function below is one call, so that the seam in Swift sees exactly what the kernel answered.
+#ifndef CMULTIPLEX_H
+#define CMULTIPLEX_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+// Constants that the C library's headers define as macros Swift can't read, or that older headers lack.
+static const int32_t cmx_SOCK_STREAM = SOCK_STREAM;
+static const int32_t cmx_SOCK_NONBLOCK = SOCK_NONBLOCK;
+static const int32_t cmx_SOCK_CLOEXEC = SOCK_CLOEXEC;
+static const int32_t cmx_MSG_NOSIGNAL = MSG_NOSIGNAL;
+static const int32_t cmx_MSG_OOB = MSG_OOB;
+static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only, and the same on every architecture but SPARC
+static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
+static const int32_t cmx_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+static const int32_t cmx_O_CLOEXEC = O_CLOEXEC;
+static const int32_t cmx_EFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;
+static const int32_t cmx_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
+static const int32_t cmx_PIPE_FLAGS = O_CLOEXEC | O_NONBLOCK;
+
+// accept4, dup3, pipe2 and ppoll are declared for _GNU_SOURCE only, which the Glibc module isn't built with.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+extern int dup3(int, int, int);
+extern int pipe2(int[2], int);
+extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
+
+static inline int cmx_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
+    return accept4(fd, address, length, flags);
+}
+
+// Variadic in C, which Swift can't call.
+static inline int cmx_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+
+// glibc names the resource by an enumeration in C++ and GNU C only.
+static inline int cmx_getrlimit_nofile(struct rlimit *limit) { return getrlimit(RLIMIT_NOFILE, limit); }
+static inline int cmx_setrlimit_nofile(const struct rlimit *limit) { return setrlimit(RLIMIT_NOFILE, limit); }
+
+static inline int cmx_dup3(int fd, int target, int flags) { return dup3(fd, target, flags); }
+
+static inline int cmx_pipe2(int ends[2], int flags) { return pipe2(ends, flags); }
+
+static inline int cmx_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout) {
+    return ppoll(entries, count, timeout, 0);
+}
+
+// The three bitmaps have as many bits as the caller needs; an fd_set is only their first 1024.
+static inline int cmx_pselect(int count, unsigned long *reading, unsigned long *writing, unsigned long *exceptional,
+                              const struct timespec *timeout) {
+    return pselect(count, (fd_set *)reading, (fd_set *)writing, (fd_set *)exceptional, timeout, 0);
+}
+
+// Through syscall(2), as glibc before 2.35 has no epoll_pwait2; 441 is its number on every architecture.
+static inline int cmx_epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout) {
+    return (int)syscall(441, fd, events, count, timeout, 0, 0);
+}
+
+#endif

@@ -1,0 +1,51 @@
+internal import SystemPackage
+
+/// A host and a port as people write them: "127.0.0.1:9999", "[::1]:9999", "localhost:http".
+///
+/// The host may be an IP address or a name; an empty one, or "*", stands for every address of this machine where a
+/// socket listens, and for this machine itself where one connects.
+public struct HostPort: Hashable, Sendable {
+  /// The IP address or name, without brackets; empty for any.
+  public let host: String
+  /// The port's number, or the name of a service ("http").
+  public let port: String
+
+  /// Splits a text at its last colon.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where there is no port, a number is above 65535, or an IPv6
+  ///   address has no brackets.
+  public init(_ text: String) throws(MultiplexError) {
+    guard let colon = text.lastIndex(of: ":") else {
+      throw Self.malformed(text, "write HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999")
+    }
+    port = String(text[text.index(after: colon)...])
+    guard Self.isPort(port) else {
+      throw Self.malformed(text, "the port is a number from 0 to 65535 or the name of a service")
+    }
+    let name = text[..<colon]
+    if name.hasPrefix("["), name.hasSuffix("]") {
+      host = String(name.dropFirst().dropLast())
+    } else if name.contains(":") {
+      throw Self.malformed(text, "write an IPv6 address in brackets: [::1]:9999")
+    } else {
+      host = name == "*" ? "" : String(name)
+    }
+  }
+
+  private static func isPort(_ text: String) -> Bool {
+    guard let first = text.first else { return false }
+    return text.allSatisfy { $0.isASCII && $0.isNumber } ? UInt16(text) != nil : first.isASCII && first.isLetter
+  }
+
+  private static func malformed(_ text: String, _ advice: String) -> MultiplexError {
+    MultiplexError(
+      call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument, advice: advice)
+  }
+}
+
+extension HostPort: CustomStringConvertible {
+  /// The text, with brackets where the host is an IPv6 address.
+  public var description: String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+}

@@ -1,0 +1,78 @@
+internal import CMultiplex
+internal import SystemPackage
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+extension HostPort {
+  /// What an address is wanted for: it decides what an empty host means.
+  public enum Purpose: Sendable {
+    /// An empty host is this machine itself.
+    case connecting
+    /// An empty host is every address of this machine.
+    case listening
+  }
+
+  /// The addresses of the host, in the order of preference of RFC 6724, each once and at least one.
+  ///
+  /// A name is looked up as the system does it, which may block for many seconds; a numeric address never blocks.
+  ///
+  /// Corresponding C function: `getaddrinfo`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` with the resolver's words.
+  public func resolve(for purpose: Purpose = .connecting) throws(MultiplexError) -> [SocketAddress] {
+    var hints = unsafe addrinfo()
+    unsafe hints.ai_socktype = cmx_SOCK_STREAM
+    unsafe hints.ai_flags = purpose == .listening ? AI_PASSIVE : 0
+    var list: UnsafeMutablePointer<addrinfo>? = nil
+    let status = unsafe getaddrinfo(host.isEmpty ? nil : host, port, &hints, &list)
+    guard status == 0 else { throw unresolved(status) }
+    defer { unsafe freeaddrinfo(list) }
+
+    var addresses: [SocketAddress] = []
+    // getaddrinfo's list: each entry points to the next, the last to nothing; it lives until freeaddrinfo above.
+    var next = unsafe list
+    while let entry = unsafe next {
+      if let raw = unsafe entry.pointee.ai_addr,
+        let address = unsafe SocketAddress(raw, length: entry.pointee.ai_addrlen), !addresses.contains(address)
+      {
+        addresses.append(address)
+      }
+      unsafe next = entry.pointee.ai_next
+    }
+    guard !addresses.isEmpty else { throw unresolved(EAI_NONAME) }
+    return addresses
+  }
+
+  private func unresolved(_ status: Int32) -> MultiplexError {
+    // A static text of the C library.
+    let words = unsafe String(cString: gai_strerror(status))
+    return MultiplexError(
+      call: "getaddrinfo", subject: "'\(self)'", reason: .unknownAddress, errno: .invalidArgument, advice: words)
+  }
+}
+
+extension SocketAddress {
+  /// Reads a numeric address with a port: "127.0.0.1:9999", "[::1]:9999". Names are for ``HostPort/resolve(for:)``.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else.
+  public init(_ text: String) throws(MultiplexError) {
+    let parts = try HostPort(text)
+    if let port = UInt16(parts.port) {
+      if let address = IPv4Address(parts.host) {
+        self = .ipv4(address, port: port)
+        return
+      }
+      if let address = IPv6Address(parts.host) {
+        self = .ipv6(address, port: port)
+        return
+      }
+    }
+    throw MultiplexError(
+      call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
+      advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999")
+  }
+}

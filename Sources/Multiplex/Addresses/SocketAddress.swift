@@ -1,0 +1,35 @@
+/// Where a socket is, or is to be: an IP address with a port, or the path of a Unix socket.
+public enum SocketAddress: Hashable, Sendable {
+  /// An IPv4 address and a port; port 0 lets the kernel choose one.
+  case ipv4(IPv4Address, port: UInt16)
+  /// An IPv6 address and a port; the scope names the interface of a link-local address, 0 elsewhere.
+  case ipv6(IPv6Address, port: UInt16, scope: UInt32 = 0)
+  /// The path of a Unix socket, at most ``maximumPathLength`` bytes; the empty path is a socket without a name, and a
+  /// path that begins with a zero byte lies in Linux's abstract namespace.
+  case unix(path: String)
+
+  /// The longest path of a Unix socket, in bytes.
+  public static let maximumPathLength = 107
+
+  /// The port; nil for a Unix socket.
+  public var port: UInt16? {
+    switch self {
+    case .ipv4(_, let port), .ipv6(_, let port, _): port
+    case .unix: nil
+    }
+  }
+}
+
+extension SocketAddress: CustomStringConvertible {
+  /// The form that ``init(_:)`` reads: "127.0.0.1:9999", "[::1]:9999", or the path of a Unix socket.
+  public var description: String {
+    switch self {
+    case .ipv4(let address, let port): "\(address):\(port)"
+    case .ipv6(let address, let port, 0): "[\(address)]:\(port)"
+    case .ipv6(let address, let port, let scope): "[\(address)%\(scope)]:\(port)"
+    case .unix(let path) where path.isEmpty: "unnamed"
+    case .unix(let path) where path.hasPrefix("\0"): "@\(path.dropFirst())"
+    case .unix(let path): path
+    }
+  }
+}

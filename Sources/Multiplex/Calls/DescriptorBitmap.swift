@@ -1,0 +1,39 @@
+/// A set of descriptors as select takes it: one bit each, in words of the kernel's `long`, and no end at 1024.
+struct DescriptorBitmap {
+  private(set) var words: ContiguousArray<UInt> = []
+
+  subscript(fd: Int32) -> Bool {
+    get {
+      let index = Int(fd) / UInt.bitWidth
+      return index < words.count && words[index] & Self.bit(fd) != 0
+    }
+    set {
+      let index = Int(fd) / UInt.bitWidth
+      if index >= words.count {
+        guard newValue else { return }
+        words.append(contentsOf: repeatElement(0, count: index + 1 - words.count))
+      }
+      if newValue { words[index] |= Self.bit(fd) } else { words[index] &= ~Self.bit(fd) }
+    }
+  }
+
+  /// Makes room for this many descriptors: select reads and writes that many bits.
+  mutating func reserve(_ count: Int32) {
+    let needed = (Int(count) + UInt.bitWidth - 1) / UInt.bitWidth
+    guard words.count < needed else { return }
+    words.append(contentsOf: repeatElement(0, count: needed - words.count))
+  }
+
+  /// One more than the highest descriptor in the set: what select calls `nfds`.
+  var upperBound: Int32 {
+    guard let last = words.lastIndex(where: { $0 != 0 }) else { return 0 }
+    return Int32((last + 1) * UInt.bitWidth - words[last].leadingZeroBitCount)
+  }
+
+  /// Lends the words to a system call.
+  mutating func withWords(_ body: (UnsafeMutablePointer<UInt>?) -> Void) {
+    unsafe words.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress) }
+  }
+
+  private static func bit(_ fd: Int32) -> UInt { 1 << (UInt(fd) % UInt(UInt.bitWidth)) }
+}

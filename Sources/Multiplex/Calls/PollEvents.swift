@@ -1,0 +1,33 @@
+internal import CMultiplex
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// What poll watches a descriptor for, and what it found: the `POLL*` bits of poll(2).
+public struct PollEvents: OptionSet, Hashable, Sendable {
+  /// The bits, as in `struct pollfd`.
+  public let rawValue: Int16
+
+  /// Any bits, known here or not.
+  public init(rawValue: Int16) {
+    self.rawValue = rawValue
+  }
+
+  /// There is something to read, or the end of input (`POLLIN`).
+  public static let `in` = PollEvents(rawValue: Int16(POLLIN))
+  /// There is something urgent, such as out-of-band data (`POLLPRI`).
+  public static let priority = PollEvents(rawValue: Int16(POLLPRI))
+  /// There is room to write (`POLLOUT`).
+  public static let out = PollEvents(rawValue: Int16(POLLOUT))
+  /// The peer has finished sending (`POLLRDHUP`).
+  public static let readHangUp = PollEvents(rawValue: Int16(cmx_POLLRDHUP))
+  /// An error is pending; always watched for (`POLLERR`).
+  public static let error = PollEvents(rawValue: Int16(POLLERR))
+  /// Both directions are at their end; always watched for (`POLLHUP`).
+  public static let hangUp = PollEvents(rawValue: Int16(POLLHUP))
+  /// The descriptor isn't open; always watched for (`POLLNVAL`).
+  public static let invalid = PollEvents(rawValue: Int16(POLLNVAL))
+}

@@ -1,0 +1,44 @@
+internal import SystemPackage
+
+extension OwnedDescriptor {
+  /// Reads what is there, at most as much as the buffer holds.
+  ///
+  /// Corresponding C function: `read`.
+  ///
+  /// - Returns: The number of bytes read; 0 at the end of input; nil if a non-blocking descriptor has nothing now.
+  public func read(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
+    try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
+      try transfer("read", fileDescriptor) { () throws(Errno) in try unsafe Kernel.read(rawDescriptor, buffer) }
+    }
+  }
+
+  /// Writes as much as there is room for.
+  ///
+  /// A pipe without a reader raises SIGPIPE as well, which ends the process unless it is ignored: `signal(SIGPIPE, SIG_IGN)`.
+  ///
+  /// Corresponding C function: `write`.
+  ///
+  /// - Returns: The number of bytes taken; nil if a non-blocking descriptor has no room now.
+  public func write(_ bytes: RawSpan) throws(MultiplexError) -> Int? {
+    try unsafe bytes.withUnsafeBytes { bytes throws(MultiplexError) in
+      try transfer("write", fileDescriptor) { () throws(Errno) in try unsafe Kernel.write(rawDescriptor, bytes) }
+    }
+  }
+}
+
+/// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
+func transfer(
+  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Int
+) throws(MultiplexError) -> Int? {
+  while true {
+    do {
+      return try body()
+    } catch .interrupted {
+      continue
+    } catch .wouldBlock, .resourceTemporarilyUnavailable {
+      return nil
+    } catch {
+      throw MultiplexError(call: call, descriptor: descriptor, errno: error)
+    }
+  }
+}

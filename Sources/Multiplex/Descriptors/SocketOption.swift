@@ -1,0 +1,40 @@
+internal import CMultiplex
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// An option of a socket whose value is a number; switches are 0 and 1.
+///
+/// Corresponding C functions: `getsockopt`, `setsockopt`.
+public struct SocketOption: Hashable, Sendable {
+  /// The protocol layer, such as `SOL_SOCKET`.
+  public let level: Int32
+  /// The option's number within its layer.
+  public let name: Int32
+
+  /// An option that has no name here.
+  public init(level: Int32, name: Int32) {
+    self.level = level
+    self.name = name
+  }
+
+  /// Sends small messages at once instead of collecting them (`TCP_NODELAY`).
+  public static let noDelay = SocketOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY)
+  /// Probes a silent peer (`SO_KEEPALIVE`).
+  public static let keepAlive = SocketOption(level: SOL_SOCKET, name: SO_KEEPALIVE)
+  /// Binds to a port that an earlier connection still occupies (`SO_REUSEADDR`).
+  public static let reuseAddress = SocketOption(level: SOL_SOCKET, name: SO_REUSEADDR)
+  /// Shares a port between several listeners, among which the kernel spreads connections (`SO_REUSEPORT`).
+  public static let reusePort = SocketOption(level: SOL_SOCKET, name: SO_REUSEPORT)
+  /// The kernel's receive buffer, in bytes; Linux doubles what is set (`SO_RCVBUF`).
+  public static let receiveBuffer = SocketOption(level: SOL_SOCKET, name: SO_RCVBUF)
+  /// The kernel's send buffer, in bytes; Linux doubles what is set (`SO_SNDBUF`).
+  public static let sendBuffer = SocketOption(level: SOL_SOCKET, name: SO_SNDBUF)
+  /// An IPv6 listener takes no IPv4 connections (`IPV6_V6ONLY`).
+  public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
+  /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).
+  public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
+}

@@ -1,0 +1,39 @@
+internal import SystemPackage
+
+/// What the kernel's error numbers mean for the caller, in one table.
+extension MultiplexError {
+  static func reason(of errno: Errno, from call: String) -> Reason {
+    switch (call, errno) {
+    case (_, .badFileDescriptor): .notOpen
+    case (_, .tooManyOpenFiles), (_, .tooManyOpenFilesInSystem): .openFileLimit
+    case ("epoll_ctl", .fileExists): .alreadyRegistered
+    case ("epoll_ctl", .noSuchFileOrDirectory): .notRegistered
+    case ("epoll_ctl", .notPermitted): .notPollable
+    case (_, .invalidArgument): .invalidArgument
+    default: .system
+    }
+  }
+
+  static func advice(on errno: Errno, from call: String) -> String? {
+    switch (call, errno) {
+    case (_, .badFileDescriptor): "the descriptor isn't open: was it closed before it was unregistered?"
+    case (_, .tooManyOpenFiles): "this process may open no more files: raise the limit (ulimit -n) or close some"
+    case (_, .tooManyOpenFilesInSystem): "the system may open no more files: raise fs.file-max or close some"
+    case ("epoll_ctl", .fileExists): "modify the registration, or remove it first"
+    case ("epoll_ctl", .noSuchFileOrDirectory): "add the descriptor first"
+    case ("epoll_ctl", .notPermitted):
+      "epoll can't wait for regular files and directories, which are always ready: use them at once, or use poll"
+    case ("epoll_ctl", .noSpace): "the user has too many epoll registrations: raise fs.epoll.max_user_watches"
+    case ("bind", .addressInUse): "something listens there already: stop it, or choose another port or path"
+    case ("bind", .permissionDenied): "ports below 1024 and the folders of others need more rights: choose another"
+    case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
+    case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
+    case ("connect", .connectionRefused): "nothing listens there: is the server running?"
+    case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
+    case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"
+    case ("pselect", .invalidArgument), ("ppoll", .invalidArgument):
+      "more descriptors than the process may have open, or a negative timeout"
+    default: nil
+    }
+  }
+}

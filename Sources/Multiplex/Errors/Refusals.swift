@@ -1,0 +1,21 @@
+internal import SystemPackage
+
+/// What this package refuses by itself, without asking the kernel.
+extension MultiplexError {
+  /// - Parameter what: "poller", "socket".
+  static func closed(_ what: String, for call: String) -> MultiplexError {
+    MultiplexError(
+      call: call, reason: .closed, errno: .badFileDescriptor,
+      advice: "a closed \(what) can't be used any more; make another")
+  }
+
+  static func notRegistered(_ descriptor: FileDescriptor, for call: String) -> MultiplexError {
+    MultiplexError(
+      call: call, descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
+      advice: "register it first")
+  }
+
+  static func outOfRange(_ argument: String, for call: String, advice: String) -> MultiplexError {
+    MultiplexError(call: call, subject: argument, reason: .invalidArgument, errno: .invalidArgument, advice: advice)
+  }
+}

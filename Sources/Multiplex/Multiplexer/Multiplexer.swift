@@ -1,0 +1,191 @@
+public import SystemPackage
+
+/// Waits for many descriptors at once and keeps something of the caller's with each: the counterpart of Python's
+/// `selectors`.
+///
+///     let multiplexer = try Multiplexer<Connection>()
+///     try multiplexer.register(socket, for: .read, attachment: connection)
+///     for event in try multiplexer.wait() { event.registration.attachment.handle(event) }
+///
+/// What ``Poller`` says about modes, closed descriptors, threads and errors holds here too.
+public final class Multiplexer<Attachment> {
+  /// A registered descriptor.
+  public struct Registration {
+    /// The descriptor.
+    public let descriptor: FileDescriptor
+    /// What it is watched for.
+    public fileprivate(set) var interest: Interest
+    /// When it is reported.
+    public fileprivate(set) var mode: TriggerMode
+    /// What the caller keeps with it.
+    public fileprivate(set) var attachment: Attachment
+  }
+
+  private let poller: Poller
+  fileprivate private(set) var table: [FileDescriptor: Registration] = [:]
+
+  /// Makes a multiplexer without descriptors.
+  ///
+  /// - Throws: What keeps the backend from working here: see ``Poller/init(backend:)``.
+  public init(backend: Poller.Backend = .automatic) throws(MultiplexError) {
+    poller = try Poller(backend: backend)
+  }
+
+  /// How this multiplexer waits.
+  public var backend: Poller.Backend { poller.backend }
+
+  /// Ends a wait from any thread.
+  public var waker: Waker { poller.waker }
+
+  /// Whether ``close()`` has been called.
+  public var isClosed: Bool { poller.isClosed }
+
+  /// Forgets all descriptors and attachments. Further calls do nothing.
+  public func close() {
+    poller.close()
+    table = [:]
+  }
+}
+
+// MARK: - Registering
+
+extension Multiplexer {
+  /// Watches a descriptor, which is lent: unregister it before it is closed.
+  ///
+  /// - Throws: As ``Poller/register(_:for:mode:token:)`` does. A failed registration leaves nothing behind.
+  public func register(
+    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
+    attachment: Attachment
+  ) throws(MultiplexError) {
+    let key = descriptor.fileDescriptor
+    try poller.register(key, for: interest, mode: mode)
+    table[key] = Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment)
+  }
+
+  /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event.
+  ///
+  /// If it fails, because the descriptor was closed, the descriptor is no longer registered.
+  ///
+  /// - Throws: As ``Poller/modify(_:for:mode:)`` does.
+  public func modify(
+    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil
+  ) throws(MultiplexError) {
+    let key = descriptor.fileDescriptor
+    do {
+      try poller.modify(key, for: interest, mode: mode)
+    } catch {
+      table[key] = nil
+      throw error
+    }
+    table[key]?.interest = interest
+    if let mode { table[key]?.mode = mode }
+  }
+
+  /// Replaces what is kept with a descriptor, without a system call.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
+  public func modify(
+    _ descriptor: borrowing some Selectable & ~Copyable, attachment: Attachment
+  ) throws(MultiplexError) {
+    let key = descriptor.fileDescriptor
+    guard table[key] != nil else { throw poller.refusal(of: key, for: "Multiplexer.modify") }
+    table[key]?.attachment = attachment
+  }
+
+  /// Forgets a descriptor. It is no error if it was closed, or its number taken by another file, in the meantime.
+  ///
+  /// - Returns: What was kept with it.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
+  @discardableResult
+  public func unregister(
+    _ descriptor: borrowing some Selectable & ~Copyable
+  ) throws(MultiplexError) -> Attachment {
+    let key = descriptor.fileDescriptor
+    guard let registration = table[key] else { throw poller.refusal(of: key, for: "Multiplexer.unregister") }
+    try poller.unregister(key)
+    table[key] = nil
+    return registration.attachment
+  }
+}
+
+// MARK: - Looking up
+
+extension Multiplexer {
+  /// The registrations by descriptor: a view that shows what is registered at the time it is read.
+  public var registrations: Registrations { Registrations(multiplexer: self) }
+
+  /// The registration of a descriptor; nil if it isn't registered.
+  public subscript(_ descriptor: some Selectable) -> Registration? {
+    table[descriptor.fileDescriptor]
+  }
+
+  /// A live, read-only view of what is registered.
+  public struct Registrations: Sequence {
+    let multiplexer: Multiplexer
+
+    /// How many descriptors are registered.
+    public var count: Int { multiplexer.table.count }
+
+    /// Whether no descriptor is registered.
+    public var isEmpty: Bool { multiplexer.table.isEmpty }
+
+    /// The registration of a descriptor; nil if it isn't registered.
+    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer.table[descriptor] }
+
+    /// Visits the registrations of this moment, in no particular order; they may change meanwhile.
+    public func makeIterator() -> some IteratorProtocol<Registration> {
+      multiplexer.table.values.makeIterator()
+    }
+  }
+}
+
+extension Multiplexer.Registrations where Attachment: Equatable {
+  /// The registrations that an attachment is kept with, found by looking at all of them.
+  public func attached(to attachment: Attachment) -> [Multiplexer.Registration] {
+    filter { $0.attachment == attachment }
+  }
+}
+
+// MARK: - Waiting
+
+extension Multiplexer {
+  /// A registered descriptor that is ready.
+  public struct Event {
+    /// The descriptor, and what is kept with it.
+    public let registration: Registration
+    /// What it is ready for; never empty.
+    public let readiness: Readiness
+  }
+
+  /// What one wait has found: see ``Poller/Events``.
+  public struct Events: Sequence {
+    let multiplexer: Multiplexer
+    let events: Poller.Events
+
+    /// Whether ``Waker/wake()`` was called since the wait before.
+    public var wasWoken: Bool { events.wasWoken }
+
+    /// Whether there is no event, or none is left.
+    public var isEmpty: Bool { events.isEmpty }
+
+    /// Visits the events that are still due.
+    public func makeIterator() -> some IteratorProtocol<Event> {
+      events.lazy.compactMap { [multiplexer] event in
+        multiplexer.table[event.descriptor].map { Event(registration: $0, readiness: event.readiness) }
+      }.makeIterator()
+    }
+  }
+
+  /// Waits until a descriptor is ready, somebody wakes the multiplexer, or the time is up: see ``Poller/wait(timeout:)``.
+  public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
+    Events(multiplexer: self, events: try poller.wait(timeout: timeout))
+  }
+
+  /// Waits until a moment instead of for a time.
+  public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
+    Events(multiplexer: self, events: try poller.wait(until: deadline))
+  }
+}
+
+@available(*, unavailable, message: "A multiplexer is used by one thread at a time; its waker is for the others")
+extension Multiplexer: Sendable {}

@@ -1,0 +1,136 @@
+internal import CMultiplex
+internal import SystemPackage
+
+extension Poller.Backend {
+  /// Linux's epoll: a wait costs time in proportion to what is ready, however many descriptors there are.
+  public static let epoll = Self(
+    name: "epoll", emulatedModes: [], summary: "cost grows with the ready descriptors",
+    implementation: EpollBackend.self)
+}
+
+/// Readiness from epoll. The kernel has all three modes; this class sees to what goes wrong when descriptors are
+/// closed while they are registered.
+final class EpollBackend: ReadinessBackend {
+  /// More than are ready at once in most turns; what is left over comes first in the next.
+  private static let batch = 1024
+
+  private let epoll: Epoll
+  /// The one mode whose registrations are kept here; nil for all.
+  private let mode: TriggerMode?
+  private var lastSweep: ContinuousClock.Instant?
+
+  convenience init() throws(MultiplexError) {
+    try self.init(only: nil)
+  }
+
+  init(only mode: TriggerMode?) throws(MultiplexError) {
+    epoll = try Epoll()
+    self.mode = mode
+  }
+
+  /// Readable when a wait would find something.
+  var fileDescriptor: FileDescriptor { epoll.fileDescriptor }
+
+  func add(_ registration: Registration) throws(MultiplexError) {
+    // EEXIST: the number was registered, closed behind our back, and is the same file again.
+    try control(EPOLL_CTL_ADD, otherwise: (.fileExists, EPOLL_CTL_MOD), registration)
+  }
+
+  func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
+    // ENOENT: the number was closed behind our back, and is another file by now.
+    try control(EPOLL_CTL_MOD, otherwise: (.noSuchFileOrDirectory, EPOLL_CTL_ADD), registration)
+  }
+
+  func remove(_ registration: Registration) {
+    // Fails where the descriptor was closed: the kernel has forgotten it then, or a wait will find it stale.
+    try? epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
+  }
+
+  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    let count: Int
+    do {
+      count = try epoll.wait(timeout: timeout, atMost: Self.batch)
+    } catch {
+      throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
+    }
+    var foundStale = false
+    for index in 0..<count {
+      let event = epoll[index]
+      let verdict = registry.report(RegistrationKey(packed: event.data), Readiness(event.events))
+      foundStale = foundStale || verdict == .stale
+    }
+    if foundStale { try rebuild(registry) }
+    if count == 0, timeout != .zero { sweep(&registry) }
+  }
+
+  private func control(
+    _ operation: Int32, otherwise: (on: Errno, operation: Int32), _ registration: Registration
+  ) throws(MultiplexError) {
+    let events = EpollEvents(registration.interest, registration.mode)
+    do {
+      do {
+        try epoll.control(operation, registration.descriptor, events, registration.key.packed)
+      } catch  where error == otherwise.on {
+        try epoll.control(otherwise.operation, registration.descriptor, events, registration.key.packed)
+      }
+    } catch {
+      let descriptor = FileDescriptor(rawValue: registration.descriptor)
+      throw MultiplexError(call: "epoll_ctl", descriptor: descriptor, errno: error)
+    }
+  }
+
+  /// Starts over with an empty set. The kernel reports a registration that was removed: its descriptor was closed
+  /// before, while a duplicate of it lives on, so that nothing can take it out of the set any more.
+  private func rebuild(_ registry: Registry) throws(MultiplexError) {
+    try epoll.startOver()
+    for registration in own(registry) {
+      // Those that were closed are left to the sweep.
+      try? add(registration)
+    }
+  }
+
+  /// Looks for descriptors that were closed while they were registered: the kernel doesn't tell. Done by waits that
+  /// found nothing, and not too often, as it takes time in proportion to all registrations.
+  func sweep(_ registry: inout Registry) {
+    let now = ContinuousClock.now
+    if let lastSweep, now - lastSweep < .seconds(1) { return }
+    lastSweep = now
+    for registration in own(registry) where !Kernel.isOpen(registration.descriptor) {
+      _ = registry.report(registration.key, .invalid)
+    }
+  }
+
+  /// The registrations that this instance is to report.
+  private func own(_ registry: Registry) -> [Registration] {
+    registry.registrations.filter { $0.isArmed && (mode == nil || mode == $0.mode) }
+  }
+}
+
+extension EpollEvents {
+  init(_ interest: Interest, _ mode: TriggerMode) {
+    var events: EpollEvents =
+      switch mode {
+      case .level: []
+      case .edge: .edgeTriggered
+      case .oneShot: .oneShot
+      }
+    // The end of input matters only to those who read; to others it would be a level that never falls.
+    if interest.contains(.read) { events.formUnion([.in, .readHangUp]) }
+    if interest.contains(.write) { events.insert(.out) }
+    if interest.contains(.priority) { events.insert(.priority) }
+    self = events
+  }
+}
+
+extension Readiness {
+  init(_ events: EpollEvents) {
+    var readiness: Readiness = []
+    if events.contains(.in) { readiness.insert(.readable) }
+    if events.contains(.out) { readiness.insert(.writable) }
+    if events.contains(.priority) { readiness.insert(.priority) }
+    if events.contains(.readHangUp) { readiness.insert(.readClosed) }
+    if events.contains(.hangUp) { readiness.insert(.hangUp) }
+    if events.contains(.error) { readiness.insert(.error) }
+    self = readiness
+  }
+}

@@ -1,0 +1,24 @@
+/// What a poller asks of the kernel, as one of its system calls can do it.
+///
+/// The contract. A poller has checked what can be checked without the kernel: the poller is open, the descriptor is not
+/// negative, `add` gets descriptors that aren't registered, the others such as are. A backend
+/// - throws from `add` and `modify` where the descriptor isn't open (``MultiplexError/Reason/notOpen``) or can't be
+///   waited for, and has then changed nothing;
+/// - never fails to `remove`, be the descriptor closed or another file by now;
+/// - waits once: until something is ready, the time is up, or a signal interrupts it (`EINTR`, thrown);
+/// - reports what it finds to the registry, each descriptor at most once a wait, with all it is ready for, errors and
+///   hang-ups included, and heeds the verdict;
+/// - gives each ``TriggerMode`` the one meaning that is written there.
+protocol ReadinessBackend: AnyObject, SendableMetatype {
+  /// Prepares to wait.
+  init() throws(MultiplexError)
+
+  func add(_ registration: Registration) throws(MultiplexError)
+
+  func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError)
+
+  func remove(_ registration: Registration)
+
+  /// - Parameter timeout: nil waits without limit; never negative.
+  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError)
+}

@@ -1,0 +1,147 @@
+internal import SystemPackage
+
+extension Poller.Backend {
+  /// The oldest way, with bitmaps as long as the highest descriptor; not limited to 1024 of them here.
+  public static let select = Self(
+    name: "select", emulatedModes: [.edge, .oneShot], summary: "cost grows with the highest descriptor",
+    implementation: SelectBackend.self)
+}
+
+/// Readiness from select, which finds out that something is the matter, and poll, asked about those descriptors alone,
+/// which tells what: select can't tell a hang-up or an error from bytes to read.
+final class SelectBackend: ReadinessBackend {
+  /// How often to look for hang-ups that select can't wait for: see `wait`.
+  private static let hangUpInterval = Duration.milliseconds(100)
+
+  private var watched = DescriptorBitmaps()
+  private var edges = EdgeTriggers()
+
+  init() {}
+
+  func add(_ registration: Registration) throws(MultiplexError) {
+    if registration.mode == .edge {
+      try edges.add(registration)
+      if let descriptor = edges.descriptor { watched.reading[descriptor] = true }
+    } else {
+      try checkOpen(registration)
+      watch(registration)
+    }
+  }
+
+  func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
+    switch (previous.mode, registration.mode) {
+    case (.edge, .edge):
+      try edges.modify(registration, replacing: previous)
+    case (.edge, _), (_, .edge):
+      remove(previous)
+      try add(registration)
+    default:
+      try checkOpen(registration)
+      watch(registration)
+    }
+  }
+
+  func remove(_ registration: Registration) {
+    if registration.mode == .edge {
+      edges.remove(registration)
+    } else {
+      watched.remove(registration.descriptor)
+    }
+  }
+
+  /// Everything is in the set of those to read, whatever the interest: select reports hang-ups there and nowhere else.
+  private func watch(_ registration: Registration) {
+    watched.reading[registration.descriptor] = true
+    watched.writing[registration.descriptor] = registration.interest.contains(.write)
+    watched.exceptional[registration.descriptor] = registration.interest.contains(.priority)
+  }
+
+  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    let deadline = Deadline(after: timeout)
+    let found = try report(timeout, to: &registry, without: [])
+    guard case .unwanted(let unwanted) = found else { return }
+    // Those have bytes to read that nobody asked for, and would end each select at once. For the rest of this wait
+    // they are left out of the set of those to read, and looked at now and then, as they may hang up.
+    var rest = deadline.remaining
+    while rest != .zero {
+      let slice = min(rest ?? Self.hangUpInterval, Self.hangUpInterval)
+      if case .reported = try report(slice, to: &registry, without: unwanted) { return }
+      if case .reported = try report(.zero, to: &registry, without: []) { return }
+      rest = deadline.remaining
+    }
+  }
+
+  private enum Found {
+    case reported
+    case nothing
+    /// Descriptors that are readable, though nobody is interested in that.
+    case unwanted([Int32])
+  }
+
+  /// One select, and what poll says about the descriptors that it found.
+  private func report(
+    _ timeout: Duration?, to registry: inout Registry, without unread: [Int32]
+  ) throws(MultiplexError) -> Found {
+    var ready = watched
+    for fd in unread { ready.reading[fd] = false }
+    do {
+      guard try ready.wait(timeout: timeout) > 0 else {
+        if timeout != .zero { edges.sweep(&registry) }
+        return .nothing
+      }
+    } catch .badFileDescriptor {
+      // One was closed while it was registered. Poll, asked about all, finds which.
+      ready = watched
+    } catch {
+      throw MultiplexError(call: "pselect", errno: error)
+    }
+    return try report(ready.descriptors, to: &registry)
+  }
+
+  private func report(_ suspects: [Int32], to registry: inout Registry) throws(MultiplexError) -> Found {
+    var details = PollSet()
+    for fd in suspects {
+      let events = registry[fd].map { PollEvents($0.interest) } ?? .in
+      try details.register(FileDescriptor(rawValue: fd), for: events)
+    }
+    var unwanted = Set(suspects)
+    for event in try details.poll(timeout: .zero) {
+      let fd = event.descriptor.rawValue
+      unwanted.remove(fd)
+      if fd == edges.descriptor {
+        try edges.collect(&registry)
+      } else if registry.report(fd, Readiness(event.events)) != .watchOn {
+        watched.remove(fd)
+      }
+    }
+    return unwanted.count < suspects.count ? .reported : .unwanted(Array(unwanted))
+  }
+}
+
+extension DescriptorBitmaps {
+  /// Those that are in any of the sets.
+  fileprivate var descriptors: [Int32] {
+    var descriptors: [Int32] = []
+    let count = max(reading.words.count, writing.words.count, exceptional.words.count)
+    for index in 0..<count {
+      var bits = reading.word(index) | writing.word(index) | exceptional.word(index)
+      while bits != 0 {
+        descriptors.append(Int32(index * UInt.bitWidth + bits.trailingZeroBitCount))
+        bits &= bits - 1
+      }
+    }
+    return descriptors
+  }
+
+  fileprivate mutating func remove(_ fd: Int32) {
+    reading[fd] = false
+    writing[fd] = false
+    exceptional[fd] = false
+  }
+}
+
+extension DescriptorBitmap {
+  fileprivate func word(_ index: Int) -> UInt {
+    index < words.count ? words[index] : 0
+  }
+}

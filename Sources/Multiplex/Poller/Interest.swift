@@ -1,0 +1,39 @@
+/// What a descriptor is watched for: reading, writing, priority data, or several of them, but never nothing.
+///
+///     try poller.register(socket, for: .read | .write)
+///
+/// Errors and hang-ups are reported whatever the interest is.
+public struct Interest: Hashable, Sendable {
+  let bits: UInt8
+
+  /// Bytes, connections or the end of input to read.
+  public static let read = Interest(bits: 1)
+  /// Room to write.
+  public static let write = Interest(bits: 2)
+  /// Something exceptional, such as TCP's out-of-band data: the third set of select.
+  public static let priority = Interest(bits: 4)
+
+  /// What either is interested in.
+  public static func | (left: Interest, right: Interest) -> Interest {
+    Interest(bits: left.bits | right.bits)
+  }
+
+  /// Whether all of another interest is part of this one.
+  public func contains(_ other: Interest) -> Bool {
+    bits & other.bits == other.bits
+  }
+
+  /// What is left without another interest; nil if that is nothing.
+  public func removing(_ other: Interest) -> Interest? {
+    let rest = bits & ~other.bits
+    return rest == 0 ? nil : Interest(bits: rest)
+  }
+}
+
+extension Interest: CustomStringConvertible {
+  /// The names, with bars between: "read|write".
+  public var description: String {
+    let names: [(Interest, String)] = [(.read, "read"), (.write, "write"), (.priority, "priority")]
+    return names.filter { contains($0.0) }.map(\.1).joined(separator: "|")
+  }
+}

@@ -1,0 +1,261 @@
+public import SystemPackage
+
+/// Waits for many descriptors at once, in whichever way the kernel offers.
+///
+///     let poller = try Poller()
+///     try poller.register(socket, for: .read, token: 7)
+///     for event in try poller.wait(timeout: .seconds(1)) where event.isReadable { ... }
+///
+/// Everything means the same on every backend. A descriptor is registered once, with an interest, a mode and a number
+/// of the caller's. Errors, hang-ups and closed descriptors are reported whatever the interest; an event is never empty.
+///
+/// - Unregister a descriptor before it is closed. One that was closed all the same is reported as
+///   ``Readiness/invalid``, once, and can still be unregistered. The kernel forgets it in silence with epoll, and in
+///   edge mode; there it is found by a wait that runs into its timeout, within a second or so.
+/// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads.
+/// - After a `fork` the child must not use its parent's poller: with epoll, both would change one set.
+public final class Poller {
+  /// How this poller waits.
+  public let backend: Backend
+  /// Ends a wait from any thread.
+  public let waker: Waker
+
+  /// Nil once the poller is closed.
+  private var driver: (any ReadinessBackend)?
+  private var registry = Registry()
+  /// Counts the waits, so that a batch of events can tell whether it is still valid.
+  private var turn: UInt64 = 0
+
+  /// Makes a poller without descriptors.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``, or what else keeps the backend from working here: see
+  ///   ``Backend/unavailability``.
+  public init(backend: Backend = .automatic) throws(MultiplexError) {
+    self.backend = backend
+    waker = try Waker()
+    let driver = try backend.implementation.init()
+    registry.waker = waker.rawDescriptor
+    let registration = registry.insert(
+      waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
+    try driver.add(registration)
+    self.driver = driver
+  }
+
+  deinit {
+    close()
+  }
+
+  /// How many descriptors are registered.
+  public var count: Int { isClosed ? 0 : registry.count - 1 }
+
+  /// Whether ``close()`` has been called.
+  public var isClosed: Bool { driver == nil }
+
+  /// Forgets all descriptors, and closes those that were handed over. Further calls do nothing.
+  public func close() {
+    guard driver != nil else { return }
+    driver = nil
+    turn += 1
+    for registration in registry.registrations where registration.isOwned {
+      _ = OwnedDescriptor(adopting: registration.descriptor)
+    }
+    registry = Registry()
+  }
+}
+
+// MARK: - Registering
+
+extension Poller {
+  /// Watches a descriptor, which is lent: unregister it before it is closed.
+  ///
+  /// A failed registration leaves nothing behind.
+  ///
+  /// - Parameters:
+  ///   - token: Comes back with each event.
+  /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
+  ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
+  ///   ``MultiplexError/Reason/closed``.
+  public func register(
+    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
+    token: UInt64 = 0
+  ) throws(MultiplexError) {
+    try add(descriptor.fileDescriptor, interest, mode, token, isOwned: false)
+  }
+
+  /// Watches a descriptor and takes it over: it can't be closed while it is registered.
+  ///
+  /// ``unregister(_:)`` closes it, and so does closing the poller; ``take(_:)`` gives it back. A registration that
+  /// fails closes it too.
+  ///
+  /// - Returns: The descriptor, lent, for reading and writing.
+  /// - Throws: As ``register(_:for:mode:token:)`` does.
+  @discardableResult
+  public func register(
+    owning descriptor: consuming OwnedDescriptor, for interest: Interest, mode: TriggerMode = .level,
+    token: UInt64 = 0
+  ) throws(MultiplexError) -> FileDescriptor {
+    try add(descriptor.fileDescriptor, interest, mode, token, isOwned: true)
+    return descriptor.release()
+  }
+
+  /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event. In edge mode, what is
+  /// ready now counts as new.
+  ///
+  /// If it fails, because the descriptor was closed, the descriptor is no longer registered.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.
+  public func modify(
+    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil
+  ) throws(MultiplexError) {
+    let (driver, previous) = try registered(descriptor.fileDescriptor, for: "Poller.modify")
+    var registration = previous
+    registration.interest = interest
+    registration.mode = mode ?? previous.mode
+    registration.isArmed = true
+    registry.update(registration)
+    do {
+      try driver.modify(registration, replacing: previous)
+    } catch {
+      remove(previous, from: driver)
+      throw error
+    }
+  }
+
+  /// Forgets a descriptor, and closes it if it was handed over. Events that were pending for it are dropped.
+  ///
+  /// It is no error if the descriptor was closed, or its number taken by another file, in the meantime.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
+  public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
+    let (driver, registration) = try registered(descriptor.fileDescriptor, for: "Poller.unregister")
+    remove(registration, from: driver)
+  }
+
+  /// Forgets a descriptor that was handed over, and gives it back.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
+  public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
+    let (driver, registration) = try registered(descriptor, for: "Poller.take")
+    guard registration.isOwned else {
+      throw MultiplexError(
+        call: "Poller.take", descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
+        advice: "the descriptor was only lent to the poller: unregister it")
+    }
+    forget(registration, in: driver)
+    return OwnedDescriptor(adopting: descriptor)
+  }
+
+  private func add(
+    _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
+  ) throws(MultiplexError) {
+    let driver = try open(for: "Poller.register")
+    guard descriptor.rawValue >= 0 else {
+      throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
+    }
+    guard registry[descriptor.rawValue] == nil else {
+      throw MultiplexError(
+        call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
+        advice: "modify the registration, or unregister it first")
+    }
+    let registration = registry.insert(
+      descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
+    do {
+      try driver.add(registration)
+    } catch {
+      registry.remove(descriptor.rawValue)
+      throw error
+    }
+  }
+
+  private func remove(_ registration: Registration, from driver: any ReadinessBackend) {
+    forget(registration, in: driver)
+    if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
+  }
+
+  private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
+    driver.remove(registration)
+    registry.remove(registration.descriptor)
+  }
+
+  private func registered(
+    _ descriptor: FileDescriptor, for call: String
+  ) throws(MultiplexError) -> (any ReadinessBackend, Registration) {
+    let driver = try open(for: call)
+    guard descriptor.rawValue != waker.rawDescriptor, let registration = registry[descriptor.rawValue] else {
+      throw refusal(of: descriptor, for: call)
+    }
+    return (driver, registration)
+  }
+
+  /// Why nothing can be done about a descriptor that isn't registered.
+  func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
+    isClosed ? .closed("poller", for: call) : .notRegistered(descriptor, for: call)
+  }
+
+  private func open(for call: String) throws(MultiplexError) -> any ReadinessBackend {
+    guard let driver else {
+      throw .closed("poller", for: call)
+    }
+    return driver
+  }
+}
+
+// MARK: - Waiting
+
+extension Poller {
+  /// Waits until a descriptor is ready, somebody wakes the poller, or the time is up.
+  ///
+  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it goes on with the time left.
+  ///
+  /// - Parameter timeout: nil waits without limit; zero and less don't wait. A wait never ends before its time.
+  /// - Returns: What is ready, valid until the next wait; nothing when the time is up or the poller was only woken.
+  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says (ENOMEM).
+  public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
+    try wait(until: Deadline(after: timeout))
+  }
+
+  /// Waits as ``wait(timeout:)`` does, until a moment instead of for a time.
+  public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
+    try wait(until: Deadline(at: deadline))
+  }
+
+  private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
+    let driver = try open(for: "Poller.wait")
+    turn += 1
+    registry.beginTurn()
+    var timeout = deadline.remaining
+    while true {
+      do {
+        try driver.wait(timeout: timeout, registry: &registry)
+      } catch  where error.errno == .interrupted {
+        timeout = deadline.remaining
+        continue
+      } catch {
+        throw error
+      }
+      if registry.wasWoken { waker.reset() }
+      let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
+      if isOver { return Events(poller: self, turn: turn, wasWoken: registry.wasWoken) }
+      timeout = deadline.remaining
+    }
+  }
+
+  /// The next finding of a wait that is still due.
+  func nextEvent(of turn: UInt64, after index: inout Int) -> Event? {
+    guard turn == self.turn else { return nil }
+    while index < registry.findings.count {
+      let finding = registry.findings[index]
+      index += 1
+      guard let registration = registry[finding.key] else { continue }
+      // What the interest has been narrowed to since then.
+      let readiness = finding.readiness.intersection(Readiness(of: registration.interest))
+      guard !readiness.isEmpty else { continue }
+      return Event(
+        descriptor: FileDescriptor(rawValue: finding.key.descriptor), token: registration.token, readiness: readiness)
+    }
+    return nil
+  }
+}
+
+@available(*, unavailable, message: "A poller is used by one thread at a time; its waker is for the others")
+extension Poller: Sendable {}

@@ -1,0 +1,48 @@
+/// What a descriptor was found ready for.
+public struct Readiness: OptionSet, Hashable, Sendable {
+  /// The bits; their values belong to this package.
+  public let rawValue: UInt8
+
+  /// Any bits.
+  public init(rawValue: UInt8) {
+    self.rawValue = rawValue
+  }
+
+  /// There are bytes or connections to read, or the end of input.
+  public static let readable = Readiness(rawValue: 1)
+  /// There is room to write, or a connection has come about or failed.
+  public static let writable = Readiness(rawValue: 2)
+  /// Something exceptional has happened: out-of-band data have arrived, for example.
+  public static let priority = Readiness(rawValue: 4)
+  /// The peer has finished sending; what it sent before may still be there to read.
+  public static let readClosed = Readiness(rawValue: 8)
+  /// Both directions are at their end, or the other end of a pipe is gone. Reported whatever the interest.
+  public static let hangUp = Readiness(rawValue: 16)
+  /// An error is pending; the next read or write tells which. Reported whatever the interest.
+  public static let error = Readiness(rawValue: 32)
+  /// The descriptor was closed while it was registered. Reported once, whatever the interest.
+  public static let invalid = Readiness(rawValue: 64)
+
+  /// Reported whatever the interest.
+  static let always: Readiness = [.hangUp, .error, .invalid]
+
+  /// What an interest lets through.
+  init(of interest: Interest) {
+    var readiness = Readiness.always
+    if interest.contains(.read) { readiness.formUnion([.readable, .readClosed]) }
+    if interest.contains(.write) { readiness.insert(.writable) }
+    if interest.contains(.priority) { readiness.insert(.priority) }
+    self = readiness
+  }
+}
+
+extension Readiness: CustomStringConvertible {
+  /// The names, with bars between: "readable|hang-up".
+  public var description: String {
+    let names: [(Readiness, String)] = [
+      (.readable, "readable"), (.writable, "writable"), (.priority, "priority"), (.readClosed, "read-closed"),
+      (.hangUp, "hang-up"), (.error, "error"), (.invalid, "invalid"),
+    ]
+    return names.filter { contains($0.0) }.map(\.1).joined(separator: "|")
+  }
+}

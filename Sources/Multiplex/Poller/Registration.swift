@@ -1,0 +1,13 @@
+/// What a poller knows of one registered descriptor.
+struct Registration {
+  let key: RegistrationKey
+  var interest: Interest
+  var mode: TriggerMode
+  let token: UInt64
+  /// Whether the descriptor was handed over, and is to be closed here.
+  let isOwned: Bool
+  /// Whether it is reported at all: not so after a one-shot event, or once it was found closed, until it is modified.
+  var isArmed = true
+
+  var descriptor: Int32 { key.descriptor }
+}

@@ -1,0 +1,54 @@
+internal import SystemPackage
+internal import Synchronization
+
+/// Ends a poller's wait, from any thread.
+///
+/// Wakes are coalesced: however many come before the poller is back from its wait, they cost one system call and end
+/// one wait. None is lost: one that comes while the poller isn't waiting ends the next wait at once. What was written
+/// to memory before a wake can be read after the wait that it ended. Waking a closed poller does nothing.
+public final class Waker: Sendable {
+  private let descriptor: OwnedDescriptor
+  private let isPending = Atomic(false)
+
+  init() throws(MultiplexError) {
+    do {
+      descriptor = OwnedDescriptor(adopting: try Kernel.eventfd())
+    } catch {
+      throw MultiplexError(call: "eventfd", errno: error)
+    }
+  }
+
+  /// Ends the wait that is under way, or else the next one.
+  ///
+  /// Corresponding C function: `write` to an `eventfd`.
+  public func wake() {
+    guard !isPending.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    var one: UInt64 = 1
+    unsafe withUnsafeBytes(of: &one) { bytes in
+      // The counter can't overflow, as it is raised once between two waits; an interruption is the one thing to repeat.
+      while true {
+        do {
+          _ = try unsafe Kernel.write(descriptor.rawDescriptor, bytes)
+          return
+        } catch Errno.interrupted {
+          continue
+        } catch {
+          return
+        }
+      }
+    }
+  }
+
+  /// Makes the next wake count again. Whoever wakes from here on writes anew.
+  func reset() {
+    var count: UInt64 = 0
+    // Reading takes the counter back to zero. If there is nothing to read, there is nothing to take back.
+    _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in
+      try? unsafe Kernel.read(descriptor.rawDescriptor, bytes)
+    }
+    _ = isPending.exchange(false, ordering: .acquiringAndReleasing)
+  }
+
+  /// Readable while a wake is pending.
+  var rawDescriptor: Int32 { descriptor.rawDescriptor }
+}

@@ -1,0 +1,31 @@
+/// The moment at which a wait ends. It survives interruptions: what is left is counted anew each time.
+struct Deadline {
+  private let instant: ContinuousClock.Instant?
+
+  /// Waits without limit.
+  static let never = Deadline(instant: nil)
+
+  private init(instant: ContinuousClock.Instant?) {
+    self.instant = instant
+  }
+
+  /// - Parameter timeout: nil waits without limit; zero and less don't wait.
+  init(after timeout: Duration?) {
+    guard let timeout else {
+      self = .never
+      return
+    }
+    // A century is no shorter than for ever, and can be added to the present without overflow.
+    self.init(instant: .now + min(timeout, .seconds(100 * 365 * 86_400)))
+  }
+
+  init(at instant: ContinuousClock.Instant) {
+    self.init(instant: instant)
+  }
+
+  /// The time left, never negative; nil without limit.
+  var remaining: Duration? {
+    guard let instant else { return nil }
+    return max(.zero, instant - .now)
+  }
+}

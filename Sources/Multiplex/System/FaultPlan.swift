@@ -1,0 +1,62 @@
+#if MULTIPLEX_FAULTS
+  import Synchronization
+  package import SystemPackage
+
+  /// Makes system calls fail, or move fewer bytes than asked, in an order that a seed repeats.
+  ///
+  /// Exists in debug builds alone, for tests; what it may answer is what the kernel may answer. A plan holds for the
+  /// task, or the synchronous code, that runs inside `FaultPlan.$current.withValue(plan) { ... }`.
+  package final class FaultPlan: Sendable {
+    @TaskLocal package static var current: FaultPlan?
+
+    private struct State {
+      var random: UInt64
+      var injected = 0
+    }
+
+    private let faults: [SystemCall: [Errno]]
+    private let oneIn: UInt64
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - seed: repeats a run exactly where the calls come in the same order.
+    ///   - oneIn: how often a fault strikes, 1 being every time.
+    ///   - faults: what each call may fail with. Calls that move bytes are cut short as often.
+    package init(seed: UInt64, oneIn: UInt64, faults: [SystemCall: [Errno]]) {
+      self.faults = faults
+      self.oneIn = max(1, oneIn)
+      self.state = Mutex(State(random: seed))
+    }
+
+    /// How many calls were made to fail or cut short so far.
+    package var injected: Int { state.withLock { $0.injected } }
+
+    func check(_ call: SystemCall) throws(Errno) {
+      guard let choices = faults[call], let roll = strike() else { return }
+      throw choices[Int(roll % UInt64(choices.count))]
+    }
+
+    func shorten(_ count: Int) -> Int {
+      guard count > 1, let roll = strike() else { return count }
+      return 1 + Int(roll % UInt64(count - 1))
+    }
+
+    /// A random number where a fault is due.
+    private func strike() -> UInt64? {
+      state.withLock { state in
+        guard Self.next(&state.random) % oneIn == 0 else { return nil }
+        state.injected += 1
+        return Self.next(&state.random)
+      }
+    }
+
+    /// splitmix64.
+    private static func next(_ state: inout UInt64) -> UInt64 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var z = state
+      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+      return z ^ (z >> 31)
+    }
+  }
+#endif

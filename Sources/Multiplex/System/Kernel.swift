@@ -1,0 +1,273 @@
+package import CMultiplex
+package import SystemPackage
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// The seam between this package and the kernel: every system call of the product is made here, one function each.
+///
+/// Nothing is retried, translated or remembered here; a call returns what the kernel returned, or throws its `errno`.
+/// Debug builds let a `FaultPlan` answer in the kernel's place.
+package enum Kernel {
+  @inline(__always)
+  private static func perform<Result: SignedInteger>(
+    _ call: SystemCall, _ body: () -> Result
+  ) throws(Errno) -> Result {
+    #if MULTIPLEX_FAULTS
+      try FaultPlan.current?.check(call)
+    #endif
+    let result = body()
+    guard result >= 0 else { throw Errno(rawValue: errno) }
+    return result
+  }
+
+  /// How many bytes of `count` to ask the kernel for.
+  @inline(__always)
+  private static func granted(_ count: Int) -> Int {
+    #if MULTIPLEX_FAULTS
+      return FaultPlan.current?.shorten(count) ?? count
+    #else
+      return count
+    #endif
+  }
+}
+
+// MARK: - Any descriptor
+
+extension Kernel {
+  /// Linux frees the descriptor even where it answers EINTR, so a close is never repeated.
+  package static func close(_ fd: Int32) throws(Errno) {
+    _ = try perform(.close) { CMultiplex.close(fd) }
+  }
+
+  package static func read(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+    try perform(.read) { unsafe CMultiplex.read(fd, buffer.baseAddress, granted(buffer.count)) }
+  }
+
+  package static func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int {
+    try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, granted(bytes.count)) }
+  }
+
+  package static func fcntl(_ fd: Int32, _ command: Int32, _ argument: Int32 = 0) throws(Errno) -> Int32 {
+    try perform(.fcntl) { cmx_fcntl(fd, command, argument) }
+  }
+
+  package static var duplicateCloseOnExec: Int32 { cmx_F_DUPFD_CLOEXEC }
+
+  /// Makes `target` another descriptor of the same open file, close-on-exec; what it was before is closed.
+  package static func duplicate(_ fd: Int32, as target: Int32) throws(Errno) {
+    _ = try perform(.dup3) { cmx_dup3(fd, target, cmx_O_CLOEXEC) }
+  }
+
+  package static func isOpen(_ fd: Int32) -> Bool {
+    (try? fcntl(fd, F_GETFD)) != nil
+  }
+
+  package static func pipe() throws(Errno) -> (reader: Int32, writer: Int32) {
+    var ends: [2 of Int32] = [-1, -1]
+    _ = try perform(.pipe2) {
+      // The two elements lie side by side, as in C's int[2].
+      unsafe withUnsafeMutableBytes(of: &ends) { bytes in
+        unsafe cmx_pipe2(bytes.baseAddress?.assumingMemoryBound(to: Int32.self), cmx_PIPE_FLAGS)
+      }
+    }
+    return (ends[0], ends[1])
+  }
+
+  package static func eventfd() throws(Errno) -> Int32 {
+    try perform(.eventfd) { CMultiplex.eventfd(0, cmx_EFD_FLAGS) }
+  }
+}
+
+// MARK: - Waiting
+
+extension Kernel {
+  /// - Parameter timeout: nil blocks.
+  package static func ppoll(
+    _ entries: UnsafeMutableBufferPointer<pollfd>, _ timeout: timespec?
+  ) throws(Errno) -> Int32 {
+    try perform(.ppoll) {
+      unsafe withOptional(timeout) { unsafe cmx_ppoll(entries.baseAddress, nfds_t(entries.count), $0) }
+    }
+  }
+
+  /// The bitmaps hold at least `count` bits each.
+  package static func pselect(
+    _ count: Int32, _ reading: UnsafeMutablePointer<UInt>?, _ writing: UnsafeMutablePointer<UInt>?,
+    _ exceptional: UnsafeMutablePointer<UInt>?, _ timeout: timespec?
+  ) throws(Errno) -> Int32 {
+    try perform(.pselect) {
+      unsafe withOptional(timeout) { unsafe cmx_pselect(count, reading, writing, exceptional, $0) }
+    }
+  }
+
+  package static func epollCreate() throws(Errno) -> Int32 {
+    try perform(.epoll_create1) { epoll_create1(cmx_EPOLL_CLOEXEC) }
+  }
+
+  package static func epollControl(
+    _ epoll: Int32, _ operation: Int32, _ fd: Int32, _ event: epoll_event
+  ) throws(Errno) {
+    var event = unsafe event
+    _ = try perform(.epoll_ctl) { unsafe epoll_ctl(epoll, operation, fd, &event) }
+  }
+
+  /// - Parameter milliseconds: -1 blocks.
+  package static func epollWait(
+    _ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, milliseconds: Int32
+  ) throws(Errno) -> Int32 {
+    try perform(.epoll_wait) {
+      unsafe epoll_wait(epoll, events.baseAddress, Int32(clamping: events.count), milliseconds)
+    }
+  }
+
+  /// Linux 5.11.
+  package static func epollPwait2(
+    _ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, _ timeout: timespec
+  ) throws(Errno) -> Int32 {
+    try perform(.epoll_pwait2) {
+      unsafe withOptional(timeout) { timeout in
+        unsafe cmx_epoll_pwait2(epoll, events.baseAddress, Int32(clamping: events.count), timeout)
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func withOptional<Value, Result>(
+    _ value: Value?, _ body: (UnsafePointer<Value>?) -> Result
+  ) -> Result {
+    guard let value else { return body(nil) }
+    return unsafe withUnsafePointer(to: value) { unsafe body($0) }
+  }
+}
+
+// MARK: - Sockets
+
+extension Kernel {
+  package static func socket(_ family: Int32, _ type: Int32) throws(Errno) -> Int32 {
+    try perform(.socket) { CMultiplex.socket(family, type | cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC, 0) }
+  }
+
+  package static func socketpair() throws(Errno) -> (Int32, Int32) {
+    var ends: [2 of Int32] = [-1, -1]
+    _ = try perform(.socketpair) {
+      // The two elements lie side by side, as in C's int[2].
+      unsafe withUnsafeMutableBytes(of: &ends) { bytes in
+        unsafe CMultiplex.socketpair(
+          AF_UNIX, cmx_SOCK_STREAM | cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC, 0,
+          bytes.baseAddress?.assumingMemoryBound(to: Int32.self))
+      }
+    }
+    return (ends[0], ends[1])
+  }
+
+  package static func bind(_ fd: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) throws(Errno) {
+    _ = try perform(.bind) { unsafe CMultiplex.bind(fd, address, length) }
+  }
+
+  package static func listen(_ fd: Int32, _ backlog: Int32) throws(Errno) {
+    _ = try perform(.listen) { CMultiplex.listen(fd, backlog) }
+  }
+
+  package static func connect(_ fd: Int32, _ address: UnsafePointer<sockaddr>, _ length: socklen_t) throws(Errno) {
+    _ = try perform(.connect) { unsafe CMultiplex.connect(fd, address, length) }
+  }
+
+  package static func accept(
+    _ fd: Int32, _ address: UnsafeMutablePointer<sockaddr>?, _ length: UnsafeMutablePointer<socklen_t>?
+  ) throws(Errno) -> Int32 {
+    try perform(.accept4) { unsafe cmx_accept4(fd, address, length, cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC) }
+  }
+
+  package static func receive(
+    _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, flags: Int32 = 0
+  ) throws(Errno) -> Int {
+    try perform(.recv) { unsafe recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
+  }
+
+  /// A peer that has gone is an EPIPE here, never a SIGPIPE.
+  package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, flags: Int32 = 0) throws(Errno) -> Int {
+    try perform(.send) {
+      unsafe CMultiplex.send(fd, bytes.baseAddress, granted(bytes.count), flags | cmx_MSG_NOSIGNAL)
+    }
+  }
+
+  package static func shutdown(_ fd: Int32, _ how: Int32) throws(Errno) {
+    _ = try perform(.shutdown) { CMultiplex.shutdown(fd, how) }
+  }
+
+  package static func getsockname(
+    _ fd: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>
+  ) throws(Errno) {
+    _ = try perform(.getsockname) { unsafe CMultiplex.getsockname(fd, address, length) }
+  }
+
+  package static func getpeername(
+    _ fd: Int32, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>
+  ) throws(Errno) {
+    _ = try perform(.getpeername) { unsafe CMultiplex.getpeername(fd, address, length) }
+  }
+
+  package static func setOption(_ fd: Int32, _ level: Int32, _ name: Int32, _ value: Int32) throws(Errno) {
+    var value = value
+    _ = try perform(.setsockopt) {
+      unsafe setsockopt(fd, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+  }
+
+  package static func option(_ fd: Int32, _ level: Int32, _ name: Int32) throws(Errno) -> Int32 {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    _ = try perform(.getsockopt) { unsafe getsockopt(fd, level, name, &value, &length) }
+    return value
+  }
+}
+
+// MARK: - Signals, limits, files
+
+extension Kernel {
+  /// Blocks the signals in the calling thread and returns what was blocked before.
+  package static func blockSignals(_ signals: sigset_t) throws(Errno) -> sigset_t {
+    var signals = signals
+    var previous = sigset_t()
+    // pthread_sigmask returns its error instead of setting errno.
+    let status = unsafe pthread_sigmask(SIG_BLOCK, &signals, &previous)
+    guard status == 0 else { throw Errno(rawValue: status) }
+    return previous
+  }
+
+  package static func restoreSignals(_ signals: sigset_t) {
+    var signals = signals
+    _ = unsafe pthread_sigmask(SIG_SETMASK, &signals, nil)
+  }
+
+  package static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {
+    var signals = signals
+    return try perform(.signalfd) { unsafe CMultiplex.signalfd(-1, &signals, cmx_SFD_FLAGS) }
+  }
+
+  package static func openFileLimit() throws(Errno) -> rlimit {
+    var limit = rlimit()
+    _ = try perform(.getrlimit) { unsafe cmx_getrlimit_nofile(&limit) }
+    return limit
+  }
+
+  package static func setOpenFileLimit(_ limit: rlimit) throws(Errno) {
+    var limit = limit
+    _ = try perform(.setrlimit) { unsafe cmx_setrlimit_nofile(&limit) }
+  }
+
+  /// The file's type and mode, of a symbolic link itself.
+  package static func fileMode(_ path: String) throws(Errno) -> UInt32 {
+    var status = stat()
+    _ = try perform(.lstat) { unsafe lstat(path, &status) }
+    return status.st_mode
+  }
+
+  package static func unlink(_ path: String) throws(Errno) {
+    _ = try perform(.unlink) { unsafe CMultiplex.unlink(path) }
+  }
+}

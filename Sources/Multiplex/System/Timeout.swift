@@ -1,0 +1,35 @@
+internal import CMultiplex
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// How long a wait may last, in the units that system calls take.
+enum Timeout {
+  private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds
+  private static let millisecond: Int64 = 1_000_000_000_000_000  // in attoseconds
+
+  /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
+  static func timespec(_ duration: Duration) -> timespec {
+    guard duration > .zero else { return Glibc.timespec() }
+    let (seconds, attoseconds) = duration.components
+    let nanoseconds = (attoseconds + nanosecond - 1) / nanosecond
+    guard nanoseconds < 1_000_000_000 else { return Glibc.timespec(tv_sec: Int(seconds.addingOne), tv_nsec: 0) }
+    return Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+  }
+
+  /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
+  static func milliseconds(_ duration: Duration) -> Int32 {
+    guard duration > .zero else { return 0 }
+    let (seconds, attoseconds) = duration.components
+    guard seconds < Int64(Int32.max) / 1000 else { return .max }
+    return Int32(seconds * 1000 + (attoseconds + millisecond - 1) / millisecond)
+  }
+}
+
+extension Int64 {
+  /// The greatest value stays as it is: as seconds, both are for ever.
+  fileprivate var addingOne: Int64 { self == .max ? self : self + 1 }
+}

@@ -1,0 +1,1 @@
+@main enum Mux { static func main() {} }

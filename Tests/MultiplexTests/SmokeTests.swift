@@ -1,0 +1,2 @@
+import Testing
+@Suite struct SmokeTests { @Test func nothing() {} }

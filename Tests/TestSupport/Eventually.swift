@@ -1,0 +1,14 @@
+/// Waits for a condition, looking again every few milliseconds; false if it hasn't come about in time.
+///
+/// Tests wait for what they expect, never for a time in which it should have happened. The limit is generous, as a busy
+/// machine may stall a test for seconds; it is reached only by a test that fails.
+public func eventually(
+  within limit: Duration = .seconds(30), _ condition: () throws -> Bool
+) rethrows -> Bool {
+  let deadline = ContinuousClock.now + limit
+  while try !condition() {
+    guard ContinuousClock.now < deadline else { return false }
+    pause(.milliseconds(2))
+  }
+  return true
+}
