@@ -10,6 +10,8 @@ let settings: [SwiftSetting] = {
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("InferIsolatedConformances"),
+    // System calls that fail by plan, for tests. Release builds have nothing of it.
+    .define("MULTIPLEX_FAULTS", .when(configuration: .debug)),
   ]
   // For our own continuous integration: a package that depends on this one must never break on a new compiler's warning.
   if Context.environment["MULTIPLEX_WARNINGS_AS_ERRORS"] != nil {
@@ -63,7 +65,12 @@ let package = Package(
       name: "MultiplexTests", dependencies: ["Multiplex", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
-      name: "ProgramTests", dependencies: ["Multiplex", "TestSupport", systemPackage],
+      name: "ProgramTests",
+      // The programs are dependencies so that they are built before they are run.
+      dependencies: [
+        "Multiplex", "TestSupport", systemPackage,
+        "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client",
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

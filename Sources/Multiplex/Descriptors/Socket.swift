@@ -201,7 +201,7 @@ extension Socket {
         return Socket(adopting: OwnedDescriptor(adopting: accepted), peerAddress: peer)
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
         return nil
-      } catch  where Self.concernsOneConnection(error) {
+      } catch let error where Self.concernsOneConnection(error) {
         continue
       } catch {
         throw MultiplexError(call: "accept4", descriptor: descriptor, errno: error)

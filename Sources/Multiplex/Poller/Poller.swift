@@ -227,7 +227,7 @@ extension Poller {
     while true {
       do {
         try driver.wait(timeout: timeout, registry: &registry)
-      } catch  where error.errno == .interrupted {
+      } catch let error where error.errno == .interrupted {
         timeout = deadline.remaining
         continue
       } catch {

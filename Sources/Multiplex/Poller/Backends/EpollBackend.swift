@@ -70,7 +70,7 @@ final class EpollBackend: ReadinessBackend {
     do {
       do {
         try epoll.control(operation, registration.descriptor, events, registration.key.packed)
-      } catch  where error == otherwise.on {
+      } catch let error where error == otherwise.on {
         try epoll.control(otherwise.operation, registration.descriptor, events, registration.key.packed)
       }
     } catch {
