@@ -1,1 +1,34 @@
-@main enum Mux { static func main() {} }
+import ArgumentParser
+
+/// The command-line tool: one thread that waits for many descriptors, at work.
+@main
+struct Mux: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Serves and connects over TCP and Unix sockets, and shows I/O multiplexing at work.",
+    subcommands: [Serve.self, Connect.self, Backends.self])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      fail(error)
+    }
+  }
+
+  /// Ends the process: help goes to those who asked for it, anything else is one line on standard error.
+  private static func fail(_ error: any Error) -> Never {
+    guard let failure = error as? Failure else {
+      let status = exitCode(for: error)
+      if status == .success { exit(withError: error) }
+      Console.complain(singleLine(message(for: error)))
+      exit(withError: status)
+    }
+    Console.complain(failure.description)
+    exit(withError: failure.status)
+  }
+
+  private static func singleLine(_ text: String) -> String {
+    text.split(separator: "\n").map { $0.trimmingPrefix(while: \.isWhitespace) }.joined(separator: " ")
+  }
+}

@@ -155,6 +155,12 @@ extension Multiplexer {
     public let registration: Registration
     /// What it is ready for; never empty.
     public let readiness: Readiness
+
+    /// Whether a read returns at once: with bytes, the end of input, or an error.
+    public var isReadable: Bool { readiness.isReadable }
+
+    /// Whether a write returns at once: with bytes taken, or an error.
+    public var isWritable: Bool { readiness.isWritable }
   }
 
   /// What one wait has found: see ``Poller/Events``.

@@ -54,6 +54,9 @@ extension Poller {
       }
     }
 
+    /// How many descriptors the kernel lets this user wait for, besides the limit of open files; nil if it doesn't say.
+    public var descriptorLimit: Int? { implementation.descriptorLimit }
+
     /// Backends with the same name are the same.
     public static func == (left: Backend, right: Backend) -> Bool { left.name == right.name }
 

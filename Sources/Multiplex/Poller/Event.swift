@@ -11,10 +11,10 @@ extension Poller {
     public let readiness: Readiness
 
     /// Whether a read returns at once: with bytes, the end of input, or an error.
-    public var isReadable: Bool { !readiness.isDisjoint(with: [.readable, .readClosed, .hangUp, .error]) }
+    public var isReadable: Bool { readiness.isReadable }
 
     /// Whether a write returns at once: with bytes taken, or an error.
-    public var isWritable: Bool { !readiness.isDisjoint(with: [.writable, .hangUp, .error]) }
+    public var isWritable: Bool { readiness.isWritable }
   }
 
   /// What one wait has found: a descriptor occurs once, with everything it is ready for.

@@ -23,6 +23,12 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   /// The descriptor was closed while it was registered. Reported once, whatever the interest.
   public static let invalid = Readiness(rawValue: 64)
 
+  /// Whether a read returns at once: with bytes, the end of input, or an error.
+  public var isReadable: Bool { !isDisjoint(with: [.readable, .readClosed, .hangUp, .error]) }
+
+  /// Whether a write returns at once: with bytes taken, or an error.
+  public var isWritable: Bool { !isDisjoint(with: [.writable, .hangUp, .error]) }
+
   /// Reported whatever the interest.
   static let always: Readiness = [.hangUp, .error, .invalid]
 

@@ -14,6 +14,9 @@ final class EpollBackend: ReadinessBackend {
   /// More than are ready at once in most turns; what is left over comes first in the next.
   private static let batch = 1024
 
+  /// Bounds the registrations of a user in all epoll instances together.
+  static var descriptorLimit: Int? { SystemSetting.integer("fs/epoll/max_user_watches") }
+
   private let epoll: Epoll
   /// The one mode whose registrations are kept here; nil for all.
   private let mode: TriggerMode?

@@ -10,6 +10,9 @@
 ///   hang-ups included, and heeds the verdict;
 /// - gives each ``TriggerMode`` the one meaning that is written there.
 protocol ReadinessBackend: AnyObject, SendableMetatype {
+  /// The kernel's limit to the number of descriptors, besides that of open files; nil if there is none.
+  static var descriptorLimit: Int? { get }
+
   /// Prepares to wait.
   init() throws(MultiplexError)
 
@@ -21,4 +24,8 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 
   /// - Parameter timeout: nil waits without limit; never negative.
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError)
+}
+
+extension ReadinessBackend {
+  static var descriptorLimit: Int? { nil }
 }

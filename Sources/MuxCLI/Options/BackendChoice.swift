@@ -1,0 +1,38 @@
+import ArgumentParser
+import Multiplex
+
+/// The value of `--backend`: a backend's name, or "auto".
+struct BackendChoice: ExpressibleByArgument {
+  /// Nil leaves the choice to the library.
+  private let backend: Poller.Backend?
+
+  static let automatic = BackendChoice(backend: nil)
+
+  private init(backend: Poller.Backend?) {
+    self.backend = backend
+  }
+
+  init?(argument: String) {
+    guard argument != "auto" else {
+      self = .automatic
+      return
+    }
+    guard let backend = Poller.Backend(named: argument) else { return nil }
+    self.init(backend: backend)
+  }
+
+  static var allValueStrings: [String] { ["auto"] + Poller.Backend.all.map(\.name) }
+
+  var defaultValueDescription: String { backend?.name ?? "auto" }
+
+  /// The backend to use.
+  ///
+  /// - Throws: Why the chosen one doesn't work here.
+  func resolve() throws(Failure) -> Poller.Backend {
+    guard let backend else { return .automatic }
+    if let reason = backend.unavailability {
+      throw Failure("the backend '\(backend)' doesn't work here: \(reason); try --backend auto", .unavailable)
+    }
+    return backend
+  }
+}

@@ -1,0 +1,95 @@
+import Multiplex
+
+/// One client of a server.
+final class Peer {
+  let socket: Socket
+  private var service: any Service
+  private let highWater: Int
+  private var outgoing = ByteQueue()
+
+  private var inputHasEnded = false
+  /// When the service had its say, and the peer was told (by a half-close) that nothing more comes.
+  private(set) var endedOutputAt: ContinuousClock.Instant?
+  /// Whether reading waits until the peer has taken what it is owed.
+  private var isPaused = false
+  /// When bytes last moved.
+  private(set) var lastActivity: ContinuousClock.Instant
+
+  init(_ socket: Socket, service: any Service, highWater: Int, now: ContinuousClock.Instant) {
+    self.socket = socket
+    self.service = service
+    self.highWater = highWater
+    self.lastActivity = now
+  }
+
+  /// How many bytes the peer is owed.
+  var owed: Int { outgoing.count }
+
+  /// What to wait for; nil when all is done and the connection can be closed.
+  var interest: Interest? {
+    let reads = !inputHasEnded && !isPaused
+    switch (reads, !outgoing.isEmpty) {
+    case (true, true): return .read | .write
+    case (true, false): return .read
+    case (false, true): return .write
+    case (false, false): return nil
+    }
+  }
+
+  /// Begins the service: some speak first.
+  func start() {
+    if let bytes = service.output() { outgoing.append(bytes) }
+  }
+
+  /// Reads once, at most what the buffer holds, and lets the service have it.
+  ///
+  /// - Returns: What was done, for the trace.
+  func read(into buffer: inout [UInt8], now: ContinuousClock.Instant) throws(MultiplexError) -> Action? {
+    guard !inputHasEnded, !isPaused else { return nil }
+    var span = buffer.mutableSpan
+    // Any bytes are valid bytes.
+    var bytes = unsafe span.mutableBytes
+    guard let count = try socket.receive(into: &bytes) else { return nil }
+    lastActivity = now
+    guard count > 0 else {
+      inputHasEnded = true
+      return .endOfInput
+    }
+    guard service.returnsInput else { return .received(count, sent: 0) }
+    let sent = try send(buffer[..<count])
+    isPaused = outgoing.count > highWater
+    return .received(count, sent: sent)
+  }
+
+  /// Sends what the peer is owed, as much as there is room for.
+  ///
+  /// - Returns: What was done, for the trace.
+  func flush(now: ContinuousClock.Instant) throws(MultiplexError) -> Action? {
+    guard !outgoing.isEmpty, let sent = try socket.send(outgoing.contents) else { return nil }
+    lastActivity = now
+    outgoing.removeFirst(sent)
+    if outgoing.isEmpty {
+      isPaused = false
+      try produce(now)
+    }
+    return .sent(sent)
+  }
+
+  /// Sends at once what there is room for, and keeps the rest.
+  private func send(_ bytes: ArraySlice<UInt8>) throws(MultiplexError) -> Int {
+    let sent = outgoing.isEmpty ? try socket.send(bytes) ?? 0 : 0
+    if sent < bytes.count { outgoing.append(bytes.dropFirst(sent)) }
+    return sent
+  }
+
+  /// Lets the service speak unasked. One that has come to its end half-closes, and then waits for the peer to do so too:
+  /// closing while bytes from the peer are unread would reset the connection, and might take back what was sent.
+  private func produce(_ now: ContinuousClock.Instant) throws(MultiplexError) {
+    if let bytes = service.output() {
+      outgoing.append(bytes)
+    } else if service.end == .output, endedOutputAt == nil {
+      endedOutputAt = now
+      try socket.shutdown(.writing)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Multiplex
+
+/// What each backend offers on this machine.
+struct BackendReport: Encodable {
+  struct Entry: Encodable {
+    let name: String
+    let available: Bool
+    /// Why it doesn't work here.
+    let reason: String?
+    /// Whether `auto` takes it.
+    let automatic: Bool
+    let emulatedModes: [String]
+    /// How many descriptors it can wait for.
+    let maximumDescriptors: Int
+    let cost: String
+  }
+
+  let openFiles: Int
+  let openFilesMaximum: Int
+  let backends: [Entry]
+
+  init() throws {
+    let limit = try OpenFileLimit()
+    let automatic = Poller.Backend.automatic
+    openFiles = limit.current
+    openFilesMaximum = limit.maximum
+    backends = Poller.Backend.all.map { backend in
+      let reason = backend.unavailability
+      return Entry(
+        name: backend.name, available: reason == nil, reason: reason?.description, automatic: backend == automatic,
+        emulatedModes: backend.emulatedModes.map(\.description),
+        maximumDescriptors: min(limit.maximum, backend.descriptorLimit ?? .max), cost: backend.summary)
+    }
+  }
+
+  var json: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+  }
+
+  var lines: [String] {
+    var table = Table(header: ["BACKEND", "WORKS", "AUTO", "DESCRIPTORS", "EMULATED", "COST OF A WAIT"])
+    for entry in backends {
+      let emulated = entry.emulatedModes.joined(separator: ", ")
+      table.append([
+        entry.name, entry.available ? "yes" : "no", entry.automatic ? "*" : "",
+        "up to \(entry.maximumDescriptors)", emulated.isEmpty ? "-" : emulated, entry.cost,
+      ])
+    }
+    let reasons = backends.compactMap { entry in entry.reason.map { "\(entry.name): \($0)" } }
+    return table.lines + reasons + ["open files: \(openFiles) now, \(openFilesMaximum) at most (ulimit -n)"]
+  }
+}

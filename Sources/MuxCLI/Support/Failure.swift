@@ -1,0 +1,41 @@
+import ArgumentParser
+import Multiplex
+import SystemPackage
+
+/// Why a command ends, with the exit status of sysexits.h.
+struct Failure: Error, CustomStringConvertible {
+  let description: String
+  let status: ExitCode
+
+  init(_ description: String, _ status: ExitCode) {
+    self.description = description
+    self.status = status
+  }
+
+  /// - Parameter status: Used unless the reason has a status of its own.
+  init(_ error: MultiplexError, otherwise status: ExitCode) {
+    description = error.description
+    self.status =
+      switch error.reason {
+      case .unknownAddress where error.call == "getaddrinfo": .noHost
+      case .invalidArgument, .unknownAddress: .usage
+      case .openFileLimit: .systemError
+      default: error.errno == .permissionDenied ? .noPermission : status
+      }
+  }
+}
+
+extension ExitCode {
+  /// The command was used wrongly (EX_USAGE).
+  static let usage = ExitCode(64)
+  /// A host name isn't known (EX_NOHOST).
+  static let noHost = ExitCode(68)
+  /// Something that is needed isn't there: a server, a port that is free, a backend (EX_UNAVAILABLE).
+  static let unavailable = ExitCode(69)
+  /// The system has no more of something (EX_OSERR).
+  static let systemError = ExitCode(71)
+  /// A connection was lost (EX_IOERR).
+  static let ioError = ExitCode(74)
+  /// The rights are missing (EX_NOPERM).
+  static let noPermission = ExitCode(77)
+}
