@@ -10,6 +10,12 @@ struct CapturedStream: Sendable {
     bytes += more
   }
 
+  /// Takes everything that has come.
+  mutating func takeAll() -> String {
+    defer { taken = bytes.count }
+    return String(decoding: bytes[taken...], as: UTF8.self)
+  }
+
   /// Takes everything up to and with a text, if it has come.
   ///
   /// - Parameter searched: How far an earlier search for the same text has come, so that nothing is searched twice.

@@ -93,6 +93,10 @@ public final class ChildProcess: Sendable {
     }
   }
 
+  /// Takes everything that has come on standard output up to now.
+  @discardableResult
+  public func takeOutput() -> String { streams.takeAllOutput() }
+
   // MARK: What it is told
 
   /// Sends bytes to its standard input, without waiting until it reads them.

@@ -42,6 +42,8 @@ final class ChildStreams: Sendable {
     state.withLock { $0.output.take(through: text, searched: &searched) }
   }
 
+  func takeAllOutput() -> String { state.withLock { $0.output.takeAll() } }
+
   func send(_ bytes: [UInt8]) {
     state.withLock { $0.input += bytes }
     wake()
@@ -125,7 +127,9 @@ extension ChildStreams {
   }
 
   /// False at the end of the stream.
-  private func readMore(of stream: any WritableKeyPath<State, CapturedStream> & Sendable, from descriptor: FileDescriptor)
+  private func readMore(
+    of stream: any WritableKeyPath<State, CapturedStream> & Sendable, from descriptor: FileDescriptor
+  )
     -> Bool
   {
     guard let bytes = Self.read(from: descriptor) else { return true }
