@@ -1,1 +1,146 @@
-@main enum Main { static func main() {} }
+import Multiplex
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The tutorial's complete server: a queue per connection, and all three sets of select.
+///
+///     echo-complete [HOST:PORT]
+///
+/// The tutorial takes whatever is in the exceptional set for a broken connection. It isn't: select(2) reports out-of-band
+/// data there, and one urgent byte would cost a client its connection. A broken connection is readable and writable
+/// instead, and tells what is wrong when it is read from or written to; then it leaves every list and is closed.
+///
+/// Out-of-band data is left in its place in the stream (`SO_OOBINLINE`, as RFC 6093 recommends), so that it is echoed
+/// like everything else, in order. The exceptional set only tells that it is coming.
+@main
+struct EchoComplete {
+  /// How many bytes a client may be owed while more is read from it.
+  static let limit = 1 << 20
+
+  let listener: Socket
+  /// The listener, and the connections that may still send something.
+  var inputs: [Socket]
+  /// The connections that are owed something.
+  var outputs: [Socket] = []
+  /// What each connection is owed.
+  var messages: [Socket: ArraySlice<UInt8>] = [:]
+  /// The connections that have announced out-of-band data which isn't read yet. Until then they stay exceptional, even
+  /// while a lost packet keeps the data from being read, and a select that watched them would return at once each time.
+  var announced: Set<Socket> = []
+  /// Whether the listener has to sit out one turn, as one that can't accept stays ready.
+  var isFull = false
+
+  mutating func run() throws(MultiplexError) -> Never {
+    while true {
+      fflush(nil)  // in a pipe, too, what was printed is to be seen before the wait
+      let wanted = inputs.filter(isWanted)
+      let ready = try select(
+        reading: wanted, writing: outputs, exceptional: wanted.filter { !announced.contains($0) },
+        timeout: .seconds(0.5))
+      print("inputs:", inputs)
+      print("rlist:", ready.reading)
+      isFull = false
+
+      for socket in ready.exceptional {
+        print("out-of-band data from", socket)
+        announced.insert(socket)
+      }
+      for socket in ready.reading {
+        if socket == listener { accept() } else { receive(from: socket) }
+      }
+      for socket in ready.writing where !socket.isClosed {
+        send(to: socket)
+      }
+    }
+  }
+
+  /// Whether something is to be read from a socket in this turn.
+  func isWanted(_ socket: Socket) -> Bool {
+    socket == listener ? !isFull : owed(to: socket).count < Self.limit
+  }
+
+  func owed(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
+
+  mutating func accept() {
+    do {
+      guard let connection = try listener.accept() else { return }
+      inputs.append(connection)
+      messages[connection] = []
+      print("accepted", connection)
+    } catch {
+      print(error)  // no descriptor is left, for example: connections wait in the kernel meanwhile
+      isFull = true
+    }
+  }
+
+  mutating func receive(from socket: Socket) {
+    announced.remove(socket)
+    do {
+      guard let bytes = try socket.receive(upTo: 65_536) else { return }
+      if bytes.isEmpty {
+        // The client has finished sending, and still gets what it is owed.
+        inputs.removeAll { $0 == socket }
+        if owed(to: socket).isEmpty { remove(socket) }
+      } else {
+        if owed(to: socket).isEmpty { outputs.append(socket) }
+        messages[socket]?.append(contentsOf: bytes)
+      }
+    } catch {
+      print(error)
+      remove(socket)
+    }
+  }
+
+  mutating func send(to socket: Socket) {
+    do {
+      guard let count = try socket.send(owed(to: socket)) else { return }
+      messages[socket]?.removeFirst(count)
+      guard owed(to: socket).isEmpty else { return }
+      messages[socket] = []  // gives the memory back
+      outputs.removeAll { $0 == socket }
+      if !inputs.contains(socket) { remove(socket) }
+    } catch {
+      print(error)
+      remove(socket)
+    }
+  }
+
+  /// Ends a connection: it leaves every list, then it is closed.
+  mutating func remove(_ socket: Socket) {
+    inputs.removeAll { $0 == socket }
+    outputs.removeAll { $0 == socket }
+    messages[socket] = nil
+    announced.remove(socket)
+    socket.close()
+  }
+}
+
+// MARK: - The command line
+
+extension EchoComplete {
+  /// Listens at the address in the only argument, or at the tutorial's.
+  static func main() {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard arguments.count <= 1 else { fail("usage: echo-complete [HOST:PORT]", status: EX_USAGE) }
+    do {
+      let address = try HostPort(arguments.first ?? "127.0.0.1:9999").resolve(for: .listening)[0]
+      let listener = try Socket.listening(on: address)
+      print("listening on", try listener.localAddress())
+      try listener.set(.outOfBandInline, to: 1)  // the connections inherit it
+      var server = EchoComplete(listener: listener, inputs: [listener])
+      try server.run()
+    } catch {
+      fail("\(error)", status: error.reason == .unknownAddress ? EX_USAGE : EX_UNAVAILABLE)
+    }
+  }
+
+  private static func fail(_ reason: String, status: Int32) -> Never {
+    _ = try? FileDescriptor.standardError.writeAll("echo-complete: \(reason)\n".utf8)
+    exit(status)
+  }
+}

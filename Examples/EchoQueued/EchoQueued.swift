@@ -1,1 +1,129 @@
-@main enum Main { static func main() {} }
+import Multiplex
+import SystemPackage
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The tutorial's second server: reading and writing are split, with a queue of what each connection is owed.
+///
+///     echo-queued [HOST:PORT]
+///
+/// Nobody waits for a slow reader: its bytes stay in its queue. The queue is bounded, as nothing more is read from a
+/// client that has too much to take.
+@main
+struct EchoQueued {
+  /// How many bytes a client may be owed while more is read from it.
+  static let limit = 1 << 20
+
+  let listener: Socket
+  /// The listener, and the connections that may still send something.
+  var inputs: [Socket]
+  /// The connections that are owed something.
+  var outputs: [Socket] = []
+  /// What each connection is owed.
+  var messages: [Socket: ArraySlice<UInt8>] = [:]
+  /// Whether the listener has to sit out one turn, as one that can't accept stays ready.
+  var isFull = false
+
+  mutating func run() throws(MultiplexError) -> Never {
+    while true {
+      fflush(nil)  // in a pipe, too, what was printed is to be seen before the wait
+      let ready = try select(reading: inputs.filter(isWanted), writing: outputs, timeout: .seconds(0.5))
+      print("inputs:", inputs)
+      print("rlist:", ready.reading)
+      isFull = false
+
+      for socket in ready.reading {
+        if socket == listener { accept() } else { receive(from: socket) }
+      }
+      for socket in ready.writing where !socket.isClosed {
+        send(to: socket)
+      }
+    }
+  }
+
+  /// Whether something is to be read from a socket in this turn.
+  func isWanted(_ socket: Socket) -> Bool {
+    socket == listener ? !isFull : owed(to: socket).count < Self.limit
+  }
+
+  func owed(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
+
+  mutating func accept() {
+    do {
+      guard let connection = try listener.accept() else { return }
+      inputs.append(connection)
+      messages[connection] = []
+      print("accepted", connection)
+    } catch {
+      print(error)  // no descriptor is left, for example: connections wait in the kernel meanwhile
+      isFull = true
+    }
+  }
+
+  mutating func receive(from socket: Socket) {
+    do {
+      guard let bytes = try socket.receive(upTo: 65_536) else { return }
+      if bytes.isEmpty {
+        // The client has finished sending, and still gets what it is owed.
+        inputs.removeAll { $0 == socket }
+        if owed(to: socket).isEmpty { remove(socket) }
+      } else {
+        if owed(to: socket).isEmpty { outputs.append(socket) }
+        messages[socket]?.append(contentsOf: bytes)
+      }
+    } catch {
+      print(error)
+      remove(socket)
+    }
+  }
+
+  mutating func send(to socket: Socket) {
+    do {
+      guard let count = try socket.send(owed(to: socket)) else { return }
+      messages[socket]?.removeFirst(count)
+      guard owed(to: socket).isEmpty else { return }
+      messages[socket] = []  // gives the memory back
+      outputs.removeAll { $0 == socket }
+      if !inputs.contains(socket) { remove(socket) }
+    } catch {
+      print(error)
+      remove(socket)
+    }
+  }
+
+  /// Ends a connection: it leaves every list, then it is closed.
+  mutating func remove(_ socket: Socket) {
+    inputs.removeAll { $0 == socket }
+    outputs.removeAll { $0 == socket }
+    messages[socket] = nil
+    socket.close()
+  }
+}
+
+// MARK: - The command line
+
+extension EchoQueued {
+  /// Listens at the address in the only argument, or at the tutorial's.
+  static func main() {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard arguments.count <= 1 else { fail("usage: echo-queued [HOST:PORT]", status: EX_USAGE) }
+    do {
+      let address = try HostPort(arguments.first ?? "127.0.0.1:9999").resolve(for: .listening)[0]
+      let listener = try Socket.listening(on: address)
+      print("listening on", try listener.localAddress())
+      var server = EchoQueued(listener: listener, inputs: [listener])
+      try server.run()
+    } catch {
+      fail("\(error)", status: error.reason == .unknownAddress ? EX_USAGE : EX_UNAVAILABLE)
+    }
+  }
+
+  private static func fail(_ reason: String, status: Int32) -> Never {
+    _ = try? FileDescriptor.standardError.writeAll("echo-queued: \(reason)\n".utf8)
+    exit(status)
+  }
+}

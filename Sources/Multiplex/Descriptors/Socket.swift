@@ -247,6 +247,20 @@ extension Socket {
     return socket
   }
 
+  /// Looks a host up, and connects to the first of its addresses that answers.
+  ///
+  /// - Parameter timeout: How long each of the addresses may take; nil waits as long as the kernel does. Looking a name
+  ///   up takes its own time: see ``HostPort/resolve(for:)``.
+  /// - Throws: What the last of the addresses answered, or ``MultiplexError/Reason/unknownAddress``.
+  public static func connected(to host: HostPort, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
+    let addresses = try host.resolve(for: .connecting)
+    for address in addresses.dropLast() {
+      if let socket = try? connected(to: address, timeout: timeout) { return socket }
+    }
+    // A host has at least one address.
+    return try connected(to: addresses[addresses.count - 1], timeout: timeout)
+  }
+
   /// Tells how connecting went, once the socket is writable.
   ///
   /// Corresponding C function: `getsockopt` with `SO_ERROR`.

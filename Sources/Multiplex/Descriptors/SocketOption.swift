@@ -33,6 +33,9 @@ public struct SocketOption: Hashable, Sendable {
   public static let receiveBuffer = SocketOption(level: SOL_SOCKET, name: SO_RCVBUF)
   /// The kernel's send buffer, in bytes; Linux doubles what is set (`SO_SNDBUF`).
   public static let sendBuffer = SocketOption(level: SOL_SOCKET, name: SO_SNDBUF)
+  /// Leaves out-of-band data in its place in the stream, as RFC 6093 recommends; connections inherit it from their
+  /// listener (`SO_OOBINLINE`).
+  public static let outOfBandInline = SocketOption(level: SOL_SOCKET, name: SO_OOBINLINE)
   /// An IPv6 listener takes no IPv4 connections (`IPV6_V6ONLY`).
   public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
   /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).

@@ -1,0 +1,31 @@
+import Multiplex
+import SystemPackage
+import Testing
+
+@Suite("Out-of-band data left inline")
+struct OutOfBandInlineTests {
+  @Test("stays in its place in the stream, and is exceptional until it is read, on connections of such a listener")
+  func staysInPlace() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    try listener.set(.outOfBandInline, to: 1)
+    let client = try Socket.connected(to: listener.localAddress(), timeout: .seconds(30))
+    let server = try #require(try listener.accept())
+
+    try client.sendAll(Array("ab".utf8))
+    let outOfBand: Int32 = 1  // MSG_OOB
+    _ = try unsafe Array("!".utf8).withUnsafeBytes {
+      try unsafe Kernel.send(client.rawDescriptor, $0, flags: outOfBand)
+    }
+    try client.sendAll(Array("cd".utf8))
+
+    #expect(try !select(exceptional: [server], timeout: .seconds(30)).isEmpty)
+    var received = ""
+    while received.count < 5 {
+      let ready = try select(reading: [server], timeout: .seconds(30))
+      try #require(!ready.isEmpty)
+      received += String(decoding: try server.receive(upTo: 100) ?? [], as: UTF8.self)
+    }
+    #expect(received == "ab!cd")
+    #expect(try select(reading: [server], exceptional: [server], timeout: .zero).isEmpty)
+  }
+}

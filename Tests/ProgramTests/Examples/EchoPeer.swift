@@ -1,0 +1,96 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A client that a test plays itself.
+struct EchoPeer {
+  let socket: Socket
+
+  init(_ socket: Socket) {
+    self.socket = socket
+  }
+
+  init(connectingTo address: SocketAddress) throws {
+    socket = try Socket.connected(to: address, timeout: ChildProcess.limit)
+  }
+
+  func send(_ text: String) throws {
+    try socket.sendAll(Array(text.utf8), timeout: ChildProcess.limit)
+  }
+
+  /// Sends until there has been no room for a while.
+  ///
+  /// - Returns: How many bytes there was room for.
+  func fill(with bytes: [UInt8], quietFor quiet: Duration = .milliseconds(300)) throws -> Int {
+    var unsent = bytes[...]
+    while !unsent.isEmpty, try !select(writing: [socket], timeout: quiet).isEmpty {
+      if let count = try socket.send(unsent) { unsent = unsent.dropFirst(count) }
+    }
+    return bytes.count - unsent.count
+  }
+
+  /// Sends everything, and reads only where there is no room to send: every buffer on the way fills up.
+  ///
+  /// - Returns: What has been received until everything was sent.
+  func sendReluctantlyReading(_ bytes: [UInt8]) throws -> [UInt8] {
+    var unsent = bytes[...]
+    var received: [UInt8] = []
+    while !unsent.isEmpty {
+      if let count = try socket.send(unsent) {
+        unsent = unsent.dropFirst(count)
+      } else {
+        let ready = try select(reading: [socket], writing: [socket], timeout: ChildProcess.limit)
+        try #require(!ready.isEmpty, "the server neither takes nor gives")
+        if !ready.reading.isEmpty { received += try next(upTo: 65_536) }
+      }
+    }
+    return received
+  }
+
+  /// Receives as many bytes as these, or fewer where the server ends the connection before.
+  func receive(_ count: Int) throws -> [UInt8] {
+    var received: [UInt8] = []
+    while received.count < count {
+      let bytes = try next(upTo: min(count - received.count, 65_536))
+      if bytes.isEmpty { break }
+      received += bytes
+    }
+    return received
+  }
+
+  func receiveText(_ count: Int) throws -> String { String(decoding: try receive(count), as: UTF8.self) }
+
+  /// Receives until the server ends the connection.
+  func receiveToEnd() throws -> [UInt8] { try receive(.max) }
+
+  /// Waits until something has arrived, without reading it.
+  func hasSomethingToRead() throws -> Bool {
+    try !select(reading: [socket], timeout: ChildProcess.limit).isEmpty
+  }
+
+  /// What arrives next; nothing at the end.
+  private func next(upTo count: Int) throws -> [UInt8] {
+    while true {
+      let hasArrived = try hasSomethingToRead()
+      try #require(hasArrived, "nothing comes")
+      if let bytes = try socket.receive(upTo: count) { return bytes }
+    }
+  }
+}
+
+extension EchoPeer {
+  /// Bytes without a pattern that buffers could hide errors in: random ones, repeated at a prime distance.
+  static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var state = seed
+    let block = (0..<65_521).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return UInt8(truncatingIfNeeded: state >> 56)
+    }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes += block }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+  }
+}

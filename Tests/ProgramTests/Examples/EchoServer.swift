@@ -1,0 +1,54 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// One of the tutorial's servers, running on a port of its own.
+struct EchoServer {
+  let process: ChildProcess
+  let address: SocketAddress
+
+  init(_ program: EchoProgram, openFileLimit: Int? = nil) throws {
+    let path = try Executable.built(program.rawValue)
+    process =
+      if let openFileLimit {
+        try ChildProcess(path, ["127.0.0.1:0"], openFileLimit: openFileLimit)
+      } else {
+        try ChildProcess(path, ["127.0.0.1:0"])
+      }
+    let words = try process.nextLine().split(separator: " ")
+    try #require(words.dropLast() == ["listening", "on"])
+    let last = try #require(words.last)
+    address = try SocketAddress(String(last))
+  }
+
+  var port: String { address.port.map(String.init) ?? "" }
+
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+
+  /// The kernel's answer to how many descriptors the server has open.
+  var openDescriptors: Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/fd").count) ?? -1
+  }
+
+  /// Waits until the server has closed every connection, and its list of inputs says so too.
+  func hasOnlyItsListener() throws -> Bool {
+    let standardStreamsAndListener = 4
+    guard eventually({ openDescriptors == standardStreamsAndListener }) else { return false }
+    // Some turns may have been printed before.
+    for _ in 0..<1000 {
+      let line = try process.line(containing: "inputs:")
+      if line == "inputs: [<socket 3: \(address)>]" { return true }
+    }
+    return false
+  }
+
+  /// How long the server takes for some turns of its loop. One in which nothing happens takes half a second.
+  func time(ofTurns count: Int) throws -> Duration {
+    // Those that were printed before don't count.
+    process.takeOutput()
+    return try ContinuousClock().measure {
+      for _ in 0..<count { _ = try process.line(containing: "rlist:") }
+    }
+  }
+}

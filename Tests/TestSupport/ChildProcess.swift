@@ -1,0 +1,155 @@
+internal import Glibc
+internal import Synchronization
+
+/// A program that runs beside the test, and ends with it.
+///
+///     let server = try ChildProcess(Executable.built("echo-select"), ["127.0.0.1:0"])
+///     let line = try server.nextLine()
+///     server.signal(SIGTERM)
+///     #expect(try server.waitForExit() == .exited(0))
+///
+/// Its streams are pipes that a thread of their own serves: a program that writes much is never held up, and sending
+/// to one that doesn't read never blocks. Every wait has a limit, and fails with what the program has said. When the
+/// last reference is gone the program is killed and its descriptors are closed.
+public final class ChildProcess: Sendable {
+  /// What a busy machine is given before a wait has failed.
+  public static let limit = Duration.seconds(30)
+
+  /// The process, for as long as ``waitForExit(within:)`` hasn't returned.
+  public let processID: Int32
+  private let program: String
+  private let streams: ChildStreams
+  /// How it ended, once that is known. From then on the number may be another process's.
+  private let status = Mutex<ExitStatus?>(nil)
+
+  /// Starts a program.
+  ///
+  /// - Parameters:
+  ///   - program: A path, or a name that is looked up in PATH.
+  ///   - environment: Added to this process's own.
+  public init(_ program: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
+    let process = try SpawnedProcess(program, arguments, environment: environment)
+    self.program = program
+    processID = process.processID
+    streams = try ChildStreams(of: process)
+  }
+
+  /// Starts a program that may have no more than a few descriptors open.
+  public convenience init(_ program: String, _ arguments: [String] = [], openFileLimit: Int) throws {
+    let script = "ulimit -n \(openFileLimit) && exec \"$0\" \"$@\""
+    try self.init("/bin/sh", ["-c", script, program] + arguments)
+  }
+
+  deinit {
+    signal(SIGKILL)
+    // A killed process ends at once, unless the kernel itself is stuck.
+    _ = eventually(within: .seconds(10)) { reap() != nil }
+    streams.stop()
+  }
+
+  // MARK: What it says
+
+  /// Everything on standard output so far; complete after ``waitForExit(within:)``.
+  public var output: [UInt8] { streams.output.bytes }
+
+  /// Everything on standard output so far, as text.
+  public var outputText: String { String(decoding: output, as: UTF8.self) }
+
+  /// Everything on standard error so far, as text.
+  public var errorText: String { String(decoding: streams.errors.bytes, as: UTF8.self) }
+
+  /// Waits until a text has come on standard output, after what was taken there before, and takes everything up to it.
+  ///
+  /// - Returns: What was taken, with the text at its end.
+  @discardableResult
+  public func expect(_ text: String, within limit: Duration = limit) throws -> String {
+    let text = Array(text.utf8)
+    guard !text.isEmpty else { return "" }
+    var searched = 0
+    var taken: String?
+    let hasCome = eventually(within: limit) {
+      // Asked in this order: at the end, everything has been searched.
+      let isAtEnd = streams.output.isAtEnd
+      taken = streams.takeOutput(through: text, searched: &searched)
+      return taken != nil || isAtEnd
+    }
+    if let taken { return taken }
+    throw failure("\(hasCome ? "ended" : "went on") without '\(String(decoding: text, as: UTF8.self))' on its output")
+  }
+
+  /// Waits for the next line on standard output, and takes it.
+  ///
+  /// - Returns: The line, without its end.
+  public func nextLine(within limit: Duration = limit) throws -> String {
+    String(try expect("\n", within: limit).dropLast())
+  }
+
+  /// Waits for a line on standard output, and takes it and all before it.
+  public func line(containing text: String, within limit: Duration = limit) throws -> String {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      let line = try nextLine(within: deadline - .now)
+      if line.contains(text) { return line }
+    }
+  }
+
+  /// Takes everything that has come on standard output up to now.
+  @discardableResult
+  public func takeOutput() -> String { streams.takeAllOutput() }
+
+  // MARK: What it is told
+
+  /// Sends bytes to its standard input, without waiting until it reads them.
+  public func send(_ bytes: [UInt8]) {
+    streams.send(bytes)
+  }
+
+  /// Sends a text to its standard input.
+  public func send(_ text: String) {
+    send(Array(text.utf8))
+  }
+
+  /// Ends its standard input, after all that has been sent.
+  public func closeInput() {
+    streams.closeInput()
+  }
+
+  /// Sends it a signal, unless it has ended.
+  public func signal(_ number: Int32) {
+    status.withLock { status in
+      // Until it is waited for, its number is nobody else's.
+      guard status == nil else { return }
+      kill(processID, number)
+    }
+  }
+
+  // MARK: How it ends
+
+  /// Waits until it has ended and all that it has written is here.
+  public func waitForExit(within limit: Duration = limit) throws -> ExitStatus {
+    guard eventually(within: limit, { reap() != nil }), let status = reap() else {
+      throw failure("still runs")
+    }
+    guard eventually(within: limit, { streams.output.isAtEnd && streams.errors.isAtEnd }) else {
+      throw failure("has ended, but something else holds its output open")
+    }
+    return status
+  }
+
+  /// Whether it has not ended yet.
+  public var isRunning: Bool { reap() == nil }
+
+  private func reap() -> ExitStatus? {
+    status.withLock { status in
+      var waitStatus: Int32 = 0
+      if status == nil, unsafe waitpid(processID, &waitStatus, WNOHANG) == processID {
+        status = ExitStatus(waitStatus: waitStatus)
+      }
+      return status
+    }
+  }
+
+  private func failure(_ problem: String) -> ChildProcessError {
+    ChildProcessError(problem, program: program, output: output, errors: streams.errors.bytes)
+  }
+}

@@ -1,0 +1,23 @@
+/// What a test expected of a child process in vain, with all that the process has said.
+public struct ChildProcessError: Error, CustomStringConvertible {
+  /// What didn't happen, and what the process wrote to its standard output and standard error.
+  public let description: String
+
+  init(_ description: String) {
+    self.description = description
+  }
+
+  init(_ problem: String, program: String, output: [UInt8], errors: [UInt8]) {
+    description = """
+      \(program): \(problem)
+      -- the end of its standard output, \(output.count) bytes:
+      \(Self.tail(output))
+      -- the end of its standard error, \(errors.count) bytes:
+      \(Self.tail(errors))
+      """
+  }
+
+  private static func tail(_ bytes: [UInt8]) -> String {
+    String(decoding: bytes.suffix(2000), as: UTF8.self)
+  }
+}
