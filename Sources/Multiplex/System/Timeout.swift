@@ -13,11 +13,11 @@ enum Timeout {
 
   /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
   static func timespec(_ duration: Duration) -> timespec {
-    guard duration > .zero else { return Glibc.timespec() }
+    guard duration > .zero else { return .init() }
     let (seconds, attoseconds) = duration.components
     let nanoseconds = (attoseconds + nanosecond - 1) / nanosecond
-    guard nanoseconds < 1_000_000_000 else { return Glibc.timespec(tv_sec: Int(seconds.addingOne), tv_nsec: 0) }
-    return Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+    guard nanoseconds < 1_000_000_000 else { return .init(tv_sec: Int(seconds.addingOne), tv_nsec: 0) }
+    return .init(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
   }
 
   /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
