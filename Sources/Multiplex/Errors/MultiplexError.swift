@@ -81,8 +81,7 @@ extension MultiplexError: CustomStringConvertible {
     case .notRegistered: "not registered"
     case .closed: "already closed"
     case .unknownAddress: "not an address"
-    case .invalidArgument: "out of range"
-    case .system, .notOpen, .notPollable, .openFileLimit: Self.message(of: errno)
+    case .system, .notOpen, .notPollable, .openFileLimit, .invalidArgument: Self.message(of: errno)
     }
   }
 
