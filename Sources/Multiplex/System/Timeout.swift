@@ -1,4 +1,4 @@
-internal import CMultiplex
+package import CMultiplex
 
 #if canImport(Glibc)
   internal import Glibc
@@ -7,12 +7,12 @@ internal import CMultiplex
 #endif
 
 /// How long a wait may last, in the units that system calls take.
-enum Timeout {
+package enum Timeout {
   private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds
   private static let millisecond: Int64 = 1_000_000_000_000_000  // in attoseconds
 
   /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
-  static func timespec(_ duration: Duration) -> timespec {
+  package static func timespec(_ duration: Duration) -> timespec {
     guard duration > .zero else { return .init() }
     let (seconds, attoseconds) = duration.components
     let nanoseconds = (attoseconds + nanosecond - 1) / nanosecond
@@ -21,7 +21,7 @@ enum Timeout {
   }
 
   /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
-  static func milliseconds(_ duration: Duration) -> Int32 {
+  package static func milliseconds(_ duration: Duration) -> Int32 {
     guard duration > .zero else { return 0 }
     let (seconds, attoseconds) = duration.components
     guard seconds < Int64(Int32.max) / 1000 else { return .max }
