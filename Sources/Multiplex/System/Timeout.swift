@@ -1,4 +1,4 @@
-package import CMultiplex
+internal import CMultiplex
 
 #if canImport(Glibc)
   internal import Glibc
@@ -11,13 +11,19 @@ package enum Timeout {
   private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds
   private static let millisecond: Int64 = 1_000_000_000_000_000  // in attoseconds
 
+  /// As C has it: see `nanoseconds`.
+  static func timespec(_ duration: Duration) -> timespec {
+    let (seconds, rest) = nanoseconds(duration)
+    return .init(tv_sec: seconds, tv_nsec: rest)
+  }
+
   /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
-  package static func timespec(_ duration: Duration) -> timespec {
-    guard duration > .zero else { return .init() }
+  package static func nanoseconds(_ duration: Duration) -> (seconds: Int, rest: Int) {
+    guard duration > .zero else { return (0, 0) }
     let (seconds, attoseconds) = duration.components
     let nanoseconds = (attoseconds + nanosecond - 1) / nanosecond
-    guard nanoseconds < 1_000_000_000 else { return .init(tv_sec: Int(seconds.addingOne), tv_nsec: 0) }
-    return .init(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+    guard nanoseconds < 1_000_000_000 else { return (Int(seconds.addingOne), 0) }
+    return (Int(seconds), Int(nanoseconds))
   }
 
   /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
