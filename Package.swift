@@ -59,10 +59,10 @@ let package = Package(
     example("echo-complete", "EchoComplete"),
     example("echo-client", "EchoClient"),
     .target(
-      name: "TestSupport", dependencies: ["Multiplex", systemPackage], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Multiplex", "CMultiplex", systemPackage], path: "Tests/TestSupport",
       swiftSettings: settings),
     .testTarget(
-      name: "MultiplexTests", dependencies: ["Multiplex", "TestSupport", systemPackage],
+      name: "MultiplexTests", dependencies: ["Multiplex", "CMultiplex", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",

@@ -71,7 +71,7 @@ static inline int cmx_pselect(int count, unsigned long *reading, unsigned long *
 
 // Through syscall(2), as glibc before 2.35 has no epoll_pwait2; 441 is its number on every architecture.
 static inline int cmx_epoll_pwait2(int fd, struct epoll_event *events, int count, const struct timespec *timeout) {
-    return (int)syscall(441, fd, events, count, timeout, 0, 0);
+    return (int)syscall(441, fd, events, count, timeout, (void *)0, (size_t)0);
 }
 
 #endif

@@ -12,9 +12,11 @@ public struct HostPort: Hashable, Sendable {
 
   /// Splits a text at its last colon.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where there is no port, a number is above 65535, or an IPv6
-  ///   address has no brackets.
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where there is no port, a number is above 65535, an IPv6 address
+  ///   has no brackets, or anything else has.
   public init(_ text: String) throws(MultiplexError) {
+    // The resolver would read a name to its first zero byte.
+    guard !text.utf8.contains(0) else { throw Self.malformed(text, "a name has no zero byte") }
     guard let colon = text.lastIndex(of: ":") else {
       throw Self.malformed(text, "write HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999")
     }
@@ -25,6 +27,12 @@ public struct HostPort: Hashable, Sendable {
     let name = text[..<colon]
     if name.hasPrefix("["), name.hasSuffix("]") {
       host = String(name.dropFirst().dropLast())
+      // With or without a scope, which may be the name of an interface.
+      guard IPv6Address(String(host.prefix { $0 != "%" })) != nil else {
+        throw Self.malformed(text, "brackets are for IPv6 addresses: [::1]:9999")
+      }
+    } else if name.contains("[") || name.contains("]") {
+      throw Self.malformed(text, "brackets are for IPv6 addresses: [::1]:9999")
     } else if name.contains(":") {
       throw Self.malformed(text, "write an IPv6 address in brackets: [::1]:9999")
     } else {

@@ -28,6 +28,8 @@ extension IPv4Address: LosslessStringConvertible {
   /// Corresponding C function: `inet_pton`.
   public init?(_ description: String) {
     var address = in_addr()
+    // C would read a text to its first zero byte.
+    guard !description.utf8.contains(0) else { return nil }
     guard unsafe inet_pton(AF_INET, description, &address) == 1 else { return nil }
     self.init(rawValue: UInt32(bigEndian: address.s_addr))
   }

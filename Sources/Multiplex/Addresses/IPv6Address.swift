@@ -31,6 +31,8 @@ extension IPv6Address: LosslessStringConvertible {
   /// Corresponding C function: `inet_pton`.
   public init?(_ description: String) {
     var address = in6_addr()
+    // C would read a text to its first zero byte.
+    guard !description.utf8.contains(0) else { return nil }
     guard unsafe inet_pton(AF_INET6, description, &address) == 1 else { return nil }
     self.init(address)
   }

@@ -2,9 +2,9 @@ package import CMultiplex
 internal import SystemPackage
 
 #if canImport(Glibc)
-  package import Glibc
+  internal import Glibc
 #elseif canImport(Musl)
-  package import Musl
+  internal import Musl
 #endif
 
 /// To and from the C library's `sockaddr`, of which each family has a variant of its own.

@@ -21,7 +21,8 @@ public enum SocketAddress: Hashable, Sendable {
 }
 
 extension SocketAddress: CustomStringConvertible {
-  /// The form that ``init(_:)`` reads: "127.0.0.1:9999", "[::1]:9999", or the path of a Unix socket.
+  /// IP addresses as ``init(_:)`` reads them: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". Of a Unix socket the
+  /// path, with "@" for the zero byte of an abstract one, or "unnamed".
   public var description: String {
     switch self {
     case .ipv4(let address, let port): "\(address):\(port)"

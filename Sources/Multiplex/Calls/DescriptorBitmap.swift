@@ -5,7 +5,7 @@ struct DescriptorBitmap {
   subscript(fd: Int32) -> Bool {
     get {
       let index = Int(fd) / UInt.bitWidth
-      return index < words.count && words[index] & Self.bit(fd) != 0
+      return hasRoom(for: fd) && words[index] & Self.bit(fd) != 0
     }
     set {
       let index = Int(fd) / UInt.bitWidth
@@ -15,6 +15,11 @@ struct DescriptorBitmap {
       }
       if newValue { words[index] |= Self.bit(fd) } else { words[index] &= ~Self.bit(fd) }
     }
+  }
+
+  /// Whether the descriptor's bit can be set without more memory.
+  func hasRoom(for fd: Int32) -> Bool {
+    fd >= 0 && Int(fd) / UInt.bitWidth < words.count
   }
 
   /// Makes room for this many descriptors: select reads and writes that many bits.

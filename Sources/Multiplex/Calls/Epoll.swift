@@ -20,6 +20,9 @@ public final class Epoll: Selectable {
     public let data: UInt64
   }
 
+  /// What one wait returns at most, however many are asked for: the rest comes first the next time.
+  private static let largestBatch = 65_536
+
   private var descriptor: OwnedDescriptor?
   /// The instance's own descriptor, which can be waited for like any other; -1 once the instance is closed.
   public private(set) var fileDescriptor: FileDescriptor
@@ -89,7 +92,8 @@ public final class Epoll: Selectable {
   /// - Parameters:
   ///   - timeout: nil and negative values wait without limit, as in C; zero doesn't wait. Kept to the nanosecond
   ///     where the kernel can (Linux 5.11), rounded up to milliseconds elsewhere.
-  ///   - maximumEvents: The most events to return, at least 1. Those left over come first the next time.
+  ///   - maximumEvents: The most events to return, at least 1; one wait never returns more than 65,536. Those left over
+  ///     come first the next time.
   /// - Throws: ``MultiplexError/Reason/invalidArgument`` where `maximumEvents` is below 1;
   ///   ``MultiplexError/Reason/closed``.
   public func wait(timeout: Duration? = nil, maximumEvents: Int = 1024) throws(MultiplexError) -> [Event] {
@@ -100,7 +104,9 @@ public final class Epoll: Selectable {
     let deadline = timeout.map { $0 < .zero ? .never : Deadline(after: $0) } ?? .never
     while true {
       do {
-        let count = try wait(timeout: deadline.remaining, atMost: maximumEvents)
+        let count = try wait(timeout: deadline.remaining, atMost: min(maximumEvents, Self.largestBatch))
+        // A kernel that counts milliseconds counts no more than 24 days of them.
+        guard count > 0 || deadline.remaining == .zero else { continue }
         return (0..<count).map { self[$0] }
       } catch .interrupted {
         continue

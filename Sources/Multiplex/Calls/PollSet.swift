@@ -124,7 +124,9 @@ extension PollSet {
   /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.
   func forEachReady(_ count: Int, _ body: (Int32, PollEvents) -> Void) {
     var left = count
-    for entry in entries where left > 0 && entry.revents != 0 {
+    for entry in entries {
+      guard left > 0 else { return }
+      guard entry.revents != 0 else { continue }
       left -= 1
       body(entry.fd, PollEvents(rawValue: entry.revents))
     }

@@ -76,7 +76,8 @@ extension DescriptorBitmap {
   fileprivate mutating func insert(_ elements: some Collection<some Selectable>) throws(MultiplexError) {
     for element in elements {
       let descriptor = element.fileDescriptor
-      guard descriptor.rawValue >= 0 else {
+      // Room is made for open descriptors alone: a stray number may be as high as two thousand million.
+      guard hasRoom(for: descriptor.rawValue) || Kernel.isOpen(descriptor.rawValue) else {
         throw MultiplexError(call: "select", descriptor: descriptor, errno: .badFileDescriptor)
       }
       self[descriptor.rawValue] = true

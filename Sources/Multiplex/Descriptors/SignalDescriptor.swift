@@ -57,7 +57,7 @@ public struct SignalDescriptor: ~Copyable, Selectable {
     // signalfd writes whole records of this type, or nothing.
     let count = try unsafe withUnsafeMutableBytes(of: &info) { bytes throws(MultiplexError) in
       try transfer("read", fileDescriptor) { () throws(Errno) in
-        try unsafe Kernel.read(descriptor.rawDescriptor, bytes)
+        try unsafe Kernel.readRecord(descriptor.rawDescriptor, bytes)
       }
     }
     return count == nil ? nil : Int32(bitPattern: info.ssi_signo)

@@ -102,7 +102,7 @@ extension Socket {
 
   /// Sends everything, and waits for room where there is none.
   ///
-  /// - Parameter timeout: How long the peer may take nothing at all; nil waits for ever.
+  /// - Parameter timeout: How long the peer may take nothing at all; nil waits for ever, zero and less don't wait.
   /// - Throws: `timedOut` (ETIMEDOUT) when the time is up; what was taken until then has been sent.
   public func sendAll(_ bytes: [UInt8], timeout: Duration? = nil) throws(MultiplexError) {
     var rest = bytes[...]
@@ -127,11 +127,11 @@ extension Socket {
     }
   }
 
-  /// Waits until the socket is ready for one thing.
+  /// Waits until the socket is ready for one thing; zero and less don't wait.
   private func wait(for events: PollEvents, timeout: Duration?, call: String) throws(MultiplexError) {
     var set = PollSet()
     try set.register(self, for: events)
-    guard try set.poll(timeout: timeout).isEmpty else { return }
+    guard try set.poll(timeout: timeout.map { max($0, .zero) }).isEmpty else { return }
     throw MultiplexError(
       call: call, descriptor: fileDescriptor, subject: peerAddress?.description, reason: .system, errno: .timedOut)
   }
@@ -239,7 +239,8 @@ extension Socket {
 
   /// Connects, and waits until that has come about.
   ///
-  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
+  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes; zero and less
+  ///   don't wait.
   public static func connected(to address: SocketAddress, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
     let socket = try connecting(to: address)
     try socket.wait(for: .out, timeout: timeout, call: "connect")
@@ -289,16 +290,26 @@ extension Socket {
   }
 
   private convenience init(family address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
-    if case .unix(let path) = address, path.utf8.count > SocketAddress.maximumPathLength {
-      throw MultiplexError(
-        call: "socket", subject: path, reason: .invalidArgument, errno: .fileNameTooLong,
-        advice: "the path of a Unix socket has at most \(SocketAddress.maximumPathLength) bytes")
-    }
+    if case .unix(let path) = address { try Self.check(path) }
     do {
       let fd = try Kernel.socket(address.family, cmx_SOCK_STREAM)
       self.init(adopting: OwnedDescriptor(adopting: fd), peerAddress: peerAddress)
     } catch {
       throw MultiplexError(call: "socket", subject: address.description, errno: error)
+    }
+  }
+
+  /// Refuses paths of which the kernel would see a part alone.
+  private static func check(_ path: String) throws(MultiplexError) {
+    guard path.utf8.count <= SocketAddress.maximumPathLength else {
+      throw MultiplexError(
+        call: "socket", subject: path, reason: .invalidArgument, errno: .fileNameTooLong,
+        advice: "the path of a Unix socket has at most \(SocketAddress.maximumPathLength) bytes")
+    }
+    // Names in the abstract namespace begin with a zero byte, and may have more.
+    guard path.utf8.first == 0 || !path.utf8.contains(0) else {
+      throw .outOfRange(
+        "'\(path.prefix { $0 != "\0" })\\0...'", for: "socket", advice: "a path has no zero byte, but for the first")
     }
   }
 

@@ -16,6 +16,8 @@ extension MultiplexError {
 
   static func advice(on errno: Errno, from call: String) -> String? {
     switch (call, errno) {
+    case ("read", .badFileDescriptor): "the descriptor isn't open for reading: is it the end to write to?"
+    case ("write", .badFileDescriptor): "the descriptor isn't open for writing: is it the end to read from?"
     case (_, .badFileDescriptor): "the descriptor isn't open: was it closed before it was unregistered?"
     case (_, .tooManyOpenFiles): "this process may open no more files: raise the limit (ulimit -n) or close some"
     case (_, .tooManyOpenFilesInSystem): "the system may open no more files: raise fs.file-max or close some"
@@ -24,7 +26,7 @@ extension MultiplexError {
     case ("epoll_ctl", .notPermitted):
       "epoll can't wait for regular files and directories, which are always ready: use them at once, or use poll"
     case ("epoll_ctl", .noSpace): "the user has too many epoll registrations: raise fs.epoll.max_user_watches"
-    case ("bind", .addressInUse): "something listens there already: stop it, or choose another port or path"
+    case ("bind", .addressInUse): "something is there already: stop what listens there, or choose another port or path"
     case ("bind", .permissionDenied): "ports below 1024 and the folders of others need more rights: choose another"
     case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"

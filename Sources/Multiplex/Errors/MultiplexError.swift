@@ -24,7 +24,7 @@ public struct MultiplexError: Error, Hashable, Sendable {
     case notPollable
     /// The process or the system has as many open files as it may (EMFILE, ENFILE).
     case openFileLimit
-    /// An argument is out of its range (EINVAL).
+    /// An argument is out of its range, or means nothing to the call (EINVAL).
     case invalidArgument
     /// A text is no address, or a name has none (EINVAL).
     case unknownAddress
@@ -81,8 +81,7 @@ extension MultiplexError: CustomStringConvertible {
     case .notRegistered: "not registered"
     case .closed: "already closed"
     case .unknownAddress: "not an address"
-    case .invalidArgument: "out of range"
-    case .system, .notOpen, .notPollable, .openFileLimit: Self.message(of: errno)
+    case .system, .notOpen, .notPollable, .openFileLimit, .invalidArgument: Self.message(of: errno)
     }
   }
 

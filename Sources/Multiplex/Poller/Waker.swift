@@ -28,7 +28,7 @@ public final class Waker: Sendable {
       // The counter can't overflow, as it is raised once between two waits; an interruption is the one thing to repeat.
       while true {
         do {
-          _ = try unsafe Kernel.write(descriptor.rawDescriptor, bytes)
+          try unsafe Kernel.writeRecord(descriptor.rawDescriptor, bytes)
           return
         } catch Errno.interrupted {
           continue
@@ -44,7 +44,7 @@ public final class Waker: Sendable {
     var count: UInt64 = 0
     // Reading takes the counter back to zero. If there is nothing to read, there is nothing to take back.
     _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in
-      try? unsafe Kernel.read(descriptor.rawDescriptor, bytes)
+      try? unsafe Kernel.readRecord(descriptor.rawDescriptor, bytes)
     }
     _ = isPending.exchange(false, ordering: .acquiringAndReleasing)
   }

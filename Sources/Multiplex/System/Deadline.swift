@@ -5,6 +5,9 @@ struct Deadline {
   /// Waits without limit.
   static let never = Deadline(instant: nil)
 
+  /// No shorter than for ever, and can be added to the present, and given to the kernel, without overflow.
+  private static let century = Duration.seconds(100 * 365 * 86_400)
+
   private init(instant: ContinuousClock.Instant?) {
     self.instant = instant
   }
@@ -15,12 +18,11 @@ struct Deadline {
       self = .never
       return
     }
-    // A century is no shorter than for ever, and can be added to the present without overflow.
-    self.init(instant: .now + min(timeout, .seconds(100 * 365 * 86_400)))
+    self.init(instant: .now + min(timeout, Self.century))
   }
 
   init(at instant: ContinuousClock.Instant) {
-    self.init(instant: instant)
+    self.init(instant: min(instant, .now + Self.century))
   }
 
   /// The time left, never negative; nil without limit.

@@ -32,7 +32,7 @@
     package var injected: Int { state.withLock { $0.injected } }
 
     func check(_ call: SystemCall) throws(Errno) {
-      guard let choices = faults[call], let roll = strike() else { return }
+      guard let choices = faults[call], !choices.isEmpty, let roll = strike() else { return }
       throw choices[Int(roll % UInt64(choices.count))]
     }
 

@@ -45,6 +45,16 @@ extension Kernel {
     try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, granted(bytes.count)) }
   }
 
+  /// Reads from an eventfd or a signalfd, which hand over whole records or nothing: no plan cuts them short.
+  package static func readRecord(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+    try perform(.read) { unsafe CMultiplex.read(fd, buffer.baseAddress, buffer.count) }
+  }
+
+  /// Writes to an eventfd, which takes the whole number or nothing.
+  package static func writeRecord(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
+    _ = try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, bytes.count) }
+  }
+
   package static func fcntl(_ fd: Int32, _ command: Int32, _ argument: Int32 = 0) throws(Errno) -> Int32 {
     try perform(.fcntl) { cmx_fcntl(fd, command, argument) }
   }

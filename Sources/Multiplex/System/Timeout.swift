@@ -7,21 +7,27 @@ internal import CMultiplex
 #endif
 
 /// How long a wait may last, in the units that system calls take.
-enum Timeout {
+package enum Timeout {
   private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds
   private static let millisecond: Int64 = 1_000_000_000_000_000  // in attoseconds
 
-  /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
+  /// As C has it: see `nanoseconds`.
   static func timespec(_ duration: Duration) -> timespec {
-    guard duration > .zero else { return Glibc.timespec() }
+    let (seconds, rest) = nanoseconds(duration)
+    return .init(tv_sec: seconds, tv_nsec: rest)
+  }
+
+  /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
+  package static func nanoseconds(_ duration: Duration) -> (seconds: Int, rest: Int) {
+    guard duration > .zero else { return (0, 0) }
     let (seconds, attoseconds) = duration.components
     let nanoseconds = (attoseconds + nanosecond - 1) / nanosecond
-    guard nanoseconds < 1_000_000_000 else { return Glibc.timespec(tv_sec: Int(seconds.addingOne), tv_nsec: 0) }
-    return Glibc.timespec(tv_sec: Int(seconds), tv_nsec: Int(nanoseconds))
+    guard nanoseconds < 1_000_000_000 else { return (Int(seconds.addingOne), 0) }
+    return (Int(seconds), Int(nanoseconds))
   }
 
   /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
-  static func milliseconds(_ duration: Duration) -> Int32 {
+  package static func milliseconds(_ duration: Duration) -> Int32 {
     guard duration > .zero else { return 0 }
     let (seconds, attoseconds) = duration.components
     guard seconds < Int64(Int32.max) / 1000 else { return .max }

@@ -1,0 +1,343 @@
+import Foundation
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("PollSet") struct PollSetTests {
+  @Test("twelve pipes: each writer is ready, each reader once its pipe was written, and none that was unregistered")
+  func twelvePipes() throws {
+    let message = " This is a test."
+    var set = PollSet()
+    let pipes = try (0..<12).map { _ in try SharedPipe() }
+    for pipe in pipes {
+      try set.register(pipe.reader, for: .in)
+      try set.modify(pipe.reader, for: .in)
+      try set.register(pipe.writer, for: .out)
+    }
+    #expect(set.count == 24)
+
+    var writers = Set(pipes.map(\.writer))
+    var received: [String] = []
+    while !writers.isEmpty {
+      let found = try set.poll(timeout: .zero)
+      #expect(Set(found.filter { $0.events == .out }.map(\.descriptor)) == writers)
+      let writer = try #require(writers.randomElement())
+      let pipe = try #require(pipes.first { $0.writer == writer })
+      try pipe.pipe.writer.put(message)
+
+      let readable = try set.poll(timeout: .zero).filter { $0.events.contains(.in) }
+      #expect(readable.map(\.descriptor) == [pipe.reader])
+      received.append(try #require(try pipe.pipe.reader.take()))
+      try set.unregister(pipe.reader)
+      try set.unregister(pipe.writer)
+      writers.remove(writer)
+    }
+    #expect(received == Array(repeating: message, count: 12))
+    #expect(set.isEmpty)
+  }
+
+  @Test("a closed descriptor is reported as invalid, each time, and can still be unregistered")
+  func closedDescriptor() throws {
+    let pipe = try Multiplex.Pipe()
+    let gone = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let number = gone.fileDescriptor
+    var set = PollSet()
+    try set.register(gone, for: .in)
+    try gone.close()
+    let invalid: [FileDescriptor: PollEvents] = [number: .invalid]
+    #expect(try ready(&set) == invalid)
+    #expect(try ready(&set, timeout: .zero) == invalid)
+    try set.unregister(number)
+    #expect(try set.poll(timeout: .zero) == [])
+  }
+
+  @Test("a number that never was open can be registered, and is reported as invalid")
+  func neverOpen() throws {
+    var set = PollSet()
+    let stray = FileDescriptor(rawValue: .max)
+    try set.register(stray, for: [.in, .out])
+    #expect(try ready(&set) == [stray: .invalid])
+  }
+
+  @Test("a negative descriptor is refused, as the kernel would pass it over", arguments: [-1, Int32.min])
+  func negativeDescriptor(number: Int32) throws {
+    var set = PollSet()
+    let error = #expect(throws: MultiplexError.self) { try set.register(FileDescriptor(rawValue: number), for: .in) }
+    #expect(error?.reason == .notOpen)
+    #expect(error?.descriptor == FileDescriptor(rawValue: number))
+    #expect(set.isEmpty)
+  }
+
+  @Test("registering anew replaces the events")
+  func reregister() throws {
+    let (left, right) = try Socket.pair()
+    try right.sendAll([1])
+    var set = PollSet()
+    try set.register(left, for: .in)
+    try set.register(left, for: .out)
+    #expect(set.count == 1)
+    #expect(try ready(&set, timeout: .zero) == [left.fileDescriptor: .out])
+  }
+
+  @Test("modifying replaces the events")
+  func modify() throws {
+    let (left, right) = try Socket.pair()
+    try right.sendAll([1])
+    var set = PollSet()
+    try set.register(left, for: .out)
+    try set.modify(left, for: [.in, .out])
+    #expect(try set.poll(timeout: .zero).map(\.events) == [[.in, .out]])
+    try set.modify(left, for: .in)
+    #expect(try set.poll(timeout: .zero).map(\.events) == [.in])
+  }
+
+  @Test("modifying and unregistering what isn't registered are errors that name it, and change nothing")
+  func unknown() throws {
+    let (left, right) = try Socket.pair()
+    var set = PollSet()
+    try set.register(left, for: .out)
+    let errors = [
+      #expect(throws: MultiplexError.self) { try set.modify(right, for: .in) },
+      #expect(throws: MultiplexError.self) { try set.unregister(right) },
+    ]
+    for error in errors {
+      #expect(error?.reason == .notRegistered)
+      #expect(error?.errno == .noSuchFileOrDirectory)
+      #expect(error?.descriptor == right.fileDescriptor)
+    }
+    try set.unregister(left)
+    #expect(throws: MultiplexError.self) { try set.unregister(left) }
+    #expect(set.isEmpty)
+  }
+
+  @Test("first there is something to read, then a hang-up, and nothing to read after that")
+  func inThenHangUp() throws {
+    let pipe = try Multiplex.Pipe()
+    let reader = pipe.reader.fileDescriptor
+    var set = PollSet()
+    try set.register(reader, for: .in)
+    try pipe.writer.put("last words")
+    #expect(try ready(&set) == [reader: .in])
+    try pipe.writer.close()
+    #expect(try ready(&set) == [reader: [.in, .hangUp]])
+    #expect(try pipe.reader.take() == "last words")
+    #expect(try ready(&set) == [reader: .hangUp])
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("a child's pipe is read to the hang-up across timeouts")
+  func childToEnd() throws {
+    let output = Foundation.Pipe()
+    let input = Foundation.Pipe()
+    let child = Process()
+    child.executableURL = URL(fileURLWithPath: "/bin/sh")
+    child.arguments = ["-c", "while read word; do echo \"heard $word\"; done"]
+    child.standardInput = input
+    child.standardOutput = output
+    try child.run()
+    try? output.fileHandleForWriting.close()
+    let reader = OwnedDescriptor(adopting: FileDescriptor(rawValue: dup(output.fileHandleForReading.fileDescriptor)))
+
+    var set = PollSet()
+    try set.register(reader, for: .in)
+    for word in ["one", "two", "three"] {
+      #expect(try set.poll(timeout: .milliseconds(5)) == [])
+      try input.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
+      #expect(try set.poll().map(\.events) == [.in])
+      #expect(try reader.take() == "heard \(word)\n")
+    }
+    try input.fileHandleForWriting.close()
+    #expect(try set.poll().map(\.events) == [.hangUp])
+    #expect(try reader.take() == "")
+    #expect(eventually { !child.isRunning })
+  }
+
+  @Test(
+    "without a timeout, or with a negative one, it blocks",
+    arguments: [nil, Duration.seconds(-1), Duration.nanoseconds(-1)])
+  func blocks(timeout: Duration?) throws {
+    let pipe = try Multiplex.Pipe()
+    var set = PollSet()
+    try set.register(pipe.reader, for: .in)
+    let waiting = SecondParty { [set] in
+      var set = set
+      return try set.poll(timeout: timeout).map(\.events)
+    }
+    #expect(eventually { waiting.isAsleep })
+    #expect(!waiting.isDone)
+    try pipe.writer.put("x")
+    #expect(try waiting.join() == [.in])
+  }
+
+  @Test("a wait in vain returns nothing, and not before its time", arguments: [1, 900, 1100, 20_000])
+  func neverEarly(microseconds: Int) throws {
+    let pipe = try Multiplex.Pipe()
+    var set = PollSet()
+    try set.register(pipe.reader, for: .in)
+    let start = ContinuousClock.now
+    #expect(try set.poll(timeout: .microseconds(microseconds)) == [])
+    #expect(ContinuousClock.now - start >= .microseconds(microseconds))
+  }
+
+  @Test("an empty set honours the timeout")
+  func emptySet() throws {
+    var set = PollSet()
+    let start = ContinuousClock.now
+    #expect(try set.poll(timeout: .milliseconds(10)) == [])
+    #expect(ContinuousClock.now - start >= .milliseconds(10))
+  }
+
+  @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
+  func interruptions() throws {
+    let pipe = try Multiplex.Pipe()
+    var set = PollSet()
+    try set.register(pipe.reader, for: .in)
+    let before = Interruptions.count
+    let waiting = SecondParty { [set] in
+      var set = set
+      let start = ContinuousClock.now
+      let ready = try set.poll(timeout: .milliseconds(300))
+      return (ready.isEmpty, ContinuousClock.now - start)
+    }
+    // A wait that began anew each time would never end.
+    let hasEnded = eventually(within: .seconds(20)) {
+      waiting.interrupt()
+      return waiting.isDone
+    }
+    #expect(hasEnded)
+    #expect(Interruptions.count > before)
+    let (isEmpty, time) = try waiting.join()
+    #expect(isEmpty)
+    #expect(time >= .milliseconds(300))
+  }
+
+  @Test("with no events asked for, a hang-up is reported all the same, each time")
+  func noEvents() throws {
+    let (left, right) = try Socket.pair()
+    var set = PollSet()
+    try set.register(left, for: [])
+    try right.sendAll([1])
+    #expect(try set.poll(timeout: .zero) == [])
+    right.close()
+    #expect(try set.poll().map(\.events) == [.hangUp])
+    #expect(try set.poll().map(\.events) == [.hangUp])
+  }
+
+  @Test("a pipe without a reader is reported with an error")
+  func brokenPipe() throws {
+    let pipe = try Multiplex.Pipe()
+    var set = PollSet()
+    try set.register(pipe.writer, for: [])
+    try pipe.reader.close()
+    #expect(try set.poll().map(\.events) == [.error])
+  }
+
+  @Test("a peer that has finished sending is reported to those who ask for it")
+  func readHangUp() throws {
+    let (left, right) = try Socket.pair()
+    var set = PollSet()
+    try set.register(left, for: .readHangUp)
+    #expect(try set.poll(timeout: .zero) == [])
+    try right.shutdown(.writing)
+    #expect(try set.poll().map(\.events) == [.readHangUp])
+    try set.modify(left, for: .in)
+    #expect(try set.poll().map(\.events) == [.in])
+  }
+
+  @Test("a regular file is ready for reading and writing at all times")
+  func regularFile() throws {
+    let file = OwnedDescriptor(adopting: try unsafe FileDescriptor.open("/proc/self/exe", .readOnly))
+    var set = PollSet()
+    try set.register(file, for: [.in, .out])
+    #expect(try set.poll(timeout: .zero).map(\.events) == [[.in, .out]])
+  }
+
+  @Test("a TCP socket that isn't connected is reported as hung up and writable")
+  func unconnected() throws {
+    let descriptor = OwnedDescriptor(adopting: try Kernel.socket(SocketAddress.ipv4(.any, port: 0).family, 1))
+    var set = PollSet()
+    try set.register(descriptor, for: [.in, .out])
+    #expect(try set.poll(timeout: .zero).map(\.events) == [[.out, .hangUp]])
+  }
+
+  @Test("descriptors beyond 1024 are waited for like others")
+  func beyond1024() throws {
+    let pipe = try Multiplex.Pipe()
+    let reader = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    var set = PollSet()
+    try set.register(reader, for: .in)
+    #expect(try set.poll(timeout: .zero) == [])
+    try pipe.writer.put("x")
+    #expect(try ready(&set) == [reader.fileDescriptor: .in])
+  }
+
+  @Test("a copy of a set goes its own way")
+  func copies() throws {
+    let (left, right) = try Socket.pair()
+    var original = PollSet()
+    try original.register(left, for: .out)
+    var copy = original
+    try copy.register(right, for: .out)
+    try copy.unregister(left)
+    #expect(try original.poll(timeout: .zero).map(\.descriptor) == [left.fileDescriptor])
+    #expect(try copy.poll(timeout: .zero).map(\.descriptor) == [right.fileDescriptor])
+  }
+
+  @Test(
+    "after any sequence of changes it reports what is registered, and nothing else",
+    arguments: 1...20 as ClosedRange<UInt64>)
+  func model(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    // Both ends of each pair have a byte to read and room to write.
+    let sockets = try (0..<8).flatMap { _ in
+      let (left, right) = try Socket.pair()
+      try left.sendAll([1])
+      try right.sendAll([2])
+      return [left, right]
+    }
+    let choices: [PollEvents] = [.in, .out, [.in, .out], []]
+    var set = PollSet()
+    var model: [FileDescriptor: PollEvents] = [:]
+    for _ in 0..<200 {
+      let socket = try #require(sockets.randomElement(using: &random))
+      let descriptor = socket.fileDescriptor
+      let events = try #require(choices.randomElement(using: &random))
+      switch (Int.random(in: 0..<3, using: &random), model[descriptor]) {
+      case (0, _):
+        try set.register(socket, for: events)
+        model[descriptor] = events
+      case (1, .some):
+        try set.modify(socket, for: events)
+        model[descriptor] = events
+      case (1, nil):
+        #expect(throws: MultiplexError.self) { try set.modify(socket, for: events) }
+      case (_, .some):
+        try set.unregister(socket)
+        model[descriptor] = nil
+      case (_, nil):
+        #expect(throws: MultiplexError.self) { try set.unregister(socket) }
+      }
+      let found = try set.poll(timeout: .zero)
+      #expect(set.count == model.count)
+      #expect(
+        Dictionary(uniqueKeysWithValues: found.map { ($0.descriptor, $0.events) }) == model.filter { $0.value != [] })
+    }
+  }
+}
+
+/// What is ready, by descriptor.
+private func ready(_ set: inout PollSet, timeout: Duration? = nil) throws -> [FileDescriptor: PollEvents] {
+  Dictionary(uniqueKeysWithValues: try set.poll(timeout: timeout).map { ($0.descriptor, $0.events) })
+}
+
+/// A pipe for collections, which take no noncopyable values.
+private final class SharedPipe {
+  let pipe: Multiplex.Pipe
+  var reader: FileDescriptor { pipe.reader.fileDescriptor }
+  var writer: FileDescriptor { pipe.writer.fileDescriptor }
+
+  init() throws {
+    pipe = try Multiplex.Pipe()
+  }
+}

@@ -1,0 +1,239 @@
+import Multiplex
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Whether the descriptor was closed is seen at the other end of its pipe, as numbers are taken by others meanwhile.
+@Suite("OwnedDescriptor") struct OwnedDescriptorTests {
+  @Test("it is closed where its scope ends")
+  func scope() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    func use(_ writer: consuming OwnedDescriptor) throws { try writer.put("x") }
+    try use(writer)
+    #expect(try pipe.reader.take() == "x")
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("it is open for as long as its scope lasts, used or not")
+  func untilTheEnd() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    let lent = writer.fileDescriptor
+    #expect(try pipe.reader.take() == nil)
+    #expect(try unsafe [1].withUnsafeBytes { try unsafe lent.write($0) } == MemoryLayout<Int>.size)
+    _ = consume writer
+  }
+
+  @Test("it is closed at once where it is dropped")
+  func dropped() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    _ = consume writer
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("closing it closes it, and the end of its scope doesn't close the number again")
+  func closedOnce() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    try pipe.writer.close()
+    let sentinel = try Multiplex.Pipe()
+    let number = writer.fileDescriptor.rawValue
+    func use(_ writer: consuming OwnedDescriptor, _ other: Int32) throws {
+      let number = writer.fileDescriptor.rawValue
+      try writer.close()
+      // Somebody else gets the number.
+      try Kernel.duplicate(other, as: number)
+    }
+    try use(writer, sentinel.writer.fileDescriptor.rawValue)
+    #expect(try pipe.reader.take() == "")
+    let other = OwnedDescriptor(adopting: number)
+    try sentinel.writer.close()
+    // The sentinel's only writer is at that number: it is still open.
+    #expect(try sentinel.reader.take() == nil)
+    try other.close()
+    #expect(try sentinel.reader.take() == "")
+  }
+
+  @Test("once released it is the caller's to close")
+  func released() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    func release(_ writer: consuming OwnedDescriptor) -> FileDescriptor { writer.release() }
+    let descriptor = release(writer)
+    #expect(try pipe.reader.take() == nil)
+    try descriptor.close()
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("it is closed where an error ends its scope")
+  func thrown() throws {
+    struct Failure: Error {}
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    func fail(_ writer: consuming OwnedDescriptor) throws {
+      try writer.put("x")
+      throw Failure()
+    }
+    do {
+      try fail(writer)
+      Issue.record("nothing was thrown")
+    } catch is Failure {}
+    #expect(try pipe.reader.take() == "x")
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("an initializer that throws closes what it was given")
+  func throwingInitializer() throws {
+    struct Failure: Error {}
+    struct Holder: ~Copyable {
+      let descriptor: OwnedDescriptor
+      init(_ descriptor: consuming OwnedDescriptor, fails: Bool) throws {
+        self.descriptor = descriptor
+        if fails { throw Failure() }
+      }
+    }
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    do {
+      _ = try Holder(writer, fails: true)
+      Issue.record("nothing was thrown")
+    } catch is Failure {}
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("in an object it is closed when the last reference goes")
+  func inClass() throws {
+    final class Holder {
+      let descriptor: OwnedDescriptor
+      init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    }
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    var first: Holder? = Holder(writer)
+    var second = first
+    first = nil
+    #expect(try pipe.reader.take() == nil)
+    try second?.descriptor.put("x")
+    second = nil
+    #expect(try pipe.reader.take() == "x")
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("in an optional it is closed when the optional becomes nil")
+  func inOptional() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    var optional: OwnedDescriptor? = consume writer
+    #expect(try pipe.reader.take() == nil)
+    optional = nil
+    #expect(try pipe.reader.take() == "")
+    _ = consume optional
+  }
+
+  @Test("a variable's old descriptor is closed when it is given another")
+  func reassigned() throws {
+    let first = try Multiplex.Pipe()
+    let second = try Multiplex.Pipe()
+    var writer = first.writer
+    #expect(try first.reader.take() == nil)
+    writer = second.writer
+    #expect(try first.reader.take() == "")
+    #expect(try second.reader.take() == nil)
+    try writer.close()
+    #expect(try second.reader.take() == "")
+  }
+
+  @Test("in a mutex it is closed when it is taken out and dropped")
+  func inMutex() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    let mutex = Mutex<OwnedDescriptor?>(consume writer)
+    #expect(try pipe.reader.take() == nil)
+    let taken = mutex.withLock { $0.take() }
+    let isEmpty = mutex.withLock { $0 == nil }
+    #expect(isEmpty)
+    #expect(try pipe.reader.take() == nil)
+    _ = consume taken
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("left in a mutex it is closed with the mutex")
+  func leftInMutex() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    func hold(_ writer: consuming OwnedDescriptor) {
+      let mutex = Mutex<OwnedDescriptor?>(consume writer)
+      mutex.withLock { _ in }
+    }
+    hold(writer)
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("a pipe that is dropped closes both ends, and one that is taken apart the end that is left")
+  func pipes() throws {
+    func takeReader(_ pipe: consuming Multiplex.Pipe) -> OwnedDescriptor { pipe.reader }
+    let pipe = try Multiplex.Pipe()
+    let outer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor)
+    let reader = takeReader(pipe)
+    #expect(try reader.take() == nil)
+    try outer.close()
+    #expect(try reader.take() == "")
+  }
+
+  @Test("a socket that is adopted is closed with its object, or by closing it, once")
+  func sockets() throws {
+    let (left, right) = try Socket.pair()
+    let duplicate = try OwnedDescriptor(duplicating: right.fileDescriptor)
+    right.close()
+    var adopted: Socket? = Socket(adopting: duplicate)
+    #expect(try left.receive(upTo: 1) == nil)
+    try adopted?.sendAll([1])
+    adopted = nil
+    #expect(try left.receive(upTo: 1) == [1])
+    #expect(try left.receive(upTo: 1) == [])
+  }
+
+  @Test("a duplicate is another descriptor of the same file, closed by itself and on exec")
+  func duplicate() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = pipe.writer
+    let copy = try writer.duplicate()
+    #expect(copy.fileDescriptor != writer.fileDescriptor)
+    #expect(try Kernel.fcntl(copy.fileDescriptor.rawValue, 1 /* F_GETFD */) == 1 /* FD_CLOEXEC */)
+    try writer.close()
+    #expect(try pipe.reader.take() == nil)
+    try copy.put("x")
+    try copy.close()
+    #expect(try pipe.reader.take() == "x")
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("what isn't open can't be duplicated")
+  func duplicateOfNothing() throws {
+    let error = #expect(throws: MultiplexError.self) {
+      _ = try OwnedDescriptor(duplicating: FileDescriptor(rawValue: -1))
+    }
+    #expect(error?.reason == .notOpen)
+    #expect(error?.descriptor == FileDescriptor(rawValue: -1))
+  }
+
+  @Test("closing tells of a descriptor that somebody else has closed")
+  func closedElsewhere() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    try pipe.writer.close()
+    let number = writer.fileDescriptor
+    try number.close()
+    do {
+      try writer.close()
+      Issue.record("nothing was thrown")
+    } catch {
+      #expect(error.call == "close")
+      #expect(error.errno == .badFileDescriptor)
+      #expect(error.descriptor == number)
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import CMultiplex
+import Foundation
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Pipe") struct PipeTests {
+  @Test("both ends are non-blocking and closed on exec")
+  func flags() throws {
+    let pipe = try Multiplex.Pipe()
+    for number in [pipe.reader.fileDescriptor.rawValue, pipe.writer.fileDescriptor.rawValue] {
+      #expect(try Kernel.fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
+      #expect(try Kernel.fcntl(number, F_GETFL) & O_NONBLOCK != 0)
+    }
+  }
+
+  @Test("what is written at one end is read at the other, in order, and then there is nothing")
+  func inOrder() throws {
+    let pipe = try Multiplex.Pipe()
+    #expect(try pipe.reader.take() == nil)
+    try pipe.writer.put("one ")
+    try pipe.writer.put("two")
+    #expect(try pipe.reader.take() == "one two")
+    #expect(try pipe.reader.take() == nil)
+  }
+
+  @Test("once the writer is closed the reader gets what is left, and then the end of input")
+  func endOfInput() throws {
+    let pipe = try Multiplex.Pipe()
+    try pipe.writer.put("rest")
+    try pipe.writer.close()
+    #expect(try pipe.reader.take() == "rest")
+    #expect(try pipe.reader.take() == "")
+    #expect(try pipe.reader.take() == "")
+  }
+
+  @Test("a full pipe takes nothing more until something was read")
+  func full() throws {
+    let pipe = try Multiplex.Pipe()
+    let block = [UInt8](repeating: 7, count: 4096)
+    var written = 0
+    while let count = try pipe.writer.write(unsafe block.span.bytes) { written += count }
+    #expect(written >= 4096)
+    #expect(try pipe.reader.take(upTo: 4096)?.utf8.count == 4096)
+    #expect(try pipe.writer.write(unsafe block.span.bytes) == 4096)
+  }
+
+  @Test("the wrong end is an error that says so")
+  func wrongEnd() throws {
+    let pipe = try Multiplex.Pipe()
+    let writing = #expect(throws: MultiplexError.self) { try pipe.reader.put("x") }
+    #expect(writing?.call == "write")
+    #expect(writing?.errno == .badFileDescriptor)
+    #expect(writing?.advice?.contains("for writing") == true)
+    let reading = #expect(throws: MultiplexError.self) { _ = try pipe.writer.take() }
+    #expect(reading?.call == "read")
+    #expect(reading?.advice?.contains("for reading") == true)
+  }
+
+  @Test("a program that is started inherits neither end")
+  func notInherited() throws {
+    let pipe = try Multiplex.Pipe()
+    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let child = Process()
+    child.executableURL = URL(fileURLWithPath: "/bin/sh")
+    child.arguments = ["-c", "test ! -e /proc/self/fd/\(writer.fileDescriptor.rawValue)"]
+    try child.run()
+    #expect(eventually { !child.isRunning })
+    #expect(child.terminationStatus == 0)
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("UnixSocketFile") struct UnixSocketFileTests {
+  private let folder = TemporaryFolder()
+
+  @Test("the file of a socket that nobody listens on any more is replaced")
+  func deadSocket() throws {
+    let path = folder.path("dead")
+    try Socket.listening(on: .unix(path: path)).close()
+    #expect(exists(path))
+    #expect(throws: MultiplexError.self) { try Socket.connected(to: .unix(path: path)) }
+
+    let listener = try Socket.listening(on: .unix(path: path))
+    let client = try Socket.connected(to: .unix(path: path))
+    #expect(try listener.accept() != nil)
+    client.close()
+  }
+
+  @Test("a socket that somebody listens on is not replaced, and goes on working")
+  func liveSocket() throws {
+    let address = SocketAddress.unix(path: folder.path("live"))
+    let listener = try Socket.listening(on: address)
+    let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: address) }
+    #expect(error?.call == "bind")
+    #expect(error?.errno == .addressInUse)
+    let client = try Socket.connected(to: address)
+    try client.sendAll([7])
+    // The look whether somebody listens was a connection too, and was closed at once.
+    let accepted = try [listener.accept(), listener.accept()]
+    #expect(accepted.compactMap { try? $0?.receive(upTo: 1) } == [[], [7]])
+  }
+
+  @Test("a socket whose queue is full counts as alive")
+  func fullQueue() throws {
+    let path = folder.path("full")
+    let listener = try Socket.listening(on: .unix(path: path), backlog: 0)
+    let waiting = try Socket.connected(to: .unix(path: path))
+    #expect(throws: MultiplexError.self) { try Socket.connected(to: .unix(path: path)) }
+    try UnixSocketFile.removeIfDead(path)
+    #expect(exists(path))
+    #expect(try listener.accept() != nil)
+    waiting.close()
+  }
+
+  @Test("a regular file is never removed, and can't be listened on")
+  func regularFile() throws {
+    let path = folder.path("file")
+    try Data("precious".utf8).write(to: URL(fileURLWithPath: path))
+    let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
+    #expect(error?.errno == .addressInUse)
+    #expect(error?.subject == path)
+    try UnixSocketFile.removeIfDead(path)
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+  }
+
+  @Test("a directory, a pipe and a link to a dead socket are never removed")
+  func otherFiles() throws {
+    let directory = folder.path("directory")
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+    let pipe = folder.path("pipe")
+    try #require(unsafe mkfifo(pipe, 0o600) == 0)
+    let socket = folder.path("socket")
+    try Socket.listening(on: .unix(path: socket)).close()
+    let link = folder.path("link")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: socket)
+    for path in [directory, pipe, link] {
+      try UnixSocketFile.removeIfDead(path)
+      #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
+      #expect((try? FileManager.default.attributesOfItem(atPath: path)) != nil)
+    }
+    #expect(exists(socket))
+  }
+
+  @Test("a path where there is nothing is left alone")
+  func nothing() throws {
+    try UnixSocketFile.removeIfDead(folder.path("nothing"))
+    try UnixSocketFile.removeIfDead(folder.path("no/such/folder"))
+  }
+
+  @Test("a path with a zero byte doesn't stand for the file that it begins with")
+  func zeroByte() throws {
+    let path = folder.path("dead")
+    try Socket.listening(on: .unix(path: path)).close()
+    try UnixSocketFile.removeIfDead(path + "\0more")
+    #expect(exists(path))
+  }
+
+  private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+}

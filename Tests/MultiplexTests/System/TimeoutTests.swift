@@ -1,0 +1,87 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Timeout") struct TimeoutTests {
+  @Test(
+    "nanoseconds and milliseconds are rounded up, never down, and by less than one",
+    arguments: 1...20 as ClosedRange<UInt64>)
+  func roundedUp(seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<200 {
+      // From attoseconds to days, as likely short as long.
+      let attoseconds = Int64.random(in: 0 ... .max >> Int64.random(in: 1..<63, using: &random), using: &random)
+      let duration = Duration(secondsComponent: attoseconds % 100_000, attosecondsComponent: attoseconds)
+      let (seconds, rest) = Timeout.nanoseconds(duration)
+      let exact = Duration.seconds(seconds) + .nanoseconds(rest)
+      #expect(exact >= duration && exact - duration < .nanoseconds(1))
+      #expect((0..<1_000_000_000).contains(rest))
+      let coarse = Duration.milliseconds(Int64(Timeout.milliseconds(duration)))
+      #expect(coarse >= duration && coarse - duration < .milliseconds(1))
+    }
+  }
+
+  @Test("the smallest time that is no time at all is not taken for none")
+  func smallest() {
+    let attosecond = Duration(secondsComponent: 0, attosecondsComponent: 1)
+    #expect(Timeout.nanoseconds(attosecond).rest == 1)
+    #expect(Timeout.milliseconds(attosecond) == 1)
+  }
+
+  @Test("nearly a second is a second, not a thousand million nanoseconds")
+  func carry() {
+    let nearly = Duration.seconds(3) - Duration(secondsComponent: 0, attosecondsComponent: 1)
+    #expect(Timeout.nanoseconds(nearly).seconds == 3)
+    #expect(Timeout.nanoseconds(nearly).rest == 0)
+    #expect(Timeout.milliseconds(nearly) == 3000)
+  }
+
+  @Test("less than nothing is nothing", arguments: [Duration.zero, .nanoseconds(-1), .seconds(Int64.min)])
+  func negative(duration: Duration) {
+    #expect(Timeout.nanoseconds(duration).seconds == 0)
+    #expect(Timeout.nanoseconds(duration).rest == 0)
+    #expect(Timeout.milliseconds(duration) == 0)
+  }
+
+  @Test("what is longer than the kernel can count is as long as it can")
+  func longest() {
+    let longest = Duration.seconds(Int64.max) + .nanoseconds(999_999_999)
+    #expect(Timeout.nanoseconds(longest).seconds == .max)
+    #expect(Timeout.milliseconds(longest) == .max)
+    #expect(Timeout.milliseconds(.milliseconds(Int32.max)) == .max)
+    #expect(Timeout.milliseconds(.seconds(86_400)) == 86_400_000)
+  }
+
+  @Test(
+    "a timeout beyond all bounds waits, and is no error, with every call",
+    arguments: [Duration.seconds(Int64.max), .seconds(1 << 62)])
+  func beyondAllBounds(timeout: Duration) throws {
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    let waits = [
+      SecondParty { try select(reading: [reader], timeout: timeout).reading.count },
+      SecondParty {
+        var set = PollSet()
+        try set.register(reader, for: .in)
+        return try set.poll(timeout: timeout).count
+      },
+      SecondParty {
+        let epoll = try Epoll()
+        try epoll.add(reader, events: .in)
+        return try epoll.wait(timeout: timeout).count
+      },
+      SecondParty {
+        let poller = try Poller()
+        try poller.register(reader, for: .read)
+        return try poller.wait(until: .now + timeout).map(\.token).count
+      },
+    ]
+    for wait in waits {
+      #expect(eventually { wait.isAsleep })
+      #expect(!wait.isDone)
+    }
+    try pipe.writer.put("x")
+    for wait in waits { #expect(try wait.join() == 1) }
+  }
+}

@@ -1,0 +1,23 @@
+public import Multiplex
+
+extension OwnedDescriptor {
+  /// Writes a text that there is room for.
+  public func put(_ text: String) throws {
+    let bytes = [UInt8](text.utf8)
+    // Any bytes are valid bytes.
+    guard try write(unsafe bytes.span.bytes) == bytes.count else { throw Incomplete() }
+  }
+
+  /// Reads once; nil where there is nothing now, empty at the end of input.
+  public func take(upTo count: Int = 1024) throws -> String? {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var span = bytes.mutableSpan
+    // Any bytes are valid bytes.
+    var buffer = unsafe span.mutableBytes
+    guard let received = try read(into: &buffer) else { return nil }
+    return String(decoding: bytes.prefix(received), as: UTF8.self)
+  }
+
+  /// There was no room for all of a text.
+  public struct Incomplete: Error {}
+}

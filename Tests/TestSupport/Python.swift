@@ -1,0 +1,26 @@
+import Foundation
+
+/// The other implementation to agree with, where it is installed.
+public enum Python {
+  /// Runs a program with an input, and returns what it prints.
+  public static func run(_ program: String, input: String = "") throws -> String {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    try Data(input.utf8).write(to: file)
+    defer { try? FileManager.default.removeItem(at: file) }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["python3", "-c", program]
+    process.standardInput = try FileHandle(forReadingFrom: file)
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let printed = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    // What env says when it finds no such program.
+    guard process.terminationStatus != 127 else { throw Missing() }
+    return String(decoding: printed, as: UTF8.self)
+  }
+
+  /// There is no python3 here.
+  public struct Missing: Error {}
+}
