@@ -1,4 +1,3 @@
-import CMultiplex
 public import Multiplex
 import Synchronization
 public import SystemPackage
@@ -8,11 +7,7 @@ private let lowest = Atomic<Int32>(3000)
 extension OwnedDescriptor {
   /// A duplicate with a number far above all others, which no other test is given after it was closed.
   public init(highDuplicateOf descriptor: FileDescriptor) throws {
-    var limit = try Kernel.openFileLimit()
-    if limit.rlim_cur < limit.rlim_max {
-      limit.rlim_cur = limit.rlim_max
-      try Kernel.setOpenFileLimit(limit)
-    }
+    try OpenFileLimit.raise()
     let least = lowest.add(2, ordering: .relaxed).newValue
     self.init(adopting: try Kernel.fcntl(descriptor.rawValue, Kernel.duplicateCloseOnExec, least))
   }

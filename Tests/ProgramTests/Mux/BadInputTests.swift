@@ -1,0 +1,106 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// Bad input to `mux`: one line that names the thing and the remedy, and an exit status of sysexits.h.
+@Suite("mux, used wrongly")
+struct BadInputTests {
+  private func expectFailure(
+    _ arguments: [String], status: Int32, naming texts: String..., sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let process = try ChildProcess(try Executable.built("mux"), arguments)
+    process.closeInput()
+    #expect(try process.waitForExit() == .exited(status), sourceLocation: sourceLocation)
+    let lines = process.errorText.split(separator: "\n")
+    #expect(lines.count == 1, "\(process.errorText)", sourceLocation: sourceLocation)
+    for text in texts {
+      #expect(process.errorText.contains(text), sourceLocation: sourceLocation)
+    }
+    #expect(process.outputText.isEmpty, sourceLocation: sourceLocation)
+  }
+
+  @Test("a wrong address", arguments: ["nowhere", "127.0.0.1", "127.0.0.1:99999", "::1:80", "127.0.0.1:", ""])
+  func wrongAddress(text: String) throws {
+    try expectFailure(["serve", "--listen", text], status: 64, naming: "'\(text)'", "--listen")
+    try expectFailure(["connect", text], status: 64, naming: "'\(text)'")
+  }
+
+  @Test("an address that no interface has")
+  func foreignAddress() throws {
+    try expectFailure(["serve", "--listen", "192.0.2.1:0"], status: 69, naming: "192.0.2.1:0", "network interface")
+  }
+
+  @Test("a port in use")
+  func portInUse() throws {
+    let server = try MuxServer()
+    let address = "127.0.0.1:\(try server.port)"
+    try expectFailure(["serve", "--listen", address], status: 69, naming: address, "choose another port")
+  }
+
+  @Test("an unknown backend, service or option")
+  func unknownNames() throws {
+    try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
+    try expectFailure(["serve", "--service", "time"], status: 64, naming: "'time'", "daytime")
+    try expectFailure(["serve", "--colour"], status: 64, naming: "--colour")
+    try expectFailure(["server"], status: 64, naming: "server")
+  }
+
+  @Test(
+    "limits out of range",
+    arguments: [
+      ("--max-connections", "0"), ("--max-connections", "-1"), ("--max-connections", "many"), ("--high-water", "0"),
+      ("--idle-timeout", "0"), ("--idle-timeout", "-2"), ("--idle-timeout", "nan"), ("--idle-timeout", "inf"),
+      ("--idle-timeout", "1e300"),
+    ])
+  func limits(option: String, value: String) throws {
+    try expectFailure(["serve", "\(option)=\(value)"], status: 64, naming: option)
+  }
+
+  @Test("a path where there is a file or a folder, which is left alone")
+  func existingFile() throws {
+    let folder = try TemporaryFolder()
+    try Data("precious".utf8).write(to: URL(fileURLWithPath: folder.file("file")))
+    for path in [folder.file("file"), folder.path] {
+      try expectFailure(["serve", "--unix", path], status: 69, naming: path, "choose another")
+    }
+    #expect(try String(contentsOfFile: folder.file("file"), encoding: .utf8) == "precious")
+  }
+
+  @Test("a path on which another server listens, which goes on")
+  func liveSocket() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+    try expectFailure(["serve", "--unix", folder.file("socket")], status: 69, naming: folder.file("socket"))
+    let peer = try EchoPeer(connectingTo: .unix(path: folder.file("socket")))
+    try peer.send("still here")
+    #expect(try peer.receiveText(10) == "still here")
+    #expect(server.process.isRunning)
+  }
+
+  @Test("a path that is too long, or in no folder")
+  func badPaths() throws {
+    let long = "/tmp/" + String(repeating: "x", count: 200)
+    try expectFailure(["serve", "--unix", long], status: 64, naming: long, "107 bytes")
+    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "folder")
+  }
+
+  @Test("leaves no socket file behind when a later address fails")
+  func nothingLeftBehind() throws {
+    let folder = try TemporaryFolder()
+    try expectFailure(
+      ["serve", "--unix", folder.file("socket"), "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket")
+    #expect(!folder.exists("socket"))
+  }
+
+  @Test("connecting where nobody listens, and by a name that nobody has")
+  func connectFailures() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let address = try listener.localAddress()
+    listener.close()
+    try expectFailure(["connect", "\(address)"], status: 69, naming: "\(address)", "is the server running?")
+    try expectFailure(["connect", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket")
+    try expectFailure(["connect", "--unix", "/x", "127.0.0.1:1"], status: 64, naming: "not both")
+    try expectFailure(["connect", "name.invalid:80"], status: 68, naming: "name.invalid:80")
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux connect`, the client.
+@Suite("mux connect")
+struct ConnectTests {
+  private func connect(to address: SocketAddress) throws -> ChildProcess {
+    let arguments: [String]
+    if case .unix(let path) = address {
+      arguments = ["--unix", path]
+    } else {
+      arguments = ["\(address)"]
+    }
+    return try ChildProcess(try Executable.built("mux"), ["connect"] + arguments)
+  }
+
+  @Test("sends its input and prints the reply, without a prompt in a pipe", arguments: Poller.Backend.all)
+  func conversation(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let client = try connect(to: server.address)
+    client.send("one\n")
+    #expect(try client.nextLine() == "one")
+    client.send("two\nthree")
+    client.closeInput()
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(client.outputText == "one\ntwo\nthree")
+    #expect(client.errorText.isEmpty)
+  }
+
+  @Test("takes 64 MiB from a file through the server and back unchanged", arguments: Poller.Backend.all)
+  func bigFile(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let folder = try TemporaryFolder()
+    try Data(EchoPeer.bytes(64 << 20)).write(to: URL(fileURLWithPath: folder.file("sent")))
+    let script = "\"$0\" connect 127.0.0.1:\"$1\" < \"$2/sent\" > \"$2/received\" && cmp \"$2/sent\" \"$2/received\""
+    let shell = try ChildProcess(
+      "/bin/sh", ["-c", script, try Executable.built("mux"), try server.port, folder.path])
+    #expect(try shell.waitForExit(within: .seconds(120)) == .exited(0))
+    #expect(shell.errorText.isEmpty)
+  }
+
+  @Test("over a Unix socket")
+  func unixSocket() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+    let client = try connect(to: .unix(path: folder.file("socket")))
+    client.send("hello\n")
+    #expect(try client.nextLine() == "hello")
+    client.closeInput()
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(server.process.isRunning)
+  }
+
+  @Test("half-closes at the end of input and prints what still comes")
+  func lateReply() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try connect(to: listener.localAddress())
+    client.closeInput()
+    let peer = try accept(from: listener)
+    #expect(try peer.receiveToEnd() == [])
+    try peer.send("late")
+    peer.socket.close()
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(client.outputText == "late")
+  }
+
+  @Test("ends with status 0 when the server has finished")
+  func finishedServer() throws {
+    let server = try MuxServer(.automatic, ["--service", "daytime"])
+    let client = try connect(to: server.address)
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(client.outputText.hasSuffix("\r\n"))
+  }
+
+  @Test("says why when the connection is lost")
+  func lostConnection() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try connect(to: listener.localAddress())
+    let peer = try accept(from: listener)
+    client.send("unread")
+    #expect(try peer.hasSomethingToRead())
+    // Unread bytes turn a close into a reset.
+    peer.socket.close()
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.errorText.contains("reset"))
+    #expect(client.errorText.split(separator: "\n").count == 1)
+  }
+
+  @Test("prompts on a terminal", .enabled(if: Executable.installed("script") != nil))
+  func terminal() throws {
+    let server = try MuxServer()
+    let command = "\(try Executable.built("mux")) connect 127.0.0.1:\(try server.port)"
+    let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
+    try terminal.expect(">>: ")
+    terminal.send("hello\n")
+    // The terminal's own echo, then the server's.
+    try terminal.expect("hello\r\n")
+    try terminal.expect("hello\r\n>>: ")
+    terminal.send([4])
+    #expect(try terminal.waitForExit() == .exited(0))
+  }
+
+  private func accept(from listener: Socket) throws -> EchoPeer {
+    let ready = try select(reading: [listener], timeout: ChildProcess.limit)
+    try #require(!ready.isEmpty)
+    return EchoPeer(try #require(try listener.accept()))
+  }
+}

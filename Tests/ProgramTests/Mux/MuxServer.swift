@@ -1,0 +1,76 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux serve`, running on a port of its own.
+struct MuxServer {
+  let process: ChildProcess
+  /// The lines that tell where it listens.
+  let greetings: [String]
+
+  init(_ backend: Poller.Backend = .automatic, _ arguments: [String] = [], openFileLimit: Int? = nil) throws {
+    let addresses = arguments.contains("--unix") || arguments.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]
+    let all = ["serve", "--backend", backend.name] + addresses + arguments
+    let path = try Executable.built("mux")
+    process =
+      if let openFileLimit {
+        try ChildProcess(path, all, openFileLimit: openFileLimit)
+      } else {
+        try ChildProcess(path, all)
+      }
+    let process = process
+    let count = (addresses + arguments).count { $0 == "--listen" || $0 == "--unix" }
+    greetings = try (0..<count).map { _ in try process.nextLine() }
+  }
+
+  /// Where it listens, as its first line says: "listening on 127.0.0.1:9999 (epoll)".
+  var address: SocketAddress {
+    get throws {
+      let words = try #require(greetings.first).split(separator: " ")
+      try #require(words.count == 4 && words[0...1] == ["listening", "on"])
+      return try SocketAddress(String(words[2]))
+    }
+  }
+
+  var port: String {
+    get throws { try address.port.map(String.init) ?? "" }
+  }
+
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+
+  /// Tells it to stop, and waits until it has.
+  func stop() throws -> TestSupport.ExitStatus {
+    process.signal(SIGTERM)
+    return try process.waitForExit()
+  }
+
+  /// The kernel's answer to how many sockets the server has open.
+  var openSockets: Int {
+    let folder = "/proc/\(process.processID)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.count { name in
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
+      return target?.hasPrefix("socket:") ?? false
+    }
+  }
+
+  /// The processor time it has used so far, in the kernel's ticks of a hundredth of a second.
+  var processorTicks: Int {
+    get throws {
+      let text = try String(contentsOfFile: "/proc/\(process.processID)/stat", encoding: .utf8)
+      // The fields after the name, which ends with the last parenthesis: state first, utime and stime 11 and 12 on.
+      let fields = try #require(text.split(separator: ")").last).split(separator: " ")
+      return try #require(Int(fields[11])) + #require(Int(fields[12]))
+    }
+  }
+
+  /// Its resident memory, in KiB.
+  var residentKiB: Int {
+    get throws {
+      let text = try String(contentsOfFile: "/proc/\(process.processID)/status", encoding: .utf8)
+      let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+      return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// How `mux serve` ends.
+@Suite("mux serve, told to stop")
+struct ServeEndTests {
+  @Test("ends with status 0 on SIGINT and SIGTERM, also with idle clients", arguments: [SIGINT, SIGTERM])
+  func signals(signal: Int32) throws {
+    let server = try MuxServer()
+    let peer = try server.connect()
+    try peer.send("hello")
+    #expect(try peer.receiveText(5) == "hello")
+    server.process.signal(signal)
+    #expect(try server.process.waitForExit() == .exited(0))
+    #expect(try peer.receiveToEnd() == [])
+    #expect(server.process.errorText.isEmpty)
+  }
+
+  @Test("accepts no more, but finishes what clients are owed", arguments: Poller.Backend.all)
+  func drain(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let peer = try server.connect()
+    let bytes = EchoPeer.bytes(64 << 20)
+    let count = try peer.fill(with: bytes, quietFor: .milliseconds(100))
+    server.process.signal(SIGTERM)
+    // A closed listener refuses.
+    #expect(eventually { (try? server.connect()) == nil })
+    try peer.socket.shutdown(.writing)
+    let isWhole = try peer.receiveToEnd() == Array(bytes.prefix(count))
+    #expect(isWhole)
+    #expect(try server.process.waitForExit() == .exited(0))
+  }
+
+  @Test("waits no longer than 5 seconds for a client that takes nothing, and says so")
+  func drainLimit() throws {
+    let server = try MuxServer()
+    let stuck = try server.connect()
+    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    let start = ContinuousClock.now
+    #expect(try server.stop() == .exited(0))
+    #expect(ContinuousClock.now - start >= .seconds(4.5))
+    #expect(server.process.errorText.contains("1 connection"))
+    stuck.socket.close()
+  }
+
+  @Test("ends at once on a second signal")
+  func secondSignal() throws {
+    let server = try MuxServer()
+    let stuck = try server.connect()
+    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    let start = ContinuousClock.now
+    server.process.signal(SIGTERM)
+    #expect(eventually { (try? server.connect()) == nil })
+    server.process.signal(SIGINT)
+    #expect(try server.process.waitForExit() == .exited(128 + SIGINT))
+    #expect(ContinuousClock.now - start < .seconds(4.5))
+    stuck.socket.close()
+  }
+
+  @Test("removes the file of its Unix socket")
+  func unixSocketFile() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+    #expect(folder.exists("socket"))
+    #expect(try server.stop() == .exited(0))
+    #expect(!folder.exists("socket"))
+  }
+
+  @Test("replaces the file of a socket that a killed server has left")
+  func deadSocketFile() throws {
+    let folder = try TemporaryFolder()
+    let killed = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+    killed.process.signal(SIGKILL)
+    _ = try killed.process.waitForExit()
+    #expect(folder.exists("socket"))
+
+    _ = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+  }
+}

@@ -1,0 +1,185 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// What a client of `mux serve` can rely on, on every backend.
+@Suite("mux serve")
+struct ServeTests {
+  @Test("tells where it listens, with the real port, and how it waits", arguments: Poller.Backend.all)
+  func greeting(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let port = try #require(try server.address.port)
+    #expect(port != 0)
+    #expect(server.greetings == ["listening on 127.0.0.1:\(port) (\(backend))"])
+  }
+
+  @Test("listens in several places at once: IPv4, IPv6 and Unix")
+  func severalAddresses() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(
+      .automatic, ["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--unix", folder.file("socket")])
+    let addresses = try server.greetings.dropLast().map { line in
+      try SocketAddress(String(try #require(line.split(separator: " ").dropFirst(2).first)))
+    }
+    for address in addresses + [.unix(path: folder.file("socket"))] {
+      let peer = try EchoPeer(connectingTo: address)
+      try peer.send("to \(address)")
+      #expect(try peer.receiveText("to \(address)".utf8.count) == "to \(address)")
+    }
+  }
+
+  @Test("answers nc", .enabled(if: Executable.installed("nc") != nil), arguments: Poller.Backend.all)
+  func netcat(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let nc = try ChildProcess(try #require(Executable.installed("nc")), ["-N", "127.0.0.1", try server.port])
+    nc.send("hello")
+    nc.closeInput()
+    #expect(try nc.waitForExit() == .exited(0))
+    #expect(nc.outputText == "hello")
+  }
+
+  @Test("returns a long message whole to a client that reads only when it must", arguments: Poller.Backend.all)
+  func longMessage(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--high-water", "100000"])
+    let peer = try server.connect()
+    let bytes = EchoPeer.bytes(16 << 20)
+    var received = try peer.sendReluctantlyReading(bytes)
+    try peer.socket.shutdown(.writing)
+    received += try peer.receiveToEnd()
+    let isWhole = received == bytes
+    #expect(isWhole)
+  }
+
+  @Test(
+    "holds no more than --high-water for a client that takes nothing, and serves the others",
+    arguments: Poller.Backend.all)
+  func slowReader(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--high-water", "65536"])
+    let before = try server.residentKiB
+    let stuck = try server.connect()
+    let bytes = EchoPeer.bytes(64 << 20)
+    let count = try stuck.fill(with: bytes)
+    #expect(count < 32 << 20)
+    #expect(try server.residentKiB - before < 8 << 10)
+
+    let other = try server.connect()
+    try other.send("quick")
+    #expect(try other.receiveText(5) == "quick")
+
+    try stuck.socket.shutdown(.writing)
+    let isWhole = try stuck.receiveToEnd() == Array(bytes.prefix(count))
+    #expect(isWhole)
+  }
+
+  @Test("doesn't let one firehose starve the others", arguments: Poller.Backend.all)
+  func firehose(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let hose = try ChildProcess(
+      "/bin/sh",
+      [
+        "-c", "exec \"$0\" connect 127.0.0.1:\"$1\" < /dev/zero > /dev/null",
+        try Executable.built("mux"), try server.port,
+      ])
+    let peer = try server.connect()
+    for round in 0..<200 {
+      try peer.send("message \(round)")
+      let reply = try peer.receiveText("message \(round)".utf8.count)
+      #expect(reply == "message \(round)")
+    }
+    #expect(hose.isRunning)
+  }
+
+  @Test("survives clients that reset while it reads and while it writes", arguments: Poller.Backend.all)
+  func resets(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    for isReading in [false, true] {
+      let peer = try server.connect()
+      _ = try peer.fill(with: EchoPeer.bytes(isReading ? 100_000 : 16 << 20), quietFor: .milliseconds(50))
+      // Unread bytes turn a close into a reset.
+      peer.socket.close()
+    }
+    #expect(eventually { server.openSockets == 1 })
+    let peer = try server.connect()
+    try peer.send("still here")
+    #expect(try peer.receiveText(10) == "still here")
+  }
+
+  @Test("gives a client that half-closes all that it is owed, then closes", arguments: Poller.Backend.all)
+  func halfClose(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let peer = try server.connect()
+    let bytes = EchoPeer.bytes(300_000)
+    try peer.socket.sendAll(bytes, timeout: ChildProcess.limit)
+    try peer.socket.shutdown(.writing)
+    let isWhole = try peer.receiveToEnd() == bytes
+    #expect(isWhole)
+    #expect(eventually { server.openSockets == 1 })
+  }
+
+  @Test("leaves no descriptor behind when many clients come and go", arguments: Poller.Backend.all)
+  func churn(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    for round in 0..<300 {
+      let peer = try server.connect()
+      if round % 3 > 0 { try peer.send("x") }
+      if round % 3 > 1 { #expect(try peer.receiveText(1) == "x") }
+    }
+    #expect(eventually { server.openSockets == 1 })
+  }
+
+  @Test(
+    "without a descriptor to spare it neither spins nor ends, and accepts again later", arguments: Poller.Backend.all)
+  func noDescriptors(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, openFileLimit: 16)
+    var peers = try (0..<20).map { _ in try server.connect() }
+    #expect(eventually { server.process.errorText.contains("accept4") })
+    #expect(server.process.errorText.contains("ulimit -n"))
+    let ticks = try server.processorTicks
+    // What must not happen in this time is being busy: three quarters of it would be.
+    _ = try peers[0].fill(with: [], quietFor: .zero)
+    let start = ContinuousClock.now
+    _ = eventually(within: .milliseconds(500)) { false }
+    let elapsed = ContinuousClock.now - start
+    #expect(try .milliseconds(10) * (server.processorTicks - ticks) < elapsed / 4 * 3)
+
+    // Those that were accepted are served, and make room for those that wait.
+    let last = peers.removeLast()
+    try last.send("patience")
+    peers.removeAll()
+    #expect(try last.receiveText(8) == "patience")
+  }
+
+  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: Poller.Backend.all)
+  func maximumConnections(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--max-connections", "2"])
+    var peers = try (0..<3).map { _ in try server.connect() }
+    for peer in peers { try peer.send("hello") }
+    for peer in peers.prefix(2) { #expect(try peer.receiveText(5) == "hello") }
+    #expect(server.openSockets == 3)
+    #expect(try select(reading: [peers[2].socket], timeout: .milliseconds(100)).isEmpty)
+    peers.removeFirst()
+    #expect(try peers[1].receiveText(5) == "hello")
+  }
+
+  @Test("closes a connection on which nothing has moved for --idle-timeout", arguments: Poller.Backend.all)
+  func idleTimeout(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--idle-timeout", "0.3"])
+    let start = ContinuousClock.now
+    let peer = try server.connect()
+    #expect(try peer.receiveToEnd() == [])
+    #expect(ContinuousClock.now - start >= .milliseconds(300))
+  }
+
+  @Test("prints each turn with --trace", arguments: Poller.Backend.all)
+  func trace(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--trace"])
+    let peer = try server.connect()
+    try peer.send("hello")
+    #expect(try peer.receiveText(5) == "hello")
+    #expect(try server.process.line(containing: "registered:").contains("listener for read"))
+    #expect(try server.process.line(containing: "ready:").contains("readable"))
+    #expect(try server.process.line(containing: "done:").contains("accepted"))
+    #expect(try server.process.line(containing: "received 5, sent 5").contains("done:"))
+  }
+}
