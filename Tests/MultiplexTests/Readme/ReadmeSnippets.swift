@@ -1,0 +1,36 @@
+import Multiplex
+
+/// The README's code, to the letter but for the indentation: what stands here compiles, and `ReadmeTests` compares.
+enum ReadmeSnippets {
+  static func serveEchoes() throws {
+    let listener = try Socket.listening(on: SocketAddress("127.0.0.1:9999"))
+    let multiplexer = try Multiplexer<Socket>()
+    try multiplexer.register(listener, for: .read, attachment: listener)
+    while true {
+      for event in try multiplexer.wait() {
+        let socket = event.registration.attachment
+        if socket == listener {
+          guard let client = try listener.accept() else { continue }
+          try multiplexer.register(client, for: .read, attachment: client)
+        } else if let bytes = try socket.receive(upTo: 65_536) {
+          if bytes.isEmpty { try multiplexer.unregister(socket) } else { try socket.sendAll(bytes) }
+        }
+      }
+    }
+  }
+
+  static func selectReady(_ inputs: [Socket], _ outputs: [Socket]) throws {
+    let ready = try select(reading: inputs, writing: outputs, timeout: .milliseconds(500))
+    for socket in ready.reading {
+      print("can be read:", socket)
+    }
+  }
+
+  static func pollPipe(_ pipe: borrowing Pipe) throws {
+    let poller = try Poller(backend: .automatic)
+    try poller.register(pipe.reader, for: .read, mode: .edge, token: 7)
+    for event in try poller.wait(timeout: .seconds(1)) where event.isReadable {
+      print("token", event.token, "is", event.readiness)
+    }
+  }
+}
