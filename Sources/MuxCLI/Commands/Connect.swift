@@ -27,13 +27,8 @@ struct Connect: ParsableCommand {
     }
   }
 
-  /// Connects to the first of the server's addresses that answers.
   private func connect() throws -> Socket {
     if let path { return try Socket.connected(to: .unix(path: path)) }
-    let candidates = try (address ?? HostPort("127.0.0.1:9999")).resolve()
-    for candidate in candidates.dropLast() {
-      if let socket = try? Socket.connected(to: candidate) { return socket }
-    }
-    return try Socket.connected(to: candidates[candidates.endIndex - 1])
+    return try Socket.connected(to: address ?? HostPort("127.0.0.1:9999"))
   }
 }
