@@ -1,12 +1,6 @@
 package import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// To and from the C library's `sockaddr`, of which each family has a variant of its own.
 extension SocketAddress {
   /// The kernel's number for the kind of address: `AF_INET`, `AF_INET6` or `AF_UNIX`.
