@@ -6,6 +6,14 @@ import TestSupport
 import Testing
 
 @Suite("Epoll") struct EpollTests {
+  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  private let left: Socket
+  private let right: Socket
+
+  init() throws {
+    (left, right) = try Socket.pair()
+  }
+
   // MARK: The instance
 
   @Test("an instance has a descriptor of its own, which is closed on exec")
@@ -37,7 +45,6 @@ import Testing
 
   @Test("every use of a closed instance is an error of its own kind")
   func useAfterClose() throws {
-    let (left, _) = try Socket.pair()
     let epoll = try Epoll()
     epoll.close()
     let errors = [
@@ -54,7 +61,6 @@ import Testing
 
   @Test("an instance made from another's descriptor shares its set, and each is closed by itself")
   func fromDescriptor() throws {
-    let (left, right) = try Socket.pair()
     let first = try Epoll()
     let second = try Epoll(fromDescriptor: first.fileDescriptor)
     try first.add(left, events: .out, data: 1)
@@ -76,8 +82,8 @@ import Testing
 
   @Test("an instance can be waited for by another")
   func nested() throws {
-    let (left, right) = try Socket.pair()
     let inner = try Epoll()
+    defer { inner.close() }
     let outer = try Epoll()
     try inner.add(left, events: .in)
     try outer.add(inner, events: .in, data: 5)
@@ -98,6 +104,7 @@ import Testing
   @Test("both ends of a connection are writable, and readable once the other has sent")
   func controlAndWait() throws {
     let (client, server) = try connection()
+    defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
     try epoll.add(client, events: [.in, .out], data: 1)
     try epoll.add(server, events: [.in, .out], data: 2)
@@ -117,7 +124,6 @@ import Testing
 
   @Test("a descriptor's number comes with its events unless another is given, of which all 64 bits come back")
   func data() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: .out)
     try epoll.add(right, events: .out, data: .max)
@@ -126,7 +132,6 @@ import Testing
 
   @Test("adding twice, and modifying and removing what isn't there, are three errors that change nothing")
   func duplicateAndUnknown() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: .out, data: 1)
     let duplicate = #expect(throws: MultiplexError.self) { try epoll.add(left, events: .in, data: 2) }
@@ -203,7 +208,6 @@ import Testing
 
   @Test("level-triggered, a descriptor is reported for as long as it is ready")
   func level() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: .in, data: 1)
     try right.sendAll([1, 2])
@@ -216,7 +220,6 @@ import Testing
 
   @Test("edge-triggered, room to write is reported once, and again together with bytes that arrive")
   func edge() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: [.in, .out, .edgeTriggered], data: 1)
     #expect(try events(epoll) == [1: .out])
@@ -231,19 +234,16 @@ import Testing
 
   @Test("edge-triggered, modifying reports anew what is ready")
   func edgeModify() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: [.out, .edgeTriggered], data: 1)
     #expect(try events(epoll) == [1: .out])
     try epoll.modify(left, events: [.out, .edgeTriggered], data: 2)
     #expect(try events(epoll) == [2: .out])
     #expect(try events(epoll) == [:])
-    right.close()
   }
 
   @Test("one-shot, a descriptor is silent after its event, hang-ups included, until it is modified")
   func oneShot() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: [.in, .oneShot], data: 1)
     try right.sendAll([1])
@@ -258,7 +258,6 @@ import Testing
 
   @Test("with no events asked for, a hang-up is reported all the same, each time")
   func noEvents() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: [], data: 1)
     try right.sendAll([1])
@@ -270,7 +269,6 @@ import Testing
 
   @Test("a peer that has finished sending is reported to those who ask for it")
   func readHangUp() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: .readHangUp, data: 1)
     #expect(try events(epoll) == [:])
@@ -281,6 +279,7 @@ import Testing
   @Test("an urgent byte is a priority event")
   func priority() throws {
     let (client, server) = try connection()
+    defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
     try epoll.add(server, events: .priority, data: 1)
     #expect(try events(epoll) == [:])
@@ -310,7 +309,6 @@ import Testing
 
   @Test("exclusive is a mode to add with; it can't be modified")
   func exclusive() throws {
-    let (left, right) = try Socket.pair()
     let instances = try [Epoll(), Epoll()]
     for epoll in instances { try epoll.add(left, events: [.in, .exclusive], data: 1) }
     try right.sendAll([1])
@@ -322,7 +320,6 @@ import Testing
 
   @Test("wake-up is accepted with and without the privilege that it takes")
   func wakeUp() throws {
-    let (left, right) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: [.in, .wakeUp], data: 1)
     try right.sendAll([1])
@@ -352,7 +349,6 @@ import Testing
 
   @Test("any number of events can be asked for", arguments: [1, 1 << 40, Int.max])
   func manyEvents(maximum: Int) throws {
-    let (left, _) = try Socket.pair()
     let epoll = try Epoll()
     try epoll.add(left, events: .out, data: 1)
     #expect(try epoll.wait(timeout: .zero, maximumEvents: maximum).map(\.data) == [1])
@@ -365,6 +361,7 @@ import Testing
       return [left, right]
     }
     let epoll = try Epoll()
+    defer { for socket in sockets { socket.close() } }
     for (index, socket) in sockets.enumerated() { try epoll.add(socket, events: .out, data: UInt64(index)) }
     var found: Set<UInt64> = []
     for _ in 0..<4 {

@@ -5,6 +5,14 @@ import TestSupport
 import Testing
 
 @Suite("PollSet") struct PollSetTests {
+  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  private let left: Socket
+  private let right: Socket
+
+  init() throws {
+    (left, right) = try Socket.pair()
+  }
+
   @Test("twelve pipes: each writer is ready, each reader once its pipe was written, and none that was unregistered")
   func twelvePipes() throws {
     let message = " This is a test."
@@ -71,7 +79,6 @@ import Testing
 
   @Test("registering anew replaces the events")
   func reregister() throws {
-    let (left, right) = try Socket.pair()
     try right.sendAll([1])
     var set = PollSet()
     try set.register(left, for: .in)
@@ -82,7 +89,6 @@ import Testing
 
   @Test("modifying replaces the events")
   func modify() throws {
-    let (left, right) = try Socket.pair()
     try right.sendAll([1])
     var set = PollSet()
     try set.register(left, for: .out)
@@ -94,7 +100,6 @@ import Testing
 
   @Test("modifying and unregistering what isn't registered are errors that name it, and change nothing")
   func unknown() throws {
-    let (left, right) = try Socket.pair()
     var set = PollSet()
     try set.register(left, for: .out)
     let errors = [
@@ -214,7 +219,6 @@ import Testing
 
   @Test("with no events asked for, a hang-up is reported all the same, each time")
   func noEvents() throws {
-    let (left, right) = try Socket.pair()
     var set = PollSet()
     try set.register(left, for: [])
     try right.sendAll([1])
@@ -235,7 +239,6 @@ import Testing
 
   @Test("a peer that has finished sending is reported to those who ask for it")
   func readHangUp() throws {
-    let (left, right) = try Socket.pair()
     var set = PollSet()
     try set.register(left, for: .readHangUp)
     #expect(try set.poll(timeout: .zero) == [])
@@ -274,7 +277,6 @@ import Testing
 
   @Test("a copy of a set goes its own way")
   func copies() throws {
-    let (left, right) = try Socket.pair()
     var original = PollSet()
     try original.register(left, for: .out)
     var copy = original

@@ -301,7 +301,6 @@ import Testing
   @Test("many megabytes reach a slow reader identical", arguments: Kind.available)
   func sendAll(kind: Kind) throws {
     let (client, server) = try connection(kind)
-    try client.set(.sendBuffer, to: 16_384)
     var random = SeededGenerator(seed: 7)
     let words = (0..<(1 << 20)).map { _ in random.next() }
     let sent = unsafe words.withUnsafeBytes { unsafe Array($0) }
