@@ -227,11 +227,13 @@ extension Poller {
     while true {
       do {
         try driver.wait(timeout: timeout, registry: &registry)
-      } catch let error where error.errno == .interrupted {
+      } catch let error where registry.findings.isEmpty {
+        guard error.errno == .interrupted else { throw error }
         timeout = deadline.remaining
         continue
       } catch {
-        throw error
+        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
+        // error that lasts comes back with the next wait.
       }
       if registry.wasWoken { waker.reset() }
       let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero

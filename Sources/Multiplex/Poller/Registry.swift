@@ -9,7 +9,7 @@ struct Registry {
     case watchOn
     /// Not to report it again before it is modified.
     case silence
-    /// There is no such registration any more.
+    /// There is no such registration any more, or it is silent: the kernel isn't to watch it.
     case stale
   }
 
@@ -101,6 +101,8 @@ extension Registry {
       wasWoken = true
       return .watchOn
     }
+    // The file lives on in a duplicate of a descriptor that was found closed.
+    guard registration.isArmed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }
     findings.append(Finding(key: registration.key, readiness: wanted))
