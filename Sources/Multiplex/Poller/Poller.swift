@@ -35,9 +35,10 @@ public final class Poller {
     waker = try Waker()
     let driver = try backend.implementation.init()
     registry.waker = waker.rawDescriptor
-    let registration = registry.insert(
-      waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
+    let registration = registry.makeRegistration(
+      of: waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
     try driver.add(registration)
+    registry.insert(registration)
     self.driver = driver
   }
 
@@ -157,14 +158,10 @@ extension Poller {
         call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
         advice: "modify the registration, or unregister it first")
     }
-    let registration = registry.insert(
-      descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
-    do {
-      try driver.add(registration)
-    } catch {
-      registry.remove(descriptor.rawValue)
-      throw error
-    }
+    let registration = registry.makeRegistration(
+      of: descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
+    try driver.add(registration)
+    registry.insert(registration)
   }
 
   private func remove(_ registration: Registration, from driver: any ReadinessBackend) {

@@ -90,6 +90,18 @@ import Testing
     #expect(poller.count == 0)
   }
 
+  @Test("a number beyond all open files isn't open", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func huge(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    // A table that grew to hold it would take more memory than there is.
+    let descriptor = FileDescriptor(rawValue: .max)
+    let reason = refusal { () throws(MultiplexError) in try poller.register(descriptor, for: .read, mode: mode) }
+    #expect(reason == .notOpen)
+    #expect(refusal { () throws(MultiplexError) in try poller.unregister(descriptor) } == .notRegistered)
+    #expect(poller.count == 0)
+    #expect(try poller.found() == [:])
+  }
+
   @Test(
     "registering a closed descriptor fails and leaves nothing behind", arguments: Poller.Backend.all,
     TriggerMode.allCases)
