@@ -47,6 +47,8 @@ import Testing
   func mixed(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try TriggerMode.allCases.map { _ in try Socket.pair() }
+    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    defer { withExtendedLifetime(pairs) {} }
     for (index, mode) in TriggerMode.allCases.enumerated() {
       try pairs[index].1.fileDescriptor.put()
       try poller.register(pairs[index].0, for: .read, mode: mode, token: UInt64(index))

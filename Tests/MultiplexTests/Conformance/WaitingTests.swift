@@ -100,6 +100,8 @@ import Testing
   func allAtOnce(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<12).map { _ in try Socket.pair() }
+    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() {
       try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
     }
