@@ -1,12 +1,6 @@
 package import CMultiplex
 package import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// The seam between this package and the kernel: every system call of the product is made here, one function each.
 ///
 /// Nothing is retried, translated or remembered here; a call returns what the kernel returned, or throws its `errno`.
@@ -20,7 +14,7 @@ package enum Kernel {
       try FaultPlan.current?.check(call)
     #endif
     let result = body()
-    guard result >= 0 else { throw Errno(rawValue: errno) }
+    guard result >= 0 else { throw .current }
     return result
   }
 
@@ -230,7 +224,7 @@ extension Kernel {
 
 extension Kernel {
   /// Blocks the signals in the calling thread and returns what was blocked before.
-  package static func blockSignals(_ signals: sigset_t) throws(Errno) -> sigset_t {
+  static func blockSignals(_ signals: sigset_t) throws(Errno) -> sigset_t {
     var signals = signals
     var previous = sigset_t()
     // pthread_sigmask returns its error instead of setting errno.
@@ -239,23 +233,23 @@ extension Kernel {
     return previous
   }
 
-  package static func restoreSignals(_ signals: sigset_t) {
+  static func restoreSignals(_ signals: sigset_t) {
     var signals = signals
     _ = unsafe pthread_sigmask(SIG_SETMASK, &signals, nil)
   }
 
-  package static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {
+  static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {
     var signals = signals
     return try perform(.signalfd) { unsafe CMultiplex.signalfd(-1, &signals, cmx_SFD_FLAGS) }
   }
 
-  package static func openFileLimit() throws(Errno) -> rlimit {
+  static func openFileLimit() throws(Errno) -> rlimit {
     var limit = rlimit()
     _ = try perform(.getrlimit) { unsafe cmx_getrlimit_nofile(&limit) }
     return limit
   }
 
-  package static func setOpenFileLimit(_ limit: rlimit) throws(Errno) {
+  static func setOpenFileLimit(_ limit: rlimit) throws(Errno) {
     var limit = limit
     _ = try perform(.setrlimit) { unsafe cmx_setrlimit_nofile(&limit) }
   }
