@@ -3,6 +3,12 @@ public import Multiplex
 internal import Synchronization
 public import SystemPackage
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
 /// Descriptor numbers that belong to one test alone.
 ///
 /// The kernel gives the lowest number that is free, so one that a test closes goes to the next test that opens
@@ -27,10 +33,11 @@ extension FileDescriptor {
 
 /// How many files this process may have open: as many as it may allow itself.
 public func openFileLimit() throws -> Int {
-  var limit = try Kernel.openFileLimit()
+  var limit = rlimit()
+  guard unsafe cmx_getrlimit_nofile(&limit) == 0 else { throw Errno(rawValue: errno) }
   if limit.rlim_cur < limit.rlim_max {
     limit.rlim_cur = limit.rlim_max
-    try Kernel.setOpenFileLimit(limit)
+    guard unsafe cmx_setrlimit_nofile(&limit) == 0 else { throw Errno(rawValue: errno) }
   }
   return Int(clamping: limit.rlim_cur)
 }
