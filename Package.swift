@@ -58,11 +58,13 @@ let package = Package(
     example("echo-queued", "EchoQueued"),
     example("echo-complete", "EchoComplete"),
     example("echo-client", "EchoClient"),
+    .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport", dependencies: ["Multiplex", "CMultiplex", systemPackage], path: "Tests/TestSupport",
       swiftSettings: settings),
     .testTarget(
-      name: "MultiplexTests", dependencies: ["Multiplex", "CMultiplex", "TestSupport", systemPackage],
+      name: "MultiplexTests",
+      dependencies: ["Multiplex", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",

@@ -35,9 +35,10 @@ public final class Poller {
     waker = try Waker()
     let driver = try backend.implementation.init()
     registry.waker = waker.rawDescriptor
-    let registration = registry.insert(
-      waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
+    let registration = registry.makeRegistration(
+      of: waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
     try driver.add(registration)
+    registry.insert(registration)
     self.driver = driver
   }
 
@@ -157,14 +158,10 @@ extension Poller {
         call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
         advice: "modify the registration, or unregister it first")
     }
-    let registration = registry.insert(
-      descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
-    do {
-      try driver.add(registration)
-    } catch {
-      registry.remove(descriptor.rawValue)
-      throw error
-    }
+    let registration = registry.makeRegistration(
+      of: descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
+    try driver.add(registration)
+    registry.insert(registration)
   }
 
   private func remove(_ registration: Registration, from driver: any ReadinessBackend) {
@@ -227,11 +224,13 @@ extension Poller {
     while true {
       do {
         try driver.wait(timeout: timeout, registry: &registry)
-      } catch let error where error.errno == .interrupted {
+      } catch let error where registry.findings.isEmpty {
+        guard error.errno == .interrupted else { throw error }
         timeout = deadline.remaining
         continue
       } catch {
-        throw error
+        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
+        // error that lasts comes back with the next wait.
       }
       if registry.wasWoken { waker.reset() }
       let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero

@@ -9,7 +9,7 @@ struct Registry {
     case watchOn
     /// Not to report it again before it is modified.
     case silence
-    /// There is no such registration any more.
+    /// There is no such registration any more, or it is silent: the kernel isn't to watch it.
     case stale
   }
 
@@ -44,23 +44,29 @@ struct Registry {
     slots.lazy.compactMap(\.self)
   }
 
+  /// The next registration of a number; it counts from its insertion on.
+  ///
   /// - Parameter fd: Not negative, and not registered.
-  mutating func insert(
-    _ fd: Int32, interest: Interest, mode: TriggerMode, token: UInt64, isOwned: Bool
+  func makeRegistration(
+    of fd: Int32, interest: Interest, mode: TriggerMode, token: UInt64, isOwned: Bool
   ) -> Registration {
-    let index = Int(fd)
+    let last = Int(fd) < generations.count ? generations[Int(fd)] : 0
+    return Registration(
+      key: RegistrationKey(descriptor: fd, generation: last &+ 1), interest: interest, mode: mode, token: token,
+      isOwned: isOwned)
+  }
+
+  /// - Parameter registration: Of an open descriptor: the table is as long as the highest number in it.
+  mutating func insert(_ registration: Registration) {
+    let index = Int(registration.descriptor)
     if index >= slots.count {
       let growth = max(index + 1 - slots.count, slots.count)
       slots.append(contentsOf: repeatElement(nil, count: growth))
       generations.append(contentsOf: repeatElement(0, count: growth))
     }
-    generations[index] &+= 1
-    let registration = Registration(
-      key: RegistrationKey(descriptor: fd, generation: generations[index]), interest: interest, mode: mode,
-      token: token, isOwned: isOwned)
+    generations[index] = registration.key.generation
     slots[index] = registration
     count += 1
-    return registration
   }
 
   /// Replaces a registration of the same descriptor.
@@ -101,6 +107,8 @@ extension Registry {
       wasWoken = true
       return .watchOn
     }
+    // The file lives on in a duplicate of a descriptor that was found closed.
+    guard registration.isArmed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }
     findings.append(Finding(key: registration.key, readiness: wanted))

@@ -21,6 +21,10 @@ final class EpollBackend: ReadinessBackend {
   /// The one mode whose registrations are kept here; nil for all.
   private let mode: TriggerMode?
   private var lastSweep: ContinuousClock.Instant?
+  /// Whether the kernel may hold two files for one registration: see `modify`.
+  private var isAmbiguous = false
+  /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
+  private var leftOut: Set<RegistrationKey> = []
 
   convenience init() throws(MultiplexError) {
     try self.init(only: nil)
@@ -35,21 +39,37 @@ final class EpollBackend: ReadinessBackend {
   var fileDescriptor: FileDescriptor { epoll.fileDescriptor }
 
   func add(_ registration: Registration) throws(MultiplexError) {
-    // EEXIST: the number was registered, closed behind our back, and is the same file again.
-    try control(EPOLL_CTL_ADD, otherwise: (.fileExists, EPOLL_CTL_MOD), registration)
+    do {
+      try control(EPOLL_CTL_ADD, registration)
+    } catch let error where error.errno == .fileExists {
+      // The number was registered, closed behind our back, and is the same file again.
+      try control(EPOLL_CTL_MOD, registration)
+    }
   }
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
-    // ENOENT: the number was closed behind our back, and is another file by now.
-    try control(EPOLL_CTL_MOD, otherwise: (.noSuchFileOrDirectory, EPOLL_CTL_ADD), registration)
+    if !leftOut.isEmpty, leftOut.remove(registration.key) != nil {
+      try add(registration)
+      return
+    }
+    do {
+      try control(EPOLL_CTL_MOD, registration)
+    } catch let error where error.errno == .noSuchFileOrDirectory {
+      // The number was closed behind our back, and is another file by now. The kernel may know the old one by the same
+      // key, if a duplicate of it lives.
+      try control(EPOLL_CTL_ADD, registration)
+      isAmbiguous = true
+    }
   }
 
   func remove(_ registration: Registration) {
+    if !leftOut.isEmpty { leftOut.remove(registration.key) }
     // Fails where the descriptor was closed: the kernel has forgotten it then, or a wait will find it stale.
     try? epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    if isAmbiguous { try rebuild(registry) }
     let count: Int
     do {
       count = try epoll.wait(timeout: timeout, atMost: Self.batch)
@@ -66,16 +86,10 @@ final class EpollBackend: ReadinessBackend {
     if count == 0, timeout != .zero { sweep(&registry) }
   }
 
-  private func control(
-    _ operation: Int32, otherwise: (on: Errno, operation: Int32), _ registration: Registration
-  ) throws(MultiplexError) {
+  private func control(_ operation: Int32, _ registration: Registration) throws(MultiplexError) {
     let events = EpollEvents(registration.interest, registration.mode)
     do {
-      do {
-        try epoll.control(operation, registration.descriptor, events, registration.key.packed)
-      } catch let error where error == otherwise.on {
-        try epoll.control(otherwise.operation, registration.descriptor, events, registration.key.packed)
-      }
+      try epoll.control(operation, registration.descriptor, events, registration.key.packed)
     } catch {
       let descriptor = FileDescriptor(rawValue: registration.descriptor)
       throw MultiplexError(call: "epoll_ctl", descriptor: descriptor, errno: error)
@@ -84,11 +98,15 @@ final class EpollBackend: ReadinessBackend {
 
   /// Starts over with an empty set. The kernel reports a registration that was removed: its descriptor was closed
   /// before, while a duplicate of it lives on, so that nothing can take it out of the set any more.
+  /// Edges of descriptors that are still ready come once more.
   private func rebuild(_ registry: Registry) throws(MultiplexError) {
     try epoll.startOver()
+    isAmbiguous = false
+    leftOut = []
     for registration in own(registry) {
-      // Those that were closed are left to the sweep.
-      try? add(registration)
+      // A silent one would be armed by adding it. Those that were closed are left to the sweep.
+      if registration.isArmed, (try? add(registration)) != nil { continue }
+      leftOut.insert(registration.key)
     }
   }
 
@@ -98,14 +116,14 @@ final class EpollBackend: ReadinessBackend {
     let now = ContinuousClock.now
     if let lastSweep, now - lastSweep < .seconds(1) { return }
     lastSweep = now
-    for registration in own(registry) where !Kernel.isOpen(registration.descriptor) {
+    for registration in own(registry) where registration.isArmed && !Kernel.isOpen(registration.descriptor) {
       _ = registry.report(registration.key, .invalid)
     }
   }
 
   /// The registrations that this instance is to report.
   private func own(_ registry: Registry) -> [Registration] {
-    registry.registrations.filter { $0.isArmed && (mode == nil || mode == $0.mode) }
+    registry.registrations.filter { mode == nil || mode == $0.mode }
   }
 }
 

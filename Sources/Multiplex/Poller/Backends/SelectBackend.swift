@@ -58,15 +58,19 @@ final class SelectBackend: ReadinessBackend {
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     let deadline = Deadline(after: timeout)
-    let found = try report(timeout, to: &registry, without: [])
-    guard case .unwanted(let unwanted) = found else { return }
+    guard case .unwanted(var unread) = try report(timeout, to: &registry, without: []) else { return }
     // Those have bytes to read that nobody asked for, and would end each select at once. For the rest of this wait
     // they are left out of the set of those to read, and looked at now and then, as they may hang up.
     var rest = deadline.remaining
     while rest != .zero {
       let slice = min(rest ?? Self.hangUpInterval, Self.hangUpInterval)
-      if case .reported = try report(slice, to: &registry, without: unwanted) { return }
-      if case .reported = try report(.zero, to: &registry, without: []) { return }
+      if case .reported = try report(slice, to: &registry, without: unread) { return }
+      switch try report(.zero, to: &registry, without: []) {
+      case .reported: return
+      case .nothing: unread = []
+      // Others may have got such bytes meanwhile.
+      case .unwanted(let found): unread = found
+      }
       rest = deadline.remaining
     }
   }
@@ -87,7 +91,7 @@ final class SelectBackend: ReadinessBackend {
     do {
       guard try ready.wait(timeout: timeout) > 0 else {
         if timeout != .zero { edges.sweep(&registry) }
-        return .nothing
+        return registry.findings.isEmpty ? .nothing : .reported
       }
     } catch .badFileDescriptor {
       // One was closed while it was registered. Poll, asked about all, finds which.
@@ -104,17 +108,19 @@ final class SelectBackend: ReadinessBackend {
       let events = registry[fd].map { PollEvents($0.interest) } ?? .in
       try details.register(FileDescriptor(rawValue: fd), for: events)
     }
-    var unwanted = Set(suspects)
-    for event in try details.poll(timeout: .zero) {
+    let events = try details.poll(timeout: .zero)
+    for event in events {
       let fd = event.descriptor.rawValue
-      unwanted.remove(fd)
       if fd == edges.descriptor {
         try edges.collect(&registry)
       } else if registry.report(fd, Readiness(event.events)) != .watchOn {
         watched.remove(fd)
       }
     }
-    return unwanted.count < suspects.count ? .reported : .unwanted(Array(unwanted))
+    guard events.isEmpty else { return .reported }
+    // Of those who do read, somebody else has taken the bytes between the two calls: select is to wait for more.
+    let unwanted = suspects.filter { registry[$0]?.interest.contains(.read) == false }
+    return unwanted.isEmpty ? .nothing : .unwanted(unwanted)
   }
 }
 

@@ -1,0 +1,2 @@
+// SwiftPM wants one source file in a C target; all there is stands in the header.
+#include "CTestSupport.h"

@@ -1,0 +1,110 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Where the system calls, and libraries over them, disagree with one another: here all backends agree.
+@Suite struct DisagreementTests {
+  /// What happens on each backend; one value if they agree.
+  private func outcomes<Outcome: Hashable>(_ body: (Poller) throws -> Outcome) throws -> Set<Outcome> {
+    Set(try Poller.Backend.all.map { try body(Poller(backend: $0)) })
+  }
+
+  @Test("an interest is never empty, so no backend has to make sense of none")
+  func emptyInterest() {
+    for interest in Interest.combinations {
+      #expect(interest.removing(interest) == nil)
+      let parts = [Interest.read, .write, .priority].filter(interest.contains)
+      #expect(!parts.isEmpty)
+      let rebuilt = parts.dropFirst().reduce(parts[0], |)
+      #expect(rebuilt == interest)
+    }
+    #expect((Interest.read | .write).removing(.write) == .read)
+    #expect(Interest.read.removing(.priority) == .read)
+  }
+
+  @Test("a duplicate, an unknown descriptor and a closed poller are three errors, the same everywhere")
+  func threeErrors() throws {
+    let reasons = try outcomes { poller in
+      let (near, far) = try Socket.pair()
+      try poller.register(near, for: .read)
+      let duplicate = refusal { () throws(MultiplexError) in try poller.register(near, for: .read) }
+      let unknown = refusal { () throws(MultiplexError) in try poller.unregister(far) }
+      poller.close()
+      let closed = refusal { () throws(MultiplexError) in try poller.unregister(near) }
+      return [duplicate, unknown, closed]
+    }
+    #expect(reasons == [[.alreadyRegistered, .notRegistered, .closed]])
+  }
+
+  @Test("the errors are worded the same everywhere, and name the call and the descriptor")
+  func wording() throws {
+    let (near, far) = try Socket.pair()
+    let texts = try outcomes { poller in
+      try poller.register(near, for: .read)
+      var texts: [String] = []
+      do { try poller.register(near, for: .read) } catch { texts.append("\(error)") }
+      do { try poller.modify(far, for: .read) } catch { texts.append("\(error)") }
+      return texts
+    }
+    #expect(texts.count == 1)
+    let lines = texts.first ?? []
+    #expect(lines.count == 2)
+    #expect(lines.first?.contains("Poller.register on descriptor \(near.fileDescriptor.rawValue)") == true)
+    #expect(lines.last?.contains("Poller.modify on descriptor \(far.fileDescriptor.rawValue)") == true)
+  }
+
+  @Test("a descriptor that was closed while it was registered is invalid, once, and can be unregistered")
+  func closedWhileRegistered() throws {
+    for mode in TriggerMode.allCases {
+      let stories = try outcomes { poller in
+        let pipe = try Pipe()
+        let owned = try pipe.reader.renumbered()
+        let number = owned.fileDescriptor
+        try poller.register(number, for: .read, mode: mode)
+        try owned.close()
+        var story: [Readiness] = []
+        _ = try eventually {
+          for event in try poller.wait(timeout: .milliseconds(1)) { story.append(event.readiness) }
+          return !story.isEmpty
+        }
+        for event in try poller.wait(timeout: .milliseconds(5)) { story.append(event.readiness) }
+        try poller.unregister(number)
+        return story
+      }
+      #expect(stories == [[.invalid]])
+    }
+  }
+
+  @Test("a peer's going away is told in the same words everywhere")
+  func peerGone() throws {
+    for mode in TriggerMode.allCases {
+      for interest in Interest.combinations {
+        let found = try outcomes { poller in
+          let (near, far) = try Socket.pair()
+          try far.fileDescriptor.put()
+          try far.shutdown(.both)
+          try poller.register(near, for: interest, mode: mode)
+          return try poller.wait(timeout: patience).map(\.readiness)
+        }
+        #expect(found.count == 1)
+        #expect(found.first?.first?.contains(.hangUp) == true)
+      }
+    }
+  }
+
+  @Test("a batch tells of no more than one wait, and nothing after the poller is closed")
+  func batches() throws {
+    let counts = try outcomes { poller in
+      let (near, far) = try Socket.pair()
+      defer { far.close() }
+      try poller.register(near, for: .write)
+      let first = try poller.wait(timeout: patience)
+      let second = try poller.wait(timeout: patience)
+      let before = [first.count { _ in true }, second.count { _ in true }]
+      poller.close()
+      return before + [second.count { _ in true }]
+    }
+    #expect(counts == [[0, 1, 0]])
+  }
+}

@@ -1,0 +1,348 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Python's selectors: descriptors with something of the caller's attached to each.
+@Suite struct MultiplexerTests {
+  // MARK: Registering
+
+  @Test("register, look up, modify, unregister", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func lifecycle(backend: Poller.Backend, mode: TriggerMode) throws {
+    let multiplexer = try Multiplexer<String>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    #expect(multiplexer.backend == backend)
+    try multiplexer.register(near, for: .read, mode: mode, attachment: "first")
+    let registration = try #require(multiplexer[near])
+    #expect(registration.descriptor == near.fileDescriptor)
+    #expect(registration.interest == .read)
+    #expect(registration.mode == mode)
+    #expect(registration.attachment == "first")
+
+    try multiplexer.modify(near, for: .write)
+    #expect(multiplexer[near]?.interest == .write)
+    #expect(multiplexer[near]?.mode == mode)
+    try multiplexer.modify(near, for: .write, mode: .oneShot)
+    #expect(multiplexer[near]?.mode == .oneShot)
+    try multiplexer.modify(near, attachment: "second")
+    #expect(multiplexer[near]?.attachment == "second")
+    #expect(try multiplexer.unregister(near) == "second")
+    #expect(multiplexer[near] == nil)
+    #expect(multiplexer.registrations.isEmpty)
+  }
+
+  @Test("a duplicate, by object or by descriptor, is refused and changes nothing", arguments: Poller.Backend.all)
+  func duplicate(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try multiplexer.register(near, for: .read, attachment: 1)
+    let byObject = refusal { () throws(MultiplexError) in try multiplexer.register(near, for: .write, attachment: 2) }
+    let byNumber = refusal { () throws(MultiplexError) in
+      try multiplexer.register(near.fileDescriptor, for: .write, attachment: 3)
+    }
+    #expect(byObject == .alreadyRegistered)
+    #expect(byNumber == .alreadyRegistered)
+    #expect(multiplexer[near]?.attachment == 1)
+    #expect(multiplexer[near]?.interest == .read)
+    #expect(multiplexer.registrations.count == 1)
+  }
+
+  @Test("a descriptor that isn't open is refused and leaves nothing behind", arguments: Poller.Backend.all)
+  func notOpen(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (closed, far) = try Socket.pair()
+    closed.close()
+    defer { far.close() }
+    let reason = refusal { () throws(MultiplexError) in try multiplexer.register(closed, for: .read, attachment: 1) }
+    #expect(reason == .notOpen)
+    #expect(multiplexer.registrations.isEmpty)
+  }
+
+  @Test("an unknown descriptor is no key", arguments: Poller.Backend.all)
+  func unknown(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    try multiplexer.register(far, for: .read, attachment: 1)
+    #expect(multiplexer[near] == nil)
+    #expect(multiplexer.registrations[near.fileDescriptor] == nil)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, for: .read) } == .notRegistered)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, attachment: 2) } == .notRegistered)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(near) } == .notRegistered)
+    #expect(multiplexer.registrations.count == 1)
+  }
+
+  @Test("unregistering after the close is no error, and returns the attachment", arguments: Poller.Backend.all)
+  func unregisterAfterClose(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<String>(backend: backend)
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try multiplexer.register(owned, for: .read, attachment: "closed")
+    try owned.close()
+    #expect(try multiplexer.unregister(number) == "closed")
+    #expect(multiplexer.registrations.isEmpty)
+  }
+
+  @Test("unregistering after the number was reused leaves the new file alone", arguments: Poller.Backend.all)
+  func unregisterAfterReuse(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<String>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try multiplexer.register(owned, for: .read, attachment: "pipe")
+    try number.become(near.fileDescriptor)
+    #expect(try multiplexer.unregister(number) == "pipe")
+    try far.fileDescriptor.put()
+    #expect(try owned.fileDescriptor.take() == 1)
+  }
+
+  @Test("a closed socket is unregistered by the descriptor it had", arguments: Poller.Backend.all)
+  func unregisterClosedSocket(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    let key = near.fileDescriptor
+    try multiplexer.register(near, for: .read, attachment: 1)
+    near.close()
+    #expect(multiplexer[near] == nil, "it has no descriptor any more")
+    #expect(try multiplexer.unregister(key) == 1)
+  }
+
+  @Test("modifying the attachment alone asks the kernel nothing", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func attachmentOnly(backend: Poller.Backend, mode: TriggerMode) throws {
+    let multiplexer = try Multiplexer<String>(backend: backend)
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try multiplexer.register(number, for: .read, mode: mode, attachment: "before")
+    try owned.close()
+    // Any call about the descriptor would fail: it isn't open.
+    try multiplexer.modify(number, attachment: "after")
+    #expect(multiplexer[number]?.attachment == "after")
+    let reason = refusal { () throws(MultiplexError) in try multiplexer.modify(number, for: .write) }
+    #expect(reason == .notOpen)
+  }
+
+  @Test("modifying the attachment alone doesn't arm a one-shot registration", arguments: Poller.Backend.all)
+  func attachmentDoesNotArm(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try multiplexer.register(near, for: .write, mode: .oneShot, attachment: 1)
+    #expect(try !multiplexer.wait(timeout: patience).isEmpty)
+    try multiplexer.modify(near, attachment: 2)
+    #expect(try multiplexer.wait(timeout: .zero).isEmpty)
+  }
+
+  @Test("a failed modify drops the key", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func failedModify(backend: Poller.Backend, mode: TriggerMode) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try multiplexer.register(number, for: .read, mode: mode, attachment: 1)
+    try owned.close()
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(number, for: .write) } == .notOpen)
+    #expect(multiplexer[number] == nil)
+    #expect(multiplexer.registrations.isEmpty)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(number) } == .notRegistered)
+  }
+
+  @Test("attachments are let go of on unregister and on close", arguments: Poller.Backend.all)
+  func attachmentLifetime(backend: Poller.Backend) throws {
+    final class Attachment {}
+    let multiplexer = try Multiplexer<Attachment>(backend: backend)
+    let (near, far) = try Socket.pair()
+    weak var first: Attachment?
+    weak var second: Attachment?
+    func attach() throws {
+      let (one, other) = (Attachment(), Attachment())
+      (first, second) = (one, other)
+      try multiplexer.register(near, for: .read, attachment: one)
+      try multiplexer.register(far, for: .read, attachment: other)
+    }
+    try attach()
+    #expect(first != nil && second != nil)
+    try multiplexer.unregister(near)
+    #expect(first == nil && second != nil)
+    multiplexer.close()
+    #expect(second == nil)
+  }
+
+  // MARK: Looking up
+
+  @Test("the map of registrations is live", arguments: Poller.Backend.all)
+  func liveMap(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let map = multiplexer.registrations
+    #expect(map.isEmpty)
+    try multiplexer.register(near, for: .read, attachment: 1)
+    try multiplexer.register(far, for: .write, attachment: 2)
+    #expect(map.count == 2)
+    #expect(map[near.fileDescriptor]?.attachment == 1)
+    #expect(Set(map.map(\.attachment)) == [1, 2])
+    #expect(map.attached(to: 2).map(\.descriptor) == [far.fileDescriptor])
+    #expect(map.attached(to: 3).isEmpty)
+    try multiplexer.modify(near, attachment: 3)
+    #expect(map.attached(to: 3).map(\.descriptor) == [near.fileDescriptor])
+    for registration in map { try multiplexer.unregister(registration.descriptor) }
+    #expect(map.isEmpty)
+  }
+
+  @Test("a closed multiplexer is empty and refuses everything", arguments: Poller.Backend.all)
+  func closed(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try multiplexer.register(near, for: .read, attachment: 1)
+    multiplexer.close()
+    multiplexer.close()
+    #expect(multiplexer.isClosed)
+    #expect(multiplexer[near] == nil)
+    #expect(multiplexer.registrations.isEmpty)
+    #expect(
+      refusal { () throws(MultiplexError) in try multiplexer.register(far, for: .read, attachment: 1) } == .closed)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, for: .read) } == .closed)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, attachment: 1) } == .closed)
+    #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(near) } == .closed)
+    #expect(refusal { () throws(MultiplexError) in _ = try multiplexer.wait(timeout: .zero) } == .closed)
+  }
+
+  // MARK: Waiting
+
+  @Test("events bring the registration and its attachment", arguments: Poller.Backend.all)
+  func events(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<String>(backend: backend)
+    let (near, far) = try Socket.pair()
+    try far.fileDescriptor.put()
+    try multiplexer.register(near, for: .read, attachment: "reader")
+    try multiplexer.register(far, for: .write, attachment: "writer")
+    var found: [String: Readiness] = [:]
+    for event in try multiplexer.wait(timeout: patience) {
+      found[event.registration.attachment] = event.readiness
+      #expect(multiplexer[event.registration.descriptor]?.attachment == event.registration.attachment)
+    }
+    #expect(found == ["reader": [.readable], "writer": [.writable]])
+  }
+
+  @Test("an event of a descriptor that was unregistered in the same batch is dropped", arguments: Poller.Backend.all)
+  func stale(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    try multiplexer.register(near, for: .write, attachment: 1)
+    try multiplexer.register(far, for: .write, attachment: 2)
+    var visited: [Int] = []
+    for event in try multiplexer.wait(timeout: patience) {
+      visited.append(event.registration.attachment)
+      try multiplexer.unregister(visited == [1] ? far : near)
+    }
+    #expect(visited.count == 1)
+  }
+
+  @Test("of twelve socket pairs only the right one wakes", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func twelvePairs(backend: Poller.Backend, mode: TriggerMode) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let pairs = try (0..<12).map { _ in try Socket.pair() }
+    for (index, pair) in pairs.enumerated() {
+      try multiplexer.register(pair.0, for: .read, mode: mode, attachment: index)
+    }
+    var random = SeededGenerator(seed: 12)
+    for index in pairs.indices.shuffled(using: &random) {
+      try pairs[index].1.fileDescriptor.put(16)
+      let found = try multiplexer.wait(timeout: patience).map(\.registration.attachment)
+      #expect(found == [index])
+      try pairs[index].0.fileDescriptor.drain()
+      #expect(try multiplexer.wait(timeout: .zero).isEmpty)
+    }
+  }
+
+  @Test("zero and negative timeouts don't wait, and none lasts a second too little", arguments: Poller.Backend.all)
+  func timeouts(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try multiplexer.register(near, for: .read, attachment: 1)
+    for timeout in [Duration.zero, .seconds(-1), .seconds(-60)] {
+      let (batch, time) = try timed { try multiplexer.wait(timeout: timeout) }
+      #expect(batch.isEmpty)
+      #expect(time < .seconds(20))
+    }
+    let (batch, time) = try timed { try multiplexer.wait(timeout: .seconds(1)) }
+    #expect(batch.isEmpty)
+    #expect(time >= .seconds(1))
+    #expect(time < .seconds(20))
+  }
+
+  @Test("a wake ends the wait of a multiplexer", arguments: Poller.Backend.all)
+  func wake(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    multiplexer.waker.wake()
+    #expect(try multiplexer.wait(timeout: nil).wasWoken)
+    #expect(try !multiplexer.wait(until: .now + .milliseconds(1)).wasWoken)
+  }
+
+  // MARK: Many descriptors
+
+  @Test("descriptors beyond 1024 are waited for like any others", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func highDescriptors(backend: Poller.Backend, mode: TriggerMode) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    try #require(owned.fileDescriptor.rawValue > 1024, "the limit of open files is too low: raise it (ulimit -n)")
+    try multiplexer.register(owned, for: .read, mode: mode, attachment: 1)
+    #expect(try multiplexer.wait(timeout: .zero).isEmpty)
+    try far.fileDescriptor.put()
+    let event = try #require(try multiplexer.wait(timeout: patience).first { _ in true })
+    #expect(event.registration.descriptor == owned.fileDescriptor)
+    #expect(event.readiness == [.readable])
+    try multiplexer.unregister(owned)
+  }
+
+  @Test("some thousands of descriptors, as many as the limit allows, are waited for", arguments: Poller.Backend.all)
+  func manyDescriptors(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (ready, readyPeer) = try Socket.pair()
+    defer { far.close() }
+    // Parallel tests share the limit.
+    let count = min(4000, try OpenFileLimit.raise().current / 5)
+    var owners = OwnedDescriptors()
+    for index in 0..<count {
+      let descriptor = try owners.duplicate(near)
+      try multiplexer.register(descriptor, for: .read, attachment: index)
+    }
+    try multiplexer.register(ready, for: .read, attachment: -1)
+    #expect(try multiplexer.wait(timeout: .zero).isEmpty)
+    try readyPeer.fileDescriptor.put()
+    #expect(try multiplexer.wait(timeout: patience).map(\.registration.attachment) == [-1])
+    try far.fileDescriptor.put()
+    try multiplexer.unregister(ready)
+    var found: Set<Int> = []
+    for _ in 0..<8 where found.count < count {
+      for event in try multiplexer.wait(timeout: patience) {
+        found.insert(event.registration.attachment)
+        try multiplexer.unregister(event.registration.descriptor)
+      }
+    }
+    #expect(found == Set(0..<count))
+  }
+}
+
+/// Duplicates, closed together.
+private struct OwnedDescriptors: ~Copyable {
+  private var descriptors: [FileDescriptor] = []
+
+  mutating func duplicate(_ socket: Socket) throws -> FileDescriptor {
+    let descriptor = try OwnedDescriptor(duplicating: socket.fileDescriptor).release()
+    descriptors.append(descriptor)
+    return descriptor
+  }
+
+  deinit {
+    for descriptor in descriptors { _ = OwnedDescriptor(adopting: descriptor) }
+  }
+}

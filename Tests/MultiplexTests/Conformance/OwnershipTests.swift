@@ -1,0 +1,154 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Descriptors that were handed over are closed exactly once; those that were lent, never.
+///
+/// Whether one was closed is told by the pipe's other end, which sees the hang-up, and whether it was closed too often by
+/// another file that has taken its number: it must still be open.
+@Suite struct OwnershipTests {
+  /// The end of a pipe to hand over, under a number that no other test gets, and the end that watches.
+  private final class Watched {
+    let number: FileDescriptor
+    let writer: OwnedDescriptor
+
+    /// Makes the pipe, and passes the reading end on.
+    init(handingOver body: (consuming OwnedDescriptor) throws -> Void) throws {
+      let pipe = try Pipe()
+      let reader = try pipe.reader.renumbered()
+      number = reader.fileDescriptor
+      writer = pipe.writer
+      try body(reader)
+    }
+
+    /// Whether the reading end, and any duplicate of it, is closed.
+    var isClosed: Bool { kernelReadiness(of: writer.fileDescriptor, for: .read) == [.error] }
+
+    /// Gives the number to another file, and tells whether that is closed by mistake.
+    func survives(_ body: () throws -> Void) throws -> Bool {
+      let other = try Pipe()
+      try number.become(other.reader.fileDescriptor)
+      let owner = OwnedDescriptor(adopting: number)
+      try body()
+      let isOpen = kernelReadiness(of: owner.fileDescriptor, for: .read) == []
+      if !isOpen { _ = owner.release() } else { try owner.close() }
+      return isOpen
+    }
+  }
+
+  @Test(
+    "unregistering closes a descriptor that was handed over, once", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func unregister(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
+    #expect(!watched.isClosed)
+    try poller.unregister(watched.number)
+    #expect(eventually { watched.isClosed })
+    let survives = try watched.survives {
+      #expect(throws: MultiplexError.self) { try poller.unregister(watched.number) }
+      poller.close()
+    }
+    #expect(survives)
+  }
+
+  @Test("closing the poller closes what was handed over, once", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func close(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
+    poller.close()
+    #expect(eventually { watched.isClosed })
+    #expect(try watched.survives { poller.close() })
+  }
+
+  @Test("a poller that goes away closes what was handed over", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func deinitialize(backend: Poller.Backend, mode: TriggerMode) throws {
+    var poller: Poller? = try Poller(backend: backend)
+    let watched = try Watched { try poller?.register(owning: $0, for: .read, mode: mode) }
+    #expect(!watched.isClosed)
+    poller = nil
+    #expect(eventually { watched.isClosed })
+  }
+
+  @Test("what is taken back is open, and the taker's to close", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func take(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
+    let taken = try poller.take(watched.number)
+    #expect(taken.fileDescriptor == watched.number)
+    #expect(poller.count == 0)
+    poller.close()
+    try watched.writer.fileDescriptor.put()
+    #expect(try taken.fileDescriptor.take() == 1)
+    #expect(!watched.isClosed)
+    try taken.close()
+    #expect(eventually { watched.isClosed })
+  }
+
+  @Test("a descriptor that was taken back is watched no more", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func takenIsSilent(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
+    try watched.writer.fileDescriptor.put()
+    let batch = try poller.wait(timeout: patience)
+    #expect(!batch.isEmpty)
+    let taken = try poller.take(watched.number)
+    #expect(batch.isEmpty)
+    #expect(try poller.found() == [:])
+    try taken.close()
+  }
+
+  @Test("a failed registration closes what was handed over", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func failedRegister(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    poller.close()
+    let watched = try Watched { reader in
+      do {
+        try poller.register(owning: reader, for: .read, mode: mode)
+        Issue.record("the poller is closed")
+      } catch let error as MultiplexError {
+        #expect(error.reason == .closed)
+      }
+    }
+    #expect(eventually { watched.isClosed })
+    #expect(try watched.survives { poller.close() })
+  }
+
+  @Test("a descriptor that was lent isn't closed, nor given away", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func lent(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    try poller.register(pipe.reader, for: .read, mode: mode)
+    #expect(refusal { () throws(MultiplexError) in _ = try poller.take(reader) } == .notRegistered)
+    #expect(poller.count == 1, "it stays registered")
+    try poller.unregister(reader)
+    try poller.register(pipe.reader, for: .read, mode: mode)
+    poller.close()
+    try pipe.writer.fileDescriptor.put()
+    #expect(try reader.take() == 1)
+  }
+
+  @Test("what was handed over stays usable through the descriptor that register returns", arguments: Poller.Backend.all)
+  func lentBack(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    var returned = FileDescriptor(rawValue: -1)
+    let watched = try Watched { returned = try poller.register(owning: $0, for: .read) }
+    #expect(returned == watched.number)
+    try watched.writer.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [returned: [.readable]])
+    #expect(try returned.take() == 1)
+  }
+
+  @Test("changing interest and mode neither closes nor forgets ownership", arguments: Poller.Backend.all)
+  func modified(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let watched = try Watched { try poller.register(owning: $0, for: .read) }
+    for mode in TriggerMode.allCases + [.level] {
+      try poller.modify(watched.number, for: .read | .priority, mode: mode)
+      #expect(!watched.isClosed)
+    }
+    try poller.unregister(watched.number)
+    #expect(eventually { watched.isClosed })
+  }
+}

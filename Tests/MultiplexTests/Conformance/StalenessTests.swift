@@ -1,0 +1,357 @@
+import CTestSupport
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Events that were found, or are still to come, for a descriptor that has been unregistered, closed or replaced.
+@Suite struct StalenessTests {
+  // MARK: Inside one batch
+
+  @Test(
+    "an event of a descriptor that was unregistered in the same batch is dropped", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func unregistered(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    try poller.register(near, for: .write, mode: mode)
+    try poller.register(far, for: .write, mode: mode)
+    let batch = try poller.wait(timeout: patience)
+    var visited: [FileDescriptor] = []
+    for event in batch {
+      visited.append(event.descriptor)
+      try poller.unregister(event.descriptor == near.fileDescriptor ? far : near)
+    }
+    #expect(visited.count == 1)
+    #expect(batch.contains { $0.descriptor == visited.first })
+  }
+
+  @Test(
+    "an event of a descriptor that was registered anew in the same batch is dropped", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func registeredAnew(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write, mode: mode, token: 1)
+    let batch = try poller.wait(timeout: patience)
+    #expect(!batch.isEmpty)
+    try poller.unregister(near)
+    try poller.register(near, for: .write, mode: mode, token: 2)
+    #expect(batch.isEmpty)
+    #expect(try poller.tokens(within: patience) == [2])
+  }
+
+  @Test(
+    "a number that was closed and taken by another file in the same batch has no event", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func reused(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    defer { otherPeer.close() }
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try far.fileDescriptor.put()
+    try poller.register(number, for: .read, mode: mode, token: 1)
+    let batch = try poller.wait(timeout: patience)
+    #expect(!batch.isEmpty)
+
+    try poller.unregister(number)
+    try number.become(other.fileDescriptor)
+    try poller.register(number, for: .read, mode: mode, token: 2)
+    #expect(batch.isEmpty, "the event belongs to what the number stood for before")
+    #expect(try poller.tokens(within: .milliseconds(1)) == [])
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [2])
+  }
+
+  @Test("an interest that was narrowed in the same batch narrows the event", arguments: Poller.Backend.all)
+  func narrowed(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    try far.fileDescriptor.put()
+    try poller.register(near, for: .read | .write)
+    let batch = try poller.wait(timeout: patience)
+    try poller.modify(near, for: .read)
+    #expect(batch.map(\.readiness) == [[.readable]])
+    try poller.modify(near, for: .priority)
+    #expect(batch.isEmpty)
+  }
+
+  // MARK: Unregistering too late
+
+  @Test("unregistering after the close is no error", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func unregisteredAfterClose(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let pipe = try Pipe()
+    let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    try poller.unregister(number)
+    #expect(poller.count == 0)
+    #expect(try poller.found(within: .milliseconds(1)) == [:])
+  }
+
+  @Test(
+    "unregistering after the number was reused leaves the new file alone", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func unregisteredAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode, token: 1)
+    try number.become(other.fileDescriptor)
+    try poller.unregister(number)
+    try far.fileDescriptor.put()
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.found(within: .milliseconds(1)) == [:])
+    #expect(try number.take() == 1, "the number still stands for the other socket")
+    try poller.register(number, for: .write, mode: mode, token: 2)
+    #expect(try poller.tokens(within: patience) == [2])
+  }
+
+  // MARK: Closed, while a duplicate lives on
+
+  @Test(
+    "a descriptor that was closed before it was unregistered is silent, though a duplicate lives",
+    arguments: Poller.Backend.all, TriggerMode.allCases)
+  func duplicateLives(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    try poller.unregister(number)
+    try far.fileDescriptor.put()
+    for _ in 0..<3 { #expect(try poller.found() == [:]) }
+    #expect(try poller.found(within: .milliseconds(10)) == [:])
+  }
+
+  @Test("a wait doesn't spin on a closed descriptor whose duplicate is ready", arguments: Poller.Backend.all)
+  func duplicateDoesNotSpin(backend: Poller.Backend) throws {
+    for mode in TriggerMode.allCases {
+      let poller = try Poller(backend: backend)
+      let (near, far) = try Socket.pair()
+      let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+      let number = owned.fileDescriptor
+      try poller.register(number, for: .read, mode: mode)
+      try owned.close()
+      try poller.unregister(number)
+      try far.fileDescriptor.put()
+      let start = threadCPUTime()
+      #expect(try poller.found(within: .milliseconds(400)) == [:])
+      #expect(threadCPUTime() - start < .milliseconds(200))
+    }
+  }
+
+  @Test(
+    "a number registered anew has its own events alone, though a duplicate of the old file lives",
+    arguments: Poller.Backend.all, TriggerMode.allCases)
+  func duplicateLivesNumberReused(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode, token: 1)
+    try number.become(other.fileDescriptor)
+    try poller.unregister(number)
+    try poller.register(number, for: .read, mode: mode, token: 2)
+    try far.fileDescriptor.put()
+    #expect(try poller.tokens() == [])
+    #expect(try poller.tokens(within: .milliseconds(10)) == [])
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [2])
+  }
+
+  @Test(
+    "a number that is the same file again after it was closed and unregistered can be registered",
+    arguments: Poller.Backend.all, TriggerMode.allCases)
+  func sameFileAgain(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode, token: 1)
+    try owned.close()
+    try poller.unregister(number)
+    try number.become(near.fileDescriptor)
+    let again = OwnedDescriptor(adopting: number)
+    try poller.register(again, for: .read, mode: mode, token: 2)
+    try far.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [2])
+  }
+
+  @Test(
+    "a number modified after it was reused has the new file's events alone", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func modifiedAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try number.become(other.fileDescriptor)
+    try poller.modify(number, for: .read)
+    try far.fileDescriptor.put()
+    #expect(try poller.found() == [:])
+    #expect(try poller.found(within: .milliseconds(10)) == [:])
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [number: [.readable]])
+    try poller.unregister(number)
+    #expect(try poller.found(within: .milliseconds(10)) == [:])
+  }
+
+  @Test(
+    "a descriptor that was found closed stays silent, though a duplicate becomes ready", arguments: Poller.Backend.all,
+    TriggerMode.allCases)
+  func invalidThenReady(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    #expect(try eventually { try poller.found(within: .milliseconds(1)) == [number: [.invalid]] })
+    try far.fileDescriptor.put()
+    #expect(try poller.found() == [:])
+    #expect(try poller.found(within: .milliseconds(10)) == [:])
+    try poller.unregister(number)
+  }
+
+  @Test("getting rid of a stale registration leaves the others as they were", arguments: Poller.Backend.all)
+  func othersSurvive(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let pairs = try (0..<6).map { _ in try Socket.pair() }
+    let silent = pairs[5]
+    for (index, pair) in pairs.enumerated() {
+      try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
+    }
+    try silent.1.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [5], "a one-shot registration, silent from here on")
+
+    for mode in TriggerMode.allCases { try leaveStaleRegistration(in: poller, mode: mode) }
+    #expect(try poller.tokens(within: .milliseconds(5)) == [])
+    for (_, far) in pairs { try far.fileDescriptor.put() }
+    #expect(try poller.tokens(within: patience) == [0, 1, 2, 3, 4])
+    #expect(try poller.tokens() == [0, 3], "level is repeated, edge and one-shot are not")
+    try poller.modify(silent.0, for: .read)
+    #expect(try poller.tokens() == [0, 3, 5])
+    poller.waker.wake()
+    #expect(try poller.wait(timeout: patience).wasWoken)
+    for (near, _) in pairs { try poller.unregister(near) }
+    #expect(try poller.tokens(within: .milliseconds(5)) == [])
+  }
+
+  /// A registration that epoll keeps, and that can't be removed any more.
+  private func leaveStaleRegistration(in poller: Poller, mode: TriggerMode) throws {
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    try poller.unregister(number)
+    try far.fileDescriptor.put()
+    #expect(try poller.tokens() == [])
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test(
+      "what was found beside a stale registration isn't lost when descriptors have run out",
+      arguments: Poller.Backend.all)
+    func shortage(backend: Poller.Backend) throws {
+      for mode in TriggerMode.allCases {
+        let poller = try Poller(backend: backend)
+        let (near, far) = try Socket.pair()
+        let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+        let number = owned.fileDescriptor
+        try poller.register(number, for: .read, mode: mode)
+        try owned.close()
+        try poller.unregister(number)
+        let (once, oncePeer) = try Socket.pair()
+        let (edge, edgePeer) = try Socket.pair()
+        try poller.register(once, for: .read, mode: .oneShot, token: 1)
+        try poller.register(edge, for: .read, mode: .edge, token: 2)
+        for peer in [far, oncePeer, edgePeer] { try peer.fileDescriptor.put() }
+        var found: Set<UInt64> = []
+        let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_create1: [.tooManyOpenFiles]])
+        FaultPlan.$current.withValue(plan) {
+          for _ in 0..<3 { found.formUnion((try? poller.tokens()) ?? []) }
+        }
+        found.formUnion(try poller.tokens())
+        #expect(found == [1, 2])
+      }
+    }
+  #endif
+
+  // MARK: What the kernel does
+
+  @Test("kernel: epoll reports a closed descriptor whose duplicate lives, and can't remove it")
+  func kernelKeepsClosed() throws {
+    let epoll = try Epoll()
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try epoll.add(number, events: .in, data: 7)
+    try owned.close()
+    try far.fileDescriptor.put()
+    #expect(try epoll.wait(timeout: patience).map(\.data) == [7])
+    #expect(refusal { () throws(MultiplexError) in try epoll.remove(number) } == .notOpen)
+    #expect(try epoll.wait(timeout: patience).count == 1)
+  }
+
+  @Test("kernel: what a forked child removes from epoll is removed for its parent")
+  func kernelForkRemoves() throws {
+    let epoll = try Epoll()
+    let (near, far) = try Socket.pair()
+    try epoll.add(near, events: .in, data: 7)
+    try far.fileDescriptor.put()
+    #expect(try epoll.wait(timeout: patience).count == 1)
+    #expect(cts_remove_in_child(epoll.fileDescriptor.rawValue, near.fileDescriptor.rawValue) == 0)
+    #expect(try epoll.wait(timeout: .zero).isEmpty)
+    #expect(refusal { () throws(MultiplexError) in try epoll.remove(near) } == .notRegistered)
+  }
+
+  @Test(
+    "a forked child that closes everything and ends leaves its parent's poller as it was",
+    arguments: Poller.Backend.all, TriggerMode.allCases)
+  func fork(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    try poller.register(near, for: .read, mode: mode)
+    let end = Int32(min(try OpenFileLimit.raise().current, 65_536))
+    #expect(cts_close_all_in_child(end) == 0)
+    #expect(try poller.found() == [:])
+    try far.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [near.fileDescriptor: [.readable]])
+    try poller.unregister(near)
+  }
+
+  @Test("kernel: without events to watch for, epoll repeats hang-ups; one-shot mode silences them")
+  func kernelEmptyEvents() throws {
+    let epoll = try Epoll()
+    let (near, far) = try Socket.pair()
+    try epoll.add(near, events: [])
+    try far.shutdown(.both)
+    for _ in 0..<2 { #expect(try epoll.wait(timeout: patience).map(\.events) == [.hangUp]) }
+    try epoll.modify(near, events: .oneShot)
+    #expect(try epoll.wait(timeout: patience).map(\.events) == [.hangUp])
+    #expect(try epoll.wait(timeout: .zero).isEmpty)
+  }
+
+  @Test("kernel: without events to watch for, poll repeats hang-ups")
+  func kernelEmptyPoll() throws {
+    var set = PollSet()
+    let (near, far) = try Socket.pair()
+    try set.register(near, for: [])
+    #expect(try set.poll(timeout: .zero).isEmpty)
+    try far.shutdown(.both)
+    for _ in 0..<2 { #expect(try set.poll(timeout: patience).map(\.events) == [.hangUp]) }
+  }
+}

@@ -1,0 +1,258 @@
+import Multiplex
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// How long a wait lasts, and what ends it.
+@Suite struct WaitingTests {
+  @Test(
+    "zero and negative timeouts don't wait", arguments: Poller.Backend.all,
+    [Duration.zero, .nanoseconds(-1), .seconds(-3600), .seconds(Int64.min)])
+  func noWait(backend: Poller.Backend, timeout: Duration) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .read)
+    let (found, time) = try timed { try poller.found(within: timeout) }
+    #expect(found == [:])
+    #expect(time < .seconds(20))
+  }
+
+  @Test(
+    "a wait never ends before its time", arguments: Poller.Backend.all,
+    [Duration.nanoseconds(1), .microseconds(100), .microseconds(1500), .milliseconds(120)])
+  func timeout(backend: Poller.Backend, timeout: Duration) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .read)
+    let (found, time) = try timed { try poller.found(within: timeout) }
+    #expect(found == [:])
+    #expect(time >= timeout)
+  }
+
+  @Test("a poller without descriptors waits as long as one with some", arguments: Poller.Backend.all)
+  func emptySet(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (found, time) = try timed { try poller.found(within: .milliseconds(60)) }
+    #expect(found == [:])
+    #expect(time >= .milliseconds(60))
+  }
+
+  @Test("a short wait sleeps", arguments: Poller.Backend.all)
+  func shortWaitSleeps(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    // A timeout that was cut to zero would make this a loop without end until the time has come.
+    let start = threadCPUTime()
+    _ = try poller.wait(timeout: .microseconds(900_500))
+    #expect(threadCPUTime() - start < .milliseconds(300))
+  }
+
+  @Test("a wait until a moment ends then, and at once if it has passed", arguments: Poller.Backend.all)
+  func deadline(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let moment = ContinuousClock.now + .milliseconds(60)
+    #expect(try poller.wait(until: moment).isEmpty)
+    #expect(ContinuousClock.now >= moment)
+    let (batch, time) = try timed { try poller.wait(until: moment - .seconds(3600)) }
+    #expect(batch.isEmpty)
+    #expect(time < .seconds(20))
+  }
+
+  @Test("the longest timeout there is can be given", arguments: Poller.Backend.all)
+  func hugeTimeout(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write)
+    let expected: [FileDescriptor: Readiness] = [near.fileDescriptor: [.writable]]
+    #expect(try poller.found(within: .seconds(Int64.max)) == expected)
+    #expect(try poller.found(within: .seconds(Int64(Int32.max))) == expected)
+  }
+
+  @Test("without a timeout a wait lasts until something is ready", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func noTimeout(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let writer = far.fileDescriptor
+    try poller.register(near, for: .read, mode: mode)
+    let hasWritten = Atomic(false)
+    try withThread {
+      letOthersBlock()
+      hasWritten.store(true, ordering: .releasing)
+      try writer.put()
+    } while: {
+      let found = try poller.found(within: nil)
+      #expect(found == [near.fileDescriptor: [.readable]])
+      let wasWritten = hasWritten.load(ordering: .acquiring)
+      #expect(wasWritten)
+    }
+  }
+
+  @Test("everything that is ready is found by one wait", arguments: Poller.Backend.all)
+  func allAtOnce(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let pairs = try (0..<12).map { _ in try Socket.pair() }
+    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    defer { withExtendedLifetime(pairs) {} }
+    for (index, pair) in pairs.enumerated() {
+      try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
+    }
+    for (_, far) in pairs { try far.fileDescriptor.put() }
+    #expect(try poller.tokens(within: patience) == Array(0..<12))
+  }
+
+  @Test("readiness to read and to write is one event", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func merged(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    try far.fileDescriptor.put()
+    try poller.register(near, for: .read | .write, mode: mode)
+    #expect(try poller.found(within: patience) == [near.fileDescriptor: [.readable, .writable]])
+  }
+
+  @Test("a batch can be visited twice, and is empty after the next wait", arguments: Poller.Backend.all)
+  func batch(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write)
+    let first = try poller.wait(timeout: patience)
+    #expect(first.count { _ in true } == 1)
+    #expect(first.count { _ in true } == 1)
+    let second = try poller.wait(timeout: patience)
+    #expect(first.isEmpty)
+    #expect(!second.isEmpty)
+  }
+
+  @Test(
+    "more ready descriptors than fit in a batch are all found", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func manyReady(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    let count = min(1500, try OpenFileLimit.raise().current / 8)
+    var expected: Set<UInt64> = []
+    for token in 0..<UInt64(count) {
+      let duplicate = try OwnedDescriptor(duplicating: near.fileDescriptor)
+      try poller.register(owning: duplicate, for: .write, mode: mode, token: token)
+      expected.insert(token)
+    }
+    var found: Set<UInt64> = []
+    for _ in 0..<8 where found.count < count { found.formUnion(try poller.tokens()) }
+    #expect(found == expected)
+  }
+
+  @Test(
+    "a wait sleeps though there are bytes that nobody asked for, some before and some during it",
+    arguments: Poller.Backend.all, TriggerMode.allCases)
+  func unwantedBytes(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let late = otherPeer.fileDescriptor
+    try far.fileDescriptor.put()
+    try poller.register(near, for: .priority, mode: mode)
+    try poller.register(other, for: .priority, mode: mode)
+    try withThread {
+      letOthersBlock()
+      try late.put()
+    } while: {
+      let start = threadCPUTime()
+      let (found, time) = try timed { try poller.found(within: .milliseconds(700)) }
+      #expect(found == [:])
+      #expect(time >= .milliseconds(700))
+      #expect(threadCPUTime() - start < .milliseconds(350))
+    }
+  }
+
+  @Test("a closed descriptor is found by a wait that has unwanted bytes to look past", arguments: Poller.Backend.all)
+  func closedBesideUnwantedBytes(backend: Poller.Backend) throws {
+    for mode in TriggerMode.allCases {
+      let poller = try Poller(backend: backend)
+      let (near, far) = try Socket.pair()
+      try far.fileDescriptor.put()
+      try poller.register(near, for: .priority)
+      let pipe = try Pipe()
+      let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
+      let number = owned.fileDescriptor
+      try poller.register(number, for: .read, mode: mode)
+      try owned.close()
+      let found = try poller.found(within: .milliseconds(250))
+      #expect(found == [number: [.invalid]])
+    }
+  }
+
+  @Test("select finds a closed descriptor long before the time is up, though there are unwanted bytes")
+  func closedIsFoundBetweenLooks() throws {
+    let poller = try Poller(backend: .select)
+    let (near, far) = try Socket.pair()
+    try far.fileDescriptor.put()
+    try poller.register(near, for: .priority)
+    let pipe = try Pipe()
+    let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: .edge)
+    try owned.close()
+    let (found, time) = try timed { try poller.found(within: patience) }
+    #expect(found == [number: [.invalid]])
+    #expect(time < .seconds(20))
+  }
+
+  @Test("a signal doesn't end a wait, which goes on with the time left", arguments: Poller.Backend.all)
+  func signalDuringTimeout(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .priority)
+    let waiter = SignalTarget()
+    let isOver = Atomic(false)
+    try withThread {
+      // Were the time counted anew after each signal, the wait would last as long as they come: for 10 s.
+      let end = ContinuousClock.now + .seconds(10)
+      while !isOver.load(ordering: .acquiring), ContinuousClock.now < end {
+        waiter.interrupt()
+        usleep(20_000)
+      }
+    } while: {
+      defer { isOver.store(true, ordering: .releasing) }
+      let before = waiter.received
+      let (found, time) = try timed { try poller.found(within: .milliseconds(300)) }
+      #expect(found == [:])
+      #expect(time >= .milliseconds(300))
+      #expect(time < .seconds(9))
+      #expect(waiter.received > before)
+    }
+  }
+
+  @Test("a signal doesn't end a wait without a timeout", arguments: Poller.Backend.all)
+  func signalWithoutTimeout(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let writer = far.fileDescriptor
+    try poller.register(near, for: .read, mode: .edge)
+    let waiter = SignalTarget()
+    try withThread {
+      for _ in 0..<10 {
+        waiter.interrupt()
+        usleep(2000)
+      }
+      try writer.put()
+    } while: {
+      let found = try poller.found(within: nil)
+      #expect(found == [near.fileDescriptor: [.readable]])
+    }
+  }
+}
+
+/// Gives the other thread time to block in its wait. No test depends on whether it has.
+private func letOthersBlock() {
+  usleep(50_000)
+}

@@ -1,0 +1,159 @@
+import Multiplex
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Wakes end waits: from any thread, coalesced, and none is lost.
+@Suite struct WakerTests {
+  @Test("a wake before the wait ends it at once", arguments: Poller.Backend.all)
+  func before(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    poller.waker.wake()
+    let batch = try poller.wait(timeout: nil)
+    #expect(batch.wasWoken)
+    #expect(batch.isEmpty, "the waker itself is no event")
+  }
+
+  @Test("a wake from another thread ends a wait without a timeout", arguments: Poller.Backend.all)
+  func fromAnotherThread(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let waker = poller.waker
+    for _ in 0..<100 {
+      try withThread {
+        waker.wake()
+      } while: {
+        let wasWoken = try poller.wait(timeout: nil).wasWoken
+        #expect(wasWoken)
+      }
+    }
+  }
+
+  @Test("wakes are coalesced: many end one wait", arguments: Poller.Backend.all)
+  func coalesced(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    for _ in 0..<1000 { poller.waker.wake() }
+    #expect(try poller.wait(timeout: patience).wasWoken)
+    #expect(try !poller.wait(timeout: .zero).wasWoken)
+    poller.waker.wake()
+    #expect(try poller.wait(timeout: patience).wasWoken, "later ones count anew")
+  }
+
+  @Test("a wait that wasn't woken says so", arguments: Poller.Backend.all)
+  func notWoken(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write)
+    #expect(try !poller.wait(timeout: patience).wasWoken)
+    #expect(try !poller.wait(timeout: .milliseconds(1)).wasWoken)
+  }
+
+  @Test("a wake and events come together", arguments: Poller.Backend.all, TriggerMode.allCases)
+  func withEvents(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write, mode: mode)
+    poller.waker.wake()
+    let batch = try poller.wait(timeout: patience)
+    #expect(batch.wasWoken)
+    #expect(batch.map(\.descriptor) == [near.fileDescriptor])
+  }
+
+  @Test("a wake during the handling of a batch ends the next wait", arguments: Poller.Backend.all)
+  func duringBatch(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    poller.waker.wake()
+    let batch = try poller.wait(timeout: patience)
+    poller.waker.wake()
+    #expect(batch.wasWoken)
+    #expect(try poller.wait(timeout: nil).wasWoken)
+    #expect(try !poller.wait(timeout: .zero).wasWoken)
+  }
+
+  @Test("what was written before a wake is read after the wait that it ended", arguments: Poller.Backend.all)
+  func memory(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let waker = poller.waker
+    // Relaxed on both sides: the order is the waker's doing.
+    let published = Atomic(0)
+    let seen = Atomic(0)
+    let rounds = 2000
+    try withThread {
+      for round in 1...rounds {
+        published.store(round, ordering: .relaxed)
+        waker.wake()
+        while seen.load(ordering: .acquiring) < round {}
+      }
+    } while: {
+      var last = 0
+      while last < rounds {
+        guard try poller.wait(timeout: patience).wasWoken else { break }
+        last = published.load(ordering: .relaxed)
+        seen.store(last, ordering: .releasing)
+      }
+      seen.store(rounds, ordering: .releasing)
+      #expect(last == rounds)
+    }
+  }
+
+  @Test("of the wakes of many threads none is lost", arguments: Poller.Backend.all)
+  func manyThreads(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let waker = poller.waker
+    let posted = Atomic(0)
+    let threads = 4
+    let each = 5000
+    @Sendable func post() {
+      for _ in 0..<each {
+        posted.add(1, ordering: .relaxed)
+        waker.wake()
+      }
+    }
+    try withThread(post) {
+      try withThread(post) {
+        try withThread(post) {
+          try withThread(post) {
+            // Each wake comes after its message: a lost one would leave the last messages unseen, and the wait blocked.
+            var seen = 0
+            while seen < threads * each {
+              guard try poller.wait(timeout: patience).wasWoken else { break }
+              seen = posted.load(ordering: .relaxed)
+            }
+            #expect(seen == threads * each)
+          }
+        }
+      }
+    }
+    // The last wakes may have come after the messages were seen; once they are taken there are no more.
+    _ = try poller.wait(timeout: .zero)
+    #expect(try !poller.wait(timeout: .zero).wasWoken)
+  }
+
+  @Test("a waker outlives its poller", arguments: Poller.Backend.all)
+  func outlives(backend: Poller.Backend) throws {
+    let waker = try Poller(backend: backend).waker
+    waker.wake()
+    let (near, far) = try Socket.pair()
+    for _ in 0..<100 { waker.wake() }
+    #expect(try near.fileDescriptor.take() == nil, "it hasn't written into what took its number")
+    #expect(try far.fileDescriptor.take() == nil)
+  }
+
+  @Test("wakes that race with closing the poller do no harm", arguments: Poller.Backend.all)
+  func racingClose(backend: Poller.Backend) throws {
+    for _ in 0..<200 {
+      let poller = try Poller(backend: backend)
+      let waker = poller.waker
+      try withThread {
+        for _ in 0..<50 { waker.wake() }
+      } while: {
+        _ = try poller.wait(timeout: patience)
+        poller.close()
+      }
+      let reason = refusal { () throws(MultiplexError) in _ = try poller.wait(timeout: .zero) }
+      #expect(reason == .closed)
+    }
+  }
+}

@@ -1,2 +1,0 @@
-import Testing
-@Suite struct SmokeTests { @Test func nothing() {} }
