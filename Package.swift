@@ -33,6 +33,7 @@ let package = Package(
   name: "swift-multiplex",
   products: [
     .library(name: "Multiplex", targets: ["Multiplex"]),
+    .library(name: "MultiplexAsync", targets: ["MultiplexAsync"]),
     .executable(name: "mux", targets: ["MuxCLI"]),
     .executable(name: "echo-select", targets: ["echo-select"]),
     .executable(name: "echo-queued", targets: ["echo-queued"]),
@@ -47,6 +48,8 @@ let package = Package(
     .target(name: "CMultiplex"),
     .target(
       name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
+    .target(
+      name: "MultiplexAsync", dependencies: ["Multiplex", systemPackage], swiftSettings: settings),
     .executableTarget(
       name: "MuxCLI",
       dependencies: [
@@ -65,6 +68,9 @@ let package = Package(
     .testTarget(
       name: "MultiplexTests",
       dependencies: ["Multiplex", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MultiplexAsyncTests", dependencies: ["MultiplexAsync", "Multiplex", "TestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",

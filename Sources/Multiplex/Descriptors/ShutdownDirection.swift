@@ -15,7 +15,7 @@ public enum ShutdownDirection: Hashable, Sendable {
   /// Both.
   case both
 
-  var rawValue: Int32 {
+  package var rawValue: Int32 {
     switch self {
     case .reading: Int32(SHUT_RD)
     case .writing: Int32(SHUT_WR)

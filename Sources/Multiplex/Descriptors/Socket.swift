@@ -36,6 +36,15 @@ public final class Socket: Selectable {
     fileDescriptor = FileDescriptor(rawValue: -1)
   }
 
+  /// Gives the descriptor away, open; the socket is then closed as far as this object is concerned.
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``.
+  public func take() throws(MultiplexError) -> OwnedDescriptor {
+    guard let descriptor = descriptor.take() else { throw .closed("socket", for: "Socket.take") }
+    fileDescriptor = FileDescriptor(rawValue: -1)
+    return descriptor
+  }
+
   /// The lent descriptor of a socket that is open.
   private func open(for call: String) throws(MultiplexError) -> FileDescriptor {
     guard !isClosed else {

@@ -1,0 +1,16 @@
+internal import Multiplex
+
+/// The connections that come to a listening socket, as a driver accepts them. Belongs to the thread of its event loop.
+protocol Acceptor: AnyObject {
+  /// Takes the next connection, without waiting; nil if there is none.
+  func acceptNow() throws(MultiplexError) -> Socket?
+
+  /// Calls back once when there may be a connection. At most one such wait at a time.
+  func awaitConnection(_ waiter: @escaping () -> Void)
+
+  /// Forgets the wait.
+  func cancelWait()
+
+  /// Closes the socket.
+  func close()
+}

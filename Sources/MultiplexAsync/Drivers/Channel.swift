@@ -1,0 +1,40 @@
+internal import SystemPackage
+
+/// The bytes of one connection, as a driver moves them. Belongs to the thread of its event loop.
+protocol Channel: AnyObject {
+  /// The descriptor, for options and addresses.
+  var rawDescriptor: Int32 { get }
+
+  /// Receives into a buffer of the pool, without waiting.
+  ///
+  /// - Returns: nil if nothing has come yet, or others are to have their turn first.
+  func receiveNow() -> Received?
+
+  /// Calls back once something has been received. At most one receive waits at a time.
+  func receive(_ waiter: @escaping (Received) -> Void)
+
+  /// Forgets the receive that waits: its waiter is not called any more.
+  func cancelReceive()
+
+  /// Sends without waiting.
+  ///
+  /// - Returns: How many bytes the kernel has taken: none if there is no room.
+  func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno>
+
+  /// Calls back once when there may be room to send, or an error. At most one such wait at a time.
+  func awaitRoom(_ waiter: @escaping () -> Void)
+
+  /// Tells the peer that nothing more comes.
+  func shutdownOutput() -> Errno?
+
+  /// Closes the descriptor. Waiters are forgotten: whoever closes has told them.
+  func close()
+}
+
+/// What a receive has brought. The buffer belongs to whoever takes it, once.
+@safe
+enum Received: Sendable {
+  case bytes(PooledBuffer, count: Int)
+  case endOfInput
+  case failure(Errno)
+}

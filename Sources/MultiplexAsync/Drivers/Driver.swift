@@ -1,0 +1,32 @@
+internal import Multiplex
+
+/// How a reactor does I/O: by waiting until a call wouldn't block (readiness), or by handing calls to the kernel and
+/// waiting until they are done (completion). Nothing above knows which.
+///
+/// Everything here belongs to the thread of the event loop.
+protocol Driver: AnyObject {
+  /// Where the buffers of receives come from.
+  var pool: BufferPool { get }
+
+  /// Ends ``turn(until:)`` from any thread.
+  var waker: Waker { get }
+
+  /// Waits once for I/O, and lets the channels deal with what has come.
+  ///
+  /// - Parameter deadline: nil waits without limit; one that has passed doesn't wait.
+  /// - Returns: Whether the driver was woken.
+  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool
+
+  /// Takes over a connected, or connecting, socket.
+  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel
+
+  /// Takes over a listening socket.
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor
+
+  /// Calls back once when a lent descriptor is ready for all or part of the interest.
+  ///
+  /// - Returns: What takes that back.
+  func awaitReadiness(
+    of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
+  ) throws(MultiplexError) -> ReadinessWait
+}

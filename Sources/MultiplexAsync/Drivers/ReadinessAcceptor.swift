@@ -1,0 +1,47 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// A listening socket on a readiness driver.
+final class ReadinessAcceptor: Acceptor, ReadinessHandler {
+  private let socket: Socket
+  private unowned let driver: ReadinessDriver
+  private var waiter: (() -> Void)?
+
+  init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
+    socket = Socket(adopting: descriptor)
+    self.driver = driver
+  }
+
+  var rawDescriptor: Int32 { socket.fileDescriptor.rawValue }
+
+  func acceptNow() throws(MultiplexError) -> Socket? {
+    try socket.accept()
+  }
+
+  func awaitConnection(_ waiter: @escaping () -> Void) {
+    self.waiter = waiter
+    do {
+      try driver.arm(rawDescriptor, for: .read)
+    } catch {
+      // The next accept tells what is wrong.
+      handle(.invalid)
+    }
+  }
+
+  func cancelWait() {
+    waiter = nil
+  }
+
+  func handle(_ readiness: Readiness) {
+    let waiter = self.waiter
+    self.waiter = nil
+    waiter?()
+  }
+
+  func close() {
+    guard !socket.isClosed else { return }
+    waiter = nil
+    driver.forget(rawDescriptor)
+    socket.close()
+  }
+}

@@ -1,0 +1,107 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// I/O by readiness, on any backend of a ``Poller``: a call is made at once, and waited for only when it would block.
+///
+/// Where the kernel has edges, a descriptor is registered once for all that may ever be waited for, and no message costs
+/// a call to change that. Where it hasn't, a registration is armed for one event when something waits.
+final class ReadinessDriver: Driver {
+  private let poller: Poller
+  private let mode: TriggerMode
+  let pool = BufferPool()
+  /// Whom to tell about each descriptor.
+  private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
+  /// Channels that have had their share of a turn, though there was more to read.
+  private var unfinished: [ReadinessChannel] = []
+  /// Counts the turns: channels have a share in each.
+  private(set) var turn: UInt64 = 0
+
+  init(backend: Poller.Backend) throws(MultiplexError) {
+    poller = try Poller(backend: backend)
+    mode = backend.emulatedModes.contains(.edge) ? .oneShot : .edge
+  }
+
+  var waker: Waker { poller.waker }
+
+  /// Whether descriptors have to be armed for each event: see ``arm(_:for:)``.
+  var armsEachWait: Bool { mode == .oneShot }
+
+  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
+    turn &+= 1
+    let events: Poller.Events
+    if !unfinished.isEmpty {
+      events = try poller.wait(timeout: .zero)
+    } else if let deadline {
+      events = try poller.wait(until: deadline)
+    } else {
+      events = try poller.wait()
+    }
+    for event in events {
+      handlers[Int(event.descriptor.rawValue)]?.handle(event.readiness)
+    }
+    resumeUnfinished()
+    return events.wasWoken
+  }
+
+  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
+    let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self)
+    try poller.register(owning: descriptor, for: .read | .write, mode: mode)
+    setHandler(channel, of: channel.rawDescriptor)
+    return channel
+  }
+
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
+    let acceptor = try ReadinessAcceptor(descriptor, driver: self)
+    let fd = acceptor.rawDescriptor
+    // Level would do, but for the connections that are left waiting on purpose.
+    try poller.register(FileDescriptor(rawValue: fd), for: .read, mode: .oneShot)
+    setHandler(acceptor, of: fd)
+    return acceptor
+  }
+
+  func awaitReadiness(
+    of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
+  ) throws(MultiplexError) -> ReadinessWait {
+    if let waits = handler(of: fd) as? DescriptorWaits {
+      return try waits.add(interest, body)
+    }
+    let waits = DescriptorWaits(descriptor: fd, driver: self)
+    try poller.register(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
+    setHandler(waits, of: fd)
+    return try waits.add(interest, body)
+  }
+
+  /// Waits for one event of a registered descriptor.
+  func arm(_ fd: Int32, for interest: Interest) throws(MultiplexError) {
+    try poller.modify(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
+  }
+
+  /// Forgets a descriptor, and closes it if it was handed over.
+  func forget(_ fd: Int32) {
+    handlers[Int(fd)] = nil
+    // Fails only where a failed `modify` has forgotten it before.
+    try? poller.unregister(FileDescriptor(rawValue: fd))
+  }
+
+  /// Reads on in the next turn.
+  func postpone(_ channel: ReadinessChannel) {
+    unfinished.append(channel)
+  }
+
+  private func resumeUnfinished() {
+    guard !unfinished.isEmpty else { return }
+    let channels = unfinished
+    unfinished.removeAll(keepingCapacity: true)
+    for channel in channels { channel.handle([]) }
+  }
+
+  private func handler(of fd: Int32) -> (any ReadinessHandler)? {
+    fd >= 0 && Int(fd) < handlers.count ? handlers[Int(fd)] : nil
+  }
+
+  private func setHandler(_ handler: any ReadinessHandler, of fd: Int32) {
+    let missing = Int(fd) + 1 - handlers.count
+    if missing > 0 { handlers.append(contentsOf: repeatElement(nil, count: max(missing, handlers.count))) }
+    handlers[Int(fd)] = handler
+  }
+}

@@ -1,0 +1,32 @@
+internal import Multiplex
+
+/// One wait for a lent descriptor to be ready.
+final class ReadinessWait {
+  let descriptor: Int32
+  let interest: Interest
+  private var body: ((Readiness) -> Void)?
+  private let onCancel: (ReadinessWait) -> Void
+
+  init(
+    descriptor: Int32, interest: Interest, body: @escaping (Readiness) -> Void,
+    onCancel: @escaping (ReadinessWait) -> Void
+  ) {
+    self.descriptor = descriptor
+    self.interest = interest
+    self.body = body
+    self.onCancel = onCancel
+  }
+
+  func finish(_ readiness: Readiness) {
+    let body = self.body
+    self.body = nil
+    body?(readiness)
+  }
+
+  /// Forgets the wait, unless it has ended.
+  func cancel() {
+    guard body != nil else { return }
+    body = nil
+    onCancel(self)
+  }
+}

@@ -1,0 +1,149 @@
+internal import Multiplex
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// One thread that runs jobs, fires timers and waits for I/O, in turns.
+///
+/// What comes from other threads goes through the inbox. All the rest belongs to the loop's own thread: it is reached
+/// from there alone, without a lock, which is what makes the class safe to share.
+@safe
+final class EventLoop: @unchecked Sendable {
+  /// How many jobs run before I/O has its turn again: tasks that keep the loop busy are not to starve it.
+  private static let jobsPerTurn = 256
+  /// How long to rest when waiting fails, which it does for want of memory.
+  private static let restAfterFailure = Duration.milliseconds(10)
+
+  /// Something to do on the loop's thread. A job is run once.
+  @safe
+  enum Work: Sendable {
+    case job(UnownedJob)
+    case call(@Sendable () -> Void)
+  }
+
+  private struct Inbox {
+    var work: [Work] = []
+    var isStopped = false
+  }
+
+  private let inbox = Mutex(Inbox())
+  private let waker: Waker
+  /// The thread's number, once it runs.
+  private let threadID = Atomic<UInt>(0)
+
+  // The loop's own.
+  let driver: any Driver
+  private var timers = TimerHeap()
+  private var queue: [Work] = []
+  private var executor: UnownedTaskExecutor?
+
+  init(driver: any Driver) {
+    self.driver = driver
+    waker = driver.waker
+  }
+
+  /// Whether the calling thread is the loop's.
+  var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  /// Starts the thread. It ends with ``stop()``.
+  ///
+  /// - Parameter executor: In whose name the jobs run. It outlives them: a task keeps its executor alive.
+  func start(for executor: UnownedTaskExecutor) throws(MultiplexError) {
+    unsafe self.executor = executor
+    try LoopThread.start { [self] in
+      threadID.store(UInt(pthread_self()), ordering: .relaxed)
+      run()
+    }
+  }
+
+  /// Ends the thread, after the work that is waiting. From any thread.
+  func stop() {
+    inbox.withLock { $0.isStopped = true }
+    waker.wake()
+  }
+
+  /// Does something on the loop's thread: without a lock or a system call if that is the calling one, and with at most
+  /// one wake for many calls otherwise.
+  func add(_ work: Work) {
+    if isCurrent {
+      queue.append(work)
+    } else {
+      inbox.withLock { $0.work.append(work) }
+      waker.wake()
+    }
+  }
+}
+
+// MARK: - The turns
+
+extension EventLoop {
+  private func run() {
+    var isStopped = false
+    while !isStopped || !queue.isEmpty {
+      runJobs()
+      fireTimers()
+      if waitForIO() { isStopped = takeInbox() || isStopped }
+    }
+  }
+
+  private func runJobs() {
+    // Valid while there are jobs: their tasks keep the executor alive.
+    guard let executor = unsafe executor else { return }
+    var index = 0
+    while index < queue.count, index < Self.jobsPerTurn {
+      switch queue[index] {
+      // Never the call that takes both executors: it enqueues again.
+      case .job(let job): unsafe job.runSynchronously(on: executor)
+      case .call(let body): body()
+      }
+      index += 1
+    }
+    queue.removeFirst(index)
+  }
+
+  private func fireTimers() {
+    guard !timers.isEmpty else { return }
+    let now = ContinuousClock.now
+    let limit = timers.lastSequence
+    while let timer = timers.takeDue(at: now, before: limit) { timer.action() }
+  }
+
+  /// - Returns: Whether there is something in the inbox.
+  private func waitForIO() -> Bool {
+    do {
+      let deadline = queue.isEmpty ? timers.nextDeadline : .now
+      return try driver.turn(until: deadline)
+    } catch {
+      // The kernel is short of something. Rest a little, and try again.
+      _ = try? select(timeout: Self.restAfterFailure)
+      return true
+    }
+  }
+
+  /// - Returns: Whether the loop is to end.
+  private func takeInbox() -> Bool {
+    inbox.withLock { inbox in
+      queue += inbox.work
+      inbox.work.removeAll(keepingCapacity: true)
+      return inbox.isStopped
+    }
+  }
+}
+
+// MARK: - Timers
+
+extension EventLoop {
+  /// Does something at a time. On the loop's thread.
+  func schedule(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void) -> Timer {
+    timers.add(at: deadline, action)
+  }
+
+  /// Forgets a timer, unless it has fired. On the loop's thread.
+  func cancel(_ timer: Timer) {
+    timers.cancel(timer)
+  }
+}

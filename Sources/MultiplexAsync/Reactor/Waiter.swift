@@ -1,0 +1,29 @@
+/// A suspended task that is to go on with a value. Whoever holds it resumes it exactly once: it is taken out of where it
+/// is kept before it is resumed.
+///
+/// Debug builds check that; release builds save the check.
+@safe
+struct Waiter<Value: Sendable>: Sendable {
+  #if DEBUG
+    private let continuation: CheckedContinuation<Value, Never>
+  #else
+    private let continuation: UnsafeContinuation<Value, Never>
+  #endif
+
+  func resume(returning value: Value) {
+    #if DEBUG
+      continuation.resume(returning: value)
+    #else
+      unsafe continuation.resume(returning: value)
+    #endif
+  }
+
+  /// Suspends the calling task, until the waiter that the body gets is resumed.
+  static func suspend(_ body: (Waiter) -> Void) async -> Value {
+    #if DEBUG
+      await withCheckedContinuation { body(Waiter(continuation: $0)) }
+    #else
+      await unsafe withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
+    #endif
+  }
+}

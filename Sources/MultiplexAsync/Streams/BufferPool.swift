@@ -1,0 +1,30 @@
+/// Buffers of one size, for the receives of one event loop. Belongs to its thread.
+///
+/// There are as many as are lent out at a time: connections that wait hold none.
+@safe
+final class BufferPool {
+  /// In bytes: as much as one receive may bring.
+  static let bufferSize = 64 * 1024
+  /// How many are kept for the next time.
+  private static let reserve = 64
+
+  private var free: [PooledBuffer] = unsafe []
+
+  deinit {
+    for unsafebuffer in unsafe free { unsafe buffer.start.deallocate() }
+  }
+
+  func take() -> PooledBuffer {
+    if let buffer = unsafe free.popLast() { return unsafe buffer }
+    return unsafe PooledBuffer(start: .allocate(byteCount: Self.bufferSize, alignment: 16))
+  }
+
+  /// - Parameter buffer: Taken from here, and not used any more.
+  func give(back buffer: PooledBuffer) {
+    if unsafe free.count < Self.reserve {
+      unsafe free.append(buffer)
+    } else {
+      unsafe buffer.start.deallocate()
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/// Bytes that a read has brought, in a buffer that is lent: it goes back to its pool when the chunk ends.
+///
+/// A chunk can't be copied. Use its ``bytes``, or hand it on to a write; keep no more of them than are being worked on,
+/// as each holds a whole buffer.
+@safe
+public struct Chunk: ~Copyable, Sendable {
+  private let buffer: PooledBuffer
+  /// The number of bytes, at least 1.
+  public let count: Int
+  private let reactor: Reactor
+
+  /// Takes over a buffer of the reactor's pool, of which the first `count` bytes are filled.
+  init(_ buffer: PooledBuffer, count: Int, reactor: Reactor) {
+    unsafe self.buffer = buffer
+    self.count = count
+    self.reactor = reactor
+  }
+
+  deinit {
+    unsafe reactor.giveBack(buffer)
+  }
+
+  /// The bytes, lent for the time of the call.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // The buffer is this chunk's alone, and filled so far.
+    let memory = unsafe UnsafeRawBufferPointer(start: buffer.start, count: count)
+    return try unsafe body(memory.bytes)
+  }
+
+  /// A copy of the bytes.
+  public var array: [UInt8] {
+    // As above; the array copies.
+    unsafe [UInt8](UnsafeRawBufferPointer(start: buffer.start, count: count))
+  }
+}
+
+extension Reactor {
+  /// Returns a buffer to the pool, from any thread.
+  fileprivate func giveBack(_ buffer: PooledBuffer) {
+    if isCurrent {
+      unsafe loop.driver.pool.give(back: buffer)
+    } else {
+      onLoop { [loop] in unsafe loop.driver.pool.give(back: buffer) }
+    }
+  }
+}

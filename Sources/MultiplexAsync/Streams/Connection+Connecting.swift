@@ -1,0 +1,39 @@
+public import Multiplex
+internal import SystemPackage
+
+extension Connection {
+  /// Connects to an address.
+  ///
+  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
+  /// - Throws: ``ConnectionError/Reason/refused``, ``ConnectionError/Reason/timedOut``,
+  ///   ``ConnectionError/Reason/cancelled``, or what the kernel says. Nothing is left behind.
+  public static func connect(
+    to address: SocketAddress, on reactor: Reactor, timeout: Duration? = nil
+  ) async throws(ConnectionError) -> Connection {
+    do {
+      let socket = try Socket.connecting(to: address)
+      let descriptor = socket.fileDescriptor
+      try await withTimeout(timeout, on: reactor) {
+        _ = try await reactor.readiness(of: descriptor, for: .write)
+      }
+      try socket.finishConnecting()
+      // Unix sockets have no such option, and do without.
+      try? socket.set(.noDelay, to: 1)
+      return try await adopting(socket, on: reactor)
+    } catch {
+      throw ConnectionError(connecting: error, to: address)
+    }
+  }
+}
+
+extension ConnectionError {
+  fileprivate init(connecting error: any Error, to address: SocketAddress) {
+    let reason: Reason =
+      switch error {
+      case let error as MultiplexError: Reason(error.errno)
+      case is DeadlineExceeded: .timedOut
+      default: .cancelled
+      }
+    self.init(reason, during: .connect, peer: address)
+  }
+}

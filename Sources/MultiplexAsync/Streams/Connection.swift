@@ -1,0 +1,286 @@
+public import Multiplex
+internal import SystemPackage
+
+/// A stream of bytes to and from a peer, over TCP or a Unix socket.
+///
+///     while let chunk = try await connection.read() {
+///       try await connection.write(chunk)
+///     }
+///
+/// One task reads at a time; any number may write, and each write is sent whole. Reading and writing go on independently
+/// of each other. A connection belongs to a reactor and is cheapest for its tasks, but any task may use it.
+///
+/// - An idle connection holds no buffer.
+/// - What can't be sent at once is queued. Once the queue holds more than the high watermark, writes wait until it has
+///   fallen to the low one: memory stays bounded by the high watermark and one write.
+/// - Cancelling a task wakes its read or write at once, with ``ConnectionError/Reason/cancelled``. No byte is lost: what
+///   wasn't read is read by the next read, and what a write has taken is sent. The connection remains usable.
+/// - It is closed by ``close()`` or ``abort()``, or when the last reference is gone.
+@safe
+public final class Connection: Sendable {
+  /// The reactor that the connection belongs to.
+  public let reactor: Reactor
+  /// The other side's address; an unnamed one for a Unix socket without a path.
+  public let peerAddress: SocketAddress?
+  /// Reached on the reactor's thread alone.
+  private nonisolated(unsafe) let stream: Stream
+
+  /// On the reactor's thread.
+  init(_ channel: any Channel, peer: SocketAddress?, on reactor: Reactor) {
+    self.reactor = reactor
+    self.peerAddress = peer
+    unsafe stream = Stream(channel, pool: reactor.loop.driver.pool)
+  }
+
+  /// Makes a connection of a connected socket, which it takes over.
+  ///
+  /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
+  public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
+    let peer = socket.peerAddress
+    let descriptor = try socket.take().release()
+    let result = await reactor.run { () async -> Result<Connection, MultiplexError> in
+      do throws(MultiplexError) {
+        let channel = try reactor.loop.driver.makeChannel(OwnedDescriptor(adopting: descriptor))
+        return .success(Connection(channel, peer: peer, on: reactor))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  deinit {
+    if reactor.isCurrent {
+      unsafe stream.abort()
+    } else {
+      nonisolated(unsafe) let stream = unsafe stream
+      reactor.onLoop { unsafe stream.abort() }
+    }
+  }
+
+  private func failure(_ reason: ConnectionError.Reason, during operation: ConnectionError.Operation) -> ConnectionError
+  {
+    ConnectionError(reason, during: operation, peer: peerAddress)
+  }
+}
+
+// MARK: - Reading
+
+extension Connection {
+  /// Takes what comes next: as much as there is, at most 64 KiB.
+  ///
+  /// - Returns: The bytes, in a buffer that is lent; nil when the peer has finished sending.
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
+  ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
+  public func read() async throws(ConnectionError) -> Chunk? {
+    let outcome = reactor.isCurrent ? await readHere() : await reactor.run { await self.readHere() }
+    switch outcome {
+    case .refused(let reason): throw failure(reason, during: .read)
+    case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
+    case .received(.endOfInput): return nil
+    // The outcome is taken once, and the buffer with it.
+    case .received(.bytes(let buffer, let count)): return unsafe Chunk(buffer, count: count, reactor: reactor)
+    }
+  }
+
+  private func readHere() async -> Stream.ReadOutcome {
+    if let outcome = unsafe stream.readNow() { return outcome }
+    return await awaitInput()
+  }
+
+  private func awaitInput() async -> Stream.ReadOutcome {
+    let id = unsafe stream.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in
+        unsafe stream.awaitInput(id, waiter, isCancelled: Task.isCancelled)
+      }
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
+    }
+  }
+
+  /// Waits for exactly so many bytes.
+  ///
+  /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes before; and as ``read()`` does. In every case
+  ///   the bytes that have come are kept for the next read.
+  public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
+    let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
+      await self.takeHere { queue in queue.count >= count ? count : nil }
+    }
+    switch result {
+    case .success(let bytes?): return bytes
+    case .success(nil): throw failure(.endOfInput, during: .read)
+    case .failure(let error): throw error
+    }
+  }
+
+  /// Waits for a line, which ends with a line feed, or with the end of input.
+  ///
+  /// - Parameter limit: The longest line, in bytes with its end.
+  /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
+  ///   are kept for the next read.
+  public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
+    let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
+      await self.takeLineHere(limit)
+    }
+    return try result.get()
+  }
+
+  private func takeLineHere(_ limit: Int) async -> Result<[UInt8]?, ConnectionError> {
+    var searched = 0
+    var isTooLong = false
+    let line = await takeHere { queue in
+      if let end = queue.contents.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) {
+        return end - queue.contents.startIndex + 1
+      }
+      searched = queue.count
+      isTooLong = searched >= limit
+      return isTooLong ? 0 : nil
+    }
+    guard case .success(let bytes) = line else { return line }
+    if isTooLong || bytes?.count ?? 0 > limit {
+      bytes.map { unsafe stream.putBack($0) }
+      return .failure(failure(.limitExceeded, during: .read))
+    }
+    guard bytes == nil else { return line }
+    // The end of input ends the last line too.
+    let rest = unsafe stream.takeLookahead(stream.lookahead.count)
+    return .success(rest.isEmpty ? nil : rest)
+  }
+
+  /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
+  private func takeHere(_ measure: (ByteQueue) -> Int?) async -> Result<[UInt8]?, ConnectionError> {
+    while true {
+      if let count = unsafe measure(stream.lookahead) { return unsafe .success(stream.takeLookahead(count)) }
+      let outcome: Stream.ReadOutcome
+      if let now = unsafe stream.receiveNow() { outcome = now } else { outcome = await awaitInput() }
+      switch outcome {
+      case .refused(let reason): return .failure(failure(reason, during: .read))
+      case .received(.failure(let errno)): return .failure(failure(.init(errno), during: .read))
+      case .received(.endOfInput): return .success(nil)
+      case .received(.bytes(let buffer, let count)):
+        let chunk = unsafe Chunk(buffer, count: count, reactor: reactor)
+        chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
+      }
+    }
+  }
+
+  /// Runs on the reactor, where the caller may be already.
+  private func here<Result: Sendable>(_ body: @Sendable () async -> Result) async -> Result {
+    reactor.isCurrent ? await body() : await reactor.run(body)
+  }
+}
+
+// MARK: - Writing
+
+extension Connection {
+  /// Sends what a read has brought, and returns its buffer.
+  ///
+  /// Returns when the bytes are sent or queued, and the queue is not above the high watermark.
+  ///
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``, and
+  ///   ``ConnectionError/Reason/cancelled`` while it waits: the bytes are queued then, and will be sent.
+  public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
+    guard reactor.isCurrent else { return try await write(chunk.array) }
+    let outcome = chunk.withBytes { bytes in
+      unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
+    }
+    // Gives the buffer back before a wait that may be long.
+    _ = consume chunk
+    try await finishWrite(outcome)
+  }
+
+  /// Sends bytes.
+  ///
+  /// Returns when they are sent or queued, and the queue is not above the high watermark.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
+    guard reactor.isCurrent else {
+      let result = await reactor.run { () async -> Result<Void, ConnectionError> in
+        do throws(ConnectionError) {
+          return .success(try await self.write(bytes))
+        } catch {
+          return .failure(error)
+        }
+      }
+      return try result.get()
+    }
+    let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
+    try await finishWrite(outcome)
+  }
+
+  /// Sends a text as UTF-8.
+  public func write(_ text: String) async throws(ConnectionError) {
+    try await write([UInt8](text.utf8))
+  }
+
+  private func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
+    switch outcome {
+    case .taken: return
+    case .busy: await Task.yield()
+    case .refused(let reason): throw failure(reason, during: .write)
+    case .full:
+      let reason = await awaitOutput { stream, id, waiter in
+        stream.awaitRoom(id, waiter, isCancelled: Task.isCancelled)
+      }
+      if let reason { throw failure(reason, during: .write) }
+    }
+  }
+
+  /// On the reactor's thread.
+  private func awaitOutput(_ start: (Stream, UInt64, Stream.OutputWaiter) -> Void) async -> ConnectionError.Reason? {
+    let id = unsafe stream.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in unsafe start(stream, id, waiter) }
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
+    }
+  }
+
+  /// Waits until everything that was written has been taken by the kernel.
+  public func flush() async throws(ConnectionError) {
+    let reason = await here { await self.flushHere() }
+    if let reason { throw failure(reason, during: .write) }
+  }
+
+  private func flushHere() async -> ConnectionError.Reason? {
+    await awaitOutput { stream, id, waiter in stream.awaitFlush(id, waiter, isCancelled: Task.isCancelled) }
+  }
+
+  /// Ends this side: sends what is queued, then the end. The peer reads to it; it may go on sending.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  public func closeWrite() async throws(ConnectionError) {
+    let reason = await here { () async -> ConnectionError.Reason? in
+      unsafe self.stream.endOutput()
+      return await self.flushHere()
+    }
+    if let reason { throw failure(reason, during: .closeWrite) }
+  }
+
+  /// When writes wait for a slow peer.
+  public func setWatermarks(_ watermarks: Watermarks) async {
+    await here { unsafe self.stream.watermarks = watermarks }
+  }
+}
+
+// MARK: - Closing
+
+extension Connection {
+  /// Sends what is queued, then closes. A task that waits is woken with ``ConnectionError/Reason/closed``.
+  ///
+  /// If the calling task is cancelled meanwhile, or the peer has gone, the connection is closed at once.
+  public func close() async {
+    await here {
+      _ = await self.flushHere()
+      unsafe self.stream.abort()
+    }
+  }
+
+  /// Closes at once, from any thread. What is queued is lost.
+  public func abort() {
+    reactor.onLoop { [self] in unsafe stream.abort() }
+  }
+}

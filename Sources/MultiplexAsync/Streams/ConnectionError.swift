@@ -1,0 +1,84 @@
+public import Multiplex
+public import SystemPackage
+
+/// What happened to a connection, to whose, and during what.
+public struct ConnectionError: Error, Hashable, Sendable {
+  /// The kinds of failure that a program may want to tell apart.
+  public enum Reason: Hashable, Sendable {
+    /// The peer has broken the connection off (ECONNRESET, EPIPE).
+    case reset
+    /// Nobody listens there (ECONNREFUSED).
+    case refused
+    /// It took longer than the kernel, or a deadline, allows (ETIMEDOUT).
+    case timedOut
+    /// The calling task was cancelled. The connection is as it was, and nothing is lost.
+    case cancelled
+    /// The connection was closed on this side.
+    case closed
+    /// The peer has finished sending before all that was asked for had come.
+    case endOfInput
+    /// More bytes came than the limit allows, without what was looked for.
+    case limitExceeded
+    /// Another task is doing the same at this moment: a connection has one reader at a time.
+    case busy
+    /// Anything else; the error number says what.
+    case system(Errno)
+  }
+
+  /// What was being done.
+  public enum Operation: String, Hashable, Sendable {
+    case connect, read, write, closeWrite, accept
+  }
+
+  /// What kind of failure it is.
+  public let reason: Reason
+  /// What was being done.
+  public let operation: Operation
+  /// The other side, where it is known.
+  public let peer: SocketAddress?
+
+  /// Describes a failure.
+  public init(_ reason: Reason, during operation: Operation, peer: SocketAddress?) {
+    self.reason = reason
+    self.operation = operation
+    self.peer = peer
+  }
+
+  init(_ errno: Errno, during operation: Operation, peer: SocketAddress?) {
+    self.init(Reason(errno), during: operation, peer: peer)
+  }
+}
+
+extension ConnectionError.Reason {
+  init(_ errno: Errno) {
+    self =
+      switch errno {
+      case .connectionReset, .brokenPipe: .reset
+      case .connectionRefused: .refused
+      case .timedOut: .timedOut
+      default: .system(errno)
+      }
+  }
+
+  fileprivate var words: String {
+    switch self {
+    case .reset: "the peer has broken the connection off"
+    case .refused: "nobody listens there"
+    case .timedOut: "it took too long"
+    case .cancelled: "the task was cancelled"
+    case .closed: "the connection is closed"
+    case .endOfInput: "the peer has finished sending too early"
+    case .limitExceeded: "more bytes came than the limit allows"
+    case .busy: "another task is doing the same"
+    case .system(let errno): errno.description
+    }
+  }
+}
+
+extension ConnectionError: CustomStringConvertible {
+  /// One line: what was being done, with whom, and what happened.
+  public var description: String {
+    let subject = peer.map { " \($0)" } ?? ""
+    return "\(operation)\(subject): \(reason.words)"
+  }
+}

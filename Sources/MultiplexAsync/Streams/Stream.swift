@@ -1,0 +1,243 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
+final class Stream {
+  /// Goes on with what went wrong, if anything did.
+  typealias OutputWaiter = Waiter<ConnectionError.Reason?>
+
+  /// What a read has come to.
+  enum ReadOutcome: Sendable {
+    case received(Received)
+    case refused(ConnectionError.Reason)
+  }
+
+  /// What has become of a write.
+  enum WriteOutcome {
+    case taken
+    /// Taken, but the queue is above the high watermark.
+    case full
+    /// Taken, but others should have their turn: the peer takes everything as fast as it comes.
+    case busy
+    case refused(ConnectionError.Reason)
+  }
+
+  /// How many writes succeed at once before others have their turn.
+  private static let share = 64
+
+  let channel: any Channel
+  private let pool: BufferPool
+  var watermarks = Watermarks()
+
+  /// Bytes that were received, and put back, before the channel's.
+  var lookahead = ByteQueue()
+  private var reader: (id: UInt64, waiter: Waiter<ReadOutcome>)?
+
+  private var output = ByteQueue()
+  private var outputEnds = false
+  /// Why nothing can be sent any more.
+  private var outputFailure: ConnectionError.Reason?
+  private var isFlushing = false
+  private var writesAtOnce = 0
+  private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
+  private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
+
+  private var lastID: UInt64 = 0
+  private(set) var isClosed = false
+
+  init(_ channel: any Channel, pool: BufferPool) {
+    self.channel = channel
+    self.pool = pool
+  }
+
+  /// Names a wait, so that a late cancellation hits no other.
+  func makeID() -> UInt64 {
+    lastID += 1
+    return lastID
+  }
+}
+
+// MARK: - Reading
+
+extension Stream {
+  /// Reads without waiting; nil if that isn't possible.
+  func readNow() -> ReadOutcome? {
+    if isClosed { return .refused(.closed) }
+    if reader != nil { return .refused(.busy) }
+    if !lookahead.isEmpty { return .received(takeLookahead()) }
+    return channel.receiveNow().map(ReadOutcome.received)
+  }
+
+  /// Receives without waiting, past what was put back; nil if that isn't possible.
+  func receiveNow() -> ReadOutcome? {
+    if isClosed { return .refused(.closed) }
+    if reader != nil { return .refused(.busy) }
+    return channel.receiveNow().map(ReadOutcome.received)
+  }
+
+  /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
+  func awaitInput(_ id: UInt64, _ waiter: Waiter<ReadOutcome>, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: .refused(.cancelled)) }
+    reader = (id, waiter)
+    channel.receive { [self] received in
+      reader = nil
+      waiter.resume(returning: .received(received))
+    }
+  }
+
+  func cancelRead(_ id: UInt64) {
+    guard reader?.id == id else { return }
+    endRead(.cancelled)
+  }
+
+  private func endRead(_ reason: ConnectionError.Reason) {
+    guard let reader else { return }
+    channel.cancelReceive()
+    self.reader = nil
+    reader.waiter.resume(returning: .refused(reason))
+  }
+
+  /// Takes bytes that were received before.
+  func takeLookahead(_ count: Int) -> [UInt8] {
+    defer { lookahead.removeFirst(count) }
+    return Array(lookahead.contents.prefix(count))
+  }
+
+  /// Makes bytes that were taken the next to be read again.
+  func putBack(_ bytes: [UInt8]) {
+    var queue = ByteQueue()
+    queue.append(bytes)
+    queue.append(lookahead.contents)
+    lookahead = queue
+  }
+
+  private func takeLookahead() -> Received {
+    let buffer = unsafe pool.take()
+    let bytes = lookahead.contents.prefix(BufferPool.bufferSize)
+    // The buffer is ours, and as long as the prefix at least.
+    unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: bytes.count).copyBytes(from: bytes)
+    lookahead.removeFirst(bytes.count)
+    return unsafe .bytes(buffer, count: bytes.count)
+  }
+}
+
+// MARK: - Writing
+
+extension Stream {
+  /// Sends at once what there is room for, and queues the rest.
+  func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
+    if let refusal { return .refused(refusal) }
+    var sent = 0
+    if output.isEmpty {
+      switch unsafe channel.sendNow(bytes) {
+      case .success(let count): sent = count
+      case .failure(let errno): return .refused(failOutput(errno))
+      }
+    }
+    if sent < bytes.count {
+      unsafe output.append(bytes[sent...])
+      flushLater()
+      return output.count > watermarks.high ? .full : .taken
+    }
+    writesAtOnce += 1
+    guard writesAtOnce == Self.share else { return .taken }
+    writesAtOnce = 0
+    return .busy
+  }
+
+  private var refusal: ConnectionError.Reason? {
+    isClosed || outputEnds ? .closed : outputFailure
+  }
+
+  /// Waits until the queue has fallen to the low watermark.
+  func awaitRoom(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    if output.count <= watermarks.low { return waiter.resume(returning: outputFailure) }
+    roomWaiters.append((id, waiter))
+  }
+
+  /// Waits until everything has been sent.
+  func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    if output.isEmpty { return waiter.resume(returning: outputFailure) }
+    flushWaiters.append((id, waiter))
+  }
+
+  func cancelWrite(_ id: UInt64) {
+    for waiters in [\Stream.roomWaiters, \Stream.flushWaiters] {
+      guard let index = self[keyPath: waiters].firstIndex(where: { $0.id == id }) else { continue }
+      self[keyPath: waiters].remove(at: index).waiter.resume(returning: .cancelled)
+    }
+  }
+
+  /// Sends no more, once everything that is queued has been sent.
+  func endOutput() {
+    guard !outputEnds, !isClosed else { return }
+    outputEnds = true
+    if output.isEmpty { shutdownOutput() }
+  }
+
+  private func flushLater() {
+    guard !isFlushing else { return }
+    isFlushing = true
+    channel.awaitRoom { [self] in
+      isFlushing = false
+      flush()
+    }
+  }
+
+  private func flush() {
+    let outcome = unsafe output.contents.withUnsafeBytes { unsafe channel.sendNow($0) }
+    switch outcome {
+    case .failure(let errno):
+      _ = failOutput(errno)
+    case .success(let count):
+      output.removeFirst(count)
+      if output.count <= watermarks.low { resume(\.roomWaiters, nil) }
+      guard output.isEmpty else { return flushLater() }
+      if outputEnds { shutdownOutput() }
+      resume(\.flushWaiters, nil)
+    }
+  }
+
+  private func shutdownOutput() {
+    // A peer that has gone meanwhile needs no telling.
+    guard let errno = channel.shutdownOutput(), errno != .socketNotConnected else { return }
+    _ = failOutput(errno)
+  }
+
+  private func failOutput(_ errno: Errno) -> ConnectionError.Reason {
+    let reason = ConnectionError.Reason(errno)
+    outputFailure = reason
+    output = ByteQueue()
+    resume(\.roomWaiters, reason)
+    resume(\.flushWaiters, reason)
+    return reason
+  }
+
+  private func resume(
+    _ waiters: ReferenceWritableKeyPath<Stream, [(id: UInt64, waiter: OutputWaiter)]>,
+    _ reason: ConnectionError.Reason?
+  ) {
+    let due = self[keyPath: waiters]
+    guard !due.isEmpty else { return }
+    self[keyPath: waiters] = []
+    for entry in due { entry.waiter.resume(returning: reason) }
+  }
+}
+
+// MARK: - Closing
+
+extension Stream {
+  /// Closes at once; what is queued is lost.
+  func abort() {
+    guard !isClosed else { return }
+    isClosed = true
+    endRead(.closed)
+    channel.close()
+    output = ByteQueue()
+    lookahead = ByteQueue()
+    resume(\.roomWaiters, .closed)
+    resume(\.flushWaiters, .closed)
+  }
+}
