@@ -272,6 +272,32 @@ import Testing
     }
   }
 
+  @Test(
+    "one-shot: a wait sleeps though a silenced descriptor is ready, hung up or closed", arguments: Poller.Backend.all)
+  func oneShotSleeps(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (ready, peer) = try Socket.pair()
+    let (hungUp, other) = try Socket.pair()
+    let pipe = try Pipe()
+    let closed = try pipe.reader.renumbered()
+    let number = closed.fileDescriptor
+    try peer.fileDescriptor.put()
+    try other.shutdown(.both)
+    for descriptor in [ready.fileDescriptor, hungUp.fileDescriptor, number] {
+      try poller.register(descriptor, for: .read, mode: .oneShot)
+    }
+    try closed.close()
+    var found: [FileDescriptor: Readiness] = [:]
+    let areFound = try eventually {
+      found.merge(try poller.found(within: .milliseconds(1))) { $1 }
+      return found.count == 3
+    }
+    #expect(areFound)
+    let start = threadCPUTime()
+    #expect(try poller.found(within: .milliseconds(400)) == [:])
+    #expect(threadCPUTime() - start < .milliseconds(200))
+  }
+
   @Test("one-shot: silencing one leaves the others armed", arguments: Poller.Backend.all)
   func oneShotOthers(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
