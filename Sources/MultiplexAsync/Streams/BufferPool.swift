@@ -11,7 +11,7 @@ final class BufferPool {
   private var free: [PooledBuffer] = unsafe []
 
   deinit {
-    for unsafebuffer in unsafe free { unsafe buffer.start.deallocate() }
+    unsafe free.forEach { unsafe $0.start.deallocate() }
   }
 
   func take() -> PooledBuffer {
