@@ -36,18 +36,24 @@ final class EventLoop: @unchecked Sendable {
   private let threadID = Atomic<UInt>(0)
 
   // The loop's own.
-  let driver: any Driver
+  private let ownDriver: any Driver
   private var timers = TimerHeap()
   private var queue: [Work] = []
   private var executor: UnownedTaskExecutor?
 
   init(driver: any Driver) {
-    self.driver = driver
+    ownDriver = driver
     waker = driver.waker
   }
 
   /// Whether the calling thread is the loop's.
   var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  /// Does the I/O. On the loop's thread.
+  var driver: any Driver {
+    assert(isCurrent, "a reactor's state is touched on its own thread alone")
+    return ownDriver
+  }
 
   /// Starts the thread. It ends with ``stop()``.
   ///

@@ -39,11 +39,20 @@ public final class Reactor: TaskExecutor {
     loop.add(.job(UnownedJob(job)))
   }
 
-  /// Runs a piece of the calling task on this reactor, with all child tasks that it starts.
+  /// Runs something on this reactor, with all child tasks that it starts, and waits for it.
+  ///
+  /// Called on the reactor, it is a call like any other; called elsewhere, it is a child task.
   public func run<Result: Sendable>(
-    _ body: @Sendable () async throws -> Result
+    _ body: @escaping @Sendable () async throws -> Result
   ) async rethrows -> Result {
-    try await withTaskExecutorPreference(self, operation: body)
+    if isCurrent { return try await body() }
+    // Not `withTaskExecutorPreference`: optimized builds of Swift 6.3.1 may leave out the hop that it should begin with,
+    // and the body would run wherever the caller was. A task always begins on its executor.
+    return try await withThrowingTaskGroup(of: Result.self) { group in
+      group.addTask(executorPreference: self) { try await body() }
+      guard let result = try await group.next() else { preconditionFailure("a group of one task has one result") }
+      return result
+    }
   }
 
   /// Does something on the reactor's thread: now, if that is the calling one.

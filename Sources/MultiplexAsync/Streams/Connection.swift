@@ -167,7 +167,7 @@ extension Connection {
   }
 
   /// Runs on the reactor, where the caller may be already.
-  private func here<Result: Sendable>(_ body: @Sendable () async -> Result) async -> Result {
+  private func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
     reactor.isCurrent ? await body() : await reactor.run(body)
   }
 }
