@@ -10,11 +10,13 @@ protocol Channel: AnyObject {
   /// - Returns: nil if nothing has come yet, or others are to have their turn first.
   func receiveNow() -> Received?
 
-  /// Calls back once something has been received. At most one receive waits at a time.
-  func receive(_ waiter: @escaping (Received) -> Void)
+  /// Calls back once when receiving is worth another try. At most one such wait at a time.
+  ///
+  /// Nothing is received in advance, so that the bytes of many connections don't lie in as many buffers.
+  func awaitInput(_ waiter: @escaping () -> Void)
 
-  /// Forgets the receive that waits: its waiter is not called any more.
-  func cancelReceive()
+  /// Forgets the wait for input: its waiter is not called any more.
+  func cancelInput()
 
   /// Sends without waiting.
   ///

@@ -15,7 +15,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// Whether the peer has finished or broken the connection: then every receive is worth trying, as no further event
   /// announces the end that lies behind the last bytes.
   private var isEnding = false
-  private var receiver: ((Received) -> Void)?
+  private var receiver: (() -> Void)?
   private var sender: (() -> Void)?
 
   /// The turn in which `receives` were made.
@@ -34,7 +34,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     return receiveOnce()
   }
 
-  func receive(_ waiter: @escaping (Received) -> Void) {
+  func awaitInput(_ waiter: @escaping () -> Void) {
     receiver = waiter
     if mayReceive || isEnding {
       // It was only for its share that it didn't go on.
@@ -44,7 +44,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  func cancelReceive() {
+  func cancelInput() {
     receiver = nil
   }
 
@@ -127,10 +127,10 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   private func finishReceiving() {
-    guard receiver != nil, mayReceive || isEnding, let received = receiveOnce() else { return }
+    guard mayReceive || isEnding else { return }
     let receiver = self.receiver
     self.receiver = nil
-    receiver?(received)
+    receiver?()
   }
 
   private func finishSending() {

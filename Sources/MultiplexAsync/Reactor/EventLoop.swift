@@ -13,8 +13,8 @@ internal import Synchronization
 /// from there alone, without a lock, which is what makes the class safe to share.
 @safe
 final class EventLoop: @unchecked Sendable {
-  /// How many jobs run before I/O has its turn again: tasks that keep the loop busy are not to starve it.
-  private static let jobsPerTurn = 256
+  /// How often a task may run before I/O has its turn again: those that always have more to do are not to starve it.
+  private static let passesPerTurn = 8
   /// How long to rest when waiting fails, which it does for want of memory.
   private static let restAfterFailure = Duration.milliseconds(10)
 
@@ -39,6 +39,8 @@ final class EventLoop: @unchecked Sendable {
   private let ownDriver: any Driver
   private var timers = TimerHeap()
   private var queue: [Work] = []
+  /// What is being run; kept for its memory.
+  private var running: [Work] = []
   private var executor: UnownedTaskExecutor?
 
   init(driver: any Driver) {
@@ -99,16 +101,19 @@ extension EventLoop {
   private func runJobs() {
     // Valid while there are jobs: their tasks keep the executor alive.
     guard let executor = unsafe executor else { return }
-    var index = 0
-    while index < queue.count, index < Self.jobsPerTurn {
-      switch queue[index] {
-      // Never the call that takes both executors: it enqueues again.
-      case .job(let job): unsafe job.runSynchronously(on: executor)
-      case .call(let body): body()
+    var pass = 0
+    while !queue.isEmpty, pass < Self.passesPerTurn {
+      swap(&queue, &running)
+      for work in running {
+        switch work {
+        // Never the call that takes both executors: it enqueues again.
+        case .job(let job): unsafe job.runSynchronously(on: executor)
+        case .call(let body): body()
+        }
       }
-      index += 1
+      running.removeAll(keepingCapacity: true)
+      pass += 1
     }
-    queue.removeFirst(index)
   }
 
   private func fireTimers() {

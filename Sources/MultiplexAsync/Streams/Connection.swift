@@ -84,11 +84,14 @@ extension Connection {
   }
 
   private func readHere() async -> Stream.ReadOutcome {
-    if let outcome = unsafe stream.readNow() { return outcome }
-    return await awaitInput()
+    while true {
+      if let outcome = unsafe stream.readNow() { return outcome }
+      if let reason = await awaitInput() { return .refused(reason) }
+    }
   }
 
-  private func awaitInput() async -> Stream.ReadOutcome {
+  /// - Returns: Why reading isn't worth another try; nil if it is.
+  private func awaitInput() async -> ConnectionError.Reason? {
     let id = unsafe stream.makeID()
     return await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
@@ -153,9 +156,9 @@ extension Connection {
   private func takeHere(_ measure: (ByteQueue) -> Int?) async -> Result<[UInt8]?, ConnectionError> {
     while true {
       if let count = unsafe measure(stream.lookahead) { return unsafe .success(stream.takeLookahead(count)) }
-      let outcome: Stream.ReadOutcome
-      if let now = unsafe stream.receiveNow() { outcome = now } else { outcome = await awaitInput() }
-      switch outcome {
+      switch unsafe stream.receiveNow() {
+      case nil:
+        if let reason = await awaitInput() { return .failure(failure(reason, during: .read)) }
       case .refused(let reason): return .failure(failure(reason, during: .read))
       case .received(.failure(let errno)): return .failure(failure(.init(errno), during: .read))
       case .received(.endOfInput): return .success(nil)

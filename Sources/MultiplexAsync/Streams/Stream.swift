@@ -3,6 +3,8 @@ internal import SystemPackage
 
 /// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
 final class Stream {
+  /// Goes on when reading is worth another try, or with the reason why it isn't.
+  typealias InputWaiter = Waiter<ConnectionError.Reason?>
   /// Goes on with what went wrong, if anything did.
   typealias OutputWaiter = Waiter<ConnectionError.Reason?>
 
@@ -31,7 +33,7 @@ final class Stream {
 
   /// Bytes that were received, and put back, before the channel's.
   var lookahead = ByteQueue()
-  private var reader: (id: UInt64, waiter: Waiter<ReadOutcome>)?
+  private var reader: (id: UInt64, waiter: InputWaiter)?
 
   private var output = ByteQueue()
   private var outputEnds = false
@@ -76,25 +78,22 @@ extension Stream {
   }
 
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
-  func awaitInput(_ id: UInt64, _ waiter: Waiter<ReadOutcome>, isCancelled: Bool) {
-    guard !isCancelled else { return waiter.resume(returning: .refused(.cancelled)) }
+  func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     reader = (id, waiter)
-    channel.receive { [self] received in
-      reader = nil
-      waiter.resume(returning: .received(received))
-    }
+    channel.awaitInput { [self] in endRead(nil) }
   }
 
   func cancelRead(_ id: UInt64) {
     guard reader?.id == id else { return }
+    channel.cancelInput()
     endRead(.cancelled)
   }
 
-  private func endRead(_ reason: ConnectionError.Reason) {
+  private func endRead(_ reason: ConnectionError.Reason?) {
     guard let reader else { return }
-    channel.cancelReceive()
     self.reader = nil
-    reader.waiter.resume(returning: .refused(reason))
+    reader.waiter.resume(returning: reason)
   }
 
   /// Takes bytes that were received before.
