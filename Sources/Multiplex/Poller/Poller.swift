@@ -185,6 +185,7 @@ extension Poller {
   }
 
   /// Why nothing can be done about a descriptor that isn't registered.
+  @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
     isClosed ? .closed("poller", for: call) : .notRegistered(descriptor, for: call)
   }
