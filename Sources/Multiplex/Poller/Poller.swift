@@ -25,6 +25,8 @@ public final class Poller {
   private var registry = Registry()
   /// Counts the waits, so that a batch of events can tell whether it is still valid.
   private var turn: UInt64 = 0
+  /// Whether a registration was changed or removed since the last wait, so that what it found must be looked at again.
+  private var hasChanges = false
 
   /// Makes a poller without descriptors.
   ///
@@ -114,6 +116,7 @@ extension Poller {
     registration.mode = mode ?? previous.mode
     registration.isArmed = true
     registry.update(registration)
+    hasChanges = true
     do {
       try driver.modify(registration, replacing: previous)
     } catch {
@@ -172,6 +175,7 @@ extension Poller {
   private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
     driver.remove(registration)
     registry.remove(registration.descriptor)
+    hasChanges = true
   }
 
   private func registered(
@@ -220,6 +224,7 @@ extension Poller {
   private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
     let driver = try open(for: "Poller.wait")
     turn += 1
+    hasChanges = false
     registry.beginTurn()
     var timeout = deadline.remaining
     while true {
@@ -235,25 +240,19 @@ extension Poller {
       }
       if registry.wasWoken { waker.reset() }
       let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
-      if isOver { return Events(poller: self, turn: turn, wasWoken: registry.wasWoken) }
+      if isOver { return Events(poller: self, turn: turn, findings: registry.findings, wasWoken: registry.wasWoken) }
       timeout = deadline.remaining
     }
   }
 
-  /// The next finding of a wait that is still due.
-  func nextEvent(of turn: UInt64, after index: inout Int) -> Event? {
-    guard turn == self.turn else { return nil }
-    while index < registry.findings.count {
-      let finding = registry.findings[index]
-      index += 1
-      guard let registration = registry[finding.key] else { continue }
-      // What the interest has been narrowed to since then.
-      let readiness = finding.readiness.intersection(Readiness(of: registration.interest))
-      guard !readiness.isEmpty else { continue }
-      return Event(
-        descriptor: FileDescriptor(rawValue: finding.key.descriptor), token: registration.token, readiness: readiness)
-    }
-    return nil
+  /// Whether the last wait was the one with this number.
+  func isTurn(_ number: UInt64) -> Bool { number == turn }
+
+  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
+  func dueReadiness(_ finding: Registry.Finding) -> Readiness {
+    guard hasChanges else { return finding.readiness }
+    guard let registration = registry[finding.key] else { return [] }
+    return finding.readiness.intersection(Readiness(of: registration.interest))
   }
 }
 
