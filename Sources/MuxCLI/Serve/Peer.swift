@@ -4,8 +4,13 @@ import Multiplex
 final class Peer {
   let socket: Socket
   private var service: any Service
+  private let returnsInput: Bool
   private let highWater: Int
-  private var outgoing = ByteQueue()
+  private var outgoing = ByteQueue() {
+    didSet { owed = outgoing.count }
+  }
+  /// How many bytes the peer is owed. Asked for far more often than the queue changes, hence kept.
+  private(set) var owed = 0
 
   private var inputHasEnded = false
   /// When the service had its say, and the peer was told (by a half-close) that nothing more comes.
@@ -18,17 +23,15 @@ final class Peer {
   init(_ socket: Socket, service: any Service, highWater: Int, now: ContinuousClock.Instant) {
     self.socket = socket
     self.service = service
+    self.returnsInput = service.returnsInput
     self.highWater = highWater
     self.lastActivity = now
   }
 
-  /// How many bytes the peer is owed.
-  var owed: Int { outgoing.count }
-
   /// What to wait for; nil when all is done and the connection can be closed.
   var interest: Interest? {
     let reads = !inputHasEnded && !isPaused
-    switch (reads, !outgoing.isEmpty) {
+    switch (reads, owed > 0) {
     case (true, true): return .read | .write
     case (true, false): return .read
     case (false, true): return .write
@@ -55,9 +58,9 @@ final class Peer {
       inputHasEnded = true
       return .endOfInput
     }
-    guard service.returnsInput else { return .received(count, sent: 0) }
+    guard returnsInput else { return .received(count, sent: 0) }
     let sent = try send(buffer[..<count])
-    isPaused = outgoing.count > highWater
+    isPaused = owed > highWater
     return .received(count, sent: sent)
   }
 
@@ -65,10 +68,10 @@ final class Peer {
   ///
   /// - Returns: What was done, for the trace.
   func flush(now: ContinuousClock.Instant) throws(MultiplexError) -> Action? {
-    guard !outgoing.isEmpty, let sent = try socket.send(outgoing.contents) else { return nil }
+    guard owed > 0, let sent = try socket.send(outgoing.contents) else { return nil }
     lastActivity = now
     outgoing.removeFirst(sent)
-    if outgoing.isEmpty {
+    if owed == 0 {
       isPaused = false
       try produce(now)
     }
@@ -77,7 +80,7 @@ final class Peer {
 
   /// Sends at once what there is room for, and keeps the rest.
   private func send(_ bytes: ArraySlice<UInt8>) throws(MultiplexError) -> Int {
-    let sent = outgoing.isEmpty ? try socket.send(bytes) ?? 0 : 0
+    let sent = owed == 0 ? try socket.send(bytes) ?? 0 : 0
     if sent < bytes.count { outgoing.append(bytes.dropFirst(sent)) }
     return sent
   }
