@@ -46,11 +46,11 @@ extension Poller {
 
       /// The next event whose descriptor is registered as it was when the event was found.
       public mutating func next() -> Event? {
-        guard poller.isTurn(turn) else { return nil }
+        guard turn == poller.turn else { return nil }
         while index < findings.count {
           let finding = findings[index]
           index += 1
-          let readiness = poller.dueReadiness(finding)
+          let readiness = poller.hasChanges ? poller.dueReadiness(finding) : finding.readiness
           guard !readiness.isEmpty else { continue }
           let descriptor = FileDescriptor(rawValue: finding.key.descriptor)
           return Event(descriptor: descriptor, token: finding.token, readiness: readiness)

@@ -24,9 +24,9 @@ public final class Poller {
   private var driver: (any ReadinessBackend)?
   private var registry = Registry()
   /// Counts the waits, so that a batch of events can tell whether it is still valid.
-  private var turn: UInt64 = 0
+  private(set) var turn: UInt64 = 0
   /// Whether a registration was changed or removed since the last wait, so that what it found must be looked at again.
-  private var hasChanges = false
+  private(set) var hasChanges = false
 
   /// Makes a poller without descriptors.
   ///
@@ -245,12 +245,11 @@ extension Poller {
     }
   }
 
-  /// Whether the last wait was the one with this number.
-  func isTurn(_ number: UInt64) -> Bool { number == turn }
-
   /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
+  ///
+  /// Not inlined: its check of exclusivity would be done even where there are no changes.
+  @inline(never)
   func dueReadiness(_ finding: Registry.Finding) -> Readiness {
-    guard hasChanges else { return finding.readiness }
     guard let registration = registry[finding.key] else { return [] }
     return finding.readiness.intersection(Readiness(of: registration.interest))
   }

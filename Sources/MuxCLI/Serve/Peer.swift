@@ -1,6 +1,6 @@
 import Multiplex
 
-/// One client of a server.
+/// One client of a server. Its times are counted as the server counts them.
 final class Peer {
   let socket: Socket
   private var service: any Service
@@ -14,13 +14,13 @@ final class Peer {
 
   private var inputHasEnded = false
   /// When the service had its say, and the peer was told (by a half-close) that nothing more comes.
-  private(set) var endedOutputAt: ContinuousClock.Instant?
+  private(set) var endedOutputAt: Duration?
   /// Whether reading waits until the peer has taken what it is owed.
   private var isPaused = false
   /// When bytes last moved.
-  private(set) var lastActivity: ContinuousClock.Instant
+  private(set) var lastActivity: Duration
 
-  init(_ socket: Socket, service: any Service, highWater: Int, now: ContinuousClock.Instant) {
+  init(_ socket: Socket, service: any Service, highWater: Int, now: Duration) {
     self.socket = socket
     self.service = service
     self.returnsInput = service.returnsInput
@@ -47,7 +47,7 @@ final class Peer {
   /// Reads once, at most what the buffer holds, and lets the service have it.
   ///
   /// - Returns: What was done, for the trace.
-  func read(into buffer: inout [UInt8], now: ContinuousClock.Instant) throws(MultiplexError) -> Action? {
+  func read(into buffer: inout [UInt8], now: Duration) throws(MultiplexError) -> Action? {
     guard !inputHasEnded, !isPaused else { return nil }
     var span = buffer.mutableSpan
     // Any bytes are valid bytes.
@@ -67,7 +67,7 @@ final class Peer {
   /// Sends what the peer is owed, as much as there is room for.
   ///
   /// - Returns: What was done, for the trace.
-  func flush(now: ContinuousClock.Instant) throws(MultiplexError) -> Action? {
+  func flush(now: Duration) throws(MultiplexError) -> Action? {
     guard owed > 0, let sent = try socket.send(outgoing.contents) else { return nil }
     lastActivity = now
     outgoing.removeFirst(sent)
@@ -87,7 +87,7 @@ final class Peer {
 
   /// Lets the service speak unasked. One that has come to its end half-closes, and then waits for the peer to do so too:
   /// closing while bytes from the peer are unread would reset the connection, and might take back what was sent.
-  private func produce(_ now: ContinuousClock.Instant) throws(MultiplexError) {
+  private func produce(_ now: Duration) throws(MultiplexError) {
     if let bytes = service.output() {
       outgoing.append(bytes)
     } else if service.end == .output, endedOutputAt == nil {

@@ -53,14 +53,16 @@ final class Server {
   private var peerCount = 0
   private let trace: Trace?
 
+  /// Times are counted from here: as plain numbers they cost nothing to compare and to pass on.
+  private let start = ContinuousClock.now
   /// The present, looked up once a turn.
-  private var now = ContinuousClock.now
-  private var nextSweep = ContinuousClock.now
+  private var now = Duration.zero
+  private var nextSweep = Duration.zero
   private var isListening = true
   /// Set while accepting is impossible for want of descriptors or memory.
-  private var acceptsAgainAt: ContinuousClock.Instant?
+  private var acceptsAgainAt: Duration?
   /// Set once the server was told to stop.
-  private var drainsUntil: ContinuousClock.Instant?
+  private var drainsUntil: Duration?
   /// Set once it was told to stop again.
   private var interruption: Int32?
 
@@ -106,7 +108,7 @@ extension Server {
     while true {
       let registered = trace == nil ? [] : registrations
       let events = try multiplexer.wait(timeout: waitsForTime ? Self.sweepInterval : nil)
-      now = .now
+      now = start.duration(to: .now)
       for event in events { try handle(event, &buffer) }
       trace?.endTurn(registered: registered)
       if waitsForTime { try sweep() }
