@@ -107,7 +107,10 @@ public final class Epoll: Selectable {
         let count = try wait(timeout: deadline.remaining, atMost: min(maximumEvents, Self.largestBatch))
         // A kernel that counts milliseconds counts no more than 24 days of them.
         guard count > 0 || deadline.remaining == .zero else { continue }
-        return (0..<count).map { self[$0] }
+        var events: [Event] = []
+        events.reserveCapacity(count)
+        forEachEvent(count) { events.append($0) }
+        return events
       } catch .interrupted {
         continue
       } catch {
@@ -152,7 +155,7 @@ extension Epoll {
     }
   }
 
-  /// One wait. The events stay in the instance until the next: see the subscript.
+  /// One wait. The events stay in the instance until the next: see ``forEachEvent(_:_:)``.
   ///
   /// - Parameter timeout: nil waits without limit.
   /// - Returns: The number of events.
@@ -185,10 +188,13 @@ extension Epoll {
     }
   }
 
-  /// An event of the last wait.
-  subscript(index: Int) -> Event {
-    // The union holds what `control` has put there: the number.
-    let event = unsafe buffer[index]
-    return unsafe Event(events: EpollEvents(rawValue: event.events), data: event.data.u64)
+  /// Visits the events of the last wait.
+  ///
+  /// - Parameter count: How many there are, as the wait returned.
+  func forEachEvent(_ count: Int, _ body: (Event) -> Void) {
+    for unsafe event in unsafe buffer.prefix(count) {
+      // The union holds what `control` has put there: the number.
+      unsafe body(Event(events: EpollEvents(rawValue: event.events), data: event.data.u64))
+    }
   }
 }

@@ -27,6 +27,7 @@ extension OwnedDescriptor {
 }
 
 /// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
+@inline(__always)
 func transfer(
   _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Int
 ) throws(MultiplexError) -> Int? {

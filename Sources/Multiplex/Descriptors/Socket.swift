@@ -12,28 +12,31 @@ public import SystemPackage
 /// It is an object, as in Python, so that the same socket can stand in several lists at once. It is closed by
 /// ``close()``, or when the last reference to it is gone. A socket is used by one thread at a time.
 public final class Socket: Selectable {
-  private var descriptor: OwnedDescriptor?
-  /// The lent descriptor; -1 once the socket is closed.
-  public private(set) var fileDescriptor: FileDescriptor
+  private var owned: OwnedDescriptor?
+  /// Stored apart, as it is needed at every turn.
+  private var descriptor: FileDescriptor
   /// The other side's address, where it was known when the socket was made.
   public let peerAddress: SocketAddress?
 
   /// Takes over a stream socket that was opened elsewhere. It should be non-blocking.
   public init(adopting descriptor: consuming OwnedDescriptor, peerAddress: SocketAddress? = nil) {
-    self.fileDescriptor = descriptor.fileDescriptor
-    self.descriptor = consume descriptor
+    self.descriptor = descriptor.fileDescriptor
+    self.owned = consume descriptor
     self.peerAddress = peerAddress
   }
 
+  /// The lent descriptor; -1 once the socket is closed.
+  public var fileDescriptor: FileDescriptor { descriptor }
+
   /// Whether ``close()`` has been called.
-  public var isClosed: Bool { fileDescriptor.rawValue < 0 }
+  public var isClosed: Bool { descriptor.rawValue < 0 }
 
   /// Closes the socket; further calls do nothing. Bytes that were sent are still delivered.
   ///
   /// Corresponding C function: `close`.
   public func close() {
-    descriptor = nil
-    fileDescriptor = FileDescriptor(rawValue: -1)
+    owned = nil
+    descriptor = FileDescriptor(rawValue: -1)
   }
 
   /// Gives the descriptor away, open; the socket is then closed as far as this object is concerned.
@@ -50,7 +53,7 @@ public final class Socket: Selectable {
     guard !isClosed else {
       throw .closed("socket", for: call)
     }
-    return fileDescriptor
+    return descriptor
   }
 }
 
@@ -99,10 +102,11 @@ extension Socket {
   /// Sends as much as there is room for.
   ///
   /// - Returns: The number of bytes taken; nil if there is no room now.
+  @inlinable
   public func send(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
     // A collection that isn't contiguous is copied once, to be.
     let result = bytes.withContiguousStorageIfAvailable { bytes in
-      Result(sending: unsafe bytes.span.bytes, on: self)
+      Result { () throws(MultiplexError) in try send(unsafe bytes.span.bytes) }
     }
     if let result { return try result.get() }
     let copy = [UInt8](bytes)
@@ -143,17 +147,6 @@ extension Socket {
     guard try set.poll(timeout: timeout.map { max($0, .zero) }).isEmpty else { return }
     throw MultiplexError(
       call: call, descriptor: fileDescriptor, subject: peerAddress?.description, reason: .system, errno: .timedOut)
-  }
-}
-
-extension Result<Int?, MultiplexError> {
-  /// For closures whose errors lose their type on the way.
-  fileprivate init(sending bytes: RawSpan, on socket: Socket) {
-    do {
-      self = .success(try socket.send(bytes))
-    } catch {
-      self = .failure(error)
-    }
   }
 }
 

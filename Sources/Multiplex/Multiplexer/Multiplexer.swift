@@ -8,21 +8,31 @@ public import SystemPackage
 ///     for event in try multiplexer.wait() { event.registration.attachment.handle(event) }
 ///
 /// What ``Poller`` says about modes, closed descriptors, threads and errors holds here too.
+///
+/// All but the making is inlinable: a program's own attachments are to cost it no more than a table of its own would.
 public final class Multiplexer<Attachment> {
   /// A registered descriptor.
   public struct Registration {
     /// The descriptor.
     public let descriptor: FileDescriptor
     /// What it is watched for.
-    public fileprivate(set) var interest: Interest
+    public let interest: Interest
     /// When it is reported.
-    public fileprivate(set) var mode: TriggerMode
+    public let mode: TriggerMode
     /// What the caller keeps with it.
-    public fileprivate(set) var attachment: Attachment
+    public let attachment: Attachment
+
+    @usableFromInline
+    init(descriptor: FileDescriptor, interest: Interest, mode: TriggerMode, attachment: Attachment) {
+      self.descriptor = descriptor
+      self.interest = interest
+      self.mode = mode
+      self.attachment = attachment
+    }
   }
 
-  private let poller: Poller
-  fileprivate private(set) var table: [FileDescriptor: Registration] = [:]
+  @usableFromInline let poller: Poller
+  @usableFromInline var table = DescriptorTable<Registration>()
 
   /// Makes a multiplexer without descriptors.
   ///
@@ -43,7 +53,7 @@ public final class Multiplexer<Attachment> {
   /// Forgets all descriptors and attachments. Further calls do nothing.
   public func close() {
     poller.close()
-    table = [:]
+    table = DescriptorTable()
   }
 }
 
@@ -53,13 +63,14 @@ extension Multiplexer {
   /// Watches a descriptor, which is lent: unregister it before it is closed.
   ///
   /// - Throws: As ``Poller/register(_:for:mode:token:)`` does. A failed registration leaves nothing behind.
+  @inlinable
   public func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
     attachment: Attachment
   ) throws(MultiplexError) {
     let key = descriptor.fileDescriptor
     try poller.register(key, for: interest, mode: mode)
-    table[key] = Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment)
+    table[key.rawValue] = Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment)
   }
 
   /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event.
@@ -67,6 +78,7 @@ extension Multiplexer {
   /// If it fails, because the descriptor was closed, the descriptor is no longer registered.
   ///
   /// - Throws: As ``Poller/modify(_:for:mode:)`` does.
+  @inlinable
   public func modify(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil
   ) throws(MultiplexError) {
@@ -74,36 +86,42 @@ extension Multiplexer {
     do {
       try poller.modify(key, for: interest, mode: mode)
     } catch {
-      table[key] = nil
+      table[key.rawValue] = nil
       throw error
     }
-    table[key]?.interest = interest
-    if let mode { table[key]?.mode = mode }
+    guard let previous = table[key.rawValue] else { return }
+    table[key.rawValue] = Registration(
+      descriptor: key, interest: interest, mode: mode ?? previous.mode, attachment: previous.attachment)
   }
 
   /// Replaces what is kept with a descriptor, without a system call.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
+  @inlinable
   public func modify(
     _ descriptor: borrowing some Selectable & ~Copyable, attachment: Attachment
   ) throws(MultiplexError) {
     let key = descriptor.fileDescriptor
-    guard table[key] != nil else { throw poller.refusal(of: key, for: "Multiplexer.modify") }
-    table[key]?.attachment = attachment
+    guard let previous = table[key.rawValue] else { throw poller.refusal(of: key, for: "Multiplexer.modify") }
+    table[key.rawValue] = Registration(
+      descriptor: key, interest: previous.interest, mode: previous.mode, attachment: attachment)
   }
 
   /// Forgets a descriptor. It is no error if it was closed, or its number taken by another file, in the meantime.
   ///
   /// - Returns: What was kept with it.
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
+  @inlinable
   @discardableResult
   public func unregister(
     _ descriptor: borrowing some Selectable & ~Copyable
   ) throws(MultiplexError) -> Attachment {
     let key = descriptor.fileDescriptor
-    guard let registration = table[key] else { throw poller.refusal(of: key, for: "Multiplexer.unregister") }
+    guard let registration = table[key.rawValue] else {
+      throw poller.refusal(of: key, for: "Multiplexer.unregister")
+    }
     try poller.unregister(key)
-    table[key] = nil
+    table[key.rawValue] = nil
     return registration.attachment
   }
 }
@@ -112,27 +130,36 @@ extension Multiplexer {
 
 extension Multiplexer {
   /// The registrations by descriptor: a view that shows what is registered at the time it is read.
+  @inlinable
   public var registrations: Registrations { Registrations(multiplexer: self) }
 
   /// The registration of a descriptor; nil if it isn't registered.
+  @inlinable
   public subscript(_ descriptor: some Selectable) -> Registration? {
-    table[descriptor.fileDescriptor]
+    table[descriptor.fileDescriptor.rawValue]
   }
 
   /// A live, read-only view of what is registered.
   public struct Registrations: Sequence {
-    let multiplexer: Multiplexer
+    @usableFromInline let multiplexer: Multiplexer
+
+    @usableFromInline
+    init(multiplexer: Multiplexer) {
+      self.multiplexer = multiplexer
+    }
 
     /// How many descriptors are registered.
     public var count: Int { multiplexer.table.count }
 
     /// Whether no descriptor is registered.
-    public var isEmpty: Bool { multiplexer.table.isEmpty }
+    public var isEmpty: Bool { count == 0 }
 
     /// The registration of a descriptor; nil if it isn't registered.
-    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer.table[descriptor] }
+    @inlinable
+    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer[descriptor] }
 
     /// Visits the registrations of this moment, in no particular order; they may change meanwhile.
+    @inlinable
     public func makeIterator() -> some IteratorProtocol<Registration> {
       multiplexer.table.values.makeIterator()
     }
@@ -141,6 +168,7 @@ extension Multiplexer {
 
 extension Multiplexer.Registrations where Attachment: Equatable {
   /// The registrations that an attachment is kept with, found by looking at all of them.
+  @inlinable
   public func attached(to attachment: Attachment) -> [Multiplexer.Registration] {
     filter { $0.attachment == attachment }
   }
@@ -156,17 +184,31 @@ extension Multiplexer {
     /// What it is ready for; never empty.
     public let readiness: Readiness
 
+    @usableFromInline
+    init(registration: Registration, readiness: Readiness) {
+      self.registration = registration
+      self.readiness = readiness
+    }
+
     /// Whether a read returns at once: with bytes, the end of input, or an error.
+    @inlinable
     public var isReadable: Bool { readiness.isReadable }
 
     /// Whether a write returns at once: with bytes taken, or an error.
+    @inlinable
     public var isWritable: Bool { readiness.isWritable }
   }
 
   /// What one wait has found: see ``Poller/Events``.
   public struct Events: Sequence {
-    let multiplexer: Multiplexer
-    let events: Poller.Events
+    @usableFromInline let multiplexer: Multiplexer
+    @usableFromInline let events: Poller.Events
+
+    @usableFromInline
+    init(multiplexer: Multiplexer, events: Poller.Events) {
+      self.multiplexer = multiplexer
+      self.events = events
+    }
 
     /// Whether ``Waker/wake()`` was called since the wait before.
     public var wasWoken: Bool { events.wasWoken }
@@ -175,19 +217,42 @@ extension Multiplexer {
     public var isEmpty: Bool { events.isEmpty }
 
     /// Visits the events that are still due.
-    public func makeIterator() -> some IteratorProtocol<Event> {
-      events.lazy.compactMap { [multiplexer] event in
-        multiplexer.table[event.descriptor].map { Event(registration: $0, readiness: event.readiness) }
-      }.makeIterator()
+    @inlinable
+    public func makeIterator() -> Iterator {
+      Iterator(multiplexer: multiplexer, events: events.makeIterator())
+    }
+
+    /// Goes through the events of one wait.
+    public struct Iterator: IteratorProtocol {
+      @usableFromInline let multiplexer: Multiplexer
+      @usableFromInline var events: Poller.Events.Iterator
+
+      @usableFromInline
+      init(multiplexer: Multiplexer, events: Poller.Events.Iterator) {
+        self.multiplexer = multiplexer
+        self.events = events
+      }
+
+      /// The next event whose descriptor is registered as it was when the event was found.
+      @inlinable
+      public mutating func next() -> Event? {
+        while let event = events.next() {
+          guard let registration = multiplexer.table[event.descriptor.rawValue] else { continue }
+          return Event(registration: registration, readiness: event.readiness)
+        }
+        return nil
+      }
     }
   }
 
   /// Waits until a descriptor is ready, somebody wakes the multiplexer, or the time is up: see ``Poller/wait(timeout:)``.
+  @inlinable
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
     Events(multiplexer: self, events: try poller.wait(timeout: timeout))
   }
 
   /// Waits until a moment instead of for a time.
+  @inlinable
   public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
     Events(multiplexer: self, events: try poller.wait(until: deadline))
   }

@@ -25,6 +25,7 @@ extension Poller {
   public struct Events: Sequence {
     let poller: Poller
     let turn: UInt64
+    let findings: ContiguousArray<Registry.Finding>
     /// Whether ``Waker/wake()`` was called since the wait before.
     public let wasWoken: Bool
 
@@ -33,18 +34,28 @@ extension Poller {
 
     /// Visits the events that are still due.
     public func makeIterator() -> Iterator {
-      Iterator(poller: poller, turn: turn)
+      Iterator(poller: poller, turn: turn, findings: findings)
     }
 
     /// Goes through the events of one wait.
     public struct Iterator: IteratorProtocol {
       let poller: Poller
       let turn: UInt64
+      let findings: ContiguousArray<Registry.Finding>
       var index = 0
 
       /// The next event whose descriptor is registered as it was when the event was found.
       public mutating func next() -> Event? {
-        poller.nextEvent(of: turn, after: &index)
+        guard turn == poller.turn else { return nil }
+        while index < findings.count {
+          let finding = findings[index]
+          index += 1
+          let readiness = poller.hasChanges ? poller.dueReadiness(finding) : finding.readiness
+          guard !readiness.isEmpty else { continue }
+          let descriptor = FileDescriptor(rawValue: finding.key.descriptor)
+          return Event(descriptor: descriptor, token: finding.token, readiness: readiness)
+        }
+        return nil
       }
     }
   }

@@ -4,16 +4,22 @@
 ///
 /// Errors and hang-ups are reported whatever the interest is.
 public struct Interest: Hashable, Sendable {
-  let bits: UInt8
+  @usableFromInline let bits: UInt8
+
+  @usableFromInline
+  init(bits: UInt8) {
+    self.bits = bits
+  }
 
   /// Bytes, connections or the end of input to read.
-  public static let read = Interest(bits: 1)
+  @inlinable public static var read: Interest { Interest(bits: 1) }
   /// Room to write.
-  public static let write = Interest(bits: 2)
+  @inlinable public static var write: Interest { Interest(bits: 2) }
   /// Something exceptional, such as TCP's out-of-band data: the third set of select.
-  public static let priority = Interest(bits: 4)
+  @inlinable public static var priority: Interest { Interest(bits: 4) }
 
   /// What either is interested in.
+  @inlinable
   public static func | (left: Interest, right: Interest) -> Interest {
     Interest(bits: left.bits | right.bits)
   }

@@ -24,7 +24,9 @@ public final class Poller {
   private var driver: (any ReadinessBackend)?
   private var registry = Registry()
   /// Counts the waits, so that a batch of events can tell whether it is still valid.
-  private var turn: UInt64 = 0
+  private(set) var turn: UInt64 = 0
+  /// Whether a registration was changed or removed since the last wait, so that what it found must be looked at again.
+  private(set) var hasChanges = false
 
   /// Makes a poller without descriptors.
   ///
@@ -114,6 +116,7 @@ extension Poller {
     registration.mode = mode ?? previous.mode
     registration.isArmed = true
     registry.update(registration)
+    hasChanges = true
     do {
       try driver.modify(registration, replacing: previous)
     } catch {
@@ -172,6 +175,7 @@ extension Poller {
   private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
     driver.remove(registration)
     registry.remove(registration.descriptor)
+    hasChanges = true
   }
 
   private func registered(
@@ -185,6 +189,7 @@ extension Poller {
   }
 
   /// Why nothing can be done about a descriptor that isn't registered.
+  @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
     isClosed ? .closed("poller", for: call) : .notRegistered(descriptor, for: call)
   }
@@ -219,6 +224,7 @@ extension Poller {
   private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
     let driver = try open(for: "Poller.wait")
     turn += 1
+    hasChanges = false
     registry.beginTurn()
     var timeout = deadline.remaining
     while true {
@@ -234,25 +240,18 @@ extension Poller {
       }
       if registry.wasWoken { waker.reset() }
       let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
-      if isOver { return Events(poller: self, turn: turn, wasWoken: registry.wasWoken) }
+      if isOver { return Events(poller: self, turn: turn, findings: registry.findings, wasWoken: registry.wasWoken) }
       timeout = deadline.remaining
     }
   }
 
-  /// The next finding of a wait that is still due.
-  func nextEvent(of turn: UInt64, after index: inout Int) -> Event? {
-    guard turn == self.turn else { return nil }
-    while index < registry.findings.count {
-      let finding = registry.findings[index]
-      index += 1
-      guard let registration = registry[finding.key] else { continue }
-      // What the interest has been narrowed to since then.
-      let readiness = finding.readiness.intersection(Readiness(of: registration.interest))
-      guard !readiness.isEmpty else { continue }
-      return Event(
-        descriptor: FileDescriptor(rawValue: finding.key.descriptor), token: registration.token, readiness: readiness)
-    }
-    return nil
+  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
+  ///
+  /// Not inlined: its check of exclusivity would be done even where there are no changes.
+  @inline(never)
+  func dueReadiness(_ finding: Registry.Finding) -> Readiness {
+    guard let registration = registry[finding.key] else { return [] }
+    return finding.readiness.intersection(Readiness(of: registration.interest))
   }
 }
 

@@ -1,9 +1,9 @@
 /// What a poller knows of one registered descriptor.
 struct Registration {
   let key: RegistrationKey
+  let token: UInt64
   var interest: Interest
   var mode: TriggerMode
-  let token: UInt64
   /// Whether the descriptor was handed over, and is to be closed here.
   let isOwned: Bool
   /// Whether it is reported at all: not so after a one-shot event, or once it was found closed, until it is modified.

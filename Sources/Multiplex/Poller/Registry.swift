@@ -16,23 +16,23 @@ struct Registry {
   /// What was found, before it is visited.
   struct Finding {
     let key: RegistrationKey
+    let token: UInt64
     let readiness: Readiness
   }
 
-  /// Indexed by descriptor: numbers are small, as the kernel gives the lowest that is free.
-  private var slots: ContiguousArray<Registration?> = []
-  /// The last generation of each number that was registered before, also indexed by descriptor.
-  private var generations: ContiguousArray<UInt32> = []
-  private(set) var count = 0
+  private var table = DescriptorTable<Registration>()
+  /// The last generation of each number that was registered before.
+  private var generations = DescriptorTable<UInt32>()
 
   private(set) var findings: ContiguousArray<Finding> = []
   /// The descriptor whose events mean that the poller was woken.
   var waker: Int32 = -1
   private(set) var wasWoken = false
 
-  subscript(fd: Int32) -> Registration? {
-    fd >= 0 && Int(fd) < slots.count ? slots[Int(fd)] : nil
-  }
+  /// How many registrations there are.
+  var count: Int { table.count }
+
+  subscript(fd: Int32) -> Registration? { table[fd] }
 
   subscript(key: RegistrationKey) -> Registration? {
     guard let registration = self[key.descriptor], registration.key.generation == key.generation else { return nil }
@@ -40,9 +40,7 @@ struct Registry {
   }
 
   /// All registrations, in the order of their descriptors.
-  var registrations: some Sequence<Registration> {
-    slots.lazy.compactMap(\.self)
-  }
+  var registrations: some Sequence<Registration> { table.values }
 
   /// The next registration of a number; it counts from its insertion on.
   ///
@@ -50,34 +48,25 @@ struct Registry {
   func makeRegistration(
     of fd: Int32, interest: Interest, mode: TriggerMode, token: UInt64, isOwned: Bool
   ) -> Registration {
-    let last = Int(fd) < generations.count ? generations[Int(fd)] : 0
+    let last = generations[fd] ?? 0
     return Registration(
-      key: RegistrationKey(descriptor: fd, generation: last &+ 1), interest: interest, mode: mode, token: token,
+      key: RegistrationKey(descriptor: fd, generation: last &+ 1), token: token, interest: interest, mode: mode,
       isOwned: isOwned)
   }
 
   /// - Parameter registration: Of an open descriptor: the table is as long as the highest number in it.
   mutating func insert(_ registration: Registration) {
-    let index = Int(registration.descriptor)
-    if index >= slots.count {
-      let growth = max(index + 1 - slots.count, slots.count)
-      slots.append(contentsOf: repeatElement(nil, count: growth))
-      generations.append(contentsOf: repeatElement(0, count: growth))
-    }
-    generations[index] = registration.key.generation
-    slots[index] = registration
-    count += 1
+    generations[registration.descriptor] = registration.key.generation
+    table[registration.descriptor] = registration
   }
 
   /// Replaces a registration of the same descriptor.
   mutating func update(_ registration: Registration) {
-    slots[Int(registration.descriptor)] = registration
+    table[registration.descriptor] = registration
   }
 
   mutating func remove(_ fd: Int32) {
-    guard self[fd] != nil else { return }
-    slots[Int(fd)] = nil
-    count -= 1
+    table[fd] = nil
   }
 }
 
@@ -111,9 +100,9 @@ extension Registry {
     guard registration.isArmed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }
-    findings.append(Finding(key: registration.key, readiness: wanted))
+    findings.append(Finding(key: registration.key, token: registration.token, readiness: wanted))
     guard registration.mode == .oneShot || wanted.contains(.invalid) else { return .watchOn }
-    slots[Int(registration.descriptor)]?.isArmed = false
+    table[registration.descriptor]?.isArmed = false
     return .silence
   }
 }

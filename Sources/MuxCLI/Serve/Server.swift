@@ -43,24 +43,26 @@ final class Server {
   private static let lingerLimit = Duration.seconds(2)
   /// How many connections to accept in a turn, so that those that are there have theirs.
   private static let acceptBatch = 64
+  /// How many bytes to read at once.
+  private static let readSize = 64 * 1024
 
   private let settings: Settings
   private let multiplexer: Multiplexer<Source>
   private let signals: SignalDescriptor
   private var listeners: [Socket] = []
   private var peerCount = 0
-  /// Shared by all connections: nothing stays in it from one read to the next.
-  private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-  private var trace: Trace?
+  private let trace: Trace?
 
+  /// Times are counted from here: as plain numbers they cost nothing to compare and to pass on.
+  private let start = ContinuousClock.now
   /// The present, looked up once a turn.
-  private var now = ContinuousClock.now
-  private var nextSweep = ContinuousClock.now
+  private var now = Duration.zero
+  private var nextSweep = Duration.zero
   private var isListening = true
   /// Set while accepting is impossible for want of descriptors or memory.
-  private var acceptsAgainAt: ContinuousClock.Instant?
+  private var acceptsAgainAt: Duration?
   /// Set once the server was told to stop.
-  private var drainsUntil: ContinuousClock.Instant?
+  private var drainsUntil: Duration?
   /// Set once it was told to stop again.
   private var interruption: Int32?
 
@@ -101,11 +103,13 @@ final class Server {
 extension Server {
   /// Serves until a signal ends it.
   func run() throws(MultiplexError) -> Outcome {
+    // Shared by all connections: nothing stays in it from one read to the next.
+    var buffer = [UInt8](repeating: 0, count: Self.readSize)
     while true {
       let registered = trace == nil ? [] : registrations
       let events = try multiplexer.wait(timeout: waitsForTime ? Self.sweepInterval : nil)
-      now = .now
-      for event in events { try handle(event) }
+      now = start.duration(to: .now)
+      for event in events { try handle(event, &buffer) }
       trace?.endTurn(registered: registered)
       if waitsForTime { try sweep() }
       try updateListening()
@@ -114,16 +118,18 @@ extension Server {
     }
   }
 
-  private func handle(_ event: Multiplexer<Source>.Event) throws(MultiplexError) {
+  private func handle(_ event: Multiplexer<Source>.Event, _ buffer: inout [UInt8]) throws(MultiplexError) {
     trace?.found(event.registration.descriptor, event.readiness)
     switch event.registration.attachment {
     case .signals: try takeSignal()
     case .listener(let listener): try accept(from: listener)
-    case .peer(let peer): try serve(peer, event)
+    case .peer(let peer): try serve(peer, event, &buffer)
     }
   }
 
-  private func serve(_ peer: Peer, _ event: Multiplexer<Source>.Event) throws(MultiplexError) {
+  private func serve(
+    _ peer: Peer, _ event: Multiplexer<Source>.Event, _ buffer: inout [UInt8]
+  ) throws(MultiplexError) {
     do {
       if event.isWritable, let action = try peer.flush(now: now) {
         trace?.did(peer.socket.fileDescriptor, action)

@@ -2,23 +2,23 @@ import Multiplex
 import SystemPackage
 
 /// Shows the loop at work, turn by turn: what was registered, what was ready, what was done.
-struct Trace {
+final class Trace {
   private var turn = 0
   private var ready: [String] = []
   private var done: [String] = []
 
-  mutating func found(_ descriptor: FileDescriptor, _ readiness: Readiness) {
+  func found(_ descriptor: FileDescriptor, _ readiness: Readiness) {
     ready.append("\(descriptor.rawValue) \(readiness)")
   }
 
-  mutating func did(_ descriptor: FileDescriptor, _ action: Action) {
+  func did(_ descriptor: FileDescriptor, _ action: Action) {
     done.append("\(descriptor.rawValue) \(action)")
   }
 
   /// Prints the turn and begins the next.
   ///
   /// - Parameter registered: The descriptors that the turn waited for, and what for.
-  mutating func endTurn(registered: [String]) {
+  func endTurn(registered: [String]) {
     guard !ready.isEmpty || !done.isEmpty else { return }
     turn += 1
     let label = "turn \(turn)"

@@ -77,8 +77,7 @@ final class EpollBackend: ReadinessBackend {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
     var foundStale = false
-    for index in 0..<count {
-      let event = epoll[index]
+    epoll.forEachEvent(count) { event in
       let verdict = registry.report(RegistrationKey(packed: event.data), Readiness(event.events))
       foundStale = foundStale || verdict == .stale
     }

@@ -54,9 +54,10 @@ final class PollBackend: ReadinessBackend {
     }
     if count == 0, timeout != .zero { edges.sweep(&registry) }
     var silenced: [Int32] = []
+    let edgeDescriptor = edges.descriptor
     var hasEdges = false
     set.forEachReady(count) { fd, events in
-      if fd == edges.descriptor {
+      if fd == edgeDescriptor {
         hasEdges = true
       } else if registry.report(fd, Readiness(events)) != .watchOn {
         silenced.append(fd)
