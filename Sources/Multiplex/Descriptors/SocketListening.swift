@@ -6,7 +6,8 @@ extension Socket {
   ///
   /// A TCP port that an earlier connection still occupies is taken all the same (`SO_REUSEADDR`); one that somebody
   /// listens on is not. An IPv6 address takes IPv6 connections only. The file of a Unix socket that nobody listens on
-  /// any more is replaced; any other file is left alone, and is an error. The file stays when the socket is closed.
+  /// any more is replaced; any other file is left alone, and is an error. The file stays when the socket is closed: see
+  /// ``UnixSocketFile/removeIfDead(_:)``. Of several programs that take the same path at the same time one succeeds.
   ///
   /// Corresponding C functions: `socket`, `bind`, `listen`.
   ///
@@ -28,8 +29,7 @@ extension Socket {
       try socket.set(.ipv6Only, to: 1)
       try socket.listen(at: address, backlog)
     case .unix(let path):
-      try UnixSocketFile.removeIfDead(path)
-      try socket.listen(at: address, backlog)
+      try UnixSocketFile.replaceIfDead(path) { () throws(MultiplexError) in try socket.listen(at: address, backlog) }
     }
     return socket
   }
