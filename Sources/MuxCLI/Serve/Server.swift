@@ -41,6 +41,8 @@ final class Server {
   private static let restBeforeClose = Duration.milliseconds(250)
   /// How long a peer may take to close its side after the service has closed ours.
   private static let lingerLimit = Duration.seconds(2)
+  /// How often to say, at most, that accepting is impossible.
+  private static let complaintInterval = Duration.seconds(10)
   /// How many connections to accept in a turn, so that those that are there have theirs.
   private static let acceptBatch = 64
 
@@ -59,6 +61,7 @@ final class Server {
   private var isListening = true
   /// Set while accepting is impossible for want of descriptors or memory.
   private var acceptsAgainAt: ContinuousClock.Instant?
+  private var complainsAgainAt = ContinuousClock.now
   /// Set once the server was told to stop.
   private var drainsUntil: ContinuousClock.Instant?
   /// Set once it was told to stop again.
@@ -119,24 +122,24 @@ extension Server {
     switch event.registration.attachment {
     case .signals: try takeSignal()
     case .listener(let listener): try accept(from: listener)
-    case .peer(let peer): try serve(peer, event)
+    case .peer(let peer): serve(peer, event)
     }
   }
 
-  private func serve(_ peer: Peer, _ event: Multiplexer<Source>.Event) throws(MultiplexError) {
-    do {
+  private func serve(_ peer: Peer, _ event: Multiplexer<Source>.Event) {
+    do throws(MultiplexError) {
       if event.isWritable, let action = try peer.flush(now: now) {
         trace?.did(peer.socket.fileDescriptor, action)
       }
       if event.isReadable, let action = try peer.read(into: &buffer, now: now) {
         trace?.did(peer.socket.fileDescriptor, action)
       }
+      guard let interest = peer.interest else { return close(peer, because: "finished") }
+      if interest != event.registration.interest { try multiplexer.modify(peer.socket, for: interest) }
     } catch {
-      return close(peer, because: error.description)
+      // The kernel's want of memory is one client's misfortune, too.
+      close(peer, because: error.description)
     }
-    guard let interest = peer.interest else { return close(peer, because: "finished") }
-    guard interest != event.registration.interest else { return }
-    try multiplexer.modify(peer.socket, for: interest)
   }
 
   private func close(_ peer: Peer, because reason: String) {
@@ -179,8 +182,10 @@ extension Server {
         try begin(socket)
       } catch {
         // The connection goes on waiting, so that the listener stays ready: without a pause this would spin.
-        if acceptsAgainAt == nil { Console.complain("\(error); accepting again when there is room") }
         acceptsAgainAt = now + Self.sweepInterval
+        guard now >= complainsAgainAt else { return }
+        complainsAgainAt = now + Self.complaintInterval
+        Console.complain("\(error); accepting again when there is room")
         return
       }
     }
