@@ -1,4 +1,5 @@
 import ArgumentParser
+import Multiplex
 
 /// The command-line tool: one thread that waits for many descriptors, at work.
 @main
@@ -8,6 +9,7 @@ struct Mux: ParsableCommand {
     subcommands: [Serve.self, Connect.self, Backends.self])
 
   static func main() {
+    Console.fillStandardDescriptors()
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -18,14 +20,20 @@ struct Mux: ParsableCommand {
 
   /// Ends the process: help goes to those who asked for it, anything else is one line on standard error.
   private static func fail(_ error: any Error) -> Never {
-    guard let failure = error as? Failure else {
+    switch error {
+    case let failure as Failure:
+      Console.complain(failure.description)
+      exit(withError: failure.status)
+    case let error as MultiplexError:
+      fail(Failure(error, otherwise: .unavailable))
+    case let status as ExitCode:
+      exit(withError: status)
+    default:
       let status = exitCode(for: error)
       if status == .success { exit(withError: error) }
       Console.complain(singleLine(message(for: error)))
       exit(withError: status)
     }
-    Console.complain(failure.description)
-    exit(withError: failure.status)
   }
 
   private static func singleLine(_ text: String) -> String {

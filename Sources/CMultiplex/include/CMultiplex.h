@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -34,6 +35,7 @@ static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only, and the sa
 static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
 static const int32_t cmx_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
 static const int32_t cmx_O_CLOEXEC = O_CLOEXEC;
+static const int32_t cmx_FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 static const int32_t cmx_EFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;
 static const int32_t cmx_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
 static const int32_t cmx_PIPE_FLAGS = O_CLOEXEC | O_NONBLOCK;
@@ -50,12 +52,16 @@ static inline int cmx_accept4(int fd, struct sockaddr *address, socklen_t *lengt
 
 // Variadic in C, which Swift can't call.
 static inline int cmx_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }
+static inline int cmx_open(const char *path, int flags) { return open(path, flags); }
 
 // glibc names the resource by an enumeration in C++ and GNU C only.
 static inline int cmx_getrlimit_nofile(struct rlimit *limit) { return getrlimit(RLIMIT_NOFILE, limit); }
 static inline int cmx_setrlimit_nofile(const struct rlimit *limit) { return setrlimit(RLIMIT_NOFILE, limit); }
 
 static inline int cmx_dup3(int fd, int target, int flags) { return dup3(fd, target, flags); }
+
+// Swift takes the name for the structure of the same name.
+static inline int cmx_flock(int fd, int operation) { return flock(fd, operation); }
 
 static inline int cmx_pipe2(int ends[2], int flags) { return pipe2(ends, flags); }
 

@@ -1,4 +1,5 @@
 internal import CMultiplex
+internal import SystemPackage
 
 #if canImport(Glibc)
   internal import Glibc
@@ -40,4 +41,30 @@ public struct SocketOption: Hashable, Sendable {
   public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
   /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).
   public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
+}
+
+extension Socket {
+  /// The value of an option.
+  ///
+  /// Corresponding C function: `getsockopt`.
+  public func get(_ option: SocketOption) throws(MultiplexError) -> Int32 {
+    let descriptor = try open(for: "getsockopt")
+    do {
+      return try Kernel.option(descriptor.rawValue, option.level, option.name)
+    } catch {
+      throw MultiplexError(call: "getsockopt", descriptor: descriptor, errno: error)
+    }
+  }
+
+  /// Sets an option.
+  ///
+  /// Corresponding C function: `setsockopt`.
+  public func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
+    let descriptor = try open(for: "setsockopt")
+    do {
+      try Kernel.setOption(descriptor.rawValue, option.level, option.name, value)
+    } catch {
+      throw MultiplexError(call: "setsockopt", descriptor: descriptor, errno: error)
+    }
+  }
 }

@@ -12,8 +12,26 @@ public enum UnixSocketFile {
   /// Removes the file of a socket that nobody listens on any more. Every other file is left alone, and so is a path
   /// where there is nothing.
   ///
+  /// Waits up to a second for others that do the same in the same folder.
+  ///
   /// - Throws: What keeps a dead socket's file from being removed.
   public static func removeIfDead(_ path: String) throws(MultiplexError) {
+    try whileLocked(path) { () throws(MultiplexError) in try remove(path) }
+  }
+
+  /// Has a socket listen at a path, where a dead one may be in the way.
+  ///
+  /// - Parameter listen: Binds the socket to the path, and listens.
+  static func replaceIfDead(
+    _ path: String, by listen: () throws(MultiplexError) -> Void
+  ) throws(MultiplexError) {
+    try whileLocked(path) { () throws(MultiplexError) in
+      try remove(path)
+      try listen()
+    }
+  }
+
+  private static func remove(_ path: String) throws(MultiplexError) {
     guard isSocket(path), isDead(path) else { return }
     do {
       try Kernel.unlink(path)
@@ -37,5 +55,42 @@ public enum UnixSocketFile {
     } catch {
       return error.errno == .connectionRefused
     }
+  }
+
+  /// How long to wait for others that are at the same: each needs a moment.
+  private static let patience = Duration.seconds(1)
+
+  /// Keeps other processes that use this package from doing the same in the path's folder meanwhile. Between the look at
+  /// a dead socket's file and its removal, somebody else could put a live one there; and a socket that is bound, but
+  /// doesn't listen yet, looks dead.
+  ///
+  /// Where the folder can't be locked, because it can't be read, say, or somebody keeps it locked, it is done all the same.
+  private static func whileLocked(
+    _ path: String, _ body: () throws(MultiplexError) -> Void
+  ) throws(MultiplexError) {
+    try withExtendedLifetime(lockFolder(of: path)) { () throws(MultiplexError) in try body() }
+  }
+
+  private static func lockFolder(of path: String) -> OwnedDescriptor? {
+    // Abstract names, and the one that the kernel makes up for the empty path, have no file.
+    guard let first = path.utf8.first, first != 0 else { return nil }
+    let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
+    guard let fd = try? Kernel.openFolder(folder) else { return nil }
+    let descriptor = OwnedDescriptor(adopting: fd)
+    let deadline = Deadline(after: patience)
+    while deadline.remaining != .zero {
+      do {
+        try Kernel.lock(fd)
+        return descriptor
+      } catch .wouldBlock {
+        var nothing = PollSet()
+        _ = try? nothing.poll(timeout: .milliseconds(5))
+      } catch .interrupted {
+        continue
+      } catch {
+        return nil
+      }
+    }
+    return nil
   }
 }

@@ -32,6 +32,7 @@ extension MultiplexError {
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
     case ("connect", .connectionRefused): "nothing listens there: is the server running?"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
+    case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"
     case ("pselect", .invalidArgument), ("ppoll", .invalidArgument):
       "more descriptors than the process may have open, or a negative timeout"

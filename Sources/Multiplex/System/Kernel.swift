@@ -271,6 +271,16 @@ extension Kernel {
     return status.st_mode
   }
 
+  /// Opens a folder, to lock it.
+  static func openFolder(_ path: String) throws(Errno) -> Int32 {
+    try perform(.open) { unsafe cmx_open(path, cmx_FOLDER_FLAGS) }
+  }
+
+  /// Locks a file against others that lock it, without waiting; closing the descriptor unlocks it.
+  static func lock(_ fd: Int32) throws(Errno) {
+    _ = try perform(.flock) { cmx_flock(fd, LOCK_EX | LOCK_NB) }
+  }
+
   package static func unlink(_ path: String) throws(Errno) {
     _ = try perform(.unlink) { unsafe CMultiplex.unlink(path) }
   }

@@ -11,10 +11,7 @@ struct Backends: ParsableCommand {
 
   func run() throws {
     let report = try BackendReport()
-    if json {
-      Console.print(try report.json)
-    } else {
-      report.lines.forEach(Console.print)
-    }
+    let text = json ? try report.json : report.lines.joined(separator: "\n")
+    try Console.write("\(text)\n".utf8)
   }
 }

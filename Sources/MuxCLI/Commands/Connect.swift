@@ -16,6 +16,7 @@ struct Connect: ParsableCommand {
     guard address == nil || path == nil else {
       throw ValidationError("give either an address or --unix, not both")
     }
+    guard path != "" else { throw ValidationError("--unix must be a path") }
   }
 
   func run() throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Multiplex
+import SystemPackage
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -26,19 +27,26 @@ struct Serve: ParsableCommand {
   @Option(help: "What to do for the clients.")
   var service = ServiceName.echo
 
-  @Option(help: ArgumentHelp("Further clients wait to be accepted.", valueName: "n"))
+  // Unconditional: the value may begin with a minus sign, and is then found out of range instead of missing.
+  @Option(parsing: .unconditional, help: ArgumentHelp("Further clients wait to be accepted.", valueName: "n"))
   var maxConnections: Int?
 
-  @Option(help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
   var idleTimeout: Double?
 
-  @Option(help: ArgumentHelp("Stop reading from a client that is owed more than this.", valueName: "bytes"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Stop reading from a client that is owed more than this.", valueName: "bytes"))
   var highWater = 1 << 20
 
   @Flag(help: "Print each turn: what is registered, what was ready, what was done.")
   var trace = false
 
   func validate() throws {
+    // The kernel would choose a name of its own.
+    try require(!paths.contains(""), "--unix must be a path")
     try require(maxConnections ?? 1 >= 1, "--max-connections must be at least 1")
     try require(highWater >= 1, "--high-water must be at least 1")
     // A century, so that the sum with the present can't overflow.
@@ -54,12 +62,8 @@ struct Serve: ParsableCommand {
     // One thread serves as many as it may: the usual limit of 1024 is too low for that.
     _ = try? OpenFileLimit.raise()
     let server = try Server(backend: backend.resolve(), settings: settings, trace: trace ? Trace() : nil)
-    do {
-      try listen(on: server)
-      try report(server.run())
-    } catch let error as MultiplexError {
-      throw Failure(error, otherwise: .unavailable)
-    }
+    try listen(on: server)
+    try report(server.run())
   }
 
   private func report(_ outcome: Server.Outcome) throws {
@@ -67,7 +71,7 @@ struct Serve: ParsableCommand {
     case .stopped(unfinished: 0):
       return
     case .stopped(let unfinished):
-      Console.complain("closed \(unfinished) connections that were not finished within 5 seconds")
+      Console.complain("connections closed unfinished after 5 seconds: \(unfinished)")
     case .interrupted(let signal):
       // As a shell reports it.
       throw ExitCode(128 + signal)
@@ -83,9 +87,7 @@ struct Serve: ParsableCommand {
   private func listen(on server: Server) throws {
     let usual = addresses.isEmpty && paths.isEmpty
     for address in usual ? [try HostPort("127.0.0.1:9999")] : addresses {
-      for resolved in try address.resolve(for: .listening) {
-        try server.listen(on: resolved)
-      }
+      try listen(on: address, with: server)
     }
     for path in paths {
       try server.listen(on: .unix(path: path))
@@ -93,5 +95,20 @@ struct Serve: ParsableCommand {
     for address in server.addresses {
       Console.print("listening on \(address) (\(server.backend))")
     }
+  }
+
+  /// Listens at all addresses of a host that this machine has. A name may have more: where IPv6 is switched off,
+  /// "localhost" often goes on being ::1 as well.
+  private func listen(on host: HostPort, with server: Server) throws(MultiplexError) {
+    var missing: MultiplexError?
+    let addressesBefore = server.addresses.count
+    for address in try host.resolve(for: .listening) {
+      do {
+        try server.listen(on: address)
+      } catch let error where error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported {
+        missing = error
+      }
+    }
+    if let missing, server.addresses.count == addressesBefore { throw missing }
   }
 }

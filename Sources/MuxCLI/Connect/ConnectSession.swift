@@ -26,9 +26,9 @@ final class ConnectSession {
 
   /// - Throws: Why the connection was lost.
   func run() throws {
-    // Select takes any descriptor: a file or a terminal may stand in for the keyboard, which epoll would refuse.
-    prompt()
+    try prompt()
     while !serverHasFinished {
+      // Select takes any descriptor: a file may stand in for the keyboard, which epoll would refuse.
       let takesInput = !inputHasEnded && outgoing.count < Self.highWater
       let ready = try select(
         reading: [socket.fileDescriptor] + (takesInput ? [keyboard] : []),
@@ -45,13 +45,26 @@ final class ConnectSession {
   }
 
   private func readKeyboard() throws {
-    let count = try unsafe buffer.withUnsafeMutableBytes { try unsafe keyboard.read(into: $0) }
+    guard let count = try readInput() else { return }
     if count == 0 {
       inputHasEnded = true
+      // The shell's own prompt is to stand on a line of its own.
+      if prompts { try Console.write("\n".utf8) }
     } else {
       outgoing.append(buffer[..<count])
     }
     try send()
+  }
+
+  /// Reads into the buffer; nil if somebody who shares the input was faster.
+  private func readInput() throws -> Int? {
+    do {
+      return try unsafe buffer.withUnsafeMutableBytes { try unsafe keyboard.read(into: $0) }
+    } catch Errno.wouldBlock {
+      return nil
+    } catch {
+      throw Failure("standard input: \(error)", .ioError)
+    }
   }
 
   private func send() throws {
@@ -74,12 +87,12 @@ final class ConnectSession {
       serverHasFinished = true
       return
     }
-    try FileDescriptor.standardOutput.writeAll(received)
-    if received.last == UInt8(ascii: "\n") { prompt() }
+    try Console.write(received)
+    if received.last == UInt8(ascii: "\n") { try prompt() }
   }
 
-  private func prompt() {
+  private func prompt() throws {
     guard prompts, !inputHasEnded else { return }
-    _ = try? FileDescriptor.standardOutput.writeAll(Array(">>: ".utf8))
+    try Console.write(">>: ".utf8)
   }
 }

@@ -41,6 +41,8 @@ final class Server {
   private static let restBeforeClose = Duration.milliseconds(250)
   /// How long a peer may take to close its side after the service has closed ours.
   private static let lingerLimit = Duration.seconds(2)
+  /// How often to say, at most, that accepting is impossible.
+  private static let complaintInterval = Duration.seconds(10)
   /// How many connections to accept in a turn, so that those that are there have theirs.
   private static let acceptBatch = 64
   /// How many bytes to read at once.
@@ -61,6 +63,7 @@ final class Server {
   private var isListening = true
   /// Set while accepting is impossible for want of descriptors or memory.
   private var acceptsAgainAt: Duration?
+  private var complainsAgainAt = Duration.zero
   /// Set once the server was told to stop.
   private var drainsUntil: Duration?
   /// Set once it was told to stop again.
@@ -123,26 +126,24 @@ extension Server {
     switch event.registration.attachment {
     case .signals: try takeSignal()
     case .listener(let listener): try accept(from: listener)
-    case .peer(let peer): try serve(peer, event, &buffer)
+    case .peer(let peer): serve(peer, event, &buffer)
     }
   }
 
-  private func serve(
-    _ peer: Peer, _ event: Multiplexer<Source>.Event, _ buffer: inout [UInt8]
-  ) throws(MultiplexError) {
-    do {
+  private func serve(_ peer: Peer, _ event: Multiplexer<Source>.Event, _ buffer: inout [UInt8]) {
+    do throws(MultiplexError) {
       if event.isWritable, let action = try peer.flush(now: now) {
         trace?.did(peer.socket.fileDescriptor, action)
       }
       if event.isReadable, let action = try peer.read(into: &buffer, now: now) {
         trace?.did(peer.socket.fileDescriptor, action)
       }
+      guard let interest = peer.interest else { return close(peer, because: "finished") }
+      if interest != event.registration.interest { try multiplexer.modify(peer.socket, for: interest) }
     } catch {
-      return close(peer, because: error.description)
+      // The kernel's want of memory is one client's misfortune, too.
+      close(peer, because: error.description)
     }
-    guard let interest = peer.interest else { return close(peer, because: "finished") }
-    guard interest != event.registration.interest else { return }
-    try multiplexer.modify(peer.socket, for: interest)
   }
 
   private func close(_ peer: Peer, because reason: String) {
@@ -185,8 +186,10 @@ extension Server {
         try begin(socket)
       } catch {
         // The connection goes on waiting, so that the listener stays ready: without a pause this would spin.
-        if acceptsAgainAt == nil { Console.complain("\(error); accepting again when there is room") }
         acceptsAgainAt = now + Self.sweepInterval
+        guard now >= complainsAgainAt else { return }
+        complainsAgainAt = now + Self.complaintInterval
+        Console.complain("\(error); accepting again when there is room")
         return
       }
     }

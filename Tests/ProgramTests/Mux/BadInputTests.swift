@@ -55,6 +55,7 @@ struct BadInputTests {
     ])
   func limits(option: String, value: String) throws {
     try expectFailure(["serve", "\(option)=\(value)"], status: 64, naming: option)
+    try expectFailure(["serve", option, value], status: 64, naming: option, value.hasPrefix("m") ? value : "must be")
   }
 
   @Test("a path where there is a file or a folder, which is left alone")
@@ -83,6 +84,17 @@ struct BadInputTests {
     let long = "/tmp/" + String(repeating: "x", count: 200)
     try expectFailure(["serve", "--unix", long], status: 64, naming: long, "107 bytes")
     try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "folder")
+    // What an unset variable of a shell comes to; the kernel would make a name up.
+    try expectFailure(["serve", "--unix", ""], status: 64, naming: "--unix")
+    try expectFailure(["connect", "--unix", ""], status: 64, naming: "--unix")
+  }
+
+  @Test("too few descriptors to begin with")
+  func noDescriptors() throws {
+    let process = try ChildProcess(try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"], openFileLimit: 4)
+    #expect(try process.waitForExit() == .exited(71))
+    #expect(process.errorText.split(separator: "\n").count == 1)
+    #expect(process.errorText.contains("ulimit -n"))
   }
 
   @Test("leaves no socket file behind when a later address fails")

@@ -1,0 +1,63 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+@Suite("UnixSocketFile, contended") struct UnixSocketRaceTests {
+  private let folder = TemporaryFolder()
+
+  @Test("of several that replace a dead socket at the same time, one listens", arguments: 0..<50)
+  func simultaneous(round: Int) throws {
+    let address = SocketAddress.unix(path: folder.path("socket"))
+    try Socket.listening(on: address).close()
+    let start = Start()
+    let parties = (0..<4).map { _ in
+      SecondParty {
+        start.wait()
+        return (try? Socket.listening(on: address)).map(Listener.init)
+      }
+    }
+    start.give(to: parties.count)
+    let listeners = try parties.compactMap { try $0.join() }
+    #expect(listeners.count == 1)
+
+    // And it is the one that those who connect reach.
+    let client = try Socket.connected(to: address)
+    try client.sendAll([7])
+    let hasArrived = try eventually {
+      while let accepted = try listeners.first?.socket.accept() {
+        if try accepted.receive(upTo: 1) == [7] { return true }
+      }
+      return false
+    }
+    #expect(hasArrived)
+    client.close()
+  }
+
+  @Test("a folder that somebody keeps locked is no obstacle")
+  func lockedFolder() throws {
+    let lock = unsafe open(folder.path("."), O_RDONLY | O_CLOEXEC)
+    defer { close(lock) }
+    try #require(flock(lock, LOCK_EX) == 0)
+    let listener = try Socket.listening(on: .unix(path: folder.path("socket")))
+    let client = try Socket.connected(to: .unix(path: folder.path("socket")))
+    #expect(try listener.accept() != nil)
+    client.close()
+  }
+
+  /// Lets threads go at once.
+  private final class Start: Sendable {
+    private let gate = DispatchSemaphore(value: 0)
+
+    func wait() { gate.wait() }
+
+    func give(to count: Int) {
+      for _ in 0..<count { gate.signal() }
+    }
+  }
+
+  /// Handed from the thread that made it to the one that uses it, never shared.
+  private struct Listener: @unchecked Sendable {
+    let socket: Socket
+  }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux` where its standard streams are closed, full, or something odd.
+@Suite("mux, with odd standard streams")
+struct StandardStreamsTests {
+  /// Runs the tool with its streams redirected as a shell does it.
+  private func run(_ arguments: [String], _ redirection: String) throws -> ChildProcess {
+    try ChildProcess("/bin/sh", ["-c", "exec \"$0\" \"$@\" \(redirection)", try Executable.built("mux")] + arguments)
+  }
+
+  @Test("serves with all three closed, whose numbers go to no socket", arguments: Poller.Backend.all)
+  func serveClosed(backend: Poller.Backend) throws {
+    let folder = try TemporaryFolder()
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let server = try run(
+      ["serve", "--backend", backend.name, "--unix", folder.file("socket"), "--trace"], "<&- >&- 2>&-")
+    try #require(eventually { (try? Socket.connected(to: address)) != nil })
+    for number in 0...2 {
+      let target = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(server.processID)/fd/\(number)")
+      #expect(target == "/dev/null")
+    }
+    let peer = try EchoPeer(connectingTo: address)
+    try peer.send("hello")
+    try peer.socket.shutdown(.writing)
+    #expect(try peer.receiveToEnd() == Array("hello".utf8))
+    server.signal(SIGTERM)
+    #expect(try server.waitForExit() == .exited(0))
+  }
+
+  @Test("serves on when nobody can be told", arguments: [">/dev/full", "2>/dev/full", "| true"])
+  func serveUnheard(redirection: String) throws {
+    let folder = try TemporaryFolder()
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let server = try run(["serve", "--unix", folder.file("socket"), "--trace"], redirection)
+    try #require(eventually { (try? Socket.connected(to: address)) != nil })
+    for _ in 0..<3 {
+      let peer = try EchoPeer(connectingTo: address)
+      try peer.send("hello")
+      #expect(try peer.receiveText(5) == "hello")
+    }
+    #expect(server.isRunning)
+  }
+
+  @Test("connects with a closed input as with an empty one")
+  func connectWithoutInput() throws {
+    let server = try MuxServer()
+    let client = try run(["connect", "127.0.0.1:\(try server.port)"], "<&-")
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(client.outputText.isEmpty)
+  }
+
+  @Test("says what is wrong with its output, and fails", arguments: [">/dev/full", ">&-"])
+  func badOutput(redirection: String) throws {
+    let server = try MuxServer()
+    let client = try run(["connect", "127.0.0.1:\(try server.port)"], redirection)
+    client.send("hello\n")
+    for process in [client, try run(["backends"], redirection), try run(["backends", "--json"], redirection)] {
+      #expect(try process.waitForExit() == .exited(74))
+      #expect(process.errorText.hasPrefix("mux: standard output: "))
+      #expect(process.errorText.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test("says what is wrong with its input, and fails")
+  func badInput() throws {
+    let server = try MuxServer()
+    let client = try run(["connect", "127.0.0.1:\(try server.port)"], "< /")
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.errorText.hasPrefix("mux: standard input: "))
+  }
+
+  @Test(
+    "waits for room in an output that somebody has made non-blocking",
+    .enabled(if: Executable.installed("python3") != nil))
+  func nonBlockingOutput() throws {
+    let server = try MuxServer()
+    let program = "import os, sys; os.set_blocking(1, False); os.execv(sys.argv[1], sys.argv[1:])"
+    let client = try ChildProcess(
+      try #require(Executable.installed("python3")),
+      ["-c", program, try Executable.built("mux"), "connect", "127.0.0.1:\(try server.port)"])
+    let bytes = EchoPeer.bytes(8 << 20)
+    client.send(bytes)
+    client.closeInput()
+    #expect(try client.waitForExit() == .exited(0), "\(client.errorText)")
+    let isWhole = client.output == bytes
+    #expect(isWhole)
+  }
+}
