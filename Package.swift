@@ -53,7 +53,7 @@ let package = Package(
     .executableTarget(
       name: "MuxCLI",
       dependencies: [
-        "Multiplex", systemPackage,
+        "Multiplex", "MultiplexAsync", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),

@@ -192,8 +192,9 @@ extension Epoll {
   ///
   /// - Parameter count: How many there are, as the wait returned.
   func forEachEvent(_ count: Int, _ body: (Event) -> Void) {
-    for unsafeevent in unsafe buffer.prefix(count) {
+    for index in 0..<count {
       // The union holds what `control` has put there: the number.
+      let event = unsafe buffer[index]
       unsafe body(Event(events: EpollEvents(rawValue: event.events), data: event.data.u64))
     }
   }

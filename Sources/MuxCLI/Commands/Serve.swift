@@ -46,15 +46,10 @@ struct Serve: ParsableCommand {
 
   func validate() throws {
     // The kernel would choose a name of its own.
-    try require(!paths.contains(""), "--unix must be a path")
-    try require(maxConnections ?? 1 >= 1, "--max-connections must be at least 1")
-    try require(highWater >= 1, "--high-water must be at least 1")
-    // A century, so that the sum with the present can't overflow.
-    try require((0.001...3e9).contains(idleTimeout ?? 1), "--idle-timeout must be a number of seconds above 0")
-  }
-
-  private func require(_ condition: Bool, _ message: String) throws {
-    guard condition else { throw ValidationError(message) }
+    guard !paths.contains("") else { throw ValidationError("--unix must be a path") }
+    try Limits.require(maxConnections, atLeast: 1, "--max-connections")
+    try Limits.require(highWater, atLeast: 1, "--high-water")
+    try Limits.requireSeconds(idleTimeout, "--idle-timeout")
   }
 
   func run() throws {

@@ -1,0 +1,60 @@
+import Multiplex
+import MultiplexAsync
+import Synchronization
+
+/// Two connections, each of which gets what the other sends.
+final class RelayedPair: Sendable {
+  private let client: Connection
+  private let target: Connection
+  private let idleTimeout: Duration?
+  private let lastActivity = Mutex(ContinuousClock.now)
+
+  init(_ client: Connection, _ target: Connection, idleTimeout: Duration?) {
+    self.client = client
+    self.target = target
+    self.idleTimeout = idleTimeout
+  }
+
+  /// Forwards until both sides have finished, or one of them is broken.
+  func run() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask(executorPreference: self.client.reactor) { await self.forward(from: self.client, to: self.target) }
+      group.addTask(executorPreference: self.client.reactor) { await self.forward(from: self.target, to: self.client) }
+      let watch = idleTimeout.map { limit in Task { await self.closeWhenIdle(for: limit) } }
+      await group.waitForAll()
+      watch?.cancel()
+    }
+    await client.close()
+    await target.close()
+  }
+
+  /// Forwards one direction to its end, and passes the end on. A broken side ends both directions: neither peer is to
+  /// take half of a conversation for the whole.
+  private func forward(from source: Connection, to destination: Connection) async {
+    do {
+      while let chunk = try await source.read() {
+        noteActivity()
+        try await destination.write(chunk)
+      }
+      try await destination.closeWrite()
+    } catch {
+      client.abort()
+      target.abort()
+    }
+  }
+
+  private func noteActivity() {
+    guard idleTimeout != nil else { return }
+    lastActivity.withLock { $0 = .now }
+  }
+
+  private func closeWhenIdle(for limit: Duration) async {
+    while true {
+      let deadline = lastActivity.withLock { $0 } + limit
+      guard deadline > .now else { break }
+      do { try await client.reactor.sleep(until: deadline) } catch { return }
+    }
+    client.abort()
+    target.abort()
+  }
+}

@@ -1,0 +1,29 @@
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux relay`, running between two ends.
+struct MuxRelay {
+  let process: ChildProcess
+  let greeting: String
+
+  init(
+    to target: String, _ backend: Poller.Backend = .automatic, listen: String = "127.0.0.1:0", _ arguments: [String] = []
+  ) throws {
+    process = try ChildProcess(
+      try Executable.built("mux"),
+      ["relay", "--listen", listen, "--to", target, "--backend", backend.name] + arguments)
+    greeting = try process.nextLine()
+  }
+
+  /// Where it listens, as its greeting says: "listening on 127.0.0.1:9999 (epoll), relaying to ...".
+  var address: SocketAddress {
+    get throws {
+      let words = greeting.split(separator: " ")
+      try #require(words.count > 3 && words[0...1] == ["listening", "on"])
+      return try SocketAddress(String(words[2]))
+    }
+  }
+
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux relay`, between a client and a target.
+@Suite("mux relay")
+struct RelayTests {
+  @Test("forwards both ways, half-closes included, and loses nothing", arguments: Poller.Backend.all)
+  func bothWays(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)
+    let peer = try relay.connect()
+    let bytes = EchoPeer.bytes(16 << 20)
+    var received = try peer.sendReluctantlyReading(bytes)
+    try peer.socket.shutdown(.writing)
+    received += try peer.receiveToEnd()
+    let isWhole = received == bytes
+    #expect(isWhole)
+    #expect(eventually { server.openSockets == 1 })
+    relay.process.signal(SIGTERM)
+    #expect(try relay.process.waitForExit() == .exited(0))
+  }
+
+  @Test("passes the end of one direction on while the other goes on", arguments: Poller.Backend.all)
+  func halfClose(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
+    let client = try relay.connect()
+    try client.send("question")
+    try client.socket.shutdown(.writing)
+    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
+    let target = EchoPeer(try #require(try listener.accept()))
+    #expect(try target.receiveToEnd() == Array("question".utf8))
+    try target.send("answer")
+    target.socket.close()
+    #expect(try client.receiveToEnd() == Array("answer".utf8))
+  }
+
+  @Test("joins TCP and Unix on either side")
+  func unixSockets() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--unix", folder.file("server")])
+    let tcp = try MuxRelay(to: folder.file("server"))
+    let unix = try MuxRelay(to: "\(try tcp.address)", listen: "unix:\(folder.file("relay"))")
+    let peer = try EchoPeer(connectingTo: .unix(path: folder.file("relay")))
+    try peer.send("through both")
+    #expect(try peer.receiveText(12) == "through both")
+    unix.process.signal(SIGTERM)
+    #expect(try unix.process.waitForExit() == .exited(0))
+    #expect(!folder.exists("relay"))
+    #expect(tcp.process.isRunning && server.process.isRunning)
+  }
+
+  @Test("closes a client whose target doesn't answer, says why, and goes on", arguments: Poller.Backend.all)
+  func unreachableTarget(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let target = try listener.localAddress()
+    listener.close()
+    let relay = try MuxRelay(to: "\(target)", backend)
+    for round in 1...3 {
+      let client = try relay.connect()
+      #expect(try client.receiveToEnd() == [])
+      #expect(eventually { relay.process.errorText.split(separator: "\n").count == round })
+    }
+    #expect(relay.process.errorText.contains("\(target)"))
+    #expect(relay.process.errorText.contains("nobody listens there"))
+    #expect(relay.process.isRunning)
+  }
+
+  @Test("a side that takes nothing makes the other wait, in bounded memory", arguments: Poller.Backend.all)
+  func slowSide(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
+    let client = try relay.connect()
+    let bytes = EchoPeer.bytes(64 << 20)
+    let count = try client.fill(with: bytes)
+    #expect(count < 32 << 20)
+    #expect(relay.process.isRunning)
+    try client.socket.shutdown(.writing)
+    let target = EchoPeer(try #require(try listener.accept()))
+    let isWhole = try target.receiveToEnd() == Array(bytes.prefix(count))
+    #expect(isWhole)
+  }
+
+  @Test("closes a pair on which nothing has moved for --idle-timeout", arguments: Poller.Backend.all)
+  func idleTimeout(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--idle-timeout", "0.3"])
+    let start = ContinuousClock.now
+    let client = try relay.connect()
+    #expect(try client.receiveToEnd() == [])
+    #expect(ContinuousClock.now - start >= .milliseconds(300))
+    #expect(eventually { server.openSockets == 1 })
+  }
+
+  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: Poller.Backend.all)
+  func maximumConnections(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--max-connections", "1"])
+    let first = try relay.connect()
+    try first.send("first")
+    #expect(try first.receiveText(5) == "first")
+    let second = try relay.connect()
+    try second.send("second")
+    #expect(try select(reading: [second.socket], timeout: .milliseconds(100)).isEmpty)
+    first.socket.close()
+    #expect(try second.receiveText(6) == "second")
+  }
+
+  @Test("breaks both sides off when one is reset", arguments: Poller.Backend.all)
+  func reset(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)
+    let client = try relay.connect()
+    _ = try client.fill(with: EchoPeer.bytes(16 << 20), quietFor: .milliseconds(50))
+    // Unread bytes turn a close into a reset.
+    client.socket.close()
+    #expect(eventually { server.openSockets == 1 })
+    #expect(relay.process.isRunning)
+  }
+
+  @Test("ends on a signal though a pair is idle, and at once on a second one")
+  func signals() throws {
+    let server = try MuxServer()
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)")
+    let client = try relay.connect()
+    try client.send("x")
+    #expect(try client.receiveText(1) == "x")
+    relay.process.signal(SIGINT)
+    #expect(eventually { (try? relay.connect()) == nil })
+    relay.process.signal(SIGINT)
+    #expect(try relay.process.waitForExit() == .exited(128 + SIGINT))
+  }
+}
