@@ -73,7 +73,14 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
-    let outcome = reactor.isCurrent ? await readHere() : await reactor.run { await self.readHere() }
+    let outcome: Stream.ReadOutcome
+    if !reactor.isCurrent {
+      outcome = await reactor.run { await self.readHere() }
+    } else if let now = unsafe stream.readNow() {
+      outcome = now
+    } else {
+      outcome = await readHere()
+    }
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
@@ -191,6 +198,7 @@ extension Connection {
     }
     // Gives the buffer back before a wait that may be long.
     _ = consume chunk
+    if case .taken = outcome { return }
     try await finishWrite(outcome)
   }
 
@@ -211,6 +219,7 @@ extension Connection {
       return try result.get()
     }
     let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
+    if case .taken = outcome { return }
     try await finishWrite(outcome)
   }
 
