@@ -192,7 +192,8 @@ extension Epoll {
   ///
   /// - Parameter count: How many there are, as the wait returned.
   func forEachEvent(_ count: Int, _ body: (Event) -> Void) {
-    for unsafe event in unsafe buffer.prefix(count) {
+    for index in 0..<count {
+      let event = unsafe buffer[index]
       // The union holds what `control` has put there: the number.
       unsafe body(Event(events: EpollEvents(rawValue: event.events), data: event.data.u64))
     }
