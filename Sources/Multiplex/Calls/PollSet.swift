@@ -1,4 +1,3 @@
-internal import CMultiplex
 public import SystemPackage
 
 /// Descriptors to wait for with poll: the counterpart of Python's `select.poll()`.
@@ -15,7 +14,7 @@ public struct PollSet: Sendable {
     public let events: PollEvents
   }
 
-  private var entries: ContiguousArray<pollfd> = []
+  private var entries = PollEntries()
   /// Where each descriptor's entry is.
   private var positions: [Int32: Int] = [:]
 
@@ -26,7 +25,7 @@ public struct PollSet: Sendable {
   public var count: Int { entries.count }
 
   /// Whether no descriptor is registered.
-  public var isEmpty: Bool { entries.isEmpty }
+  public var isEmpty: Bool { count == 0 }
 
   /// Watches a descriptor. One that is registered already has its events replaced.
   ///
@@ -40,12 +39,11 @@ public struct PollSet: Sendable {
     guard fd >= 0 else {
       throw MultiplexError(call: "PollSet.register", descriptor: descriptor.fileDescriptor, errno: .badFileDescriptor)
     }
-    let entry = pollfd(fd: fd, events: events.rawValue, revents: 0)
     if let position = positions[fd] {
-      entries[position] = entry
+      entries.replace(at: position, fd, for: events)
     } else {
       positions[fd] = entries.count
-      entries.append(entry)
+      entries.append(fd, for: events)
     }
   }
 
@@ -56,7 +54,7 @@ public struct PollSet: Sendable {
     _ descriptor: borrowing some Selectable & ~Copyable, for events: PollEvents
   ) throws(MultiplexError) {
     let position = try position(of: descriptor.fileDescriptor, for: "PollSet.modify")
-    entries[position] = pollfd(fd: descriptor.rawDescriptor, events: events.rawValue, revents: 0)
+    entries.replace(at: position, descriptor.rawDescriptor, for: events)
   }
 
   /// Forgets a descriptor, open or not.
@@ -65,10 +63,8 @@ public struct PollSet: Sendable {
   public mutating func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
     let position = try position(of: descriptor.fileDescriptor, for: "PollSet.unregister")
     positions[descriptor.rawDescriptor] = nil
-    let last = entries.removeLast()
-    guard position < entries.count else { return }
-    entries[position] = last
-    positions[Self.descriptor(of: last)] = position
+    guard let moved = entries.remove(at: position) else { return }
+    positions[moved] = position
   }
 
   /// Waits until a descriptor is ready, the time is up, or both.
@@ -111,35 +107,19 @@ public struct PollSet: Sendable {
 extension PollSet {
   /// One call of poll. Its answer stays in the set: see ``forEachReady(_:_:)``.
   mutating func wait(timeout: Duration?) throws(Errno) -> Int {
-    let timeout = timeout.map(Timeout.timespec)
-    var outcome = Result<Int32, Errno>.success(0)
-    unsafe entries.withUnsafeMutableBufferPointer { entries in
-      outcome = Result { () throws(Errno) in try unsafe Kernel.ppoll(entries, timeout) }
-    }
-    return Int(try outcome.get())
+    try entries.wait(timeout: timeout)
   }
 
   /// Visits the descriptors that the last wait found ready.
   ///
   /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.
   func forEachReady(_ count: Int, _ body: (Int32, PollEvents) -> Void) {
-    var left = count
-    for entry in entries {
-      guard left > 0 else { return }
-      guard entry.revents != 0 else { continue }
-      left -= 1
-      body(entry.fd, PollEvents(rawValue: entry.revents))
-    }
+    entries.forEachReady(count, body)
   }
 
-  /// Silences a registered descriptor until it is modified. Without events poll would still report hang-ups, over and
-  /// over; entries with a negative descriptor are passed over by the kernel.
+  /// Silences a registered descriptor until it is modified.
   mutating func park(_ fd: Int32) {
     guard let position = positions[fd] else { return }
-    entries[position] = pollfd(fd: ~fd, events: 0, revents: 0)
-  }
-
-  private static func descriptor(of entry: pollfd) -> Int32 {
-    entry.fd < 0 ? ~entry.fd : entry.fd
+    entries.park(at: position)
   }
 }

@@ -4,6 +4,7 @@
 ///
 /// Errors and hang-ups are reported whatever the interest is.
 public struct Interest: Hashable, Sendable {
+  /// Those of ``Readiness``.
   @usableFromInline let bits: UInt8
 
   @usableFromInline
@@ -14,9 +15,9 @@ public struct Interest: Hashable, Sendable {
   /// Bytes, connections or the end of input to read.
   @inlinable public static var read: Interest { Interest(bits: 1) }
   /// Room to write.
-  @inlinable public static var write: Interest { Interest(bits: 2) }
+  @inlinable public static var write: Interest { Interest(bits: 4) }
   /// Something exceptional, such as TCP's out-of-band data: the third set of select.
-  @inlinable public static var priority: Interest { Interest(bits: 4) }
+  @inlinable public static var priority: Interest { Interest(bits: 2) }
 
   /// What either is interested in.
   @inlinable

@@ -225,24 +225,9 @@ extension Poller {
     let driver = try open(for: "Poller.wait")
     turn += 1
     hasChanges = false
-    registry.beginTurn()
-    var timeout = deadline.remaining
-    while true {
-      do {
-        try driver.wait(timeout: timeout, registry: &registry)
-      } catch let error where registry.findings.isEmpty {
-        guard error.errno == .interrupted else { throw error }
-        timeout = deadline.remaining
-        continue
-      } catch {
-        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
-        // error that lasts comes back with the next wait.
-      }
-      if registry.wasWoken { waker.reset() }
-      let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
-      if isOver { return Events(poller: self, turn: turn, findings: registry.findings, wasWoken: registry.wasWoken) }
-      timeout = deadline.remaining
-    }
+    let (findings, wasWoken) = try driver.wait(until: deadline, registry: &registry)
+    if wasWoken { waker.reset() }
+    return Events(poller: self, turn: turn, findings: findings, wasWoken: wasWoken)
   }
 
   /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
@@ -252,6 +237,29 @@ extension Poller {
   func dueReadiness(_ finding: Registry.Finding) -> Readiness {
     guard let registration = registry[finding.key] else { return [] }
     return finding.readiness.intersection(Readiness(of: registration.interest))
+  }
+}
+
+extension ReadinessBackend {
+  /// Waits as often as it takes to find something, to be woken, or to see the time pass.
+  fileprivate func wait(
+    until deadline: Deadline, registry: inout Registry
+  ) throws(MultiplexError) -> (ContiguousArray<Registry.Finding>, wasWoken: Bool) {
+    registry.beginTurn()
+    while true {
+      let timeout = deadline.remaining
+      do {
+        try wait(timeout: timeout, registry: &registry)
+      } catch let error where registry.findings.isEmpty {
+        guard error.errno == .interrupted else { throw error }
+        continue
+      } catch {
+        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
+        // error that lasts comes back with the next wait.
+      }
+      let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
+      if isOver { return (registry.findings, registry.wasWoken) }
+    }
   }
 }
 

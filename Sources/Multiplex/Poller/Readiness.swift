@@ -1,6 +1,6 @@
 /// What a descriptor was found ready for.
 public struct Readiness: OptionSet, Hashable, Sendable {
-  /// The bits; their values belong to this package.
+  /// The bits; their values belong to this package. Most are the kernel's: see ``init(kernelBits:)``.
   public let rawValue: UInt8
 
   /// Any bits.
@@ -11,17 +11,17 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   /// There are bytes or connections to read, or the end of input.
   public static let readable = Readiness(rawValue: 1)
   /// There is room to write, or a connection has come about or failed.
-  public static let writable = Readiness(rawValue: 2)
+  public static let writable = Readiness(rawValue: 4)
   /// Something exceptional has happened: out-of-band data have arrived, for example.
-  public static let priority = Readiness(rawValue: 4)
+  public static let priority = Readiness(rawValue: 2)
   /// The peer has finished sending; what it sent before may still be there to read.
-  public static let readClosed = Readiness(rawValue: 8)
+  public static let readClosed = Readiness(rawValue: 64)
   /// Both directions are at their end, or the other end of a pipe is gone. Reported whatever the interest.
   public static let hangUp = Readiness(rawValue: 16)
   /// An error is pending; the next read or write tells which. Reported whatever the interest.
-  public static let error = Readiness(rawValue: 32)
+  public static let error = Readiness(rawValue: 8)
   /// The descriptor was closed while it was registered. Reported once, whatever the interest.
-  public static let invalid = Readiness(rawValue: 64)
+  public static let invalid = Readiness(rawValue: 32)
 
   /// Whether a read returns at once: with bytes, the end of input, or an error.
   public var isReadable: Bool { !isDisjoint(with: [.readable, .readClosed, .hangUp, .error]) }
@@ -34,11 +34,15 @@ public struct Readiness: OptionSet, Hashable, Sendable {
 
   /// What an interest lets through.
   init(of interest: Interest) {
-    var readiness = Readiness.always
-    if interest.contains(.read) { readiness.formUnion([.readable, .readClosed]) }
-    if interest.contains(.write) { readiness.insert(.writable) }
-    if interest.contains(.priority) { readiness.insert(.priority) }
-    self = readiness
+    // An interest has the bit of what it is interested in.
+    self = Readiness(rawValue: interest.bits).union(.always)
+    if interest.contains(.read) { insert(.readClosed) }
+  }
+
+  /// What poll or epoll has found. They use the same bits, and those of a byte are the same here; the end of input
+  /// (`POLLRDHUP`, `EPOLLRDHUP`) is the one that lies higher. Done for every event, hence without a branch for each bit.
+  init(kernelBits bits: UInt32) {
+    self.init(rawValue: UInt8(truncatingIfNeeded: bits & 0x3f | (bits & 0x2000) >> 7))
   }
 }
 

@@ -91,6 +91,7 @@ extension Registry {
     return report(registration, readiness)
   }
 
+  @inline(__always)
   private mutating func report(_ registration: Registration, _ readiness: Readiness) -> Verdict {
     guard registration.descriptor != waker else {
       wasWoken = true

@@ -144,13 +144,6 @@ extension EpollEvents {
 
 extension Readiness {
   init(_ events: EpollEvents) {
-    var readiness: Readiness = []
-    if events.contains(.in) { readiness.insert(.readable) }
-    if events.contains(.out) { readiness.insert(.writable) }
-    if events.contains(.priority) { readiness.insert(.priority) }
-    if events.contains(.readHangUp) { readiness.insert(.readClosed) }
-    if events.contains(.hangUp) { readiness.insert(.hangUp) }
-    if events.contains(.error) { readiness.insert(.error) }
-    self = readiness
+    self.init(kernelBits: events.rawValue)
   }
 }

@@ -94,14 +94,6 @@ extension PollEvents {
 
 extension Readiness {
   init(_ events: PollEvents) {
-    var readiness: Readiness = []
-    if events.contains(.in) { readiness.insert(.readable) }
-    if events.contains(.out) { readiness.insert(.writable) }
-    if events.contains(.priority) { readiness.insert(.priority) }
-    if events.contains(.readHangUp) { readiness.insert(.readClosed) }
-    if events.contains(.hangUp) { readiness.insert(.hangUp) }
-    if events.contains(.error) { readiness.insert(.error) }
-    if events.contains(.invalid) { readiness.insert(.invalid) }
-    self = readiness
+    self.init(kernelBits: UInt32(UInt16(bitPattern: events.rawValue)))
   }
 }

@@ -103,21 +103,30 @@ final class SelectBackend: ReadinessBackend {
   }
 
   private func report(_ suspects: [Int32], to registry: inout Registry) throws(MultiplexError) -> Found {
-    var details = PollSet()
+    var details = PollEntries()
+    details.reserve(suspects.count)
     for fd in suspects {
-      let events = registry[fd].map { PollEvents($0.interest) } ?? .in
-      try details.register(FileDescriptor(rawValue: fd), for: events)
+      details.append(fd, for: registry[fd].map { PollEvents($0.interest) } ?? .in)
     }
-    let events = try details.poll(timeout: .zero)
-    for event in events {
-      let fd = event.descriptor.rawValue
-      if fd == edges.descriptor {
-        try edges.collect(&registry)
-      } else if registry.report(fd, Readiness(event.events)) != .watchOn {
-        watched.remove(fd)
+    let count: Int
+    do {
+      count = try details.wait(timeout: .zero)
+    } catch {
+      throw MultiplexError(call: "ppoll", errno: error)
+    }
+    let edgeDescriptor = edges.descriptor
+    var silenced: [Int32] = []
+    var hasEdges = false
+    details.forEachReady(count) { fd, events in
+      if fd == edgeDescriptor {
+        hasEdges = true
+      } else if registry.report(fd, Readiness(events)) != .watchOn {
+        silenced.append(fd)
       }
     }
-    guard events.isEmpty else { return .reported }
+    for fd in silenced { watched.remove(fd) }
+    if hasEdges { try edges.collect(&registry) }
+    guard count == 0 else { return .reported }
     // Of those who do read, somebody else has taken the bytes between the two calls: select is to wait for more.
     let unwanted = suspects.filter { registry[$0]?.interest.contains(.read) == false }
     return unwanted.isEmpty ? .nothing : .unwanted(unwanted)

@@ -1,0 +1,69 @@
+internal import CMultiplex
+internal import SystemPackage
+
+/// What poll takes, an array of descriptors and what to watch them for, and what it answers in the same place.
+struct PollEntries: Sendable {
+  private var entries: ContiguousArray<pollfd> = []
+
+  var count: Int { entries.count }
+
+  /// Makes room for so many entries.
+  mutating func reserve(_ count: Int) {
+    entries.reserveCapacity(count)
+  }
+
+  mutating func append(_ fd: Int32, for events: PollEvents) {
+    entries.append(pollfd(fd: fd, events: events.rawValue, revents: 0))
+  }
+
+  mutating func replace(at position: Int, _ fd: Int32, for events: PollEvents) {
+    entries[position] = pollfd(fd: fd, events: events.rawValue, revents: 0)
+  }
+
+  /// Silences an entry until it is replaced. Without events poll would still report hang-ups, over and over; entries
+  /// with a negative descriptor are passed over by the kernel.
+  mutating func park(at position: Int) {
+    replace(at: position, ~descriptor(at: position), for: [])
+  }
+
+  /// Removes an entry. The last one takes its place.
+  ///
+  /// - Returns: The descriptor that was moved; nil if the last one was removed.
+  mutating func remove(at position: Int) -> Int32? {
+    let last = entries.removeLast()
+    guard position < entries.count else { return nil }
+    entries[position] = last
+    return descriptor(at: position)
+  }
+
+  private func descriptor(at position: Int) -> Int32 {
+    let fd = entries[position].fd
+    return fd < 0 ? ~fd : fd
+  }
+
+  /// One call of poll. Its answer stays here: see ``forEachReady(_:_:)``.
+  ///
+  /// - Parameter timeout: nil waits without limit.
+  /// - Returns: How many descriptors are ready.
+  mutating func wait(timeout: Duration?) throws(Errno) -> Int {
+    let timeout = timeout.map(Timeout.timespec)
+    var outcome = Result<Int32, Errno>.success(0)
+    unsafe entries.withUnsafeMutableBufferPointer { entries in
+      outcome = Result { () throws(Errno) in try unsafe Kernel.ppoll(entries, timeout) }
+    }
+    return Int(try outcome.get())
+  }
+
+  /// Visits the descriptors that the last wait found ready.
+  ///
+  /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.
+  func forEachReady(_ count: Int, _ body: (Int32, PollEvents) -> Void) {
+    var left = count
+    for entry in entries {
+      guard left > 0 else { return }
+      guard entry.revents != 0 else { continue }
+      left -= 1
+      body(entry.fd, PollEvents(rawValue: entry.revents))
+    }
+  }
+}
