@@ -2,23 +2,36 @@
 import PackageDescription
 
 // A package of its own, so that nobody who depends on the library has to build its benchmarks.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
 let package = Package(
   name: "multiplex-benchmarks",
   products: [
-    .executable(name: "poller-bench", targets: ["PollerBench"])
+    .executable(name: "async-echo", targets: ["AsyncEcho"]),
+    .executable(name: "poller-bench", targets: ["PollerBench"]),
   ],
   dependencies: [
-    .package(name: "swift-multiplex", path: "..")
+    .package(name: "swift-multiplex", path: ".."),
+    .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
   ],
   targets: [
     .executableTarget(
+      name: "AsyncEcho",
+      dependencies: [
+        .product(name: "Multiplex", package: "swift-multiplex"),
+        .product(name: "MultiplexAsync", package: "swift-multiplex"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
+    .executableTarget(
       name: "PollerBench",
       dependencies: [.product(name: "Multiplex", package: "swift-multiplex")],
-      swiftSettings: [
-        .enableUpcomingFeature("ExistentialAny"),
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        .enableUpcomingFeature("MemberImportVisibility"),
-      ])
+      swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

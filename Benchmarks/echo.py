@@ -31,10 +31,13 @@ def build():
     for name in ("epoll-echo", "echo-load"):
         subprocess.run(["cc", "-O2", "-Wall", "-o", BUILD / name, HERE / "peers" / f"{name}.c"], check=True)
     subprocess.run(["swift", "build", "-c", "release", "--product", "mux"], cwd=ROOT, check=True, stdout=sys.stderr)
+    swift = ["swift", "build", "-c", "release", "--package-path", HERE, "--scratch-path", BUILD / "swift"]
+    subprocess.run(swift + ["--product", "async-echo"], check=True, stdout=sys.stderr)
     mux = ROOT / ".build" / "release" / "mux"
     servers = {YARDSTICK: [BUILD / "epoll-echo", "0"]}
     for backend in ("epoll", "poll", "select"):
         servers[f"mux {backend}"] = [mux, "serve", "--listen", "127.0.0.1:0", "--backend", backend]
+        servers[f"async {backend}"] = [BUILD / "swift" / "release" / "async-echo", backend]
     return BUILD / "echo-load", servers
 
 
