@@ -48,7 +48,7 @@ import Testing
   @Test("a closed descriptor is reported as invalid, each time, and can still be unregistered")
   func closedDescriptor() throws {
     let pipe = try Multiplex.Pipe()
-    let gone = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     var set = PollSet()
     try set.register(gone, for: .in)
@@ -198,7 +198,7 @@ import Testing
     let pipe = try Multiplex.Pipe()
     var set = PollSet()
     try set.register(pipe.reader, for: .in)
-    let before = Interruptions.count
+    let before = KernelThread.interruptions
     let waiting = SecondParty { [set] in
       var set = set
       let start = ContinuousClock.now
@@ -211,7 +211,7 @@ import Testing
       return waiting.isDone
     }
     #expect(hasEnded)
-    #expect(Interruptions.count > before)
+    #expect(KernelThread.interruptions > before)
     let (isEmpty, time) = try waiting.join()
     #expect(isEmpty)
     #expect(time >= .milliseconds(300))
@@ -267,7 +267,7 @@ import Testing
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
     let pipe = try Multiplex.Pipe()
-    let reader = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     var set = PollSet()
     try set.register(reader, for: .in)
     #expect(try set.poll(timeout: .zero) == [])

@@ -126,9 +126,9 @@ import Testing
   func closedDescriptor() throws {
     let pipe = try Multiplex.Pipe()
     try pipe.writer.put("x")
-    let gone = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     // Keeps the closed number within the process's table, where the kernel itself notices.
-    let above = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let above = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     try gone.close()
     for list in [[number, above.fileDescriptor], [pipe.reader.fileDescriptor, number, above.fileDescriptor]] {
@@ -156,8 +156,8 @@ import Testing
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
     let pipe = try Multiplex.Pipe()
-    let reader = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
-    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
+    let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     #expect(reader.fileDescriptor.rawValue > 1024)
     let list = [reader.fileDescriptor, pipe.reader.fileDescriptor, writer.fileDescriptor]
 
@@ -228,7 +228,7 @@ import Testing
   func interruptions() throws {
     let pipe = try Multiplex.Pipe()
     let reader = pipe.reader.fileDescriptor
-    let before = Interruptions.count
+    let before = KernelThread.interruptions
     let waiting = SecondParty {
       let start = ContinuousClock.now
       let ready = try select(reading: [reader], timeout: .milliseconds(300))
@@ -240,7 +240,7 @@ import Testing
       return waiting.isDone
     }
     #expect(hasEnded)
-    #expect(Interruptions.count > before)
+    #expect(KernelThread.interruptions > before)
     let (isEmpty, time) = try waiting.join()
     #expect(isEmpty)
     #expect(time >= .milliseconds(300))

@@ -191,8 +191,9 @@ import Testing
       try near.fileDescriptor.fill()
       try poller.register(near, for: interest, mode: mode)
       let peer = far.fileDescriptor
+      let waiter = KernelThread()
       try withThread {
-        usleep(10_000)
+        waiter.awaitSleep()
         guard Glibc.shutdown(peer.rawValue, Int32(SHUT_RDWR)) == 0 else { throw Errno(rawValue: errno) }
       } while: {
         let end = ContinuousClock.now + patience
@@ -288,8 +289,9 @@ import Testing
     far.close()
     try peer.fileDescriptor.resetOnClose()
     let number = peer.release()
+    let waiter = KernelThread()
     try withThread {
-      usleep(10_000)
+      waiter.awaitSleep()
       try number.close()
     } while: {
       let event = try #require(try poller.wait(timeout: patience).first { _ in true })
