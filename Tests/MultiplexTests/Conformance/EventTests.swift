@@ -327,6 +327,19 @@ import Testing
     }
   }
 
+  @Test(
+    "select and poll find a closed descriptor with the next wait", arguments: [Poller.Backend.select, .poll],
+    [TriggerMode.level, .oneShot])
+  func invalidAtOnce(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    #expect(try poller.found() == [number: [.invalid]])
+  }
+
   @Test("a closed descriptor doesn't keep the others from being found", arguments: Poller.Backend.all)
   func invalidAmongOthers(backend: Poller.Backend) throws {
     for mode in TriggerMode.allCases {
