@@ -27,17 +27,21 @@ public final class ChildProcess: Sendable {
   /// - Parameters:
   ///   - program: A path, or a name that is looked up in PATH.
   ///   - environment: Added to this process's own.
-  public init(_ program: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
-    let process = try SpawnedProcess(program, arguments, environment: environment)
+  ///   - openFileLimit: How many descriptors it may have open; nil leaves the limit as it is.
+  public init(
+    _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], openFileLimit: Int? = nil
+  ) throws {
+    let words =
+      if let openFileLimit {
+        // The shell becomes the program.
+        ["/bin/sh", "-c", "ulimit -n \(openFileLimit) && exec \"$0\" \"$@\"", program] + arguments
+      } else {
+        [program] + arguments
+      }
+    let process = try SpawnedProcess(words[0], Array(words.dropFirst()), environment: environment)
     self.program = program
     processID = process.processID
     streams = try ChildStreams(of: process)
-  }
-
-  /// Starts a program that may have no more than a few descriptors open.
-  public convenience init(_ program: String, _ arguments: [String] = [], openFileLimit: Int) throws {
-    let script = "ulimit -n \(openFileLimit) && exec \"$0\" \"$@\""
-    try self.init("/bin/sh", ["-c", script, program] + arguments)
   }
 
   deinit {

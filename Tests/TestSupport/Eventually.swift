@@ -1,3 +1,5 @@
+import Multiplex
+
 /// Waits for a condition, looking again every few milliseconds; false if it hasn't come about in time.
 ///
 /// Tests wait for what they expect, never for a time in which it should have happened. The limit is generous, as a busy
@@ -8,7 +10,8 @@ public func eventually(
   let deadline = ContinuousClock.now + limit
   while try !condition() {
     guard ContinuousClock.now < deadline else { return false }
-    pause(.milliseconds(2))
+    // A select of nothing lets the thread rest.
+    _ = try? select(timeout: .milliseconds(2))
   }
   return true
 }

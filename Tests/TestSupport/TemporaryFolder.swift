@@ -1,19 +1,24 @@
 import Foundation
 
-/// A folder of a test's own, which goes with everything in it. Its path is short, for Unix sockets.
+/// A folder of a test's own, removed with everything in it when the last reference is gone.
 public final class TemporaryFolder: Sendable {
-  private let root: String
+  /// Where the folder is.
+  public let path: String
 
   /// Makes the folder.
-  public init() {
-    root = "/tmp/multiplex-\(UUID().uuidString.prefix(13))"
-    try? FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+  public init() throws {
+    // Short, as the path of a Unix socket has little more than a hundred bytes.
+    path = "/tmp/multiplex-\(UUID().uuidString.prefix(13))"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
   }
 
   deinit {
-    try? FileManager.default.removeItem(atPath: root)
+    try? FileManager.default.removeItem(atPath: path)
   }
 
   /// The path of something in the folder.
-  public func path(_ name: String) -> String { "\(root)/\(name)" }
+  public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Whether there is something of this name in the folder; what a link leads to doesn't matter.
+  public func exists(_ name: String) -> Bool { (try? FileManager.default.attributesOfItem(atPath: file(name))) != nil }
 }

@@ -10,7 +10,8 @@ public import SystemPackage
 /// A stream socket, TCP or Unix: non-blocking, close-on-exec, and free of SIGPIPE.
 ///
 /// It is an object, as in Python, so that the same socket can stand in several lists at once. It is closed by
-/// ``close()``, or when the last reference to it is gone. A socket is used by one thread at a time.
+/// ``close()``, or when the last reference to it is gone, which may be right after its last use: ``fileDescriptor`` keeps
+/// nothing alive. A socket is used by one thread at a time.
 public final class Socket: Selectable {
   private var owned: OwnedDescriptor?
   /// Stored apart, as it is needed at every turn.

@@ -12,6 +12,10 @@ public import SystemPackage
 /// - Unregister a descriptor before it is closed. One that was closed all the same is reported as
 ///   ``Readiness/invalid``, once, and can still be unregistered. The kernel forgets it in silence with epoll, and in
 ///   edge mode; there it is found by a wait that runs into its timeout, within a second or so.
+/// - A descriptor that is lent has to stay open, and its owner alive: Swift may release an object after its last use, and
+///   a ``Socket`` that is released closes its descriptor, also in the middle of the function whose local variable held it.
+///   Keep sockets in something that lives as long as the registration, hand the descriptor over
+///   (`register(owning:for:mode:token:)`), or use a ``Multiplexer`` with the socket as the attachment.
 /// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads.
 /// - After a `fork` the child must not use its parent's poller: with epoll, both would change one set.
 public final class Poller {

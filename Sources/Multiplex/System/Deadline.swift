@@ -5,7 +5,7 @@ struct Deadline {
   /// Waits without limit.
   static let never = Deadline(instant: nil)
 
-  /// No shorter than for ever, and can be added to the present, and given to the kernel, without overflow.
+  /// As good as for ever, yet it can be added to the present, and given to the kernel, without overflow.
   private static let century = Duration.seconds(100 * 365 * 86_400)
 
   private init(instant: ContinuousClock.Instant?) {

@@ -1,7 +1,8 @@
 package import CMultiplex
 package import SystemPackage
 
-/// The seam between this package and the kernel: every system call of the product is made here, one function each.
+/// The seam between this package and the kernel: every system call of the library is made here, one function each, but for
+/// those that the C library makes to resolve a name, and the reading of ``SystemSetting``.
 ///
 /// Nothing is retried, translated or remembered here; a call returns what the kernel returned, or throws its `errno`.
 /// Debug builds let a `FaultPlan` answer in the kernel's place.

@@ -126,9 +126,9 @@ import Testing
   func closedDescriptor() throws {
     let pipe = try Multiplex.Pipe()
     try pipe.writer.put("x")
-    let gone = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     // Keeps the closed number within the process's table, where the kernel itself notices.
-    let above = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
+    let above = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     try gone.close()
     for list in [[number, above.fileDescriptor], [pipe.reader.fileDescriptor, number, above.fileDescriptor]] {
@@ -156,8 +156,8 @@ import Testing
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
     let pipe = try Multiplex.Pipe()
-    let reader = try OwnedDescriptor(highDuplicateOf: pipe.reader.fileDescriptor)
-    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
+    let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     #expect(reader.fileDescriptor.rawValue > 1024)
     let list = [reader.fileDescriptor, pipe.reader.fileDescriptor, writer.fileDescriptor]
 
@@ -228,22 +228,8 @@ import Testing
   func interruptions() throws {
     let pipe = try Multiplex.Pipe()
     let reader = pipe.reader.fileDescriptor
-    let before = Interruptions.count
-    let waiting = SecondParty {
-      let start = ContinuousClock.now
-      let ready = try select(reading: [reader], timeout: .milliseconds(300))
-      return (ready.isEmpty, ContinuousClock.now - start)
-    }
-    // A wait that began anew each time would never end.
-    let hasEnded = eventually(within: .seconds(20)) {
-      waiting.interrupt()
-      return waiting.isDone
-    }
-    #expect(hasEnded)
-    #expect(Interruptions.count > before)
-    let (isEmpty, time) = try waiting.join()
-    #expect(isEmpty)
-    #expect(time >= .milliseconds(300))
+    try expectToOutlastInterruptions { try select(reading: [reader], timeout: $0).isEmpty }
+    try pipe.writer.close()
   }
 
   @Test(

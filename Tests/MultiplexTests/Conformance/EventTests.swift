@@ -191,8 +191,9 @@ import Testing
       try near.fileDescriptor.fill()
       try poller.register(near, for: interest, mode: mode)
       let peer = far.fileDescriptor
+      let waiter = KernelThread()
       try withThread {
-        usleep(10_000)
+        waiter.awaitSleep()
         guard Glibc.shutdown(peer.rawValue, Int32(SHUT_RDWR)) == 0 else { throw Errno(rawValue: errno) }
       } while: {
         let end = ContinuousClock.now + patience
@@ -288,8 +289,9 @@ import Testing
     far.close()
     try peer.fileDescriptor.resetOnClose()
     let number = peer.release()
+    let waiter = KernelThread()
     try withThread {
-      usleep(10_000)
+      waiter.awaitSleep()
       try number.close()
     } while: {
       let event = try #require(try poller.wait(timeout: patience).first { _ in true })
@@ -323,6 +325,19 @@ import Testing
       try poller.unregister(number)
       #expect(poller.count == 0)
     }
+  }
+
+  @Test(
+    "select and poll find a closed descriptor with the next wait", arguments: [Poller.Backend.select, .poll],
+    [TriggerMode.level, .oneShot])
+  func invalidAtOnce(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try owned.close()
+    #expect(try poller.found() == [number: [.invalid]])
   }
 
   @Test("a closed descriptor doesn't keep the others from being found", arguments: Poller.Backend.all)

@@ -4,12 +4,6 @@ import SystemPackage
 import TestSupport
 import Testing
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// How long a wait lasts, and what ends it.
 @Suite struct WaitingTests {
   @Test(
@@ -84,8 +78,9 @@ import Testing
     let writer = far.fileDescriptor
     try poller.register(near, for: .read, mode: mode)
     let hasWritten = Atomic(false)
+    let waiter = KernelThread()
     try withThread {
-      letOthersBlock()
+      waiter.awaitSleep()
       hasWritten.store(true, ordering: .releasing)
       try writer.put()
     } while: {
@@ -161,8 +156,9 @@ import Testing
     try far.fileDescriptor.put()
     try poller.register(near, for: .priority, mode: mode)
     try poller.register(other, for: .priority, mode: mode)
+    let waiter = KernelThread()
     try withThread {
-      letOthersBlock()
+      waiter.awaitSleep()
       try late.put()
     } while: {
       let start = threadCPUTime()
@@ -212,23 +208,22 @@ import Testing
     let (near, far) = try Socket.pair()
     defer { far.close() }
     try poller.register(near, for: .priority)
-    let waiter = SignalTarget()
+    let waiter = KernelThread()
     let isOver = Atomic(false)
     try withThread {
       // Were the time counted anew after each signal, the wait would last as long as they come: for 10 s.
-      let end = ContinuousClock.now + .seconds(10)
-      while !isOver.load(ordering: .acquiring), ContinuousClock.now < end {
+      _ = eventually(within: .seconds(10)) {
         waiter.interrupt()
-        usleep(20_000)
+        return isOver.load(ordering: .acquiring)
       }
     } while: {
       defer { isOver.store(true, ordering: .releasing) }
-      let before = waiter.received
+      let before = KernelThread.interruptions
       let (found, time) = try timed { try poller.found(within: .milliseconds(300)) }
       #expect(found == [:])
       #expect(time >= .milliseconds(300))
       #expect(time < .seconds(9))
-      #expect(waiter.received > before)
+      #expect(KernelThread.interruptions > before)
     }
   }
 
@@ -238,11 +233,11 @@ import Testing
     let (near, far) = try Socket.pair()
     let writer = far.fileDescriptor
     try poller.register(near, for: .read, mode: .edge)
-    let waiter = SignalTarget()
+    let waiter = KernelThread()
     try withThread {
       for _ in 0..<10 {
+        waiter.awaitSleep()
         waiter.interrupt()
-        usleep(2000)
       }
       try writer.put()
     } while: {
@@ -250,9 +245,4 @@ import Testing
       #expect(found == [near.fileDescriptor: [.readable]])
     }
   }
-}
-
-/// Gives the other thread time to block in its wait. No test depends on whether it has.
-private func letOthersBlock() {
-  usleep(50_000)
 }

@@ -37,7 +37,7 @@ import Testing
   @Test("closing it closes it, and the end of its scope doesn't close the number again")
   func closedOnce() throws {
     let pipe = try Multiplex.Pipe()
-    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     try pipe.writer.close()
     let sentinel = try Multiplex.Pipe()
     let number = writer.fileDescriptor.rawValue
@@ -223,7 +223,7 @@ import Testing
   @Test("closing tells of a descriptor that somebody else has closed")
   func closedElsewhere() throws {
     let pipe = try Multiplex.Pipe()
-    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     try pipe.writer.close()
     let number = writer.fileDescriptor
     try number.close()

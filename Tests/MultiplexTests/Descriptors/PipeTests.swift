@@ -61,7 +61,7 @@ import Testing
   @Test("a program that is started inherits neither end")
   func notInherited() throws {
     let pipe = try Multiplex.Pipe()
-    let writer = try OwnedDescriptor(highDuplicateOf: pipe.writer.fileDescriptor)
+    let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     let child = Process()
     child.executableURL = URL(fileURLWithPath: "/bin/sh")
     child.arguments = ["-c", "test ! -e /proc/self/fd/\(writer.fileDescriptor.rawValue)"]

@@ -21,13 +21,17 @@ import Testing
       switch self {
       case .ipv4: .ipv4(.loopback, port: 0)
       case .ipv6: .ipv6(.loopback, port: 0)
-      case .unix: .unix(path: folder.path("socket"))
-      case .abstractUnix: .unix(path: "\0" + folder.path("abstract"))
+      case .unix: .unix(path: folder.file("socket"))
+      case .abstractUnix: .unix(path: "\0" + folder.file("abstract"))
       }
     }
   }
 
-  private let folder = TemporaryFolder()
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
 
   // MARK: Connections
 
@@ -127,10 +131,10 @@ import Testing
 
   @Test("a Unix socket that isn't there is an error that says so")
   func noSuchSocket() throws {
-    let address = SocketAddress.unix(path: folder.path("nobody"))
+    let address = SocketAddress.unix(path: folder.file("nobody"))
     let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: address) }
     #expect(error?.errno == .noSuchFileOrDirectory)
-    #expect(error?.subject == folder.path("nobody"))
+    #expect(error?.subject == folder.file("nobody"))
     #expect(error?.advice != nil)
   }
 
@@ -189,8 +193,8 @@ import Testing
 
   @Test("a Unix path of 107 bytes is the longest, and one of 108 is refused, not cut")
   func longPath() throws {
-    let room = SocketAddress.maximumPathLength - folder.path("").utf8.count
-    let longest = folder.path(String(repeating: "x", count: room))
+    let room = SocketAddress.maximumPathLength - folder.file("").utf8.count
+    let longest = folder.file(String(repeating: "x", count: room))
     #expect(try Socket.listening(on: .unix(path: longest)).localAddress() == .unix(path: longest))
     #expect(FileManager.default.fileExists(atPath: longest))
     for operation in [{ try Socket.listening(on: $0) }, { try Socket.connected(to: $0) }] {
@@ -203,10 +207,10 @@ import Testing
 
   @Test("a Unix path with a zero byte is refused, not cut")
   func zeroByte() throws {
-    let address = SocketAddress.unix(path: folder.path("one\0two"))
+    let address = SocketAddress.unix(path: folder.file("one\0two"))
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: address) }
     #expect(error?.reason == .invalidArgument)
-    #expect(!FileManager.default.fileExists(atPath: folder.path("one")))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("one")))
   }
 
   // MARK: Bytes

@@ -5,13 +5,17 @@ import TestSupport
 import Testing
 
 @Suite("UnixSocketFile") struct UnixSocketFileTests {
-  private let folder = TemporaryFolder()
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
 
   @Test("the file of a socket that nobody listens on any more is replaced")
   func deadSocket() throws {
-    let path = folder.path("dead")
+    let path = folder.file("dead")
     try Socket.listening(on: .unix(path: path)).close()
-    #expect(exists(path))
+    #expect(folder.exists("dead"))
     #expect(throws: MultiplexError.self) { try Socket.connected(to: .unix(path: path)) }
 
     let listener = try Socket.listening(on: .unix(path: path))
@@ -22,7 +26,7 @@ import Testing
 
   @Test("a socket that somebody listens on is not replaced, and goes on working")
   func liveSocket() throws {
-    let address = SocketAddress.unix(path: folder.path("live"))
+    let address = SocketAddress.unix(path: folder.file("live"))
     let listener = try Socket.listening(on: address)
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: address) }
     #expect(error?.call == "bind")
@@ -36,19 +40,19 @@ import Testing
 
   @Test("a socket whose queue is full counts as alive")
   func fullQueue() throws {
-    let path = folder.path("full")
+    let path = folder.file("full")
     let listener = try Socket.listening(on: .unix(path: path), backlog: 0)
     let waiting = try Socket.connected(to: .unix(path: path))
     #expect(throws: MultiplexError.self) { try Socket.connected(to: .unix(path: path)) }
     try UnixSocketFile.removeIfDead(path)
-    #expect(exists(path))
+    #expect(folder.exists("full"))
     #expect(try listener.accept() != nil)
     waiting.close()
   }
 
   @Test("a regular file is never removed, and can't be listened on")
   func regularFile() throws {
-    let path = folder.path("file")
+    let path = folder.file("file")
     try Data("precious".utf8).write(to: URL(fileURLWithPath: path))
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
     #expect(error?.errno == .addressInUse)
@@ -59,35 +63,33 @@ import Testing
 
   @Test("a directory, a pipe and a link to a dead socket are never removed")
   func otherFiles() throws {
-    let directory = folder.path("directory")
+    let directory = folder.file("directory")
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-    let pipe = folder.path("pipe")
+    let pipe = folder.file("pipe")
     try #require(unsafe mkfifo(pipe, 0o600) == 0)
-    let socket = folder.path("socket")
+    let socket = folder.file("socket")
     try Socket.listening(on: .unix(path: socket)).close()
-    let link = folder.path("link")
+    let link = folder.file("link")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: socket)
-    for path in [directory, pipe, link] {
-      try UnixSocketFile.removeIfDead(path)
-      #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
-      #expect((try? FileManager.default.attributesOfItem(atPath: path)) != nil)
+    for name in ["directory", "pipe", "link"] {
+      try UnixSocketFile.removeIfDead(folder.file(name))
+      #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: folder.file(name))) }
+      #expect(folder.exists(name))
     }
-    #expect(exists(socket))
+    #expect(folder.exists("socket"))
   }
 
   @Test("a path where there is nothing is left alone")
   func nothing() throws {
-    try UnixSocketFile.removeIfDead(folder.path("nothing"))
-    try UnixSocketFile.removeIfDead(folder.path("no/such/folder"))
+    try UnixSocketFile.removeIfDead(folder.file("nothing"))
+    try UnixSocketFile.removeIfDead(folder.file("no/such/folder"))
   }
 
   @Test("a path with a zero byte doesn't stand for the file that it begins with")
   func zeroByte() throws {
-    let path = folder.path("dead")
+    let path = folder.file("dead")
     try Socket.listening(on: .unix(path: path)).close()
     try UnixSocketFile.removeIfDead(path + "\0more")
-    #expect(exists(path))
+    #expect(folder.exists("dead"))
   }
-
-  private func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 }

@@ -4,11 +4,15 @@ import TestSupport
 import Testing
 
 @Suite("UnixSocketFile, contended") struct UnixSocketRaceTests {
-  private let folder = TemporaryFolder()
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
 
   @Test("of several that replace a dead socket at the same time, one listens", arguments: 0..<50)
   func simultaneous(round: Int) throws {
-    let address = SocketAddress.unix(path: folder.path("socket"))
+    let address = SocketAddress.unix(path: folder.file("socket"))
     try Socket.listening(on: address).close()
     let start = Start()
     let parties = (0..<4).map { _ in
@@ -36,11 +40,11 @@ import Testing
 
   @Test("a folder that somebody keeps locked is no obstacle")
   func lockedFolder() throws {
-    let lock = unsafe open(folder.path("."), O_RDONLY | O_CLOEXEC)
+    let lock = unsafe open(folder.file("."), O_RDONLY | O_CLOEXEC)
     defer { close(lock) }
     try #require(flock(lock, LOCK_EX) == 0)
-    let listener = try Socket.listening(on: .unix(path: folder.path("socket")))
-    let client = try Socket.connected(to: .unix(path: folder.path("socket")))
+    let listener = try Socket.listening(on: .unix(path: folder.file("socket")))
+    let client = try Socket.connected(to: .unix(path: folder.file("socket")))
     #expect(try listener.accept() != nil)
     client.close()
   }

@@ -151,13 +151,14 @@ struct EchoClientTests {
 
   @Test("says that nothing listens, and where")
   func refused() throws {
-    let address = try Socket.unusedAddress()
-    let client = try start(address)
-    #expect(try client.waitForExit() == .exited(69))
-    #expect(client.errorText.hasPrefix("echo-client: connect \(address)"))
-    #expect(client.errorText.contains("Connection refused"))
-    #expect(client.errorText.split(separator: "\n").count == 1)
-    #expect(client.output.isEmpty)
+    try withUnusedAddress { address in
+      let client = try start(address)
+      #expect(try client.waitForExit() == .exited(69))
+      #expect(client.errorText.hasPrefix("echo-client: connect \(address)"))
+      #expect(client.errorText.contains("Connection refused"))
+      #expect(client.errorText.split(separator: "\n").count == 1)
+      #expect(client.output.isEmpty)
+    }
   }
 
   @Test("refuses arguments that make no sense", arguments: [["nonsense"], ["127.0.0.1:x:1"], ["a:1", "b:2"]])
@@ -179,13 +180,5 @@ struct EchoClientTests {
     _ = try select(reading: [listener], timeout: ChildProcess.limit)
     let connection = try listener.accept()
     return (client, EchoPeer(try #require(connection)))
-  }
-}
-
-extension Socket {
-  /// An address where nobody listens.
-  fileprivate static func unusedAddress() throws -> SocketAddress {
-    // The port isn't given to anybody else while its number is still this fresh.
-    try Socket.listening(on: .ipv4(.loopback, port: 0)).localAddress()
   }
 }

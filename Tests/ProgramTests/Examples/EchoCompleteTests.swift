@@ -10,7 +10,7 @@ struct EchoCompleteTests {
     let peer = try server.connect()
     try peer.send("before")
     #expect(try peer.receiveText(6) == "before")
-    try peer.sendOutOfBand("!")
+    try peer.socket.fileDescriptor.putUrgent()
     try peer.send("after")
     #expect(try peer.receiveText(6) == "!after")
     _ = try server.process.line(containing: "out-of-band data from <socket 4")
@@ -25,7 +25,7 @@ struct EchoCompleteTests {
     let stuck = try server.connect()
     try sendUntilPaused(stuck, server)
     // There is room for it in the server's kernel, where it stays unread.
-    try stuck.sendOutOfBand("!")
+    try stuck.socket.fileDescriptor.putUrgent()
     #expect(try server.time(ofTurns: 6) > .seconds(1))
     #expect(server.process.isRunning)
   }
@@ -34,7 +34,7 @@ struct EchoCompleteTests {
   func breaksAfterOutOfBand() throws {
     let server = try EchoServer(.complete)
     let peer = try server.connect()
-    try peer.sendOutOfBand("!")
+    try peer.socket.fileDescriptor.putUrgent()
     #expect(try peer.hasSomethingToRead())
     peer.socket.close()
     #expect(try server.hasOnlyItsListener())
@@ -56,16 +56,5 @@ struct EchoCompleteTests {
       if turns == 5 { return }
     }
     Issue.record("the server reads on, whatever it owes")
-  }
-}
-
-extension EchoPeer {
-  /// Sends with `MSG_OOB`: the last byte is urgent.
-  fileprivate func sendOutOfBand(_ text: String) throws {
-    let outOfBand: Int32 = 1
-    let count = try unsafe Array(text.utf8).withUnsafeBytes { bytes in
-      try unsafe Kernel.send(socket.rawDescriptor, bytes, flags: outOfBand)
-    }
-    #expect(count == text.utf8.count)
   }
 }

@@ -9,13 +9,8 @@ struct EchoServer {
   let address: SocketAddress
 
   init(_ program: EchoProgram, openFileLimit: Int? = nil) throws {
-    let path = try Executable.built(program.rawValue)
-    process =
-      if let openFileLimit {
-        try ChildProcess(path, ["127.0.0.1:0"], openFileLimit: openFileLimit)
-      } else {
-        try ChildProcess(path, ["127.0.0.1:0"])
-      }
+    process = try ChildProcess(
+      try Executable.built(program.rawValue), ["127.0.0.1:0"], openFileLimit: openFileLimit)
     let words = try process.nextLine().split(separator: " ")
     try #require(words.dropLast() == ["listening", "on"])
     let last = try #require(words.last)

@@ -107,10 +107,9 @@ struct BadInputTests {
 
   @Test("connecting where nobody listens, and by a name that nobody has")
   func connectFailures() throws {
-    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let address = try listener.localAddress()
-    listener.close()
-    try expectFailure(["connect", "\(address)"], status: 69, naming: "\(address)", "is the server running?")
+    try withUnusedAddress { address in
+      try expectFailure(["connect", "\(address)"], status: 69, naming: "\(address)", "is the server running?")
+    }
     try expectFailure(["connect", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket")
     try expectFailure(["connect", "--unix", "/x", "127.0.0.1:1"], status: 64, naming: "not both")
     try expectFailure(["connect", "name.invalid:80"], status: 68, naming: "name.invalid:80")

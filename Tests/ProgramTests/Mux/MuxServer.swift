@@ -12,13 +12,7 @@ struct MuxServer {
   init(_ backend: Poller.Backend = .automatic, _ arguments: [String] = [], openFileLimit: Int? = nil) throws {
     let addresses = arguments.contains("--unix") || arguments.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]
     let all = ["serve", "--backend", backend.name] + addresses + arguments
-    let path = try Executable.built("mux")
-    process =
-      if let openFileLimit {
-        try ChildProcess(path, all, openFileLimit: openFileLimit)
-      } else {
-        try ChildProcess(path, all)
-      }
+    process = try ChildProcess(try Executable.built("mux"), all, openFileLimit: openFileLimit)
     let process = process
     let count = (addresses + arguments).count { $0 == "--listen" || $0 == "--unix" }
     greetings = try (0..<count).map { _ in try process.nextLine() }

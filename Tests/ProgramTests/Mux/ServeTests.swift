@@ -29,6 +29,19 @@ struct ServeTests {
     }
   }
 
+  @Test("listens at those of a name's addresses that this machine has", .enabled(if: OwnHosts.isPossible))
+  func missingAddress() throws {
+    let mux = try Executable.built("mux")
+    let server = try OwnHosts.run("0.0.0.0 half\n2001:db8::1 half\n", mux, "serve", "--listen", "half:0")
+    #expect(try server.nextLine().hasPrefix("listening on 0.0.0.0:"))
+    server.signal(SIGTERM)
+    #expect(try server.waitForExit() == .exited(0))
+
+    let other = try OwnHosts.run("2001:db8::1 none\n", mux, "serve", "--listen", "none:0")
+    #expect(try other.waitForExit() == .exited(69))
+    #expect(other.errorText.contains("network interface"))
+  }
+
   @Test("answers nc", .enabled(if: Executable.installed("nc") != nil), arguments: Poller.Backend.all)
   func netcat(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
@@ -137,7 +150,6 @@ struct ServeTests {
     #expect(server.process.errorText.contains("ulimit -n"))
     let ticks = try server.processorTicks
     // What must not happen in this time is being busy: three quarters of it would be.
-    _ = try peers[0].fill(with: [], quietFor: .zero)
     let start = ContinuousClock.now
     _ = eventually(within: .milliseconds(500)) { false }
     let elapsed = ContinuousClock.now - start

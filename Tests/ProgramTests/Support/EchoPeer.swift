@@ -82,11 +82,8 @@ struct EchoPeer {
 extension EchoPeer {
   /// Bytes without a pattern that buffers could hide errors in: random ones, repeated at a prime distance.
   static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var state = seed
-    let block = (0..<65_521).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return UInt8(truncatingIfNeeded: state >> 56)
-    }
+    var random = SeededGenerator(seed: seed)
+    let block = (0..<65_521).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + block.count)
     while bytes.count < count { bytes += block }

@@ -1,5 +1,5 @@
 import Multiplex
-import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("Out-of-band data left inline")
@@ -12,10 +12,7 @@ struct OutOfBandInlineTests {
     let server = try #require(try listener.accept())
 
     try client.sendAll(Array("ab".utf8))
-    let outOfBand: Int32 = 1  // MSG_OOB
-    _ = try unsafe Array("!".utf8).withUnsafeBytes {
-      try unsafe Kernel.send(client.rawDescriptor, $0, flags: outOfBand)
-    }
+    try client.fileDescriptor.putUrgent()
     try client.sendAll(Array("cd".utf8))
 
     #expect(try !select(exceptional: [server], timeout: .seconds(30)).isEmpty)

@@ -1,5 +1,6 @@
 import Multiplex
 import SystemPackage
+import TestSupport
 import Testing
 
 @Suite("Connecting to a host by its name")
@@ -16,10 +17,11 @@ struct ConnectingByNameTests {
 
   @Test("reports the refusal when none of them answers")
   func noAnswer() throws {
-    let address = try Socket.listening(on: .ipv4(.loopback, port: 0)).localAddress()
-    let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: HostPort("\(address)")) }
-    #expect(error?.errno == .connectionRefused)
-    #expect(error?.subject == "\(address)")
+    try withUnusedAddress { address in
+      let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: HostPort("\(address)")) }
+      #expect(error?.errno == .connectionRefused)
+      #expect(error?.subject == "\(address)")
+    }
   }
 
   @Test("reports a name that has no address as such")
