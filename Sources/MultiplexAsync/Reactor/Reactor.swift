@@ -40,8 +40,10 @@ public final class Reactor: TaskExecutor {
   }
 
   /// Runs a piece of the calling task on this reactor, with all child tasks that it starts.
+  ///
+  /// The body is concurrent, as one that stays where its caller is would begin there, whatever the task prefers.
   public func run<Result: Sendable>(
-    _ body: @Sendable () async throws -> Result
+    _ body: @concurrent @Sendable () async throws -> Result
   ) async rethrows -> Result {
     try await withTaskExecutorPreference(self, operation: body)
   }

@@ -166,9 +166,9 @@ extension Connection {
     }
   }
 
-  /// Runs on the reactor, where the caller may be already.
-  private func here<Result: Sendable>(_ body: @Sendable () async -> Result) async -> Result {
-    reactor.isCurrent ? await body() : await reactor.run(body)
+  /// Runs on the reactor, to the end: a task that happens to be there but doesn't prefer it goes on elsewhere after a wait.
+  private func here<Result: Sendable>(_ body: @concurrent @Sendable () async -> Result) async -> Result {
+    await reactor.run(body)
   }
 }
 
@@ -219,7 +219,7 @@ extension Connection {
   private func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
     switch outcome {
     case .taken: return
-    case .busy: await Task.yield()
+    case .busy: await reactor.nextTurn()
     case .refused(let reason): throw failure(reason, during: .write)
     case .full:
       let reason = await awaitOutput { stream, id, waiter in
