@@ -140,7 +140,9 @@ struct CancellationPropertyTests {
     for task in tasks { _ = await task.result }
   }
 
-  @Test("connections whose servers and clients are cancelled at random leave no socket", arguments: Poller.Backend.all, 1...6)
+  @Test(
+    "connections whose servers and clients are cancelled at random leave no socket", arguments: Poller.Backend.all,
+    1...6)
   func noSocketLeft(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)

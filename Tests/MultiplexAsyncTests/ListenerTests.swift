@@ -241,7 +241,9 @@ struct ListenerTests {
     #expect(try await listener.accept() == nil)
   }
 
-  @Test("several tasks may accept at once: each gets its own, and one's cancellation is no other's", arguments: Poller.Backend.all)
+  @Test(
+    "several tasks may accept at once: each gets its own, and one's cancellation is no other's",
+    arguments: Poller.Backend.all)
   func acceptConcurrently(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

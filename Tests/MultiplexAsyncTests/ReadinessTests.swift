@@ -95,7 +95,8 @@ struct ReadinessTests {
     #expect(try await waiting.value.isReadable)
   }
 
-  @Test("a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: Poller.Backend.all)
+  @Test(
+    "a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: Poller.Backend.all)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try Pipe()
@@ -135,7 +136,8 @@ struct ReadinessTests {
     }
   }
 
-  @Test("a wait ends when its descriptor is found closed, and the number is as good as new", arguments: Poller.Backend.all)
+  @Test(
+    "a wait ends when its descriptor is found closed, and the number is as good as new", arguments: Poller.Backend.all)
   func closedWhileWaiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try Pipe()
