@@ -23,7 +23,7 @@ struct ConnectionClosingTests {
   func closeWriteQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    let bytes = numbered(200_000)
+    let bytes = numbered(60_000)
     try await connection.write(bytes)
     let closing = Task { try await connection.closeWrite() }
     #expect(try await peer.takeAll() == bytes)
@@ -34,7 +34,7 @@ struct ConnectionClosingTests {
   func closeQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    let bytes = numbered(200_000)
+    let bytes = numbered(60_000)
     try await connection.write(bytes)
     let closing = Task { await connection.close() }
     #expect(try await peer.takeAll() == bytes)

@@ -8,17 +8,13 @@ struct RawPeer {
   let connection: Connection
   let socket: Socket
 
-  /// Connects over loopback.
+  /// Connects over loopback, or by a pair of Unix sockets.
   ///
-  /// - Parameter bufferSize: Of each kernel buffer, in bytes; nil lets the kernel choose.
+  /// - Parameter bufferSize: Of a Unix socket's send buffer, in bytes. A TCP socket with buffers below the size of its
+  ///   segments waits a while for each of them.
   init(on reactor: Reactor, bufferSize: Int32? = nil) async throws {
-    let (near, far) = try connectedPair()
-    if let bufferSize {
-      for socket in [near, far] {
-        try socket.set(.sendBuffer, to: bufferSize)
-        try socket.set(.receiveBuffer, to: bufferSize)
-      }
-    }
+    let (near, far) = try bufferSize == nil ? connectedPair() : Socket.pair()
+    if let bufferSize { try near.set(.sendBuffer, to: bufferSize) }
     connection = try await Connection.adopting(near, on: reactor)
     socket = far
   }
