@@ -2,7 +2,7 @@ internal import Multiplex
 
 /// The connections that come to a listening socket, as a driver accepts them. Belongs to the thread of its event loop.
 protocol Acceptor: AnyObject {
-  /// Takes the next connection, without waiting; nil if there is none.
+  /// Takes the next connection, without waiting; nil if there is none, or others are to have their turn first.
   func acceptNow() throws(MultiplexError) -> Socket?
 
   /// Calls back once when there may be a connection. At most one such wait at a time.

@@ -21,7 +21,8 @@ final class DescriptorWaits: ReadinessHandler {
     do {
       try arm()
     } catch {
-      remove(wait)
+      waits.removeAll { $0 === wait }
+      giveUp()
       throw error
     }
     return wait
@@ -30,19 +31,29 @@ final class DescriptorWaits: ReadinessHandler {
   func handle(_ readiness: Readiness) {
     let (due, rest) = waits.partitioned { readiness.concerns($0.interest) }
     waits = rest
-    do {
-      try arm()
-    } catch {
-      // The descriptor was closed meanwhile: the next call tells.
-      due.forEach { $0.finish(readiness) }
-      return rest.forEach { $0.finish(.invalid) }
-    }
+    armOrGiveUp()
     due.forEach { $0.finish(readiness) }
   }
 
   private func remove(_ wait: ReadinessWait) {
     waits.removeAll { $0 === wait }
-    try? arm()
+    armOrGiveUp()
+  }
+
+  private func armOrGiveUp() {
+    do {
+      try arm()
+    } catch {
+      giveUp()
+    }
+  }
+
+  /// The descriptor was closed while it was waited for. Nobody is left waiting, and its number is free for another.
+  private func giveUp() {
+    let rest = waits
+    waits = []
+    driver.forget(descriptor)
+    rest.forEach { $0.finish(.invalid) }
   }
 
   private func arm() throws(MultiplexError) {

@@ -21,7 +21,7 @@ public func withDeadline<Result: Sendable>(
     group.cancelAll()
     do {
       if let result = try await group.next() ?? nil { return result }
-    } catch  where isCancelled {
+    } catch let error where isCancelled {
       throw error
     } catch {
       throw DeadlineExceeded()

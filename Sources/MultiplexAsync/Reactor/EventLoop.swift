@@ -94,6 +94,8 @@ extension EventLoop {
     while !isStopped || !queue.isEmpty {
       runJobs()
       fireTimers()
+      // What was waiting when the end came is done. Nothing would end another wait.
+      if isStopped, queue.isEmpty { return }
       if waitForIO() { isStopped = takeInbox() || isStopped }
     }
   }

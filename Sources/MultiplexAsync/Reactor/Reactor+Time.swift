@@ -26,6 +26,16 @@ extension Reactor {
   }
 }
 
+extension Reactor {
+  /// Suspends the calling task, which runs on the reactor, until I/O has had its turn: `Task.yield()` lets a few hundred
+  /// jobs run before that, be they all of one task.
+  func nextTurn() async {
+    await Waiter<Void>.suspend { waiter in
+      _ = loop.schedule(at: .now) { waiter.resume(returning: ()) }
+    }
+  }
+}
+
 /// One sleep of a task. Belongs to the thread of its event loop.
 private final class Sleep: @unchecked Sendable {
   private var timer: Timer?

@@ -41,17 +41,26 @@ public final class Reactor: TaskExecutor {
 
   /// Runs something on this reactor, with all child tasks that it starts, and waits for it.
   ///
-  /// Called on the reactor, it is a call like any other; called elsewhere, it is a child task.
+  /// Called by a task that the reactor runs, it is a call like any other; called by another, it is a child task.
   public func run<Result: Sendable>(
     _ body: @escaping @Sendable () async throws -> Result
   ) async rethrows -> Result {
-    if isCurrent { return try await body() }
+    if isPreferred { return try await body() }
     // Not `withTaskExecutorPreference`: optimized builds of Swift 6.3.1 may leave out the hop that it should begin with,
     // and the body would run wherever the caller was. A task always begins on its executor.
     return try await withThrowingTaskGroup(of: Result.self) { group in
       group.addTask(executorPreference: self) { try await body() }
       guard let result = try await group.next() else { preconditionFailure("a group of one task has one result") }
       return result
+    }
+  }
+
+  /// Whether the calling task goes on here after each of its waits. One may be on the thread without that, and leave it.
+  private var isPreferred: Bool {
+    guard isCurrent else { return false }
+    // The executor is compared with, not called.
+    return unsafe withUnsafeCurrentTask { task in
+      unsafe task?.unownedTaskExecutor.map { unsafe $0 == asUnownedTaskExecutor() } ?? false
     }
   }
 

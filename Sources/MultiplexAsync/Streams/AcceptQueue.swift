@@ -21,11 +21,16 @@ final class AcceptQueue {
   private(set) var isClosed = false
   /// The connections that are served.
   private(set) var connections: [ObjectIdentifier: Connection] = [:]
-  /// The task that accepts: it waits for a connection, for a vacancy, or for the end of a pause.
-  private var waiter: Waiter<Bool>?
+  /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
+  private var waiters: [(id: UInt64, waiter: Waiter<Bool>)] = []
+  private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
-  /// The task that waits until no connection is left.
-  private var drain: (waiter: Waiter<Int>, timer: Timer, aborted: Int)?
+  /// The tasks that wait until no connection is left.
+  private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
+  /// The tasks that serve, and accept no more: they are told whether to cancel their handlers.
+  private var servers: [(id: UInt64, waiter: Waiter<Bool>)] = []
+  /// How many connections were closed because the time was up.
+  private var aborted = 0
 
   init(_ acceptor: any Acceptor, at address: SocketAddress, on loop: EventLoop) {
     self.acceptor = acceptor
@@ -55,35 +60,43 @@ final class AcceptQueue {
     return Connection(try loop.driver.makeChannel(socket.take()), peer: peer, on: reactor)
   }
 
+  /// Names a wait, so that a late cancellation hits no other.
+  func makeID() -> UInt64 {
+    lastID += 1
+    return lastID
+  }
+
   /// Goes on with true when accepting is worth another try, with false when it was cancelled.
-  func await(_ waiter: Waiter<Bool>, isCancelled: Bool) {
+  func await(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
-    self.waiter = waiter
+    waiters.append((id, waiter))
     guard pauseTimer == nil else { return }
-    acceptor.awaitConnection { [weak self] in self?.wake(true) }
+    acceptor.awaitConnection { [weak self] in self?.wakeAll() }
   }
 
   /// Goes on with true when a connection has ended, with false when it was cancelled.
-  func awaitVacancy(_ waiter: Waiter<Bool>, isCancelled: Bool) {
+  func awaitVacancy(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
-    self.waiter = waiter
+    waiters.append((id, waiter))
   }
 
-  func cancelWait() {
-    acceptor.cancelWait()
-    wake(false)
+  func cancelWait(_ id: UInt64) {
+    guard let index = waiters.firstIndex(where: { $0.id == id }) else { return }
+    waiters.remove(at: index).waiter.resume(returning: false)
+    if waiters.isEmpty { acceptor.cancelWait() }
   }
 
-  private func wake(_ goesOn: Bool) {
-    let waiter = self.waiter
-    self.waiter = nil
-    waiter?.resume(returning: goesOn)
+  /// There is one at most in most programs; of several, one gets what has come, and the others wait again.
+  private func wakeAll() {
+    let due = waiters
+    waiters.removeAll(keepingCapacity: true)
+    for entry in due { entry.waiter.resume(returning: true) }
   }
 
   private func endPause() {
     if let pauseTimer { loop.cancel(pauseTimer) }
     pauseTimer = nil
-    wake(true)
+    wakeAll()
   }
 
   // MARK: Serving
@@ -96,7 +109,7 @@ final class AcceptQueue {
     connections[ObjectIdentifier(connection)] = nil
     // There is room for another, and perhaps a descriptor to spare.
     endPause()
-    if connections.isEmpty { endDrain() }
+    if connections.isEmpty { endDrains() }
   }
 
   // MARK: Closing
@@ -112,20 +125,42 @@ final class AcceptQueue {
 
   /// Goes on once no connection is left, with the number of those that were closed when the time was up.
   func drain(within limit: Duration, _ waiter: Waiter<Int>) {
-    guard !connections.isEmpty, drain == nil else { return waiter.resume(returning: 0) }
+    guard !connections.isEmpty else { return waiter.resume(returning: 0) }
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
-    drain = (waiter, timer, 0)
+    drains.append((waiter, timer))
+  }
+
+  /// Goes on with true when the time is up, and handlers are to be cancelled; with false when no connection is left.
+  func awaitEnd(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
+    guard !isCancelled, !connections.isEmpty else { return waiter.resume(returning: false) }
+    servers.append((id, waiter))
+  }
+
+  /// Handlers are cancelled with the task that serves: it needn't be told.
+  func cancelAwaitEnd(_ id: UInt64) {
+    guard let index = servers.firstIndex(where: { $0.id == id }) else { return }
+    servers.remove(at: index).waiter.resume(returning: false)
   }
 
   private func abortAll() {
-    drain?.aborted = connections.count
+    aborted = max(aborted, connections.count)
     for connection in connections.values { connection.abort() }
+    dismissServers(true)
   }
 
-  private func endDrain() {
-    guard let drain else { return }
-    self.drain = nil
-    loop.cancel(drain.timer)
-    drain.waiter.resume(returning: drain.aborted)
+  private func endDrains() {
+    dismissServers(false)
+    let due = drains
+    drains = []
+    for drain in due {
+      loop.cancel(drain.timer)
+      drain.waiter.resume(returning: aborted)
+    }
+  }
+
+  private func dismissServers(_ cancels: Bool) {
+    let due = servers
+    servers = []
+    for server in due { server.waiter.resume(returning: cancels) }
   }
 }

@@ -74,9 +74,7 @@ extension Connection {
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
     let outcome: Stream.ReadOutcome
-    if !reactor.isCurrent {
-      outcome = await reactor.run { await self.readHere() }
-    } else if let now = unsafe stream.readNow() {
+    if reactor.isCurrent, let now = unsafe stream.readNow() {
       outcome = now
     } else {
       outcome = await readHere()
@@ -92,6 +90,8 @@ extension Connection {
 
   private func readHere() async -> Stream.ReadOutcome {
     while true {
+      // A task that doesn't prefer the reactor may have left it in a wait.
+      guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
       if let outcome = unsafe stream.readNow() { return outcome }
       if let reason = await awaitInput() { return .refused(reason) }
     }
@@ -114,6 +114,7 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes before; and as ``read()`` does. In every case
   ///   the bytes that have come are kept for the next read.
   public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
+    let count = max(0, count)
     let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
       await self.takeHere { queue in queue.count >= count ? count : nil }
     }
@@ -176,9 +177,9 @@ extension Connection {
     }
   }
 
-  /// Runs on the reactor, where the caller may be already.
+  /// Runs on the reactor, to the end.
   private func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
-    reactor.isCurrent ? await body() : await reactor.run(body)
+    await reactor.run(body)
   }
 }
 
@@ -231,7 +232,7 @@ extension Connection {
   private func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
     switch outcome {
     case .taken: return
-    case .busy: await Task.yield()
+    case .busy: await reactor.nextTurn()
     case .refused(let reason): throw failure(reason, during: .write)
     case .full:
       let reason = await awaitOutput { stream, id, waiter in

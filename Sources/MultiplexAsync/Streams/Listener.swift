@@ -90,10 +90,11 @@ public final class Listener: Sendable {
 
   /// - Returns: False when the task was cancelled.
   private func awaitConnection() async -> Bool {
-    await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.await(waiter, isCancelled: Task.isCancelled) }
+    let id = unsafe queue.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in unsafe queue.await(id, waiter, isCancelled: Task.isCancelled) }
     } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe queue.cancelWait() })
+      reactor.loop.add(.call { [self] in unsafe queue.cancelWait(id) })
     }
   }
 
@@ -113,6 +114,7 @@ public final class Listener: Sendable {
           unsafe self.queue.begin(connection)
           group.addTask(executorPreference: self.reactor) { await self.handle(connection, handler) }
         }
+        if await self.isTimeUp() { group.cancelAll() }
       }
     }
   }
@@ -126,10 +128,21 @@ public final class Listener: Sendable {
   }
 
   private func awaitVacancy() async -> Bool {
-    await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.awaitVacancy(waiter, isCancelled: Task.isCancelled) }
+    let id = unsafe queue.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in unsafe queue.awaitVacancy(id, waiter, isCancelled: Task.isCancelled) }
     } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe queue.cancelWait() })
+      reactor.loop.add(.call { [self] in unsafe queue.cancelWait(id) })
+    }
+  }
+
+  /// Waits until no connection is left, or a shutdown's time is up.
+  private func isTimeUp() async -> Bool {
+    let id = unsafe queue.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in unsafe queue.awaitEnd(id, waiter, isCancelled: Task.isCancelled) }
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe queue.cancelAwaitEnd(id) })
     }
   }
 
@@ -150,7 +163,7 @@ public final class Listener: Sendable {
 
   /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
   ///
-  /// - Parameter limit: When it is up, those that are left are closed at once.
+  /// - Parameter limit: When it is up, those that are left are closed at once, and their handlers cancelled.
   /// - Returns: How many were closed so.
   @discardableResult
   public func shutDown(within limit: Duration) async -> Int {

@@ -34,6 +34,8 @@ final class Stream {
   /// Bytes that were received, and put back, before the channel's.
   var lookahead = ByteQueue()
   private var reader: (id: UInt64, waiter: InputWaiter)?
+  /// How the connection was broken off: see ``outcome(of:)``.
+  private var breakage: Errno?
 
   private var output = ByteQueue()
   private var outputEnds = false
@@ -67,14 +69,14 @@ extension Stream {
     if isClosed { return .refused(.closed) }
     if reader != nil { return .refused(.busy) }
     if !lookahead.isEmpty { return .received(takeLookahead()) }
-    return channel.receiveNow().map(ReadOutcome.received)
+    return channel.receiveNow().map(outcome)
   }
 
   /// Receives without waiting, past what was put back; nil if that isn't possible.
   func receiveNow() -> ReadOutcome? {
     if isClosed { return .refused(.closed) }
     if reader != nil { return .refused(.busy) }
-    return channel.receiveNow().map(ReadOutcome.received)
+    return channel.receiveNow().map(outcome)
   }
 
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
@@ -82,6 +84,17 @@ extension Stream {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     reader = (id, waiter)
     channel.awaitInput { [self] in endRead(nil) }
+  }
+
+  /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
+  /// looks like a proper end.
+  private func outcome(of received: Received) -> ReadOutcome {
+    switch received {
+    case .bytes: break
+    case .failure(let errno): breakage = errno
+    case .endOfInput: if let breakage { return .received(.failure(breakage)) }
+    }
+    return .received(received)
   }
 
   func cancelRead(_ id: UInt64) {
@@ -158,6 +171,7 @@ extension Stream {
   /// Waits until everything has been sent.
   func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    if isClosed { return waiter.resume(returning: .closed) }
     if output.isEmpty { return waiter.resume(returning: outputFailure) }
     flushWaiters.append((id, waiter))
   }
@@ -208,6 +222,8 @@ extension Stream {
   private func failOutput(_ errno: Errno) -> ConnectionError.Reason {
     let reason = ConnectionError.Reason(errno)
     outputFailure = reason
+    // A broken pipe alone leaves open what the peer has sent, to its end.
+    if errno != .brokenPipe { breakage = errno }
     output = ByteQueue()
     resume(\.roomWaiters, reason)
     resume(\.flushWaiters, reason)

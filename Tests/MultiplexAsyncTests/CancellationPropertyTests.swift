@@ -1,0 +1,174 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Cancellation at any moment", .timeLimit(.minutes(3)))
+struct CancellationPropertyTests {
+  @Test("a stream is received whole across cancelled reads and deadlines", arguments: Poller.Backend.all, 1...12)
+  func wholeStream(backend: Poller.Backend, seed: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor, bufferSize: seed.isMultiple(of: 3) ? 4096 : nil)
+    let connection = peer.connection
+    let bytes = numbered(60_000)
+    let descriptor = peer.socket.fileDescriptor
+    let sender = SecondParty {
+      var random = SeededGenerator(seed: UInt64(seed) &* 77)
+      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let piece = rest.prefix(Int.random(in: 1...500, using: &random))
+        try socket.sendAll(Array(piece), timeout: .seconds(30))
+        rest = rest.dropFirst(piece.count)
+      }
+      try socket.shutdown(.writing)
+    }
+    var received: [UInt8] = []
+    var isAtEnd = false
+    while !isAtEnd {
+      let kind = Int.random(in: 0..<4, using: &random)
+      let count = Int.random(in: 1...700, using: &random)
+      let patience = Duration.microseconds(Int.random(in: 0...200, using: &random))
+      let isOnReactor = Bool.random(using: &random)
+      let read = Task(executorPreference: isOnReactor ? reactor : nil) { () async throws -> [UInt8]? in
+        switch kind {
+        case 0: try await connection.read()?.array
+        case 1: try await connection.read(exactly: count)
+        case 2: try await connection.readLine(limit: count)
+        default: try await withTimeout(patience, on: reactor) { try await connection.read()?.array }
+        }
+      }
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0: read.cancel()
+      case 1:
+        await Task.yield()
+        read.cancel()
+      case 2:
+        try await reactor.sleep(for: patience)
+        read.cancel()
+      default: break
+      }
+      switch await read.result {
+      case .success(let bytes?): received += bytes
+      case .success(nil): isAtEnd = true
+      case .failure(let error as ConnectionError):
+        #expect([.cancelled, .endOfInput, .limitExceeded].contains(error.reason), "\(error)")
+      case .failure(let error): #expect(error is DeadlineExceeded || error is CancellationError, "\(error)")
+      }
+    }
+    #expect(received == bytes)
+    try sender.join()
+  }
+
+  @Test("a stream is sent whole across cancelled writes, in their order", arguments: Poller.Backend.all, 1...8)
+  func wholeOutput(backend: Poller.Backend, seed: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor, bufferSize: 4096)
+    let connection = peer.connection
+    await connection.setWatermarks(Watermarks(low: 500, high: 2000))
+    let descriptor = peer.socket.fileDescriptor
+    let receiver = SecondParty { () -> [UInt8] in
+      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+      var received: [UInt8] = []
+      _ = try eventually(within: .seconds(60)) {
+        while let bytes = try socket.receive(upTo: 3000) {
+          if bytes.isEmpty { return true }
+          received += bytes
+        }
+        return false
+      }
+      return received
+    }
+    var sent: [UInt8] = []
+    for round in 0..<150 {
+      let bytes = numbered(Int.random(in: 1...3000, using: &random) + round)
+      let isTaken = Counter()
+      let write = Task(executorPreference: Bool.random(using: &random) ? reactor : nil) {
+        try await connection.write(bytes)
+        isTaken.add()
+      }
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0: write.cancel()
+      case 1:
+        try await reactor.sleep(for: .microseconds(Int.random(in: 0...200, using: &random)))
+        write.cancel()
+      default: break
+      }
+      if case .failure(let error as ConnectionError) = await write.result { #expect(error.reason == .cancelled) }
+      // Taken in any case: a cancelled write has been queued.
+      sent += bytes
+    }
+    try await connection.closeWrite()
+    #expect(try receiver.join() == sent)
+  }
+
+  @Test("sleeps, waits and accepts that are cancelled at random all end, once", arguments: Poller.Backend.all, 1...8)
+  func everythingEnds(backend: Poller.Backend, seed: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    var tasks: [Task<Void, any Error>] = []
+    for _ in 0..<300 {
+      let microseconds = Int.random(in: 0...3000, using: &random)
+      let preference = Bool.random(using: &random) ? reactor : nil
+      switch Int.random(in: 0..<4, using: &random) {
+      case 0:
+        tasks.append(Task(executorPreference: preference) { try await reactor.sleep(for: .microseconds(microseconds)) })
+      case 1:
+        tasks.append(
+          Task(executorPreference: preference) { _ = try await reactor.readiness(of: reader, for: .read) })
+      case 2:
+        tasks.append(Task(executorPreference: preference) { _ = try await listener.accept() })
+      default:
+        tasks.append(
+          Task(executorPreference: preference) {
+            try await withTimeout(.microseconds(microseconds), on: reactor) {
+              _ = try await reactor.readiness(of: reader, for: .read)
+            }
+          })
+      }
+      if Bool.random(using: &random), let task = tasks.randomElement(using: &random) { task.cancel() }
+      if Int.random(in: 0..<20, using: &random) == 0 { await Task.yield() }
+    }
+    for task in tasks.shuffled(using: &random) where Bool.random(using: &random) { task.cancel() }
+    try pipe.writer.put("x")
+    listener.close()
+    for task in tasks { _ = await task.result }
+  }
+
+  @Test(
+    "connections whose servers and clients are cancelled at random leave no socket", arguments: Poller.Backend.all,
+    1...6)
+  func noSocketLeft(backend: Poller.Backend, seed: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let address = listener.localAddress
+    let serving = Task { await listener.serve(echo) }
+    let clients = (0..<60).map { number in
+      Task(executorPreference: number.isMultiple(of: 2) ? reactor : nil) {
+        let connection = try await Connection.connect(to: address, on: reactor, timeout: .seconds(30))
+        for round in 0..<20 {
+          let bytes = numbered(1 + round * 100)
+          try await connection.write(bytes)
+          let answer = try await connection.read(exactly: bytes.count)
+          #expect(answer == bytes)
+        }
+        await connection.close()
+      }
+    }
+    for client in clients.shuffled(using: &random).prefix(40) {
+      try await reactor.sleep(for: .microseconds(Int.random(in: 0...300, using: &random)))
+      client.cancel()
+    }
+    if seed.isMultiple(of: 2) { serving.cancel() } else { await listener.shutDown(within: .milliseconds(50)) }
+    await serving.value
+    listener.close()
+    for client in clients { _ = await client.result }
+    #expect(try await becomesTrue { try heldSockets(at: address) == 0 && heldSockets(to: address) == 0 })
+  }
+}

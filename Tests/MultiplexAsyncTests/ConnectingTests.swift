@@ -1,0 +1,90 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Connecting", .timeLimit(.minutes(2)))
+struct ConnectingTests {
+  @Test("nobody listens: refused", arguments: Poller.Backend.all)
+  func refused(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let address = try { try Socket.listening(on: .ipv4(.loopback, port: 0)).localAddress() }()
+    do {
+      _ = try await Connection.connect(to: address, on: reactor)
+      Issue.record("connected to nobody")
+    } catch {
+      #expect(error.reason == .refused)
+      #expect(error.operation == .connect)
+      #expect(error.peer == address)
+    }
+    let folder = try TemporaryFolder()
+    await #expect(throws: ConnectionError.self) {
+      _ = try await Connection.connect(to: .unix(path: folder.file("none")), on: reactor)
+    }
+  }
+
+  @Test("nobody answers: timed out, and not before its time", arguments: Poller.Backend.all)
+  func timedOut(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let full = try FullListener()
+    let start = ContinuousClock.now
+    let limit = Duration.milliseconds(50)
+    let reason = await reason {
+      _ = try await Connection.connect(to: full.address, on: reactor, timeout: limit)
+    }
+    #expect(reason == .timedOut)
+    #expect(ContinuousClock.now - start >= limit)
+  }
+
+  @Test("cancelled while nobody answers", arguments: Poller.Backend.all, [nil, Duration.seconds(1000)])
+  func cancelled(backend: Poller.Backend, timeout: Duration?) async throws {
+    let reactor = try Reactor(backend: backend)
+    let full = try FullListener()
+    defer { withExtendedLifetime(full) {} }
+    let address = full.address
+    let before = try heldSockets(to: address)
+    for isLate in [true, false] {
+      let connecting = Task { try await Connection.connect(to: address, on: reactor, timeout: timeout) }
+      if isLate { try await reactor.sleep(for: .milliseconds(5)) }
+      connecting.cancel()
+      #expect(await reason { _ = try await connecting.value } == .cancelled)
+    }
+    // What was given up is closed.
+    #expect(try await becomesTrue { try heldSockets(to: address) == before })
+  }
+
+  @Test("a connection knows its peer's address", arguments: Poller.Backend.all)
+  func peerAddress(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor, timeout: .seconds(30))
+    let server = try #require(try await listener.accept())
+    #expect(client.peerAddress == listener.localAddress)
+    #expect(server.peerAddress != nil)
+    #expect(server.peerAddress != listener.localAddress)
+  }
+}
+
+/// A listener that accepts nobody, and whose queue is full: who connects gets no answer.
+private struct FullListener {
+  let socket: Socket
+  let address: SocketAddress
+  let clients: [Socket]
+
+  init() throws {
+    let socket = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 1)
+    let address = try socket.localAddress()
+    var clients: [Socket] = []
+    // Linux takes one or two more than the backlog says.
+    for _ in 0..<10 {
+      let client = try Socket.connecting(to: address)
+      clients.append(client)
+      guard
+        eventually(within: .milliseconds(200), { kernelReadiness(of: client.fileDescriptor, for: .write) == .writable })
+      else { break }
+    }
+    self.socket = socket
+    self.address = address
+    self.clients = clients
+  }
+}

@@ -1,0 +1,198 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Closing a connection", .timeLimit(.minutes(2)))
+struct ConnectionClosingTests {
+  @Test("closing this side leaves the other open", arguments: Poller.Backend.all)
+  func closeWrite(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try await peer.connection.write("last")
+    try await peer.connection.closeWrite()
+    #expect(try await peer.takeAll() == Array("last".utf8))
+    try peer.socket.sendAll(Array("answer".utf8))
+    #expect(try await peer.connection.read(exactly: 6) == Array("answer".utf8))
+    #expect(await reason { try await peer.connection.write("x") } == .closed)
+    // Once more changes nothing.
+    try await peer.connection.closeWrite()
+  }
+
+  @Test("closing this side sends what is queued first", arguments: Poller.Backend.all)
+  func closeWriteQueued(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    let bytes = numbered(60_000)
+    try await connection.write(bytes)
+    let closing = Task { try await connection.closeWrite() }
+    #expect(try await peer.takeAll() == bytes)
+    try await closing.value
+  }
+
+  @Test("closing delivers what is queued", arguments: Poller.Backend.all)
+  func closeQueued(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    let bytes = numbered(60_000)
+    try await connection.write(bytes)
+    let closing = Task { await connection.close() }
+    #expect(try await peer.takeAll() == bytes)
+    await closing.value
+  }
+
+  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: Poller.Backend.all)
+  func closeTwice(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    async let one: Void = connection.close()
+    async let other: Void = connection.close()
+    _ = await (one, other)
+    await connection.close()
+    connection.abort()
+    #expect(try await peer.takeAll() == [])
+  }
+
+  @Test("after closing, everything is refused", arguments: Poller.Backend.all)
+  func useAfterClose(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    await connection.close()
+    #expect(await reason { _ = try await connection.read() } == .closed)
+    #expect(await reason { _ = try await connection.read(exactly: 1) } == .closed)
+    #expect(await reason { _ = try await connection.readLine() } == .closed)
+    #expect(await reason { try await connection.write("x") } == .closed)
+    #expect(await reason { try await connection.flush() } == .closed)
+    #expect(await reason { try await connection.closeWrite() } == .closed)
+  }
+
+  @Test("closing wakes the reader", arguments: Poller.Backend.all)
+  func closeWakesReader(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for kind in 0..<2 {
+      let peer = try await RawPeer(on: reactor)
+      let connection = peer.connection
+      let reading = Task { try await connection.read()?.count }
+      try await connection.reactor.sleep(for: .milliseconds(2))
+      if kind == 0 { await connection.close() } else { connection.abort() }
+      #expect(await reason { _ = try await reading.value } == .closed)
+    }
+  }
+
+  @Test("an abort wakes all that wait, and the peer is told", arguments: Poller.Backend.all)
+  func abort(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    let writing = Task { try await connection.write(numbered(1_000_000)) }
+    try await connection.reactor.sleep(for: .milliseconds(2))
+    let flushing = Task { try await connection.flush() }
+    let closing = Task { await connection.close() }
+    let reading = Task { try await connection.read()?.count }
+    try await connection.reactor.sleep(for: .milliseconds(2))
+    connection.abort()
+    #expect(await reason { try await writing.value } == .closed)
+    #expect(await reason { try await flushing.value } == .closed)
+    #expect(await reason { _ = try await reading.value } == .closed)
+    await closing.value
+    #expect(
+      await becomesTrue {
+        // What the kernel has taken comes before the end.
+        try? peer.socket.fileDescriptor.drain()
+        return peer.isGone
+      })
+  }
+
+  @Test("a close that is cancelled while the peer is slow closes at once", arguments: Poller.Backend.all)
+  func closeCancelled(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    await connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
+    try await connection.write(numbered(1_000_000))
+    let closing = Task { await connection.close() }
+    try await connection.reactor.sleep(for: .milliseconds(2))
+    closing.cancel()
+    await closing.value
+    #expect(await reason { try await connection.write("x") } == .closed)
+  }
+
+  @Test("a connection that nobody refers to any more is closed", arguments: Poller.Backend.all)
+  func dropped(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isOnReactor in [true, false] {
+      let (near, far) = try connectedPair()
+      do {
+        let connection = try await Connection.adopting(near, on: reactor)
+        // What is parked in the kernel, or was cancelled, must not keep it.
+        let reading = Task { try? await connection.read()?.count }
+        try await reactor.sleep(for: .milliseconds(1))
+        reading.cancel()
+        _ = await reading.value
+        if isOnReactor { await reactor.run { [connection] in _ = connection } }
+      }
+      let descriptor = far.fileDescriptor
+      #expect(await becomesTrue { kernelReadiness(of: descriptor, for: .read).contains(.readClosed) })
+    }
+  }
+
+  @Test("what was queued doesn't keep a connection that is dropped", arguments: Poller.Backend.all)
+  func droppedWithQueue(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    weak var dropped: Connection?
+    let (near, far) = try connectedPair()
+    do {
+      let connection = try await Connection.adopting(near, on: reactor)
+      await connection.setWatermarks(Watermarks(low: 0, high: 20_000_000))
+      try await connection.write(numbered(10_000_000))
+      dropped = connection
+    }
+    #expect(await becomesTrue { dropped == nil })
+    let descriptor = far.fileDescriptor
+    #expect(
+      await becomesTrue {
+        // Broken off in the middle or not: it ends.
+        try? descriptor.drain()
+        return kernelReadiness(of: descriptor, for: .read).contains(.readClosed)
+      })
+  }
+
+  @Test(
+    "a number that is closed and given out again in one turn gets no event of the old one",
+    arguments: Poller.Backend.all)
+  func reusedNumber(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for _ in 0..<100 {
+      let (near1, far1) = try connectedPair()
+      let (near2, far2) = try connectedPair()
+      let first = try await Connection.adopting(near1, on: reactor)
+      let second = try await Connection.adopting(near2, on: reactor)
+      // Whichever is told first closes the other, and opens another connection, perhaps with its number.
+      let opened = Recorder<Connection>()
+      let far = Recorder<FileDescriptor>()
+      func serve(_ own: Connection, closing other: Connection) -> Task<Void, Never> {
+        Task(executorPreference: reactor) {
+          guard (try? await own.read()?.count) != nil else { return }
+          other.abort()
+          guard let (near, distant) = try? Socket.pair(),
+            let connection = try? await Connection.adopting(near, on: reactor),
+            let descriptor = try? distant.take().release()
+          else { return }
+          opened.add(connection)
+          far.add(descriptor)
+        }
+      }
+      let tasks = [serve(first, closing: second), serve(second, closing: first)]
+      try far1.sendAll([1])
+      try far2.sendAll([2])
+      for task in tasks { await task.value }
+      let connections = opened.elements
+      #expect(!connections.isEmpty)
+      for (connection, descriptor) in zip(connections, far.elements) {
+        let socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
+        try socket.sendAll([7])
+        #expect(try await connection.read(exactly: 1) == [7])
+        socket.close()
+        #expect(try await connection.read()?.count == nil)
+      }
+    }
+  }
+}

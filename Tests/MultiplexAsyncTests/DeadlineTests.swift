@@ -1,0 +1,63 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Deadlines", .timeLimit(.minutes(2)))
+struct DeadlineTests {
+  @Test("an operation that is done in time returns its result", arguments: Poller.Backend.all)
+  func inTime(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let value = try await withTimeout(.seconds(100), on: reactor) { reactor.isCurrent ? 7 : 0 }
+    #expect(value == 7)
+    let nothing = try await withTimeout(.seconds(100), on: reactor) { () -> Int? in nil }
+    #expect(nothing == nil)
+  }
+
+  @Test("an operation that isn't is cancelled, and the error says so", arguments: Poller.Backend.all)
+  func late(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let deadline = ContinuousClock.now + .milliseconds(20)
+    await #expect(throws: DeadlineExceeded.self) {
+      try await withDeadline(deadline, on: reactor) { try await connection.read(exactly: 1) }
+    }
+    #expect(ContinuousClock.now >= deadline)
+    // The connection is as it was.
+    try peer.socket.sendAll([5])
+    #expect(try await peer.connection.read(exactly: 1) == [5])
+  }
+
+  @Test("an operation that ends well after its time returns its result", arguments: Poller.Backend.all)
+  func wellAfterItsTime(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let value = try await withTimeout(.zero, on: reactor) {
+      try? await reactor.sleep(for: .seconds(100))
+      return 3
+    }
+    #expect(value == 3)
+  }
+
+  @Test("an error of the operation is thrown as it is", arguments: Poller.Backend.all)
+  func failing(backend: Poller.Backend) async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor(backend: backend)
+    await #expect(throws: Failure.self) { try await withTimeout(.seconds(100), on: reactor) { throw Failure() } }
+  }
+
+  @Test("cancelling the caller cancels the operation, and isn't taken for a deadline", arguments: Poller.Backend.all)
+  func cancelled(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let hasBegun = Counter()
+    let task = Task {
+      try await withTimeout(.seconds(100), on: reactor) {
+        hasBegun.add()
+        try await reactor.sleep(for: .seconds(100))
+      }
+    }
+    #expect(await becomesTrue { hasBegun.value == 1 })
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+}

@@ -1,0 +1,84 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Fairness", .timeLimit(.minutes(2)))
+struct FairnessTests {
+  /// How much a firehose may do between two messages of another connection: a few turns' share of 64 reads or writes.
+  private static let bound = 400
+
+  @Test("a peer that always has more leaves the others their turn", arguments: Poller.Backend.all)
+  func firehoseReader(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let firehose = try await RawPeer(on: reactor)
+    let isOver = Counter()
+    let descriptor = firehose.socket.fileDescriptor
+    let sender = SecondParty {
+      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+      let bytes = numbered(1_000_000)
+      while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(30)) }
+      try socket.shutdown(.writing)
+    }
+    let input = firehose.connection
+    let reads = Counter()
+    let reading = Task(executorPreference: reactor) {
+      while let chunk = try await input.read() { reads.add(chunk.count > 0 ? 1 : 0) }
+    }
+    try await expectTurns(beside: reads, on: reactor)
+    isOver.add()
+    try await reading.value
+    try sender.join()
+  }
+
+  @Test("a writer whose peer takes everything leaves the others their turn", arguments: Poller.Backend.all)
+  func firehoseWriter(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let firehose = try await RawPeer(on: reactor)
+    let descriptor = firehose.socket.fileDescriptor
+    let receiver = SecondParty {
+      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+      while true {
+        while let bytes = try socket.receive(upTo: 1_000_000) {
+          if bytes.isEmpty { return }
+        }
+      }
+    }
+    let output = firehose.connection
+    let writes = Counter()
+    let writing = Task(executorPreference: reactor) {
+      while !Task.isCancelled {
+        try await output.write([1, 2, 3, 4])
+        writes.add()
+      }
+      await output.close()
+    }
+    try await expectTurns(beside: writes, on: reactor)
+    writing.cancel()
+    _ = await writing.result
+    output.abort()
+    try receiver.join()
+  }
+
+  /// Messages go to and fro between two connections of the same reactor: each takes a turn or two.
+  private func expectTurns(beside firehose: Counter, on reactor: Reactor) async throws {
+    #expect(await becomesTrue { firehose.value > 1000 })
+    let (near, far) = try Socket.pair()
+    let left = try await Connection.adopting(near, on: reactor)
+    let right = try await Connection.adopting(far, on: reactor)
+    let answering = Task(executorPreference: reactor) { try await echo(right) }
+    let asking = Task(executorPreference: reactor) {
+      var worst = 0
+      for _ in 0..<100 {
+        let before = firehose.value
+        try await left.write([3])
+        _ = try await left.read(exactly: 1)
+        worst = max(worst, firehose.value - before)
+      }
+      await left.close()
+      return worst
+    }
+    #expect(try await asking.value <= Self.bound)
+    try await answering.value
+  }
+}

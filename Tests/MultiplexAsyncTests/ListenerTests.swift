@@ -1,0 +1,371 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("A listener", .timeLimit(.minutes(3)))
+struct ListenerTests {
+  @Test("many are served at once", arguments: Poller.Backend.all)
+  func many(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    try await withServer(on: reactor, echo) { listener in
+      try await withThrowingTaskGroup { group in
+        for number in 0..<100 {
+          group.addTask(executorPreference: reactor) {
+            let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+            let message = [UInt8](repeating: UInt8(number), count: 100 + number)
+            for _ in 0..<5 {
+              try await connection.write(message)
+              #expect(try await connection.read(exactly: message.count) == message)
+            }
+            try await connection.closeWrite()
+            #expect(try await connection.read()?.count == nil)
+            await connection.close()
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
+  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: Poller.Backend.all)
+  func maximum(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let current = Counter()
+    let highest = Recorder<Int>()
+    try await withServer(on: reactor, maximumConnections: 3) { connection in
+      highest.add(current.add())
+      defer { current.add(-1) }
+      try await echo(connection)
+    } while: { listener in
+      let clients = (0..<10).map { _ in
+        Task {
+          let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+          try await connection.write("x")
+          #expect(try await connection.read(exactly: 1) == Array("x".utf8))
+          await connection.close()
+        }
+      }
+      for client in clients { try await client.value }
+    }
+    #expect(highest.elements.count == 10)
+    #expect(highest.elements.max() ?? 0 <= 3)
+  }
+
+  @Test("a handler that throws ends its own connection alone", arguments: Poller.Backend.all)
+  func throwing(backend: Poller.Backend) async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor(backend: backend)
+    try await withServer(on: reactor) { connection in
+      guard try await connection.read(exactly: 1) != [0] else { throw Failure() }
+      try await connection.write("well")
+    } while: { listener in
+      for _ in 0..<5 {
+        let bad = try await Connection.connect(to: listener.localAddress, on: reactor)
+        try await bad.write([0])
+        #expect(try await bad.read()?.count == nil)
+        let good = try await Connection.connect(to: listener.localAddress, on: reactor)
+        try await good.write([1])
+        #expect(try await good.read(exactly: 4) == Array("well".utf8))
+        #expect(try await good.read()?.count == nil)
+      }
+    }
+  }
+
+  @Test("what a handler has written is delivered after it has returned", arguments: Poller.Backend.all)
+  func deliveredAfterReturn(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let bytes = numbered(200_000)
+    try await withServer(on: reactor) { connection in
+      try await connection.write(bytes)
+    } while: { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      #expect(try await client.read(exactly: bytes.count) == bytes)
+      #expect(try await client.read()?.count == nil)
+    }
+  }
+
+  @Test("shutting down waits for those that are being served", arguments: Poller.Backend.all)
+  func drain(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task { await listener.serve(echo) }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    let isDown = Counter()
+    let shutDown = Task {
+      let aborted = await listener.shutDown(within: .seconds(100))
+      isDown.add()
+      return aborted
+    }
+    // Nobody is accepted any more.
+    #expect(
+      await becomesTrue {
+        do throws(ConnectionError) {
+          _ = try await Connection.connect(to: listener.localAddress, on: reactor)
+          return false
+        } catch {
+          return error.reason == .refused
+        }
+      })
+    #expect(isDown.value == 0)
+    // The one that is there is served as before.
+    try await client.write("y")
+    #expect(try await client.read(exactly: 1) == Array("y".utf8))
+    await client.close()
+    #expect(await shutDown.value == 0)
+    await serving.value
+  }
+
+  @Test("shutting down closes those that are left when the time is up, and counts them", arguments: Poller.Backend.all)
+  func drainLimit(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task { await listener.serve(echo) }
+    var clients: [Connection] = []
+    for _ in 0..<3 {
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      clients.append(client)
+    }
+    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
+    await serving.value
+    for client in clients { #expect(try await client.read()?.count == nil) }
+    #expect(try heldSockets(at: listener.localAddress) == 0)
+  }
+
+  @Test("a handler that does something else when the time is up is cancelled", arguments: Poller.Backend.all)
+  func drainCancels(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let hasBegun = Counter()
+    let serving = Task {
+      await listener.serve { _ in
+        hasBegun.add()
+        try await reactor.sleep(for: .seconds(1000))
+      }
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    #expect(await becomesTrue { hasBegun.value == 1 })
+    #expect(await listener.shutDown(within: .milliseconds(5)) == 1)
+    await serving.value
+    #expect(try await client.read()?.count == nil)
+  }
+
+  @Test("shutting down twice at once waits twice, and the shorter limit counts", arguments: Poller.Backend.all)
+  func shutDownTwice(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task { await listener.serve(echo) }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    let hasBegun = Counter()
+    let patient = Task(executorPreference: reactor) {
+      hasBegun.add()
+      await listener.shutDown(within: .seconds(1000))
+    }
+    #expect(await becomesTrue { hasBegun.value == 1 })
+    #expect(await listener.shutDown(within: .zero) == 1)
+    await patient.value
+    await serving.value
+    #expect(await listener.shutDown(within: .zero) == 0)
+  }
+
+  @Test("cancelling serve cancels the handlers, and returns", arguments: Poller.Backend.all)
+  func cancelServe(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let cancelled = Counter()
+    let serving = Task {
+      await listener.serve { connection in
+        do {
+          try await echo(connection)
+        } catch let error as ConnectionError where error.reason == .cancelled {
+          cancelled.add()
+          throw error
+        }
+      }
+    }
+    var clients: [Connection] = []
+    for _ in 0..<5 {
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      clients.append(client)
+    }
+    serving.cancel()
+    await serving.value
+    #expect(cancelled.value == 5)
+    for client in clients { #expect(try await client.read()?.count == nil) }
+    // The listener itself goes on: somebody else may serve.
+    let again = Task { await listener.serve(echo) }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    again.cancel()
+    await again.value
+  }
+
+  @Test("serving ends when the listener is closed, also while all places are taken", arguments: Poller.Backend.all)
+  func closeWhileFull(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for maximum in [1, .max] {
+      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+      let serving = Task { await listener.serve(maximumConnections: maximum, echo) }
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      listener.close()
+      listener.close()
+      await client.close()
+      await serving.value
+    }
+  }
+
+  @Test("accept takes one connection at a time, and says when the listener is closed", arguments: Poller.Backend.all)
+  func accept(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let accepted = listener.accept()
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    let connection = try #require(try await accepted)
+    try await client.write("x")
+    #expect(try await connection.read(exactly: 1) == Array("x".utf8))
+    async let none = listener.accept()
+    listener.close()
+    #expect(try await none == nil)
+    #expect(try await listener.accept() == nil)
+  }
+
+  @Test(
+    "several tasks may accept at once: each gets its own, and one's cancellation is no other's",
+    arguments: Poller.Backend.all)
+  func acceptConcurrently(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let accepted = Counter()
+    let tasks = (0..<6).map { _ in
+      Task {
+        let connection = try await listener.accept()
+        accepted.add()
+        return connection
+      }
+    }
+    await reactor.run {}
+    for task in [tasks[0], tasks[3]] {
+      task.cancel()
+      await #expect(throws: CancellationError.self) { _ = try await task.value }
+    }
+    var clients: [Connection] = []
+    for _ in 0..<4 { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
+    #expect(await becomesTrue { accepted.value == 4 })
+    var served: Set<ObjectIdentifier> = []
+    for index in [1, 2, 4, 5] {
+      let connection = try #require(try await tasks[index].value)
+      #expect(served.insert(ObjectIdentifier(connection)).inserted)
+    }
+  }
+
+  @Test("a cancelled accept loses no connection", arguments: Poller.Backend.all)
+  func acceptCancelled(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    var accepted = 0
+    var clients: [Socket] = []
+    for _ in 0..<50 {
+      let task = Task { try await listener.accept() }
+      clients.append(try Socket.connecting(to: listener.localAddress))
+      task.cancel()
+      if case .success(let connection) = await task.result, connection != nil { accepted += 1 }
+    }
+    while accepted < 50 {
+      _ = try #require(try await listener.accept())
+      accepted += 1
+    }
+  }
+
+  @Test("the file of a Unix socket goes with the listener", arguments: Poller.Backend.all)
+  func unixSocketFile(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let folder = try TemporaryFolder()
+    let path = folder.file("socket")
+    do {
+      let listener = try await Listener.bind(to: .unix(path: path), on: reactor)
+      #expect(FileManager.default.fileExists(atPath: path))
+      let serving = Task { await listener.serve(echo) }
+      let client = try await Connection.connect(to: .unix(path: path), on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      await client.close()
+      await listener.shutDown(within: .seconds(10))
+      await serving.value
+      #expect(!FileManager.default.fileExists(atPath: path))
+    }
+    do {
+      // Dropped instead of closed.
+      _ = try await Listener.bind(to: .unix(path: path), on: reactor)
+    }
+    #expect(await becomesTrue { !FileManager.default.fileExists(atPath: path) })
+  }
+
+  @Test("a thousand short connections leave no socket", arguments: Poller.Backend.all)
+  func churn(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    var address: SocketAddress?
+    try await withServer(on: reactor, echo) { listener in
+      address = listener.localAddress
+      let failures = Counter()
+      try await withThrowingTaskGroup { group in
+        for client in 0..<10 {
+          group.addTask {
+            for round in 0..<100 {
+              let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+              try await connection.write([1, 2, 3])
+              if try await connection.read(exactly: 3) != [1, 2, 3] { failures.add() }
+              // Closed, broken off, or just let go.
+              switch (client + round) % 3 {
+              case 0: await connection.close()
+              case 1: connection.abort()
+              default: break
+              }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(failures.value == 0)
+      #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 1 })
+    }
+    #expect(try heldSockets(at: #require(address)) == 0)
+  }
+
+  @Test("a flood of connections leaves those that are there their turn", arguments: Poller.Backend.all)
+  func flood(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
+    await reactor.run { await Task.yield() }
+    // All of them wait already, and the byte comes after them.
+    let clients = try (0..<1000).map { _ in try Socket.connected(to: listener.localAddress, timeout: .seconds(30)) }
+    try peer.socket.sendAll([1])
+    let accepted = Counter()
+    let before = Task(executorPreference: reactor) {
+      _ = try await reading.value
+      return accepted.value
+    }
+    let accepting = Task(executorPreference: reactor) {
+      for _ in 0..<clients.count {
+        _ = try await listener.accept()
+        accepted.add()
+      }
+    }
+    #expect(try await before.value < 500)
+    try await accepting.value
+  }
+}

@@ -1,0 +1,193 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Readiness of any descriptor", .timeLimit(.minutes(2)))
+struct ReadinessTests {
+  @Test("a pipe becomes readable when something is written", arguments: Poller.Backend.all)
+  func pipe(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    async let readiness = reactor.readiness(of: reader, for: .read)
+    try pipe.writer.put("x")
+    #expect(try await readiness.isReadable)
+    #expect(try pipe.reader.take() == "x")
+  }
+
+  @Test("what is ready already is told at once, again and again", arguments: Poller.Backend.all)
+  func readyAlready(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    try far.sendAll([1])
+    for _ in 0..<10 {
+      #expect(try await reactor.readiness(of: near, for: .read) == .readable)
+      #expect(try await reactor.readiness(of: near, for: .write) == .writable)
+      #expect(try await reactor.readiness(of: near, for: .read | .write) == [.readable, .writable])
+    }
+  }
+
+  @Test("a full pipe becomes writable when it is read", arguments: Poller.Backend.all)
+  func write(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let writer = pipe.writer.fileDescriptor
+    try writer.fill()
+    let waiting = Task { try await reactor.readiness(of: writer, for: .write) }
+    try pipe.reader.fileDescriptor.drain()
+    #expect(try await waiting.value.isWritable)
+  }
+
+  @Test("out-of-band data are a priority event", arguments: Poller.Backend.all)
+  func priority(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let descriptor = near.fileDescriptor
+    let waiting = Task { try await reactor.readiness(of: descriptor, for: .priority) }
+    try far.fileDescriptor.putUrgent()
+    #expect(try await waiting.value.contains(.priority))
+    try descriptor.takeUrgent()
+  }
+
+  @Test("one task waits to read while another waits to write", arguments: Poller.Backend.all)
+  func bothDirections(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let descriptor = near.fileDescriptor
+    try descriptor.fill()
+    let order = Recorder<String>()
+    let reading = Task {
+      let readiness = try await reactor.readiness(of: descriptor, for: .read)
+      order.add("read")
+      return readiness
+    }
+    let writing = Task {
+      let readiness = try await reactor.readiness(of: descriptor, for: .write)
+      order.add("write")
+      return readiness
+    }
+    try far.sendAll([1])
+    #expect(try await reading.value.isReadable)
+    #expect(order.elements == ["read"])
+    try await far.takeEverything(until: { order.elements.count == 2 })
+    #expect(try await writing.value.isWritable)
+  }
+
+  @Test("several tasks that wait for the same thing are all told", arguments: Poller.Backend.all)
+  func several(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    let waiting = (0..<5).map { _ in Task { try await reactor.readiness(of: reader, for: .read) } }
+    try pipe.writer.put("x")
+    for task in waiting { #expect(try await task.value.isReadable) }
+  }
+
+  @Test("a socket whose peer has gone is readable", arguments: Poller.Backend.all)
+  func hangUp(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (reader, writer) = try Socket.pair()
+    let descriptor = reader.fileDescriptor
+    let waiting = Task { try await reactor.readiness(of: descriptor, for: .read) }
+    writer.close()
+    #expect(try await waiting.value.isReadable)
+  }
+
+  @Test(
+    "a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: Poller.Backend.all)
+  func cancelled(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    for _ in 0..<20 {
+      let waiting = Task { try await reactor.readiness(of: reader, for: .read) }
+      let other = Task { try await reactor.readiness(of: reader, for: .read) }
+      await Task.yield()
+      waiting.cancel()
+      await #expect(throws: CancellationError.self) { try await waiting.value }
+      try pipe.writer.put("x")
+      #expect(try await other.value.isReadable)
+      #expect(try pipe.reader.take() == "x")
+    }
+  }
+
+  @Test("a task that was cancelled before doesn't wait", arguments: Poller.Backend.all)
+  func cancelledBefore(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    let task = Task {
+      cancelThisTask()
+      return try await reactor.readiness(of: reader, for: .read)
+    }
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+
+  @Test("a descriptor that isn't open is refused", arguments: Poller.Backend.all)
+  func notOpen(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for number: Int32 in [-1, 1_000_000] {
+      let error = await #expect(throws: MultiplexError.self) {
+        _ = try await reactor.readiness(of: FileDescriptor(rawValue: number), for: .read)
+      }
+      #expect(error?.errno == .badFileDescriptor)
+    }
+  }
+
+  @Test(
+    "a wait ends when its descriptor is found closed, and the number is as good as new", arguments: Poller.Backend.all)
+  func closedWhileWaiting(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try Pipe()
+    let number = try pipe.reader.duplicate().renumbered().release()
+    let hasBegun = Counter()
+    let waiting = Task(executorPreference: reactor) {
+      hasBegun.add()
+      return try await reactor.readiness(of: number, for: .read)
+    }
+    #expect(await becomesTrue { hasBegun.value == 1 })
+    await reactor.run {}
+    try number.close()
+    // A second wait runs into it; the first must not be left behind.
+    await #expect(throws: MultiplexError.self) { _ = try await reactor.readiness(of: number, for: .write) }
+    #expect(try await waiting.value == .invalid)
+
+    let fresh = try Pipe()
+    try number.become(fresh.reader.fileDescriptor)
+    let again = Task { try await reactor.readiness(of: number, for: .read) }
+    try fresh.writer.put("x")
+    #expect(try await again.value.isReadable)
+    try number.close()
+  }
+
+  @Test("a regular file is always ready, and epoll says that it can't wait for one", arguments: Poller.Backend.all)
+  func regularFile(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let folder = try TemporaryFolder()
+    let file = try FileDescriptor.open(
+      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    if backend == .epoll {
+      let error = await #expect(throws: MultiplexError.self) {
+        _ = try await reactor.readiness(of: file, for: .read)
+      }
+      #expect(error?.reason == .notPollable)
+    } else {
+      #expect(try await reactor.readiness(of: file, for: .read).isReadable)
+      #expect(try await reactor.readiness(of: file, for: .write).isWritable)
+    }
+  }
+}
+
+extension Socket {
+  /// Takes what comes, until a condition comes about.
+  fileprivate func takeEverything(until condition: () -> Bool) async throws {
+    let hasCome = try await becomesTrue {
+      try fileDescriptor.drain()
+      return condition()
+    }
+    try #require(hasCome)
+  }
+}

@@ -1,0 +1,69 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+/// A connection, and the plain socket that it is connected to: what the kernel alone says about the other side.
+struct RawPeer {
+  let connection: Connection
+  let socket: Socket
+
+  /// Connects over loopback, or by a pair of Unix sockets.
+  ///
+  /// - Parameter bufferSize: Of a Unix socket's send buffer, in bytes. A TCP socket with buffers below the size of its
+  ///   segments waits a while for each of them.
+  init(on reactor: Reactor, bufferSize: Int32? = nil) async throws {
+    let (near, far) = try bufferSize == nil ? connectedPair() : Socket.pair()
+    if let bufferSize { try near.set(.sendBuffer, to: bufferSize) }
+    connection = try await Connection.adopting(near, on: reactor)
+    socket = far
+  }
+
+  /// Takes what has arrived: nil at the end of input, nothing if nothing has arrived.
+  private func takeNow(upTo count: Int) throws -> [UInt8]? {
+    guard let bytes = try socket.receive(upTo: count) else { return [] }
+    return bytes.isEmpty ? nil : bytes
+  }
+
+  /// Takes everything up to the end of input.
+  func takeAll() async throws -> [UInt8] {
+    var all: [UInt8] = []
+    var isAtEnd = false
+    _ = try await becomesTrue {
+      while let bytes = try takeNow(upTo: 65_536) {
+        guard !bytes.isEmpty else { return false }
+        all += bytes
+      }
+      isAtEnd = true
+      return true
+    }
+    try #require(isAtEnd, "the input ends")
+    return all
+  }
+
+  /// Takes exactly so many bytes.
+  func take(_ count: Int) async throws -> [UInt8] {
+    var all: [UInt8] = []
+    _ = try await becomesTrue {
+      while all.count < count {
+        let bytes = try #require(try takeNow(upTo: count - all.count), "no end of input yet")
+        guard !bytes.isEmpty else { return false }
+        all += bytes
+      }
+      return true
+    }
+    try #require(all.count == count)
+    return all
+  }
+
+  /// Breaks the connection off: the other side is told by a reset.
+  func reset() throws {
+    try socket.fileDescriptor.resetOnClose()
+    socket.close()
+  }
+
+  /// Whether the other side has broken the connection off, or ended it, as the kernel sees it.
+  var isGone: Bool {
+    !kernelReadiness(of: socket.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp, .error])
+  }
+}

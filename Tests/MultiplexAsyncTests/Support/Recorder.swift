@@ -1,0 +1,12 @@
+import Synchronization
+
+/// What has happened, in its order, from any thread.
+final class Recorder<Element: Sendable>: Sendable {
+  private let list = Mutex<[Element]>([])
+
+  var elements: [Element] { list.withLock { $0 } }
+
+  func add(_ element: Element) {
+    list.withLock { $0.append(element) }
+  }
+}

@@ -1,0 +1,24 @@
+import Multiplex
+import MultiplexAsync
+import Testing
+
+/// Serves on loopback while the body runs, then shuts the server down.
+func withServer(
+  on reactor: Reactor, maximumConnections: Int = .max,
+  _ handler: @escaping @Sendable (Connection) async throws -> Void,
+  while body: (Listener) async throws -> Void
+) async throws {
+  let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+  async let serving: Void = listener.serve(maximumConnections: maximumConnections, handler)
+  try await body(listener)
+  await listener.shutDown(within: .zero)
+  await serving
+}
+
+/// What most servers of the tests do.
+@Sendable
+func echo(_ connection: Connection) async throws {
+  while let chunk = try await connection.read() {
+    try await connection.write(chunk)
+  }
+}
