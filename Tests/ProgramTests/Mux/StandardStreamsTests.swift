@@ -30,11 +30,19 @@ struct StandardStreamsTests {
     #expect(try server.waitForExit() == .exited(0))
   }
 
-  @Test("serves on when nobody can be told", arguments: [">/dev/full", "2>/dev/full", "| true"])
-  func serveUnheard(redirection: String) throws {
+  @Test(
+    "serves on when nobody can be told: both its outputs are full, or their reader has gone",
+    arguments: [
+      "exec \"$0\" \"$@\" > /dev/full 2>&1",
+      // Neither end of such a pipe opens without the other.
+      "mkfifo \"$FIFO\" && { : < \"$FIFO\" & exec \"$0\" \"$@\" > \"$FIFO\" 2>&1; }",
+    ])
+  func serveUnheard(script: String) throws {
     let folder = try TemporaryFolder()
     let address = SocketAddress.unix(path: folder.file("socket"))
-    let server = try run(["serve", "--unix", folder.file("socket"), "--trace"], redirection)
+    let server = try ChildProcess(
+      "/bin/sh", ["-c", script, try Executable.built("mux"), "serve", "--unix", folder.file("socket"), "--trace"],
+      environment: ["FIFO": folder.file("fifo")])
     try #require(eventually { (try? Socket.connected(to: address)) != nil })
     for _ in 0..<3 {
       let peer = try EchoPeer(connectingTo: address)
