@@ -83,8 +83,10 @@ struct ConnectionClosingTests {
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    let writing = Task { try await connection.write(numbered(1_000_000)) }
-    try await connection.reactor.sleep(for: .milliseconds(2))
+    await connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
+    try await connection.write(numbered(1_000_000))
+    await connection.setWatermarks(Watermarks(low: 0, high: 0))
+    let writing = Task { try await connection.write("x") }
     let flushing = Task { try await connection.flush() }
     let closing = Task { await connection.close() }
     let reading = Task { try await connection.read()?.count }

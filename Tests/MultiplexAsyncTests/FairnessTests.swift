@@ -3,7 +3,8 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
-@Suite("Fairness", .timeLimit(.minutes(2)))
+/// Serialized, as some of these keep a processor busy.
+@Suite("Fairness", .serialized, .timeLimit(.minutes(2)))
 struct FairnessTests {
   /// How much a firehose may do between two messages of another connection: a few turns' share of 64 reads or writes.
   private static let bound = 400

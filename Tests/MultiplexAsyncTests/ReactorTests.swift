@@ -3,7 +3,8 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
-@Suite("A reactor", .timeLimit(.minutes(2)))
+/// Serialized, as some of these keep a processor busy.
+@Suite("A reactor", .serialized, .timeLimit(.minutes(2)))
 struct ReactorTests {
   @Test("a task runs on the reactor's one thread, and goes back", arguments: Poller.Backend.all)
   func runsOnItsThread(backend: Poller.Backend) async throws {

@@ -3,7 +3,8 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
-@Suite("Timers", .timeLimit(.minutes(2)))
+/// Serialized, as some of these keep a processor busy.
+@Suite("Timers", .serialized, .timeLimit(.minutes(2)))
 struct TimerTests {
   @Test("a sleep never ends early", arguments: Poller.Backend.all)
   func neverEarly(backend: Poller.Backend) async throws {
