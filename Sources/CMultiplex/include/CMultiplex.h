@@ -27,6 +27,7 @@
 
 // Constants that the C library's headers define as macros Swift can't read, or that older headers lack.
 static const int32_t cmx_SOCK_STREAM = SOCK_STREAM;
+static const int32_t cmx_SOCK_DGRAM = SOCK_DGRAM;
 static const int32_t cmx_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int32_t cmx_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int32_t cmx_MSG_NOSIGNAL = MSG_NOSIGNAL;
@@ -67,6 +68,24 @@ static inline int cmx_pipe2(int ends[2], int flags) { return pipe2(ends, flags);
 
 static inline int cmx_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout) {
     return ppoll(entries, count, timeout, 0);
+}
+
+// What only C may do: a signal handler, which must not allocate, lock, or call into the Swift runtime.
+//
+// Each receiver has a slot: the signals it wants, those that have come (bit n-1 for signal n), and an eventfd to which the
+// handler writes. An eventfd that a slot has had stays open: a handler on another thread may be about to write to it.
+enum { cmx_SIGNAL_SLOTS = 64 };
+void cmx_signal_open(int slot, int eventfd, uint64_t wanted);
+void cmx_signal_close(int slot);
+uint64_t cmx_signal_take(int slot);
+int cmx_signal_install(int signal, struct sigaction *previous);
+static inline int cmx_signal_restore(int signal, const struct sigaction *previous) {
+    return sigaction(signal, previous, 0);
+}
+
+// Through syscall(2), which tells how many bytes it has written; glibc's function doesn't.
+static inline long cmx_sched_getaffinity(void *mask, size_t size) {
+    return syscall(SYS_sched_getaffinity, 0, size, mask);
 }
 
 // The three bitmaps have as many bits as the caller needs; an fd_set is only their first 1024.

@@ -200,6 +200,25 @@ extension Kernel {
     }
   }
 
+  /// Takes one datagram, whole or cut to the buffer, and its sender's address; no plan cuts it short.
+  package static func receiveFrom(
+    _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ address: UnsafeMutablePointer<sockaddr>,
+    _ length: UnsafeMutablePointer<socklen_t>
+  ) throws(Errno) -> Int {
+    try perform(.recvfrom) { unsafe recvfrom(fd, buffer.baseAddress, buffer.count, 0, address, length) }
+  }
+
+  /// Sends one datagram, whole or not at all.
+  ///
+  /// - Parameter address: nil for a connected socket.
+  package static func sendTo(
+    _ fd: Int32, _ bytes: UnsafeRawBufferPointer, _ address: UnsafePointer<sockaddr>?, _ length: socklen_t
+  ) throws(Errno) {
+    _ = try perform(.sendto) {
+      unsafe sendto(fd, bytes.baseAddress, bytes.count, cmx_MSG_NOSIGNAL, address, length)
+    }
+  }
+
   package static func shutdown(_ fd: Int32, _ how: Int32) throws(Errno) {
     _ = try perform(.shutdown) { CMultiplex.shutdown(fd, how) }
   }
@@ -252,6 +271,28 @@ extension Kernel {
   static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {
     var signals = signals
     return try perform(.signalfd) { unsafe CMultiplex.signalfd(-1, &signals, cmx_SFD_FLAGS) }
+  }
+
+  static func unblockSignals(_ signals: sigset_t) {
+    var signals = signals
+    _ = unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+  }
+
+  /// Lets the handler of ``SignalCatcher`` have a signal, and returns how it was dealt with before.
+  static func catchSignal(_ signal: Int32) throws(Errno) -> sigaction {
+    var previous = sigaction()
+    _ = try perform(.sigaction) { unsafe cmx_signal_install(signal, &previous) }
+    return previous
+  }
+
+  static func restoreSignal(_ signal: Int32, _ previous: sigaction) {
+    var previous = previous
+    _ = unsafe cmx_signal_restore(signal, &previous)
+  }
+
+  /// Fills the mask with a bit for each processor that the calling thread may run on, and returns the bytes written.
+  package static func affinity(_ mask: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
+    try perform(.sched_getaffinity) { unsafe cmx_sched_getaffinity(mask.baseAddress, mask.count) }
   }
 
   static func openFileLimit() throws(Errno) -> rlimit {

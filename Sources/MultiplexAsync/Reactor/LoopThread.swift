@@ -7,7 +7,7 @@ internal import SystemPackage
   internal import Musl
 #endif
 
-/// A thread of an event loop. It is detached: it ends when its body does, and nobody waits for that.
+/// A thread, of an event loop or for code that blocks. It is detached: it ends when its body does, and nobody waits for that.
 enum LoopThread {
   /// What a C function pointer can't capture.
   private final class Body {

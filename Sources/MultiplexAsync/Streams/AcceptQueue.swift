@@ -54,8 +54,6 @@ final class AcceptQueue {
 
   /// Makes a connection of an accepted socket.
   func adopt(_ socket: Socket, on reactor: Reactor) throws(MultiplexError) -> Connection {
-    // Unix sockets have no such option, and do without.
-    try? socket.set(.noDelay, to: 1)
     let peer = socket.peerAddress
     return Connection(try loop.driver.makeChannel(socket.take()), peer: peer, on: reactor)
   }
@@ -78,6 +76,11 @@ final class AcceptQueue {
   func awaitVacancy(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append((id, waiter))
+  }
+
+  /// A vacancy has come about, with another listener perhaps.
+  func endVacancyWait() {
+    wakeAll()
   }
 
   func cancelWait(_ id: UInt64) {

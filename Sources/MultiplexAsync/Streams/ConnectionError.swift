@@ -21,13 +21,15 @@ public struct ConnectionError: Error, Hashable, Sendable {
     case limitExceeded
     /// Another task is doing the same at this moment: a connection has one reader at a time.
     case busy
+    /// The name has no address, or can't be looked up; the error has the resolver's words.
+    case unresolved(MultiplexError)
     /// Anything else; the error number says what.
     case system(Errno)
   }
 
   /// What was being done.
   public enum Operation: String, Hashable, Sendable {
-    case connect, read, write, closeWrite, accept
+    case connect, read, write, closeWrite, accept, receive, send
   }
 
   /// What kind of failure it is.
@@ -70,6 +72,7 @@ extension ConnectionError.Reason {
     case .endOfInput: "the peer has finished sending too early"
     case .limitExceeded: "more bytes came than the limit allows"
     case .busy: "another task is doing the same"
+    case .unresolved(let error): error.description
     case .system(let errno): errno.description
     }
   }

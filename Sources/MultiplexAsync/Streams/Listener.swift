@@ -59,6 +59,21 @@ public final class Listener: Sendable {
     try await bind(to: SocketAddress(text), on: reactor)
   }
 
+  /// Looks a host up, and listens at the first of its addresses where that is possible. An empty host, or "*", is every
+  /// address of this machine.
+  ///
+  /// - Throws: What the last of the addresses came to, or ``MultiplexError/Reason/unknownAddress``.
+  public static func bind(
+    to host: HostPort, on reactor: Reactor, reusePort: Bool = false
+  ) async throws -> Listener {
+    let addresses = try await host.resolve(for: .listening, on: reactor)
+    for address in addresses.dropLast() {
+      if let listener = try? await bind(to: address, on: reactor, reusePort: reusePort) { return listener }
+    }
+    // A host has at least one address.
+    return try await bind(to: addresses[addresses.count - 1], on: reactor, reusePort: reusePort)
+  }
+
   /// Waits for the next connection.
   ///
   /// While the process or the system has no descriptor or memory to spare, the connections wait with it: it tries again
@@ -67,25 +82,40 @@ public final class Listener: Sendable {
   /// - Returns: The connection; nil once the listener is closed.
   /// - Throws: `CancellationError`, at once when the task is cancelled. No connection is lost.
   public func accept() async throws -> Connection? {
-    let result = await reactor.run { await self.acceptHere() }
+    let result = await reactor.run { await self.acceptHere(for: self.reactor, within: nil) }
     return try result.get()
   }
 
-  private func acceptHere() async -> Result<Connection?, any Error> {
-    while true {
-      switch unsafe queue.acceptNow() {
-      case .closed: return .success(nil)
-      case .connection(let socket):
-        do {
-          return .success(try unsafe queue.adopt(socket, on: reactor))
-        } catch {
-          // The connection is lost, the listener isn't.
-          continue
-        }
-      case .nothing:
+  /// - Parameters:
+  ///   - target: The reactor that the connection is to belong to.
+  ///   - limit: Has a place for the connection once this has returned one.
+  private func acceptHere(
+    for target: Reactor, within limit: ConnectionLimit?
+  ) async -> Result<Connection?, any Error> {
+    while unsafe !queue.isClosed {
+      guard limit?.take() ?? true else {
+        guard await awaitVacancy(limit) else { return .failure(CancellationError()) }
+        continue
+      }
+      let accepted = unsafe queue.acceptNow()
+      if case .connection(let socket) = accepted, let connection = try? await adopt(socket, for: target) {
+        return .success(connection)
+      }
+      // A place that is kept while nothing comes would be missed by the others. A connection that couldn't be adopted is
+      // lost, the listener isn't.
+      limit?.giveBack()
+      if case .nothing = accepted {
         guard await awaitConnection() else { return .failure(CancellationError()) }
       }
     }
+    return .success(nil)
+  }
+
+  private func adopt(_ socket: Socket, for target: Reactor) async throws(MultiplexError) -> Connection {
+    // Unix sockets have no such option, and do without.
+    try? socket.set(.noDelay, to: 1)
+    guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
+    return try await Connection.adopting(socket, on: target)
   }
 
   /// - Returns: False when the task was cancelled.
@@ -108,29 +138,41 @@ public final class Listener: Sendable {
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
+    let limit = maximumConnections == .max ? nil : ConnectionLimit(maximumConnections)
+    await serve(within: limit, nextReactor: { [reactor] in reactor }, handler)
+  }
+
+  /// Serves connections, which are handed over to reactors in turn.
+  func serve(
+    within limit: ConnectionLimit?, nextReactor: @escaping @Sendable () -> Reactor,
+    _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
     await reactor.run {
       await withDiscardingTaskGroup { group in
-        while let connection = try? await self.acceptWithin(maximumConnections) {
+        while let connection = try? await self.acceptHere(for: nextReactor(), within: limit).get() {
           unsafe self.queue.begin(connection)
-          group.addTask(executorPreference: self.reactor) { await self.handle(connection, handler) }
+          group.addTask(executorPreference: connection.reactor) {
+            await Self.handle(connection, handler)
+            limit?.giveBack()
+            self.reactor.onLoop { unsafe self.queue.end(connection) }
+          }
         }
         if await self.isTimeUp() { group.cancelAll() }
       }
     }
   }
 
-  private func acceptWithin(_ limit: Int) async throws -> Connection? {
-    while unsafe queue.connections.count >= limit, unsafe !queue.isClosed {
-      let isCancelled = await !awaitVacancy()
-      if isCancelled { throw CancellationError() }
-    }
-    return try await acceptHere().get()
-  }
-
-  private func awaitVacancy() async -> Bool {
+  /// - Returns: False when the task was cancelled.
+  private func awaitVacancy(_ limit: ConnectionLimit?) async -> Bool {
     let id = unsafe queue.makeID()
     return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.awaitVacancy(id, waiter, isCancelled: Task.isCancelled) }
+      await Waiter.suspend { waiter in
+        unsafe queue.awaitVacancy(id, waiter, isCancelled: Task.isCancelled)
+        limit?.whenVacant { [weak self] in
+          guard let self else { return }
+          reactor.loop.add(.call { unsafe self.queue.endVacancyWait() })
+        }
+      }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe queue.cancelWait(id) })
     }
@@ -146,14 +188,13 @@ public final class Listener: Sendable {
     }
   }
 
-  private func handle(_ connection: Connection, _ handler: @Sendable (Connection) async throws -> Void) async {
+  private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
       try await handler(connection)
       await connection.close()
     } catch {
       connection.abort()
     }
-    unsafe queue.end(connection)
   }
 
   /// Accepts no more, from any thread. The connections go on.

@@ -1,0 +1,64 @@
+internal import CMultiplex
+internal import Synchronization
+package import SystemPackage
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Signals as input, whichever of the process's threads they reach: a descriptor that is readable when one has come.
+///
+/// Where ``SignalDescriptor`` needs its signals blocked in every thread, this has them handled: it works in a process
+/// whose threads exist already, such as those of Swift's concurrency. Several catchers may be there at once, and each
+/// gets each signal. How a signal was dealt with before is how it is dealt with again once the last catcher is gone.
+///
+/// Corresponding C function: `sigaction`.
+package final class SignalCatcher: Selectable, Sendable {
+  private static let table = Mutex(SignalTable())
+
+  private let signals: Set<Int32>
+  private let slot: Int32
+  /// The lent descriptor.
+  package let fileDescriptor: FileDescriptor
+
+  /// Catches these signals, by their numbers (`SIGINT`, `SIGTERM`), from now on.
+  package init(_ signals: [Int32]) throws(MultiplexError) {
+    for signal in signals where !SignalTable.numbers.contains(signal) {
+      throw .outOfRange("signal \(signal)", for: "sigaction", advice: "there is no such signal")
+    }
+    self.signals = Set(signals)
+    (slot, fileDescriptor) = try Self.open(self.signals)
+  }
+
+  private static func open(_ signals: Set<Int32>) throws(MultiplexError) -> (Int32, FileDescriptor) {
+    let opened = table.withLock { table in
+      Result { () throws(MultiplexError) in try table.open(signals) }
+    }
+    let (slot, eventfd) = try opened.get()
+    return (slot, FileDescriptor(rawValue: eventfd))
+  }
+
+  deinit {
+    Self.table.withLock { table in table.close(slot, signals) }
+  }
+
+  /// Takes the signals that have come since the last call, each once, in the order of their numbers.
+  package func take() -> [Int32] {
+    // In this order: what comes in between is announced again.
+    var count: UInt64 = 0
+    _ = unsafe withUnsafeMutableBytes(of: &count) { try? unsafe Kernel.readRecord(rawDescriptor, $0) }
+    let pending = cmx_signal_take(slot)
+    return SignalTable.numbers.filter { pending & SignalTable.bit($0) != 0 }
+  }
+
+  /// Lets the calling thread receive signals, if it has them blocked, as pool threads have. One thread is needed that
+  /// does: a signal that all have blocked waits for ever.
+  package static func unblock(_ signals: [Int32]) {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for signal in signals { _ = unsafe sigaddset(&set, signal) }
+    Kernel.unblockSignals(set)
+  }
+}

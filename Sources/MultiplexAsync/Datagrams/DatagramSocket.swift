@@ -1,0 +1,157 @@
+public import Multiplex
+internal import SystemPackage
+
+/// Sends and receives datagrams over UDP.
+///
+///     let socket = try await DatagramSocket.bind(to: "127.0.0.1:9999", on: reactor)
+///     while true {
+///       let datagram = try await socket.receive()
+///       try await socket.send(datagram.bytes, to: datagram.sender)
+///     }
+///
+/// Any number of tasks may send and receive; each datagram comes to one of them. Cancelling a task wakes it at once, with
+/// ``ConnectionError/Reason/cancelled``, and loses no datagram that the kernel has. The socket is closed by ``close()``, or
+/// when the last reference is gone.
+@safe
+public final class DatagramSocket: Sendable {
+  /// The reactor that the socket belongs to.
+  public let reactor: Reactor
+  /// Its own address, with the port that the kernel chose where port 0 was asked for.
+  public let localAddress: SocketAddress
+  /// The one address that it exchanges datagrams with, if it is connected.
+  public let peerAddress: SocketAddress?
+  /// Reached on the reactor's thread alone.
+  private nonisolated(unsafe) let queue: DatagramQueue
+
+  private init(_ socket: consuming UDPSocket, peer: SocketAddress?, on reactor: Reactor) throws(MultiplexError) {
+    self.reactor = reactor
+    localAddress = try socket.localAddress()
+    peerAddress = peer
+    unsafe queue = DatagramQueue(socket, on: reactor.loop)
+  }
+
+  deinit {
+    nonisolated(unsafe) let queue = unsafe queue
+    reactor.onLoop { unsafe queue.close() }
+  }
+
+  /// Takes what is sent to an address. An IPv6 address takes IPv6 datagrams only.
+  ///
+  /// Corresponding C functions: `socket`, `bind`.
+  ///
+  /// - Parameters:
+  ///   - address: An IP address; port 0 lets the kernel choose.
+  ///   - reusePort: Several sockets share the address and its datagrams (`SO_REUSEPORT`).
+  /// - Throws: What the kernel says, or ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket.
+  public static func bind(
+    to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
+  ) throws(MultiplexError) -> DatagramSocket {
+    try DatagramSocket(.bound(to: address, reusePort: reusePort), peer: nil, on: reactor)
+  }
+
+  /// Takes what is sent to a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
+  public static func bind(to text: String, on reactor: Reactor) throws(MultiplexError) -> DatagramSocket {
+    try bind(to: SocketAddress(text), on: reactor)
+  }
+
+  /// Exchanges datagrams with one address: others' are not received, and a host that tells that nobody listens there makes
+  /// the next call fail with ``ConnectionError/Reason/refused``. Nothing is sent by this call.
+  ///
+  /// Corresponding C functions: `socket`, `connect`.
+  public static func connect(
+    to address: SocketAddress, on reactor: Reactor
+  ) throws(MultiplexError) -> DatagramSocket {
+    try DatagramSocket(.connected(to: address), peer: address, on: reactor)
+  }
+
+  /// Waits for the next datagram.
+  ///
+  /// Corresponding C function: `recvfrom`.
+  ///
+  /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or what the kernel says.
+  public func receive() async throws(ConnectionError) -> Datagram {
+    let result = await here { () async -> Result<Datagram, DatagramQueue.Failure> in
+      await self.repeatHere(.read) { queue in queue.receive() }
+    }
+    return try outcome(result, during: .receive, peer: peerAddress)
+  }
+
+  /// Sends a datagram, whole, as soon as there is room. That it arrives is not certain.
+  ///
+  /// Corresponding C function: `sendto`.
+  ///
+  /// - Parameter bytes: At most 65,507 over IPv4: more than a network's packets hold is likelier to be lost.
+  /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, nothing being sent then;
+  ///   ``ConnectionError/Reason/closed``, or what the kernel says.
+  public func send(_ bytes: [UInt8], to address: SocketAddress) async throws(ConnectionError) {
+    try await send(bytes, to: address, peer: address)
+  }
+
+  /// Sends a datagram to the address that the socket is connected to: see ``send(_:to:)``.
+  ///
+  /// - Throws: As that does; what the kernel says if the socket isn't connected.
+  public func send(_ bytes: [UInt8]) async throws(ConnectionError) {
+    try await send(bytes, to: nil, peer: peerAddress)
+  }
+
+  private func send(
+    _ bytes: [UInt8], to address: SocketAddress?, peer: SocketAddress?
+  ) async throws(ConnectionError) {
+    let result = await here { () async -> Result<Void, DatagramQueue.Failure> in
+      await self.repeatHere(.write) { queue in queue.send(bytes, to: address).map { $0 ? () : nil } }
+    }
+    try outcome(result, during: .send, peer: peer)
+  }
+
+  /// Closes the socket, from any thread. A task that waits is woken with ``ConnectionError/Reason/closed``.
+  public func close() {
+    reactor.onLoop { [self] in unsafe queue.close() }
+  }
+}
+
+// MARK: - On the reactor's thread
+
+extension DatagramSocket {
+  private func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
+    await reactor.run(body)
+  }
+
+  /// Tries, and waits, until there is an outcome.
+  private func repeatHere<Value: Sendable>(
+    _ interest: Interest, _ attempt: (DatagramQueue) -> Result<Value?, DatagramQueue.Failure>
+  ) async -> Result<Value, DatagramQueue.Failure> {
+    if unsafe queue.hasHadItsShare() { await Task.yield() }
+    while true {
+      switch unsafe attempt(queue) {
+      case .success(let value?): return .success(value)
+      case .failure(let failure): return .failure(failure)
+      case .success(nil): break
+      }
+      switch await wait(for: interest) {
+      case .ready: continue
+      case .cancelled: return .failure(.init(reason: .cancelled))
+      case .closed: return .failure(.init(reason: .closed))
+      }
+    }
+  }
+
+  private func wait(for interest: Interest) async -> DatagramQueue.Wake {
+    let id = unsafe queue.makeID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in
+        unsafe queue.await(interest, id, waiter, isCancelled: Task.isCancelled)
+      }
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe queue.cancel(id) })
+    }
+  }
+
+  private func outcome<Value>(
+    _ result: Result<Value, DatagramQueue.Failure>, during operation: ConnectionError.Operation, peer: SocketAddress?
+  ) throws(ConnectionError) -> Value {
+    switch result {
+    case .success(let value): return value
+    case .failure(let failure): throw ConnectionError(failure.reason, during: operation, peer: peer)
+    }
+  }
+}

@@ -1,0 +1,15 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// The processors of this machine.
+enum Processors {
+  /// As many bits as the kernel may have: it refuses masks that are shorter than its own.
+  private static let maskSize = 8192 / 8
+
+  /// How many the process may use, which is fewer than there are in a container or under `taskset`; at least 1.
+  static var usable: Int {
+    var mask = [UInt8](repeating: 0, count: maskSize)
+    let length = unsafe mask.withUnsafeMutableBytes { try? unsafe Kernel.affinity($0) }
+    return max(1, mask.prefix(length ?? 0).reduce(0) { $0 + $1.nonzeroBitCount })
+  }
+}

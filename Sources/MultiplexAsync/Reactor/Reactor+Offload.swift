@@ -1,0 +1,61 @@
+internal import Multiplex
+internal import Synchronization
+
+extension Reactor {
+  /// Runs code that blocks on a thread made for such code, and suspends the calling task meanwhile: a look-up of a name,
+  /// a file on a slow disk, a C library that knows nothing else. The reactor goes on, and so does Swift's pool of threads.
+  ///
+  /// At most 64 threads of the process do so at a time; what comes above that waits for its turn.
+  ///
+  /// - Returns: What the code returns.
+  /// - Throws: What the code throws. `CancellationError`, at once when the task is cancelled: nobody can end code that
+  ///   blocks, so it goes on, and what it returns is dropped. ``MultiplexError``, if there can be no thread.
+  public func offload<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    let call = BlockingCall<Value>()
+    let result = await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in
+        guard call.begin(waiter) else { return }
+        do {
+          try BlockingThreads.shared.run { call.end(Result(catching: body)) }
+        } catch {
+          call.end(.failure(error))
+        }
+      }
+    } onCancel: {
+      call.end(.failure(CancellationError()))
+    }
+    return try result.get()
+  }
+}
+
+/// One call of code that blocks, and the task that waits for it. Whichever comes first, the end or the cancellation,
+/// resumes the task.
+private final class BlockingCall<Value: Sendable>: Sendable {
+  private enum State {
+    case idle
+    case waiting(Waiter<Result<Value, any Error>>)
+    case over
+  }
+
+  private let state = Mutex(State.idle)
+
+  /// - Returns: False if the task is cancelled already: it has been resumed.
+  func begin(_ waiter: Waiter<Result<Value, any Error>>) -> Bool {
+    let isCancelled = state.withLock { state in
+      if case .over = state { return true }
+      state = .waiting(waiter)
+      return false
+    }
+    if isCancelled { waiter.resume(returning: .failure(CancellationError())) }
+    return !isCancelled
+  }
+
+  func end(_ result: Result<Value, any Error>) {
+    let waiter = state.withLock { state -> Waiter<Result<Value, any Error>>? in
+      defer { state = .over }
+      guard case .waiting(let waiter) = state else { return nil }
+      return waiter
+    }
+    waiter?.resume(returning: result)
+  }
+}

@@ -1,0 +1,57 @@
+internal import Multiplex
+internal import Synchronization
+
+/// The signals that the process receives, one after the other: see ``Reactor/signals(_:)``.
+///
+/// It has no end of its own. It ends for a task that is cancelled.
+public struct SignalSequence: AsyncSequence, Sendable {
+  /// The number of a signal, such as `SIGTERM`.
+  public typealias Element = Int32
+  /// A wait for signals doesn't fail.
+  public typealias Failure = Never
+
+  private let reactor: Reactor
+  private let catcher: SignalCatcher
+  /// Signals that have been taken from the catcher, and are to be returned next.
+  private let taken: Taken
+
+  private final class Taken: Sendable {
+    let signals = Mutex<[Int32]>([])
+  }
+
+  init(_ catcher: SignalCatcher, on reactor: Reactor) {
+    self.catcher = catcher
+    self.reactor = reactor
+    taken = Taken()
+  }
+
+  /// Waits for the signals. Iterators of one sequence share them: each signal comes to one of them.
+  public func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
+
+  /// Waits for one signal after the other.
+  public struct Iterator: AsyncIteratorProtocol {
+    fileprivate let sequence: SignalSequence
+
+    /// The next signal; nil when the task is cancelled.
+    public mutating func next() async -> Int32? { await sequence.next() }
+
+    /// The next signal; nil when the task is cancelled.
+    public mutating func next(isolation actor: isolated (any Actor)?) async -> Int32? { await sequence.next() }
+  }
+
+  private func next() async -> Int32? {
+    while !Task.isCancelled {
+      if let signal = takeNext() { return signal }
+      // Fails when it is cancelled, or for want of memory; the loop ends in the first case and tries again in the other.
+      _ = try? await reactor.readiness(of: catcher, for: .read)
+    }
+    return nil
+  }
+
+  private func takeNext() -> Int32? {
+    taken.signals.withLock { signals in
+      if signals.isEmpty { signals = catcher.take() }
+      return signals.isEmpty ? nil : signals.removeFirst()
+    }
+  }
+}

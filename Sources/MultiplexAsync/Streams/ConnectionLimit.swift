@@ -1,0 +1,48 @@
+internal import Synchronization
+
+/// How many connections may be served at a time, by all listeners that share the limit.
+final class ConnectionLimit: Sendable {
+  private struct State {
+    var vacancies: Int
+    /// The listeners that wait for a vacancy.
+    var waiting: [@Sendable () -> Void] = []
+  }
+
+  private let state: Mutex<State>
+
+  /// - Parameter count: Zero and less let no connection in.
+  init(_ count: Int) {
+    state = Mutex(State(vacancies: count))
+  }
+
+  /// Takes a place for one connection.
+  ///
+  /// - Returns: False if there is none.
+  func take() -> Bool {
+    state.withLock { state in
+      guard state.vacancies > 0 else { return false }
+      state.vacancies -= 1
+      return true
+    }
+  }
+
+  /// Returns a place, and tells all that wait: whoever has a connection waiting takes it.
+  func giveBack() {
+    let waiting = state.withLock { state in
+      state.vacancies += 1
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for body in waiting { body() }
+  }
+
+  /// Calls once, as soon as there is a place: at once if there is one already.
+  func whenVacant(_ body: @escaping @Sendable () -> Void) {
+    let isVacant = state.withLock { state in
+      if state.vacancies > 0 { return true }
+      state.waiting.append(body)
+      return false
+    }
+    if isVacant { body() }
+  }
+}

@@ -1,0 +1,85 @@
+public import Multiplex
+
+/// Takes the connections that come to an address, and spreads them over the reactors of a group.
+///
+/// At an IP address each reactor has a listener of its own, among which the kernel spreads the connections
+/// (`SO_REUSEPORT`): no connection changes threads. That option also lets other processes of the same user listen at the
+/// address, and have their share of its connections. At the path of a Unix socket there is one listener, whose
+/// connections the reactors take over in turn.
+public final class ListenerGroup: Sendable {
+  /// The reactors that the connections belong to.
+  public let group: ReactorGroup
+  /// Where it listens, with the port that the kernel chose where port 0 was asked for.
+  public let localAddress: SocketAddress
+  /// At least one.
+  private let listeners: [Listener]
+
+  private init(_ listeners: [Listener], at address: SocketAddress, on group: ReactorGroup) {
+    self.listeners = listeners
+    self.localAddress = address
+    self.group = group
+  }
+
+  /// Listens at an address.
+  ///
+  /// - Throws: As ``Listener/bind(to:on:reusePort:)`` does; nobody listens then.
+  public static func bind(
+    to address: SocketAddress, on group: ReactorGroup
+  ) async throws(MultiplexError) -> ListenerGroup {
+    let isShared = address.port != nil
+    let first = try await Listener.bind(to: address, on: group.reactors[0], reusePort: isShared)
+    var listeners = [first]
+    if isShared {
+      for reactor in group.reactors.dropFirst() {
+        listeners.append(try await Listener.bind(to: first.localAddress, on: reactor, reusePort: true))
+      }
+    }
+    return ListenerGroup(listeners, at: first.localAddress, on: group)
+  }
+
+  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
+  public static func bind(to text: String, on group: ReactorGroup) async throws(MultiplexError) -> ListenerGroup {
+    try await bind(to: SocketAddress(text), on: group)
+  }
+
+  /// Serves each connection in a task of its own, which runs on one of the reactors, until the listeners are closed.
+  ///
+  /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
+  /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
+  /// handlers.
+  ///
+  /// - Parameter maximumConnections: On all reactors together. Further clients wait to be accepted.
+  public func serve(
+    maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
+    let limit = maximumConnections == .max ? nil : ConnectionLimit(maximumConnections)
+    let isShared = listeners.count > 1
+    await withDiscardingTaskGroup { tasks in
+      for listener in listeners {
+        tasks.addTask(executorPreference: listener.reactor) { [group] in
+          let next = { @Sendable in isShared ? listener.reactor : group.next() }
+          await listener.serve(within: limit, nextReactor: next, handler)
+        }
+      }
+    }
+  }
+
+  /// Accepts no more, from any thread. The connections go on.
+  public func close() {
+    for listener in listeners { listener.close() }
+  }
+
+  /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
+  ///
+  /// - Parameter limit: When it is up, those that are left are closed at once.
+  /// - Returns: How many were closed so.
+  @discardableResult
+  public func shutDown(within limit: Duration) async -> Int {
+    // None goes on accepting while another is waited for.
+    close()
+    return await withTaskGroup(of: Int.self) { tasks in
+      for listener in listeners { tasks.addTask { await listener.shutDown(within: limit) } }
+      return await tasks.reduce(0, +)
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+/// Names that every machine knows, and addresses of this one: no server is asked.
+@Suite("Connecting to names and to several addresses", .timeLimit(.minutes(5)))
+struct ConnectingByNameAsyncTests {
+  @Test("a name, a text and a numeric address lead to the same server", arguments: Poller.Backend.all)
+  func byName(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let port = try #require(listener.localAddress.port)
+    async let serving: Void = listener.serve { try await $0.write("hello") }
+    for text in ["localhost:\(port)", "127.0.0.1:\(port)", ":\(port)"] {
+      for connection in [
+        try await Connection.connect(to: text, on: reactor),
+        try await Connection.connect(to: HostPort(text), on: reactor, timeout: .seconds(60)),
+      ] {
+        #expect(try await connection.read(exactly: 5) == Array("hello".utf8))
+        #expect(connection.peerAddress == listener.localAddress)
+        await connection.close()
+      }
+    }
+    listener.close()
+    await serving
+  }
+
+  @Test(
+    "a text that is no HOST:PORT and a service that nobody knows are unresolved",
+    arguments: ["nothing", "127.0.0.1:no-such-service"])
+  func unresolved(text: String) async throws {
+    let reactor = try Reactor()
+    let error = await #expect(throws: ConnectionError.self) { try await Connection.connect(to: text, on: reactor) }
+    guard case .unresolved(let cause) = error?.reason else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(cause.reason == .unknownAddress)
+    #expect(error?.operation == .connect)
+  }
+
+  @Test("an address that refuses is passed over at once", arguments: Poller.Backend.all)
+  func refusedFirst(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let dead = try deadAddress()
+    let connection = try await Connection.connect(toAnyOf: [dead, dead, listener.localAddress], on: reactor)
+    #expect(connection.peerAddress == listener.localAddress)
+    await connection.close()
+  }
+
+  @Test(
+    "the next address joins after a quarter of a second, and the one that lost is given up",
+    arguments: Poller.Backend.all)
+  func silentFirst(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let silent = try SilentServer()
+    let start = ContinuousClock.now
+    let connection = try await Connection.connect(toAnyOf: [silent.address, listener.localAddress], on: reactor)
+    #expect(connection.peerAddress == listener.localAddress)
+    #expect(ContinuousClock.now - start >= .milliseconds(250))
+    #expect(try !silent.isBeingTried)
+    await connection.close()
+  }
+
+  @Test("where all addresses refuse, the last one's refusal is thrown")
+  func allRefuse() async throws {
+    let reactor = try Reactor()
+    let dead = [try deadAddress(), try deadAddress()]
+    let error = await #expect(throws: ConnectionError.self) {
+      try await Connection.connect(toAnyOf: dead, on: reactor)
+    }
+    #expect(error?.reason == .refused)
+    #expect(error?.peer.map(dead.contains) == true)
+  }
+
+  @Test("no address at all is a refusal")
+  func noAddress() async throws {
+    let reactor = try Reactor()
+    let error = await #expect(throws: ConnectionError.self) { try await Connection.connect(toAnyOf: [], on: reactor) }
+    #expect(error?.reason == .refused)
+  }
+
+  @Test("when the time is up, every attempt is given up")
+  func timeout() async throws {
+    let reactor = try Reactor()
+    let (first, second) = (try SilentServer(), try SilentServer())
+    let error = await #expect(throws: ConnectionError.self) {
+      try await Connection.connect(
+        toAnyOf: [first.address, second.address], on: reactor, timeout: .milliseconds(300))
+    }
+    #expect(error?.reason == .timedOut)
+    #expect(try !first.isBeingTried)
+    #expect(try !second.isBeingTried)
+  }
+
+  @Test("cancelling the task gives every attempt up")
+  func cancellation() async throws {
+    let reactor = try Reactor()
+    let silent = try SilentServer()
+    let addresses = [silent.address, silent.address]
+    let task = Task { try await Connection.connect(toAnyOf: addresses, on: reactor) }
+    #expect(try await comesTrue { try silent.isBeingTried })
+    task.cancel()
+    let error = await #expect(throws: ConnectionError.self) { try await task.value }
+    #expect(error?.reason == .cancelled)
+    #expect(try !silent.isBeingTried)
+  }
+
+  @Test("a listener takes a name, and the first address that can be had")
+  func listening() async throws {
+    let reactor = try Reactor()
+    let listener = try await Listener.bind(to: HostPort("localhost:0"), on: reactor)
+    let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+    await connection.close()
+    await #expect(throws: MultiplexError.self) {
+      try await Listener.bind(to: HostPort("localhost:no-such-service"), on: reactor)
+    }
+  }
+}
+
+/// An address where nobody listens: taken, so that nobody else gets it.
+private func deadAddress() throws -> SocketAddress {
+  let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+  return try listener.localAddress()
+}
+
+/// A server that answers nobody: its backlog is full, so that the kernel drops what comes.
+private final class SilentServer {
+  let address: SocketAddress
+  private let listener: Socket
+  private var clients: [Socket] = []
+
+  init() throws {
+    listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
+    address = try listener.localAddress()
+    clients = [try Socket.connected(to: address, timeout: .seconds(60)), try Socket.connecting(to: address)]
+    // The second may or may not find room; a third doesn't.
+    tries = try connectionsBegun()
+  }
+
+  private var tries = 0
+
+  /// Whether somebody else is trying to connect.
+  var isBeingTried: Bool { get throws { try connectionsBegun() > tries } }
+
+  /// As the kernel lists them: clients whose SYN has no answer.
+  private func connectionsBegun() throws -> Int {
+    let port = String(address.port ?? 0, radix: 16, uppercase: true)
+    let suffix = ":" + String(repeating: "0", count: 4 - port.count) + port
+    return try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8).split(separator: "\n")
+      .map { $0.split(separator: " ") }
+      .filter { $0.count > 3 && $0[2].hasSuffix(suffix) && $0[3] == "02" }.count
+  }
+}

@@ -1,0 +1,153 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("DatagramSocket", .timeLimit(.minutes(5)))
+struct DatagramSocketTests {
+  /// Every backend with either family.
+  static let cases = Poller.Backend.all.flatMap { backend in
+    ["127.0.0.1:0", "[::1]:0"].map { (backend, $0) }
+  }
+
+  @Test("datagrams keep their bounds and tell their sender, who can be answered", arguments: cases)
+  func exchange(backend: Poller.Backend, address: String) async throws {
+    let reactor = try Reactor(backend: backend)
+    let server = try DatagramSocket.bind(to: address, on: reactor)
+    let client = try DatagramSocket.bind(to: address, on: reactor)
+    let messages: [[UInt8]] = [[1, 2, 3], [], [UInt8](repeating: 7, count: 9_000)]
+    for message in messages { try await client.send(message, to: server.localAddress) }
+    for message in messages {
+      let datagram = try await server.receive()
+      #expect(datagram == Datagram(bytes: message, sender: client.localAddress))
+      try await server.send(datagram.bytes.reversed(), to: datagram.sender)
+      #expect(try await client.receive() == Datagram(bytes: message.reversed(), sender: server.localAddress))
+    }
+  }
+
+  @Test("the longest datagram arrives whole")
+  func longest() async throws {
+    let reactor = try Reactor()
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let bytes = (0..<65_507).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    try await socket.send(bytes, to: socket.localAddress)
+    #expect(try await socket.receive().bytes == bytes)
+    let error = await #expect(throws: ConnectionError.self) {
+      try await socket.send(bytes + [0], to: socket.localAddress)
+    }
+    #expect(error?.reason == .system(.messageTooLong))
+    #expect(error?.operation == .send)
+  }
+
+  @Test("a connected socket needs no address, and hears nobody else", arguments: Poller.Backend.all)
+  func connected(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let server = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let stranger = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let client = try DatagramSocket.connect(to: server.localAddress, on: reactor)
+    #expect(client.peerAddress == server.localAddress)
+    try await client.send([1])
+    #expect(try await server.receive() == Datagram(bytes: [1], sender: client.localAddress))
+    try await stranger.send([9], to: client.localAddress)
+    try await server.send([2], to: client.localAddress)
+    #expect(try await client.receive() == Datagram(bytes: [2], sender: server.localAddress))
+  }
+
+  @Test("a connected socket learns that nobody listens", arguments: Poller.Backend.all)
+  func refused(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let gone = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let address = gone.localAddress
+    let client = try DatagramSocket.connect(to: address, on: reactor)
+    gone.close()
+    await #expect(throws: ConnectionError.self) { try await gone.receive() }
+    try await client.send([1])
+    let error = await #expect(throws: ConnectionError.self) { try await client.receive() }
+    #expect(error == ConnectionError(.refused, during: .receive, peer: address))
+  }
+
+  @Test("a receive that waits takes what comes later, also for a task of another thread", arguments: Poller.Backend.all)
+  func waiting(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    async let first = socket.receive()
+    async let second = socket.receive()
+    try await reactor.sleep(for: .milliseconds(1))
+    try await socket.send([1], to: socket.localAddress)
+    try await socket.send([2], to: socket.localAddress)
+    #expect(Set([try await first.bytes, try await second.bytes]) == [[1], [2]])
+  }
+
+  @Test("cancelling ends a receive at once and loses no datagram", arguments: Poller.Backend.all)
+  func cancellation(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    for number in 0..<50 {
+      let task = Task(executorPreference: reactor) { try await socket.receive().bytes }
+      async let sent: Void = socket.send([UInt8(number)], to: socket.localAddress)
+      task.cancel()
+      try await sent
+      // Either the task has it, or the next one gets it.
+      let bytes: [UInt8]
+      if let early = try? await task.value { bytes = early } else { bytes = try await socket.receive().bytes }
+      #expect(bytes == [UInt8(number)])
+    }
+    let task = Task { try await socket.receive() }
+    task.cancel()
+    let error = await #expect(throws: ConnectionError.self) { try await task.value }
+    #expect(error?.reason == .cancelled)
+  }
+
+  @Test("closing wakes who waits, and ends all use")
+  func closing() async throws {
+    let reactor = try Reactor()
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let task = Task(executorPreference: reactor) { try await socket.receive() }
+    try await reactor.sleep(for: .milliseconds(1))
+    socket.close()
+    socket.close()
+    let error = await #expect(throws: ConnectionError.self) { try await task.value }
+    #expect(error?.reason == .closed)
+    let late = await #expect(throws: ConnectionError.self) { try await socket.send([1], to: socket.localAddress) }
+    #expect(late?.reason == .closed)
+    // The port is free again.
+    _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
+  }
+
+  @Test("the port is free once the last reference is gone")
+  func lastReference() async throws {
+    let reactor = try Reactor()
+    var socket: DatagramSocket? = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let address = try #require(socket?.localAddress)
+    #expect(throws: MultiplexError.self) { try DatagramSocket.bind(to: address, on: reactor) }
+    socket = nil
+    #expect(await comesTrue { (try? DatagramSocket.bind(to: address, on: reactor)) != nil })
+    _ = socket
+  }
+
+  @Test("a socket that always has more lets others have their turn")
+  func fairness() async throws {
+    let reactor = try Reactor()
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let flood = Task(executorPreference: reactor) {
+      while !Task.isCancelled {
+        try await socket.send([1], to: socket.localAddress)
+        _ = try await socket.receive()
+      }
+    }
+    // On the same thread: it would never come to this otherwise.
+    for _ in 0..<10 { try await reactor.sleep(for: .milliseconds(1)) }
+    flood.cancel()
+    _ = try? await flood.value
+  }
+
+  @Test("a Unix socket's path is refused")
+  func unixPath() throws {
+    let reactor = try Reactor()
+    let error = #expect(throws: MultiplexError.self) {
+      try DatagramSocket.bind(to: .unix(path: "/tmp/nothing"), on: reactor)
+    }
+    #expect(error?.reason == .invalidArgument)
+  }
+}

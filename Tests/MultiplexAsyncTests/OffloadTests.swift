@@ -1,0 +1,104 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Blocking work off the reactor", .timeLimit(.minutes(5)))
+struct OffloadTests {
+  private struct Failure: Error, Equatable {}
+
+  @Test("the reactor goes on while the code blocks, which runs on another thread", arguments: Poller.Backend.all)
+  func reactorGoesOn(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let semaphore = DispatchSemaphore(value: 0)
+    let ranElsewhere = try await reactor.run {
+      async let outcome = reactor.offload {
+        semaphore.wait()
+        return !reactor.isCurrent
+      }
+      // Runs on the reactor: it would wait for ever if the code above did too.
+      try await reactor.sleep(for: .milliseconds(1))
+      semaphore.signal()
+      let ranElsewhere = try await outcome
+      #expect(reactor.isCurrent)
+      return ranElsewhere
+    }
+    #expect(ranElsewhere)
+  }
+
+  @Test("what the code throws is thrown")
+  func failure() async throws {
+    let reactor = try Reactor()
+    await #expect(throws: Failure()) { try await reactor.offload { throw Failure() } }
+  }
+
+  @Test("far more calls than there are threads are all done")
+  func manyCalls() async throws {
+    let reactor = try Reactor()
+    let busy = Busy()
+    let sum = try await withThrowingTaskGroup(of: Int.self) { group in
+      for number in 0..<500 {
+        group.addTask {
+          try await reactor.offload {
+            busy.begin()
+            usleep(500)
+            busy.end()
+            return number
+          }
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(sum == 500 * 499 / 2)
+    #expect(busy.highest <= 64)
+  }
+
+  @Test("cancelling returns at once, though the code goes on to its end")
+  func cancellation() async throws {
+    let reactor = try Reactor()
+    let semaphore = DispatchSemaphore(value: 0)
+    let (begun, ended) = (Gate(), Gate())
+    let task = Task {
+      try await reactor.offload {
+        begun.open()
+        semaphore.wait()
+        ended.open()
+      }
+    }
+    await begun.pass()
+    task.cancel()
+    await #expect(throws: CancellationError.self) { try await task.value }
+    semaphore.signal()
+    await ended.pass()
+  }
+
+  @Test("a task that is cancelled already doesn't begin")
+  func cancelledBefore() async throws {
+    let reactor = try Reactor()
+    let gate = Gate()
+    let task = Task {
+      await gate.pass()
+      try await reactor.offload { () -> Void in Issue.record("ran") }
+    }
+    task.cancel()
+    gate.open()
+    await #expect(throws: CancellationError.self) { try await task.value }
+  }
+}
+
+/// How many do something at a time.
+private final class Busy: Sendable {
+  private let counts = Mutex((now: 0, highest: 0))
+
+  var highest: Int { counts.withLock { $0.highest } }
+
+  func begin() {
+    counts.withLock { $0 = ($0.now + 1, max($0.highest, $0.now + 1)) }
+  }
+
+  func end() {
+    counts.withLock { $0.now -= 1 }
+  }
+}

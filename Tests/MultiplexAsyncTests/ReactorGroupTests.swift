@@ -1,0 +1,154 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("ReactorGroup", .timeLimit(.minutes(5)))
+struct ReactorGroupTests {
+  @Test("next hands out the reactors in turn")
+  func roundRobin() throws {
+    let group = try ReactorGroup(count: 3)
+    #expect(group.reactors.count == 3)
+    for _ in 0..<2 {
+      for reactor in group.reactors { #expect(group.next() === reactor) }
+    }
+  }
+
+  @Test("without a count there is one reactor per processor that the process may use", arguments: [nil, 0, -1])
+  func onePerProcessor(count: Int?) throws {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
+    // Hexadecimal words with commas between.
+    let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
+      .reduce(0) { $0 + $1.nonzeroBitCount }
+    #expect(try ReactorGroup(count: count).reactors.count == processors)
+  }
+
+  @Test("each reactor serves connections of one TCP port on its own thread", arguments: Poller.Backend.all)
+  func sharedPort(backend: Poller.Backend) async throws {
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    #expect(listener.localAddress.port != 0)
+    async let serving: Void = listener.serve { try await tellReactor($0, of: group) }
+    // The kernel spreads connections by a hash: that all of 64 have one reactor doesn't happen.
+    let reactors = try await reactorsServing(64, at: listener.localAddress, on: group.reactors[0])
+    #expect(Set(reactors) == [0, 1])
+    #expect(await listener.shutDown(within: .seconds(60)) == 0)
+    await serving
+  }
+
+  @Test("the reactors take over the connections of a Unix socket in turn", arguments: Poller.Backend.all)
+  func handOver(backend: Poller.Backend) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let listener = try await ListenerGroup.bind(to: address, on: group)
+    async let serving: Void = listener.serve { try await tellReactor($0, of: group) }
+    let reactors = try await reactorsServing(6, at: address, on: group.reactors[0])
+    #expect(reactors.sorted() == [0, 0, 0, 1, 1, 1])
+    #expect(await listener.shutDown(within: .seconds(60)) == 0)
+    await serving
+  }
+
+  @Test("the limit of connections is one for all reactors, and every client has its turn", arguments: [true, false])
+  func limitOverAll(isUnix: Bool) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 3)
+    let address = isUnix ? .unix(path: folder.file("socket")) : SocketAddress.ipv4(.loopback, port: 0)
+    let listener = try await ListenerGroup.bind(to: address, on: group)
+    let count = Mutex((now: 0, highest: 0, total: 0))
+    async let serving: Void = listener.serve(maximumConnections: 2) { connection in
+      count.withLock { $0 = ($0.now + 1, max($0.highest, $0.now + 1), $0.total + 1) }
+      defer { count.withLock { $0.now -= 1 } }
+      // Until the client has gone.
+      while try await connection.read() != nil {}
+    }
+    var clients: [Connection] = []
+    for _ in 0..<12 {
+      clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
+    }
+    // Those that aren't served yet have connected all the same, and are served though they have gone.
+    for client in clients { await client.close() }
+    #expect(await comesTrue { count.withLock { $0.total == 12 && $0.now == 0 } })
+    #expect(count.withLock { $0.highest } == 2)
+    listener.close()
+    await serving
+  }
+
+  @Test("a limit of no connections lets nobody in, and the listeners can be closed all the same")
+  func limitOfNone() async throws {
+    let group = try ReactorGroup(count: 2)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    async let serving: Void = listener.serve(maximumConnections: 0) { _ in Issue.record("served") }
+    let client = try await Connection.connect(to: listener.localAddress, on: group.next())
+    listener.close()
+    await serving
+    await client.close()
+  }
+
+  @Test("shutting down closes what is left when the time is up, and says how many that was")
+  func shutDown() async throws {
+    let group = try ReactorGroup(count: 2)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    let served = Atomic(0)
+    async let serving: Void = listener.serve { connection in
+      served.add(1, ordering: .relaxed)
+      while try await connection.read() != nil {}
+    }
+    var clients: [Connection] = []
+    for _ in 0..<5 {
+      clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
+    }
+    #expect(await comesTrue { served.load(ordering: .relaxed) == 5 })
+    #expect(await listener.shutDown(within: .zero) == 5)
+    await serving
+    for client in clients {
+      // Returns at once, with the end or a reset.
+      #expect((try? await client.read(exactly: 1)) == nil)
+    }
+    // Nobody listens there any more: without sharing it, the port can be had.
+    let again = try Socket.listening(on: listener.localAddress)
+    again.close()
+  }
+
+  @Test("cancelling the serving task cancels the handlers and ends it")
+  func cancellation() async throws {
+    let group = try ReactorGroup(count: 2)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    let ended = Gate()
+    let begun = Gate()
+    let serving = Task {
+      await listener.serve { connection in
+        defer { ended.open() }
+        begun.open()
+        _ = try await connection.read()
+      }
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: group.next())
+    await begun.pass()
+    serving.cancel()
+    await ended.pass()
+    await serving.value
+    await client.close()
+  }
+}
+
+/// Sends the number of the reactor whose thread the handler runs on.
+@Sendable private func tellReactor(_ connection: Connection, of group: ReactorGroup) async throws {
+  let index = group.reactors.firstIndex { $0.isCurrent }
+  let isOwn = connection.reactor.isCurrent
+  try await connection.write([isOwn ? UInt8(index ?? 254) : 255])
+}
+
+/// Makes connections one after the other, which stay open meanwhile, and collects what they are told.
+private func reactorsServing(_ count: Int, at address: SocketAddress, on reactor: Reactor) async throws -> [UInt8] {
+  var reactors: [UInt8] = []
+  for _ in 0..<count {
+    let client = try await Connection.connect(to: address, on: reactor)
+    reactors += try await client.read(exactly: 1)
+    await client.close()
+  }
+  return reactors
+}
