@@ -43,7 +43,7 @@ struct ReactorGroupTests {
   func handOver(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 2, backend: backend)
-    let address = SocketAddress.unix(path: folder.file("socket"))
+    let address = SocketAddress.unix(path: folder.path + "/socket")
     let listener = try await ListenerGroup.bind(to: address, on: group)
     async let serving: Void = listener.serve { try await tellReactor($0, of: group) }
     let reactors = try await reactorsServing(6, at: address, on: group.reactors[0])
@@ -56,7 +56,7 @@ struct ReactorGroupTests {
   func limitOverAll(isUnix: Bool) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 3)
-    let address = isUnix ? .unix(path: folder.file("socket")) : SocketAddress.ipv4(.loopback, port: 0)
+    let address = isUnix ? .unix(path: folder.path + "/socket") : SocketAddress.ipv4(.loopback, port: 0)
     let listener = try await ListenerGroup.bind(to: address, on: group)
     let count = Mutex((now: 0, highest: 0, total: 0))
     async let serving: Void = listener.serve(maximumConnections: 2) { connection in

@@ -70,7 +70,7 @@ public final class DatagramSocket: Sendable {
   ///
   /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or what the kernel says.
   public func receive() async throws(ConnectionError) -> Datagram {
-    let result = await here { () async -> Result<Datagram, DatagramQueue.Failure> in
+    let result = await reactor.run { () async -> Result<Datagram, DatagramQueue.Failure> in
       await self.repeatHere(.read) { queue in queue.receive() }
     }
     return try outcome(result, during: .receive, peer: peerAddress)
@@ -97,7 +97,7 @@ public final class DatagramSocket: Sendable {
   private func send(
     _ bytes: [UInt8], to address: SocketAddress?, peer: SocketAddress?
   ) async throws(ConnectionError) {
-    let result = await here { () async -> Result<Void, DatagramQueue.Failure> in
+    let result = await reactor.run { () async -> Result<Void, DatagramQueue.Failure> in
       await self.repeatHere(.write) { queue in queue.send(bytes, to: address).map { $0 ? () : nil } }
     }
     try outcome(result, during: .send, peer: peer)
@@ -112,10 +112,6 @@ public final class DatagramSocket: Sendable {
 // MARK: - On the reactor's thread
 
 extension DatagramSocket {
-  private func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
-    await reactor.run(body)
-  }
-
   /// Tries, and waits, until there is an outcome.
   private func repeatHere<Value: Sendable>(
     _ interest: Interest, _ attempt: (DatagramQueue) -> Result<Value?, DatagramQueue.Failure>

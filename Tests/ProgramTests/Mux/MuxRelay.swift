@@ -8,7 +8,8 @@ struct MuxRelay {
   let greeting: String
 
   init(
-    to target: String, _ backend: Poller.Backend = .automatic, listen: String = "127.0.0.1:0", _ arguments: [String] = []
+    to target: String, _ backend: Poller.Backend = .automatic, listen: String = "127.0.0.1:0",
+    _ arguments: [String] = []
   ) throws {
     process = try ChildProcess(
       try Executable.built("mux"),
