@@ -55,8 +55,11 @@ public final class Reactor: TaskExecutor {
     }
   }
 
-  /// Whether the calling task goes on here after each of its waits. One may be on the thread without that, and leave it.
-  private var isPreferred: Bool {
+  /// Whether the calling task goes on here whatever it awaits.
+  ///
+  /// ``isCurrent`` is enough for code that doesn't await. A task that comes back from ``run(_:)`` may still be on this
+  /// thread though it prefers another executor, and its next `await` takes it there.
+  var isPreferred: Bool {
     guard isCurrent else { return false }
     // The executor is compared with, not called.
     return unsafe withUnsafeCurrentTask { task in

@@ -90,8 +90,7 @@ extension Connection {
 
   private func readHere() async -> Stream.ReadOutcome {
     while true {
-      // A task that doesn't prefer the reactor may have left it in a wait.
-      guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
+      guard reactor.isPreferred else { return await reactor.run { await self.readHere() } }
       if let outcome = unsafe stream.readNow() { return outcome }
       if let reason = await awaitInput() { return .refused(reason) }
     }
@@ -199,6 +198,7 @@ extension Connection {
     }
     // Gives the buffer back before a wait that may be long.
     _ = consume chunk
+    // Most writes end here, without a wait.
     if case .taken = outcome { return }
     try await finishWrite(outcome)
   }
@@ -220,6 +220,7 @@ extension Connection {
       return try result.get()
     }
     let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
+    // Most writes end here, without a wait.
     if case .taken = outcome { return }
     try await finishWrite(outcome)
   }
@@ -229,16 +230,23 @@ extension Connection {
     try await write([UInt8](text.utf8))
   }
 
+  /// Waits where a write has to.
   private func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
+    let reason = await here { await self.settle(outcome) }
+    if let reason { throw failure(reason, during: .write) }
+  }
+
+  private func settle(_ outcome: Stream.WriteOutcome) async -> ConnectionError.Reason? {
     switch outcome {
-    case .taken: return
-    case .busy: await reactor.nextTurn()
-    case .refused(let reason): throw failure(reason, during: .write)
+    case .taken: return nil
+    case .refused(let reason): return reason
+    case .busy:
+      await reactor.nextTurn()
+      return nil
     case .full:
-      let reason = await awaitOutput { stream, id, waiter in
+      return await awaitOutput { stream, id, waiter in
         stream.awaitRoom(id, waiter, isCancelled: Task.isCancelled)
       }
-      if let reason { throw failure(reason, during: .write) }
     }
   }
 

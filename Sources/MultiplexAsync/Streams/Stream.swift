@@ -15,7 +15,7 @@ final class Stream {
   }
 
   /// What has become of a write.
-  enum WriteOutcome {
+  enum WriteOutcome: Sendable {
     case taken
     /// Taken, but the queue is above the high watermark.
     case full
