@@ -73,7 +73,7 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
-    let outcome = reactor.isCurrent ? await readHere() : await reactor.run { await self.readHere() }
+    let outcome = reactor.isHome ? await readHere() : await reactor.run { await self.readHere() }
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
@@ -182,7 +182,7 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``, and
   ///   ``ConnectionError/Reason/cancelled`` while it waits: the bytes are queued then, and will be sent.
   public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
-    guard reactor.isCurrent else { return try await write(chunk.array) }
+    guard reactor.isHome else { return try await write(chunk.array) }
     let outcome = chunk.withBytes { bytes in
       unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
     }
@@ -197,16 +197,18 @@ extension Connection {
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
-    guard reactor.isCurrent else {
-      let result = await reactor.run { () async -> Result<Void, ConnectionError> in
-        do throws(ConnectionError) {
-          return .success(try await self.write(bytes))
-        } catch {
-          return .failure(error)
-        }
+    if reactor.isHome { return try await writeHere(bytes) }
+    let result = await reactor.run { () async -> Result<Void, ConnectionError> in
+      do throws(ConnectionError) {
+        return .success(try await self.writeHere(bytes))
+      } catch {
+        return .failure(error)
       }
-      return try result.get()
     }
+    try result.get()
+  }
+
+  private func writeHere(_ bytes: [UInt8]) async throws(ConnectionError) {
     let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
     try await finishWrite(outcome)
   }
