@@ -67,7 +67,7 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexTests",
-      dependencies: ["Multiplex", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
+      dependencies: ["Multiplex", "MultiplexAsync", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexAsyncTests", dependencies: ["MultiplexAsync", "Multiplex", "TestSupport", systemPackage],

@@ -17,6 +17,24 @@ struct ReactorTests {
     #expect(!reactor.isCurrent)
   }
 
+  @Test("each of many bodies runs on its reactor, and what comes after it doesn't", arguments: Poller.Backend.all)
+  func thereAndBack(backend: Poller.Backend) async throws {
+    let reactors = [try Reactor(backend: backend), try Reactor(backend: backend)]
+    for _ in 0..<500 {
+      for reactor in reactors {
+        let isThere = await reactor.run { reactor.isCurrent }
+        #expect(isThere)
+        #expect(!reactors.contains { $0.isCurrent })
+        let staysThere = try await reactor.run {
+          try await reactor.sleep(for: .zero)
+          return reactor.isCurrent
+        }
+        #expect(staysThere)
+        #expect(!reactors.contains { $0.isCurrent })
+      }
+    }
+  }
+
   @MainActor
   @Test("a task of the main actor runs on the reactor for as long as it asks", arguments: Poller.Backend.all)
   func fromMainActor(backend: Poller.Backend) async throws {

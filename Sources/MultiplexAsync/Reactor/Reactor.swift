@@ -34,17 +34,6 @@ public final class Reactor: TaskExecutor {
   /// Whether the calling code runs on this reactor's thread.
   public var isCurrent: Bool { loop.isCurrent }
 
-  /// Whether the calling task runs here by its own preference, and so goes on here whatever it awaits.
-  ///
-  /// ``isCurrent`` isn't enough for code that awaits: a task that comes back from ``run(_:)`` may still be on this thread
-  /// though it prefers another, and the next `await` takes it there.
-  var isHome: Bool {
-    guard isCurrent else { return false }
-    // The task is used where it runs.
-    let preference = unsafe withUnsafeCurrentTask { task in unsafe task?.unownedTaskExecutor }
-    return unsafe preference == asUnownedTaskExecutor()
-  }
-
   /// Takes a job of a task. Called by the concurrency runtime.
   public func enqueue(_ job: consuming ExecutorJob) {
     loop.add(.job(UnownedJob(job)))

@@ -1,4 +1,5 @@
 import Multiplex
+import MultiplexAsync
 
 /// The README's code, to the letter but for the indentation: what stands here compiles, and `ReadmeTests` compares.
 enum ReadmeSnippets {
@@ -31,6 +32,16 @@ enum ReadmeSnippets {
     try poller.register(pipe.reader, for: .read, mode: .edge, token: 7)
     for event in try poller.wait(timeout: .seconds(1)) where event.isReadable {
       print("token", event.token, "is", event.readiness)
+    }
+  }
+
+  static func serveAsynchronously() async throws {
+    let reactor = try Reactor()
+    let listener = try await Listener.bind(to: "127.0.0.1:9999", on: reactor)
+    await listener.serve { connection in
+      while let chunk = try await connection.read() {
+        try await connection.write(chunk)
+      }
     }
   }
 }
