@@ -8,41 +8,18 @@ extension Poller.Backend {
 }
 
 /// Readiness from poll.
-final class PollBackend: ReadinessBackend {
+final class PollBackend: LevelBackend {
   private var set = PollSet()
-  private var edges = EdgeTriggers()
+  var edges = EdgeTriggers()
 
   init() {}
 
-  func add(_ registration: Registration) throws(MultiplexError) {
-    if registration.mode == .edge {
-      try edges.add(registration)
-      if let descriptor = edges.descriptor { try watch(descriptor, .in) }
-    } else {
-      try checkOpen(registration)
-      try watch(registration.descriptor, PollEvents(registration.interest))
-    }
+  func watch(_ fd: Int32, for interest: Interest) throws(MultiplexError) {
+    try set.register(FileDescriptor(rawValue: fd), for: PollEvents(interest))
   }
 
-  func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
-    switch (previous.mode, registration.mode) {
-    case (.edge, .edge):
-      try edges.modify(registration, replacing: previous)
-    case (.edge, _), (_, .edge):
-      remove(previous)
-      try add(registration)
-    default:
-      try checkOpen(registration)
-      try watch(registration.descriptor, PollEvents(registration.interest))
-    }
-  }
-
-  func remove(_ registration: Registration) {
-    if registration.mode == .edge {
-      edges.remove(registration)
-    } else {
-      try? set.unregister(FileDescriptor(rawValue: registration.descriptor))
-    }
+  func unwatch(_ fd: Int32) {
+    try? set.unregister(FileDescriptor(rawValue: fd))
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
@@ -65,19 +42,6 @@ final class PollBackend: ReadinessBackend {
     }
     for fd in silenced { set.park(fd) }
     if hasEdges { try edges.collect(&registry) }
-  }
-
-  private func watch(_ fd: Int32, _ events: PollEvents) throws(MultiplexError) {
-    try set.register(FileDescriptor(rawValue: fd), for: events)
-  }
-}
-
-extension ReadinessBackend {
-  /// For calls that take any number and complain about it later, or never.
-  func checkOpen(_ registration: Registration) throws(MultiplexError) {
-    guard !Kernel.isOpen(registration.descriptor) else { return }
-    throw MultiplexError(
-      call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
   }
 }
 

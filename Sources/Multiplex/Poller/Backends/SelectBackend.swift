@@ -9,51 +9,24 @@ extension Poller.Backend {
 
 /// Readiness from select, which finds out that something is the matter, and poll, asked about those descriptors alone,
 /// which tells what: select can't tell a hang-up or an error from bytes to read.
-final class SelectBackend: ReadinessBackend {
+final class SelectBackend: LevelBackend {
   /// How often to look for hang-ups that select can't wait for: see `wait`.
   private static let hangUpInterval = Duration.milliseconds(100)
 
   private var watched = DescriptorBitmaps()
-  private var edges = EdgeTriggers()
+  var edges = EdgeTriggers()
 
   init() {}
 
-  func add(_ registration: Registration) throws(MultiplexError) {
-    if registration.mode == .edge {
-      try edges.add(registration)
-      if let descriptor = edges.descriptor { watched.reading[descriptor] = true }
-    } else {
-      try checkOpen(registration)
-      watch(registration)
-    }
-  }
-
-  func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
-    switch (previous.mode, registration.mode) {
-    case (.edge, .edge):
-      try edges.modify(registration, replacing: previous)
-    case (.edge, _), (_, .edge):
-      remove(previous)
-      try add(registration)
-    default:
-      try checkOpen(registration)
-      watch(registration)
-    }
-  }
-
-  func remove(_ registration: Registration) {
-    if registration.mode == .edge {
-      edges.remove(registration)
-    } else {
-      watched.remove(registration.descriptor)
-    }
-  }
-
   /// Everything is in the set of those to read, whatever the interest: select reports hang-ups there and nowhere else.
-  private func watch(_ registration: Registration) {
-    watched.reading[registration.descriptor] = true
-    watched.writing[registration.descriptor] = registration.interest.contains(.write)
-    watched.exceptional[registration.descriptor] = registration.interest.contains(.priority)
+  func watch(_ fd: Int32, for interest: Interest) {
+    watched.reading[fd] = true
+    watched.writing[fd] = interest.contains(.write)
+    watched.exceptional[fd] = interest.contains(.priority)
+  }
+
+  func unwatch(_ fd: Int32) {
+    watched.remove(fd)
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
