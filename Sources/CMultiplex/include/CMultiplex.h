@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "CMultiplexRing.h"
+
 // Constants that the C library's headers define as macros Swift can't read, or that older headers lack.
 static const int32_t cmx_SOCK_STREAM = SOCK_STREAM;
 static const int32_t cmx_SOCK_DGRAM = SOCK_DGRAM;
@@ -32,6 +34,7 @@ static const int32_t cmx_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int32_t cmx_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int32_t cmx_MSG_NOSIGNAL = MSG_NOSIGNAL;
 static const int32_t cmx_MSG_OOB = MSG_OOB;
+static const int32_t cmx_MSG_WAITALL = MSG_WAITALL;
 static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only, and the same on every architecture but SPARC
 static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
 static const int32_t cmx_EPOLL_CLOEXEC = EPOLL_CLOEXEC;

@@ -8,7 +8,7 @@ package import SystemPackage
 /// Debug builds let a `FaultPlan` answer in the kernel's place.
 package enum Kernel {
   @inline(__always)
-  private static func perform<Result: SignedInteger>(
+  static func perform<Result: SignedInteger>(
     _ call: SystemCall, _ body: () -> Result
   ) throws(Errno) -> Result {
     #if MULTIPLEX_FAULTS

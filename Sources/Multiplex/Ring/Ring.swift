@@ -1,0 +1,170 @@
+internal import CMultiplex
+public import SystemPackage
+
+/// An io_uring instance: operations are prepared in a queue, submitted to the kernel many at a time, and come back as
+/// completions, in any order.
+///
+///     var ring = try Ring()
+///     try ring.prepare(.poll(socket.fileDescriptor, for: .in, token: 7))
+///     try ring.submitAndWait()
+///     while let completion = ring.nextCompletion() { ... }
+///
+/// A ring is the lowest level: what an operation works on (descriptors, memory) has to stay until its completion has come.
+/// ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
+///
+/// A ring is used by one thread at a time. Closing it, which happens where the value ends, cancels what is under way.
+///
+/// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
+@safe
+public struct Ring: ~Copyable {
+  /// What the kernel's rings are able to do.
+  public let features: RingFeatures
+  /// How many submissions there is room for.
+  public var capacity: Int { Int(submissions.capacity) }
+
+  let descriptor: OwnedDescriptor
+  /// The memory of the queues. It outlives them, as both end with the ring.
+  private let memory: RingMemory
+  private var submissions: SubmissionQueue
+  private let completions: CompletionQueue
+  /// Where the kernel puts what it receives: kept until it can do that no more.
+  var groups: [UInt16: BufferGroup] = [:]
+  /// Whether the ring belongs to the thread that first submits.
+  private let isSingleIssuer: Bool
+  private var issuer: UInt?
+
+  /// Makes a ring.
+  ///
+  /// - Parameters:
+  ///   - entries: How many submissions there is to be room for, 1 to 32,768; rounded up to a power of two.
+  ///   - completions: Room for completions, twice as many unless given. More are kept by the kernel until there is room.
+  ///   - isSingleIssuer: One thread alone uses the ring: the one that first submits. Cheaper, as the kernel then does
+  ///     its part of the work when that thread asks for it, and not before (`IORING_SETUP_SINGLE_ISSUER`,
+  ///     `IORING_SETUP_DEFER_TASKRUN`); without effect where the kernel is older than 6.1.
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument``; `ENOSYS`, `EPERM` where
+  ///   the kernel has no io_uring or forbids it; `ENOMEM`.
+  public init(entries: Int = 128, completions: Int? = nil, isSingleIssuer: Bool = false) throws(MultiplexError) {
+    guard (1...32_768).contains(entries) else {
+      throw .outOfRange("entries \(entries)", for: "io_uring_setup", advice: "a ring has 1 to 32,768 entries")
+    }
+    var parameters = cmx_ring_params()
+    let descriptor = try RingSetup.perform(
+      entries: UInt32(entries), completions: completions.map { UInt32(clamping: $0) }, isSingleIssuer: isSingleIssuer,
+      &parameters)
+    let features = RingFeatures(parameters, RingSetup.operations(of: descriptor.rawDescriptor))
+    try features.check()
+    let memory = try RingMemory(of: descriptor.rawDescriptor, parameters)
+    self.isSingleIssuer = RingSetup.hasSingleIssuer(parameters)
+    self.features = features
+    self.submissions = memory.submissions
+    self.completions = memory.completions
+    self.memory = consume memory
+    self.descriptor = consume descriptor
+  }
+
+  /// The ring's own descriptor, which is readable while there are completions.
+  public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
+}
+
+// MARK: - Submitting
+
+extension Ring {
+  /// Puts an operation into the queue. The kernel sees it with the next submission.
+  ///
+  /// Where the queue is full, what is in it is submitted first.
+  ///
+  /// - Throws: As ``submit()`` does; the operation isn't in the queue then.
+  public mutating func prepare(_ submission: Submission) throws(MultiplexError) {
+    while !submissions.append(submission) {
+      // The kernel takes one at least, or says why it doesn't.
+      try submit()
+    }
+  }
+
+  /// Hands all prepared operations to the kernel, without waiting.
+  ///
+  /// - Returns: How many it has taken; the others stay in the queue.
+  /// - Throws: `EBUSY` while more completions are waiting than there is room for: take them, and submit again. `EAGAIN`,
+  ///   `ENOMEM` where the kernel is short of memory. `EEXIST` on another thread than a single issuer's.
+  @discardableResult
+  public mutating func submit() throws(MultiplexError) -> Int {
+    try submitAndWait(for: 0, timeout: .zero)
+  }
+
+  /// Hands all prepared operations to the kernel, and waits for completions, in one call.
+  ///
+  /// An interruption by a signal doesn't end the wait.
+  ///
+  /// - Parameters:
+  ///   - count: How many completions to wait for; those that are there already count.
+  ///   - timeout: How long to wait at most; nil waits without limit.
+  /// - Returns: How many operations the kernel has taken.
+  /// - Throws: As ``submit()`` does.
+  @discardableResult
+  public mutating func submitAndWait(for count: Int = 1, timeout: Duration? = nil) throws(MultiplexError) -> Int {
+    try takePossession()
+    let deadline = Deadline(after: timeout)
+    var taken = 0
+    while true {
+      do {
+        taken += try enter(waitingFor: UInt32(clamping: count), deadline.remaining)
+        return taken
+      } catch .interrupted {
+        continue
+      } catch .timeout {
+        return taken
+      } catch {
+        throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: error)
+      }
+    }
+  }
+
+  /// - Parameter timeout: nil waits without limit.
+  private func enter(waitingFor count: UInt32, _ timeout: Duration?) throws(Errno) -> Int {
+    let submitted = submissions.publish()
+    let fd = descriptor.rawDescriptor
+    guard let timeout, count > 0 else {
+      return Int(try Kernel.ringEnter(fd, submitting: submitted, waitingFor: count))
+    }
+    // A wait that is over is none.
+    guard timeout > .zero else { return Int(try Kernel.ringEnter(fd, submitting: submitted, waitingFor: 0)) }
+    return Int(
+      try Kernel.ringEnter(fd, submitting: submitted, waitingFor: count, Timeout.timespec(timeout)))
+  }
+
+  /// Enables a ring that waits for its issuer.
+  private mutating func takePossession() throws(MultiplexError) {
+    guard isSingleIssuer else { return }
+    let thread = Kernel.currentThread
+    if issuer == thread { return }
+    guard issuer == nil else {
+      throw MultiplexError(
+        call: "io_uring_enter", descriptor: fileDescriptor, reason: .system, errno: .fileExists,
+        advice: "the ring belongs to the thread that first submitted: use it there, or make it without a single issuer")
+    }
+    try unsafe register(cmx_REGISTER_ENABLE_RINGS, nil, 0)
+    issuer = thread
+  }
+
+  func register(
+    _ operation: UInt32, _ argument: UnsafeMutableRawPointer?, _ count: UInt32
+  ) throws(MultiplexError) {
+    do {
+      _ = try unsafe Kernel.ringRegister(descriptor.rawDescriptor, operation, argument, count)
+    } catch {
+      throw MultiplexError(call: "io_uring_register", descriptor: fileDescriptor, errno: error)
+    }
+  }
+}
+
+// MARK: - Completions
+
+extension Ring {
+  /// Takes the next completion, without waiting; nil if there is none.
+  public func nextCompletion() -> Completion? {
+    completions.next()
+  }
+
+  /// How many completions can be taken without waiting.
+  public var completionCount: Int { Int(completions.count) }
+}

@@ -1,0 +1,40 @@
+internal import CMultiplex
+internal import SystemPackage
+
+/// What a kernel's rings are able to do, found out by asking it.
+public struct RingFeatures: Hashable, Sendable {
+  /// The kernel's flags (`IORING_FEAT_*`).
+  public let flags: UInt32
+  /// How the ring was set up (`IORING_SETUP_*`): what the kernel has refused is left out.
+  public let setup: UInt32
+  /// The operations that the kernel knows (`IORING_OP_*`).
+  public let operations: Set<UInt8>
+
+  init(_ parameters: cmx_ring_params, _ operations: Set<UInt8>) {
+    flags = parameters.features
+    setup = parameters.flags
+    self.operations = operations
+  }
+
+  /// Whether the work of completing is done when the ring's one thread asks for it (`IORING_SETUP_DEFER_TASKRUN`, 6.1).
+  public var defersWork: Bool { setup & cmx_SETUP_DEFER_TASKRUN != 0 }
+
+  /// Whether receives can go on by themselves. There is no flag for that; sends without a copy came with it (6.0).
+  public var receivesMultishot: Bool { operations.contains(cmx_OP_SEND_ZC) }
+
+  /// Whether one receive fills several buffers, and one send takes several (`IORING_FEAT_RECVSEND_BUNDLE`, 6.10).
+  public var bundles: Bool { flags & cmx_FEAT_RECVSEND_BUNDLE != 0 }
+
+  /// Whether a wait can be made to last for more than one completion (`IORING_FEAT_MIN_TIMEOUT`, 6.12).
+  public var waitsForBatches: Bool { flags & cmx_FEAT_MIN_TIMEOUT != 0 }
+
+  /// What this package can't do without: completions that are never dropped, one mapping, and waits with a timeout.
+  private static let required = cmx_FEAT_SINGLE_MMAP | cmx_FEAT_NODROP | cmx_FEAT_EXT_ARG | cmx_FEAT_CQE_SKIP
+
+  /// Refuses kernels that are too old.
+  func check() throws(MultiplexError) {
+    guard flags & Self.required == Self.required else {
+      throw MultiplexError(call: "io_uring_setup", errno: .noFunction)
+    }
+  }
+}

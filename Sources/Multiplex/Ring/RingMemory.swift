@@ -1,0 +1,34 @@
+internal import CMultiplex
+
+/// The memory that a ring shares with the kernel, mapped as the kernel's offsets say.
+@safe
+struct RingMemory: ~Copyable {
+  private let queues: MappedMemory
+  private let entries: MappedMemory
+  let submissions: SubmissionQueue
+  let completions: CompletionQueue
+
+  /// - Parameter parameters: As the kernel has filled them in. Both queues lie in one mapping (`IORING_FEAT_SINGLE_MMAP`).
+  init(of fd: Int32, _ parameters: cmx_ring_params) throws(MultiplexError) {
+    let submissionBytes = Int(parameters.sq.array) + Int(parameters.sq_entries) * MemoryLayout<UInt32>.stride
+    let completionBytes = Int(parameters.cq.cqes) + Int(parameters.cq_entries) * MemoryLayout<cmx_cqe>.stride
+    let queues = try MappedMemory(ofRing: fd, size: max(submissionBytes, completionBytes), at: cmx_OFF_SQ_RING)
+    let entries = try MappedMemory(
+      ofRing: fd, size: Int(parameters.sq_entries) * MemoryLayout<cmx_sqe>.stride, at: cmx_OFF_SQES)
+    // The kernel's offsets lie within what was mapped.
+    let start = unsafe queues.start
+    if parameters.flags & cmx_SETUP_NO_SQARRAY == 0 {
+      // The kernel looks up where each submission lies: where it is.
+      let places = unsafe (start + Int(parameters.sq.array)).assumingMemoryBound(to: UInt32.self)
+      for place in 0..<parameters.sq_entries { unsafe places[Int(place)] = place }
+    }
+    submissions = unsafe SubmissionQueue(
+      head: start + Int(parameters.sq.head), tail: start + Int(parameters.sq.tail), entries: entries.start,
+      capacity: parameters.sq_entries)
+    completions = unsafe CompletionQueue(
+      head: start + Int(parameters.cq.head), tail: start + Int(parameters.cq.tail),
+      entries: start + Int(parameters.cq.cqes), capacity: parameters.cq_entries)
+    self.queues = consume queues
+    self.entries = consume entries
+  }
+}

@@ -1,0 +1,167 @@
+internal import CMultiplex
+public import SystemPackage
+
+extension Ring {
+  /// One operation for the kernel to do, prepared by ``Ring/prepare(_:)``.
+  ///
+  /// Corresponding C type: `struct io_uring_sqe`.
+  public struct Submission: Sendable {
+    var entry = cmx_sqe()
+
+    private init(_ opcode: UInt8, _ fd: Int32, token: UInt64) {
+      entry.opcode = opcode
+      entry.fd = fd
+      entry.user_data = token
+    }
+
+    /// The number that comes back with the completions.
+    public var token: UInt64 { entry.user_data }
+
+    /// The same, but without a completion if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
+    public func skippingSuccess() -> Submission {
+      var copy = self
+      copy.entry.flags |= cmx_SQE_CQE_SKIP_SUCCESS
+      return copy
+    }
+  }
+}
+
+// MARK: - Waiting
+
+extension Ring.Submission {
+  /// Does nothing, and completes with 0 (`IORING_OP_NOP`).
+  public static func nop(token: UInt64 = 0) -> Self {
+    Self(cmx_OP_NOP, -1, token: token)
+  }
+
+  /// Completes when the descriptor is ready, with the events (`IORING_OP_POLL_ADD`).
+  ///
+  /// - Parameters:
+  ///   - events: Errors and hang-ups are reported whatever is asked for. The modes of epoll mean nothing here.
+  ///   - isMultishot: Completes again each time when something changes, until it is cancelled, or completes without
+  ///     ``Ring/Completion/hasMore``.
+  public static func poll(
+    _ descriptor: FileDescriptor, for events: EpollEvents, isMultishot: Bool = false,
+    token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_POLL_ADD, descriptor.rawValue, token: token)
+    submission.entry.operation_flags = events.rawValue
+    submission.entry.length = isMultishot ? cmx_POLL_ADD_MULTI : 0
+    return submission
+  }
+
+  /// Changes what a multishot poll waits for, and looks at once whether it is there (`IORING_POLL_UPDATE_EVENTS`).
+  ///
+  /// Completes with 0, or with `ENOENT` where there is no such poll, `EALREADY` where it is just completing.
+  public static func updatePoll(_ polled: UInt64, to events: EpollEvents, token: UInt64) -> Self {
+    var submission = Self(cmx_OP_POLL_REMOVE, -1, token: token)
+    submission.entry.address = polled
+    submission.entry.operation_flags = events.rawValue
+    submission.entry.length = cmx_POLL_UPDATE_EVENTS | cmx_POLL_ADD_MULTI
+    return submission
+  }
+
+  /// Cancels the submission with a token (`IORING_OP_ASYNC_CANCEL`): it completes with `ECANCELED`, or as it would have.
+  ///
+  /// Completes with 0, or with `ENOENT` where there is none, `EALREADY` where it can't be stopped any more.
+  public static func cancel(_ cancelled: UInt64, token: UInt64) -> Self {
+    var submission = Self(cmx_OP_ASYNC_CANCEL, -1, token: token)
+    submission.entry.address = cancelled
+    return submission
+  }
+
+  /// Cancels all submissions for a descriptor (`IORING_ASYNC_CANCEL_FD`, `IORING_ASYNC_CANCEL_ALL`; Linux 5.19).
+  ///
+  /// Completes with their number.
+  public static func cancelAll(on descriptor: FileDescriptor, token: UInt64) -> Self {
+    var submission = Self(cmx_OP_ASYNC_CANCEL, descriptor.rawValue, token: token)
+    submission.entry.operation_flags = cmx_ASYNC_CANCEL_FD | cmx_ASYNC_CANCEL_ALL
+    return submission
+  }
+
+  /// Cancels everything (`IORING_ASYNC_CANCEL_ANY`; Linux 5.19). Completes with the number.
+  public static func cancelAll(token: UInt64) -> Self {
+    var submission = Self(cmx_OP_ASYNC_CANCEL, -1, token: token)
+    submission.entry.operation_flags = cmx_ASYNC_CANCEL_ANY | cmx_ASYNC_CANCEL_ALL
+    return submission
+  }
+}
+
+// MARK: - Sockets
+
+extension Ring.Submission {
+  /// Accepts a connection (`IORING_OP_ACCEPT`): completes with its descriptor, which is non-blocking and close-on-exec,
+  /// and belongs to the receiver of the completion.
+  ///
+  /// - Parameter isMultishot: Goes on accepting (Linux 5.19).
+  public static func accept(
+    on listener: FileDescriptor, isMultishot: Bool = false, token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_ACCEPT, listener.rawValue, token: token)
+    submission.entry.operation_flags = UInt32(bitPattern: cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC)
+    submission.entry.ioprio = isMultishot ? cmx_ACCEPT_MULTISHOT : 0
+    return submission
+  }
+
+  /// Receives into a buffer of a group (`IORING_OP_RECV`, `IOSQE_BUFFER_SELECT`): completes with the number of bytes and
+  /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
+  ///
+  /// - Parameters:
+  ///   - group: Of a ``BufferRing`` that is registered with the same ring.
+  ///   - isMultishot: Goes on receiving (Linux 6.0).
+  public static func receive(
+    on socket: FileDescriptor, intoGroup group: UInt16, isMultishot: Bool = false,
+    token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_RECV, socket.rawValue, token: token)
+    submission.entry.flags = cmx_SQE_BUFFER_SELECT
+    submission.entry.buffer = group
+    submission.entry.ioprio = isMultishot ? cmx_RECV_MULTISHOT : 0
+    return submission
+  }
+
+  /// Receives into memory (`IORING_OP_RECV`): completes with the number of bytes, 0 being the end of input.
+  ///
+  /// The memory has to stay until the completion has come, also if the submission is cancelled.
+  @unsafe
+  public static func receive(
+    on socket: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_RECV, socket.rawValue, token: token)
+    submission.entry.address = UInt64(UInt(bitPattern: memory.baseAddress))
+    submission.entry.length = UInt32(clamping: memory.count)
+    return submission
+  }
+
+  /// Sends bytes (`IORING_OP_SEND`): completes with their number. A peer that has gone is an `EPIPE`, never a `SIGPIPE`.
+  ///
+  /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
+  /// the kernel doesn't keep the order of several.
+  ///
+  /// - Parameter isWhole: Completes once everything is sent, or something has gone wrong (`MSG_WAITALL`).
+  @unsafe
+  public static func send(
+    on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = true,
+    token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_SEND, socket.rawValue, token: token)
+    submission.entry.address = UInt64(UInt(bitPattern: bytes.baseAddress))
+    submission.entry.length = UInt32(clamping: bytes.count)
+    submission.entry.operation_flags = UInt32(bitPattern: cmx_MSG_NOSIGNAL | (isWhole ? cmx_MSG_WAITALL : 0))
+    return submission
+  }
+
+  /// Ends one or both directions of a connection (`IORING_OP_SHUTDOWN`).
+  public static func shutdown(
+    _ socket: FileDescriptor, _ direction: ShutdownDirection, token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_SHUTDOWN, socket.rawValue, token: token)
+    submission.entry.length = UInt32(bitPattern: direction.rawValue)
+    return submission
+  }
+
+  /// Closes a descriptor (`IORING_OP_CLOSE`), which is gone whatever the kernel says to it.
+  public static func close(_ descriptor: FileDescriptor, token: UInt64) -> Self {
+    Self(cmx_OP_CLOSE, descriptor.rawValue, token: token)
+  }
+}
