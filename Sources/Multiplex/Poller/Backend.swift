@@ -24,6 +24,7 @@ extension Poller {
     /// Every backend, the best first.
     public static let all: [Backend] = [
       .epoll,
+      .ioUring,
       .poll,
       .select,
     ]
