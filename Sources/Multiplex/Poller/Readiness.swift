@@ -41,7 +41,7 @@ public struct Readiness: OptionSet, Hashable, Sendable {
 
   /// What poll or epoll has found. They use the same bits, and those of a byte are the same here; the end of input
   /// (`POLLRDHUP`, `EPOLLRDHUP`) is the one that lies higher. Done for every event, hence without a branch for each bit.
-  init(kernelBits bits: UInt32) {
+  package init(kernelBits bits: UInt32) {
     self.init(rawValue: UInt8(truncatingIfNeeded: bits & 0x3f | (bits & 0x2000) >> 7))
   }
 }

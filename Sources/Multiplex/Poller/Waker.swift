@@ -10,7 +10,7 @@ public final class Waker: Sendable {
   private let descriptor: OwnedDescriptor
   private let isPending = Atomic(false)
 
-  init() throws(MultiplexError) {
+  package init() throws(MultiplexError) {
     do {
       descriptor = OwnedDescriptor(adopting: try Kernel.eventfd())
     } catch {
@@ -40,7 +40,7 @@ public final class Waker: Sendable {
   }
 
   /// Makes the next wake count again. Whoever wakes from here on writes anew.
-  func reset() {
+  package func reset() {
     var count: UInt64 = 0
     // Reading takes the counter back to zero. If there is nothing to read, there is nothing to take back.
     _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in
@@ -50,5 +50,5 @@ public final class Waker: Sendable {
   }
 
   /// Readable while a wake is pending.
-  var rawDescriptor: Int32 { descriptor.rawDescriptor }
+  package var rawDescriptor: Int32 { descriptor.rawDescriptor }
 }

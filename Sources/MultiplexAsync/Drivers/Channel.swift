@@ -20,10 +20,18 @@ protocol Channel: AnyObject {
 
   /// Sends without waiting.
   ///
-  /// - Returns: How many bytes the kernel has taken: none if there is no room.
+  /// - Returns: How many bytes were taken: none if there is no room.
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno>
 
-  /// Calls back once when there may be room to send, or an error. At most one such wait at a time.
+  /// How many bytes it has taken over, that are still to be sent.
+  var unsentCount: Int { get }
+
+  /// Takes a chunk of the same reactor over and sends it, without waiting and without copying it; or returns it, where
+  /// it can only send now or not at all.
+  func take(_ chunk: consuming Chunk) -> Chunk?
+
+  /// Calls back once when there may be room to send, or an error, or everything was sent. At most one such wait
+  /// at a time.
   func awaitRoom(_ waiter: @escaping () -> Void)
 
   /// Tells the peer that nothing more comes.
@@ -31,6 +39,12 @@ protocol Channel: AnyObject {
 
   /// Closes the descriptor. Waiters are forgotten: whoever closes has told them.
   func close()
+}
+
+extension Channel {
+  var unsentCount: Int { 0 }
+
+  func take(_ chunk: consuming Chunk) -> Chunk? { chunk }
 }
 
 /// What a receive has brought. The buffer belongs to whoever takes it, once.

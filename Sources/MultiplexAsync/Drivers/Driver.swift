@@ -8,6 +8,9 @@ protocol Driver: AnyObject {
   /// Where the buffers of receives come from.
   var pool: BufferPool { get }
 
+  /// Takes a buffer back that a channel has received into.
+  func give(back buffer: PooledBuffer)
+
   /// Ends ``turn(until:)`` from any thread.
   var waker: Waker { get }
 
@@ -29,4 +32,15 @@ protocol Driver: AnyObject {
   func awaitReadiness(
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait
+
+  /// Called once, when no turn follows: lets the kernel take what it was given, and give up what it was lent.
+  func finish()
+}
+
+extension Driver {
+  func give(back buffer: PooledBuffer) {
+    unsafe pool.give(back: buffer)
+  }
+
+  func finish() {}
 }

@@ -65,6 +65,7 @@ final class EventLoop: @unchecked Sendable {
     try LoopThread.start { [self] in
       threadID.store(UInt(pthread_self()), ordering: .relaxed)
       run()
+      ownDriver.finish()
     }
   }
 

@@ -23,7 +23,7 @@ public final class Reactor: TaskExecutor {
   /// - Throws: What keeps the backend from working here, or a thread from being made.
   public init(backend: Poller.Backend = .automatic) throws(MultiplexError) {
     self.backend = backend
-    loop = EventLoop(driver: try ReadinessDriver(backend: backend))
+    loop = EventLoop(driver: try backend.makeDriver())
     try unsafe loop.start(for: asUnownedTaskExecutor())
   }
 
@@ -70,5 +70,12 @@ public final class Reactor: TaskExecutor {
   /// Does something on the reactor's thread: now, if that is the calling one.
   func onLoop(_ body: @escaping @Sendable () -> Void) {
     if isCurrent { body() } else { loop.add(.call(body)) }
+  }
+}
+
+extension Poller.Backend {
+  /// How a reactor does I/O with this backend.
+  fileprivate func makeDriver() throws(MultiplexError) -> any Driver {
+    self == .ioUring ? try CompletionDriver() : try ReadinessDriver(backend: self)
   }
 }

@@ -3,12 +3,18 @@
 /// There are as many as are lent out at a time: connections that wait hold none.
 @safe
 final class BufferPool {
-  /// In bytes: as much as one receive may bring.
+  /// In bytes: as much as one receive may bring, unless a pool is made for another size.
   static let bufferSize = 64 * 1024
   /// How many are kept for the next time.
   private static let reserve = 64
 
+  /// In bytes.
+  let bufferSize: Int
   private var free: [PooledBuffer] = unsafe []
+
+  init(bufferSize: Int = BufferPool.bufferSize) {
+    self.bufferSize = bufferSize
+  }
 
   deinit {
     unsafe free.forEach { unsafe $0.start.deallocate() }
@@ -16,7 +22,7 @@ final class BufferPool {
 
   func take() -> PooledBuffer {
     if let buffer = unsafe free.popLast() { return unsafe buffer }
-    return unsafe PooledBuffer(start: .allocate(byteCount: Self.bufferSize, alignment: 16))
+    return unsafe PooledBuffer(start: .allocate(byteCount: bufferSize, alignment: 16), capacity: bufferSize)
   }
 
   /// - Parameter buffer: Taken from here, and not used any more.

@@ -7,7 +7,9 @@ public struct Chunk: ~Copyable, Sendable {
   private let buffer: PooledBuffer
   /// The number of bytes, at least 1.
   public let count: Int
-  private let reactor: Reactor
+  let reactor: Reactor
+  /// Whether the buffer was given away: a value with a reference can't be discarded.
+  private var isReleased = false
 
   /// Takes over a buffer of the reactor's pool, of which the first `count` bytes are filled.
   init(_ buffer: PooledBuffer, count: Int, reactor: Reactor) {
@@ -17,7 +19,13 @@ public struct Chunk: ~Copyable, Sendable {
   }
 
   deinit {
-    unsafe reactor.giveBack(buffer)
+    if !isReleased { unsafe reactor.giveBack(buffer) }
+  }
+
+  /// Gives the buffer away, to something that belongs to the same reactor and returns it.
+  consuming func release() -> PooledBuffer {
+    isReleased = true
+    return unsafe buffer
   }
 
   /// The bytes, lent for the time of the call.
@@ -40,9 +48,9 @@ extension Reactor {
   /// Returns a buffer to the pool, from any thread.
   fileprivate func giveBack(_ buffer: PooledBuffer) {
     if isCurrent {
-      unsafe loop.driver.pool.give(back: buffer)
+      unsafe loop.driver.give(back: buffer)
     } else {
-      onLoop { [loop] in unsafe loop.driver.pool.give(back: buffer) }
+      onLoop { [loop] in unsafe loop.driver.give(back: buffer) }
     }
   }
 }

@@ -193,14 +193,23 @@ extension Connection {
   ///   ``ConnectionError/Reason/cancelled`` while it waits: the bytes are queued then, and will be sent.
   public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
     guard reactor.isCurrent else { return try await write(chunk.array) }
-    let outcome = chunk.withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
+    let outcome: Stream.WriteOutcome
+    if chunk.reactor === reactor {
+      switch unsafe stream.hand(over: chunk) {
+      case nil: outcome = unsafe stream.outcomeOfWrite()
+      case let chunk?: outcome = write(bytesOf: chunk)
+      }
+    } else {
+      outcome = write(bytesOf: chunk)
     }
-    // Gives the buffer back before a wait that may be long.
-    _ = consume chunk
     // Most writes end here, without a wait.
     if case .taken = outcome { return }
     try await finishWrite(outcome)
+  }
+
+  /// Gives the buffer back before a wait that may be long.
+  private func write(bytesOf chunk: consuming Chunk) -> Stream.WriteOutcome {
+    chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.write($0) } }
   }
 
   /// Sends bytes.

@@ -3,4 +3,8 @@
 @unsafe
 struct PooledBuffer: @unchecked Sendable {
   let start: UnsafeMutableRawPointer
+  /// In bytes.
+  let capacity: Int
+  /// The buffer's number where a ring has provided it; nil where it comes from a ``BufferPool``.
+  var ringID: UInt16?
 }

@@ -149,13 +149,30 @@ extension Stream {
     if sent < bytes.count {
       unsafe output.append(bytes[sent...])
       flushLater()
-      return output.count > watermarks.high ? .full : .taken
     }
+    return outcomeOfWrite()
+  }
+
+  /// Hands a chunk of the same reactor over to the channel; or returns it, if it is to be written as bytes are.
+  func hand(over chunk: consuming Chunk) -> Chunk? {
+    guard refusal == nil, output.isEmpty else { return chunk }
+    return channel.take(chunk)
+  }
+
+  /// What becomes of a write whose bytes are sent, or queued.
+  func outcomeOfWrite() -> WriteOutcome {
+    if unsentCount > watermarks.high {
+      flushLater()
+      return .full
+    }
+    guard unsentCount == 0 else { return .taken }
     writesAtOnce += 1
     guard writesAtOnce == Self.share else { return .taken }
     writesAtOnce = 0
     return .busy
   }
+
+  private var unsentCount: Int { output.count + channel.unsentCount }
 
   private var refusal: ConnectionError.Reason? {
     isClosed || outputEnds ? .closed : outputFailure
@@ -164,7 +181,7 @@ extension Stream {
   /// Waits until the queue has fallen to the low watermark.
   func awaitRoom(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if output.count <= watermarks.low { return waiter.resume(returning: outputFailure) }
+    if unsentCount <= watermarks.low { return waiter.resume(returning: outputFailure) }
     roomWaiters.append((id, waiter))
   }
 
@@ -172,8 +189,9 @@ extension Stream {
   func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if isClosed { return waiter.resume(returning: .closed) }
-    if output.isEmpty { return waiter.resume(returning: outputFailure) }
+    if unsentCount == 0 { return waiter.resume(returning: outputFailure) }
     flushWaiters.append((id, waiter))
+    flushLater()
   }
 
   func cancelWrite(_ id: UInt64) {
@@ -187,7 +205,7 @@ extension Stream {
   func endOutput() {
     guard !outputEnds, !isClosed else { return }
     outputEnds = true
-    if output.isEmpty { shutdownOutput() }
+    if unsentCount == 0 { shutdownOutput() } else { flushLater() }
   }
 
   private func flushLater() {
@@ -206,8 +224,8 @@ extension Stream {
       _ = failOutput(errno)
     case .success(let count):
       output.removeFirst(count)
-      if output.count <= watermarks.low { resume(\.roomWaiters, nil) }
-      guard output.isEmpty else { return flushLater() }
+      if unsentCount <= watermarks.low { resume(\.roomWaiters, nil) }
+      guard unsentCount == 0 else { return flushLater() }
       if outputEnds { shutdownOutput() }
       resume(\.flushWaiters, nil)
     }

@@ -127,7 +127,7 @@ final class EpollBackend: ReadinessBackend {
 }
 
 extension EpollEvents {
-  init(_ interest: Interest, _ mode: TriggerMode) {
+  package init(_ interest: Interest, _ mode: TriggerMode) {
     var events: EpollEvents =
       switch mode {
       case .level: []

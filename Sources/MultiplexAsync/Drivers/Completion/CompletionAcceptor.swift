@@ -1,0 +1,99 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// A listening socket on a completion driver, which owns the descriptor.
+final class CompletionAcceptor: Acceptor, CompletionHandler {
+  /// How many connections may have been accepted before anybody takes them. Then the others are to wait in the kernel.
+  private static let acceptAhead = 64
+
+  private let socket: Socket
+  private unowned let driver: CompletionDriver
+  private var slot: HandlerTable.Slot = 0
+  private var isClosed = false
+
+  private var accepted: [Socket] = []
+  /// Why the kernel has stopped accepting.
+  private var failure: MultiplexError?
+  private var isAccepting = false
+  private var isPausing = false
+  private var waiter: (() -> Void)?
+
+  init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
+    socket = Socket(adopting: descriptor)
+    self.driver = driver
+    slot = driver.insert(self)
+  }
+
+  func acceptNow() throws(MultiplexError) -> Socket? {
+    if !accepted.isEmpty { return accepted.removeFirst() }
+    guard let failure else { return nil }
+    self.failure = nil
+    throw failure
+  }
+
+  func awaitConnection(_ waiter: @escaping () -> Void) {
+    self.waiter = waiter
+    acceptOn()
+  }
+
+  func cancelWait() {
+    waiter = nil
+  }
+
+  private func acceptOn() {
+    guard waiter != nil, !isAccepting, !isClosed else { return }
+    isAccepting = true
+    driver.start(
+      .accept(on: socket.fileDescriptor, isMultishot: true, token: RingOperation.accept.token(of: slot)))
+  }
+
+  func handle(_ completion: Ring.Completion, of operation: RingOperation) {
+    if !completion.hasMore {
+      isAccepting = false
+      isPausing = false
+    }
+    take(completion)
+    guard !isClosed else { return leaveIfDone() }
+    if accepted.isEmpty, failure == nil { return acceptOn() }
+    let waiter = self.waiter
+    self.waiter = nil
+    waiter?()
+  }
+
+  private func take(_ completion: Ring.Completion) {
+    switch completion.errno {
+    case nil:
+      // A descriptor of our own. It is closed at once if nobody wants it any more.
+      let connection = Socket(adopting: OwnedDescriptor(adopting: completion.result))
+      if isClosed { connection.close() } else { accepted.append(connection) }
+      if accepted.count >= Self.acceptAhead { pause() }
+    // The client has gone, or accepting was told to pause.
+    case .connectionAbort?, .interrupted?, .canceled?: break
+    case let errno?: failure = MultiplexError(call: "accept4", descriptor: socket.fileDescriptor, errno: errno)
+    }
+  }
+
+  private func pause() {
+    guard isAccepting, !isPausing else { return }
+    isPausing = true
+    driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess())
+  }
+
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    waiter = nil
+    accepted.forEach { $0.close() }
+    accepted = []
+    if isAccepting { driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess()) }
+    if let descriptor = try? socket.take().release() {
+      driver.submit(.close(descriptor, token: 0).skippingSuccess())
+    }
+    leaveIfDone()
+  }
+
+  private func leaveIfDone() {
+    guard isClosed, !isAccepting else { return }
+    driver.remove(slot)
+  }
+}

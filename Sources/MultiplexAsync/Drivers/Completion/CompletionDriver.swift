@@ -1,0 +1,194 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// I/O by completion, on io_uring: what is wanted is handed to the kernel, and each turn of the loop makes one system call,
+/// which submits all that has gathered and waits for what is done.
+///
+/// Accepting and receiving go on by themselves once they were begun (multishot); what is received lies in buffers that the
+/// kernel takes when it needs them. A send has its bytes lent until it is complete.
+final class CompletionDriver: Driver {
+  /// What receives name the buffers by.
+  static let group: UInt16 = 0
+  /// Room for submissions. More of them cost another system call.
+  private static let entries = 1024
+  /// Room for completions. More of them wait in the kernel, at a price.
+  private static let completions = 8192
+  /// How long to wait, at the end, for the kernel to let go of what it was lent.
+  private static let endLimit = Duration.seconds(1)
+
+  private var ring: Ring
+  let pool = BufferPool()
+  /// For what is small when it is sent.
+  private let smallPool = BufferPool(bufferSize: 4 * 1024)
+  private let buffers: ReceiveBuffers
+  let waker: Waker
+
+  private var handlers = HandlerTable()
+  /// How many operations there are whose last completion hasn't come.
+  private var operations = 0
+  private var wasWoken = false
+  /// Submissions that there was no room for.
+  private var backlog: [Ring.Submission] = []
+  /// Channels for which the kernel had no buffer.
+  private var starved: [CompletionChannel] = []
+  /// Headers of sends, for the next.
+  private var messages: [MessageHeader] = []
+
+  init() throws(MultiplexError) {
+    var ring = try Ring(entries: Self.entries, completions: Self.completions, isSingleIssuer: true)
+    guard ring.features.receivesMultishot else {
+      throw MultiplexError(call: "io_uring_setup", errno: .noFunction)
+    }
+    buffers = try ReceiveBuffers(group: Self.group)
+    try ring.register(buffers.group)
+    waker = try Waker()
+    self.ring = ring
+    watchWaker()
+  }
+
+  // MARK: Turns
+
+  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
+    wasWoken = false
+    submitBacklog()
+    let timeout = deadline.map { max(.zero, $0 - .now) }
+    do {
+      try ring.submitAndWait(timeout: timeout)
+    } catch let error where ring.completionCount == 0 {
+      throw error
+    } catch {
+      // More completions than there is room for, for example: taking some helps.
+    }
+    // As many as there are now: what comes meanwhile has its turn after the tasks.
+    for _ in 0..<ring.completionCount {
+      guard let completion = ring.nextCompletion() else { break }
+      handle(completion)
+    }
+    feedStarved()
+    return wasWoken
+  }
+
+  private func handle(_ completion: Ring.Completion) {
+    let operation = RingOperation(of: completion.token)
+    if operation == .silent { return }
+    if !completion.hasMore { operations -= 1 }
+    if operation == .wake { return wake(completion) }
+    handlers[RingOperation.slot(of: completion.token)]?.handle(completion, of: operation)
+  }
+
+  /// Begins an operation, with the next submission.
+  func start(_ submission: Ring.Submission) {
+    operations += 1
+    submit(submission)
+  }
+
+  /// Hands over something that nobody waits for.
+  func submit(_ submission: Ring.Submission) {
+    if backlog.isEmpty, (try? ring.prepare(submission)) != nil { return }
+    backlog.append(submission)
+  }
+
+  private func submitBacklog() {
+    guard !backlog.isEmpty else { return }
+    let submissions = backlog
+    backlog = []
+    submissions.forEach(submit)
+  }
+
+  private func watchWaker() {
+    let fd = FileDescriptor(rawValue: waker.rawDescriptor)
+    start(.poll(fd, for: .in, isMultishot: true, token: RingOperation.wake.token(of: 0)))
+  }
+
+  private func wake(_ completion: Ring.Completion) {
+    wasWoken = true
+    waker.reset()
+    if !completion.hasMore, !isEnding { watchWaker() }
+  }
+
+  // MARK: Handlers
+
+  func insert(_ handler: any CompletionHandler) -> HandlerTable.Slot {
+    handlers.insert(handler)
+  }
+
+  /// Forgets a handler, none of whose operations is under way.
+  func remove(_ slot: HandlerTable.Slot) {
+    handlers.remove(slot)
+  }
+
+  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
+    CompletionChannel(descriptor, driver: self)
+  }
+
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
+    CompletionAcceptor(descriptor, driver: self)
+  }
+
+  func awaitReadiness(
+    of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
+  ) throws(MultiplexError) -> ReadinessWait {
+    let descriptor = FileDescriptor(rawValue: fd)
+    // The kernel says so too, but only later.
+    guard Kernel.isOpen(fd) else {
+      throw MultiplexError(call: "io_uring_enter", descriptor: descriptor, errno: .badFileDescriptor)
+    }
+    return CompletionPoll.start(descriptor, for: interest, on: self, body)
+  }
+
+  // MARK: Buffers
+
+  func takeReceived(_ id: UInt16) -> PooledBuffer {
+    unsafe buffers.take(id)
+  }
+
+  /// An empty buffer, for bytes to send.
+  func takeBuffer(for size: Int) -> PooledBuffer {
+    unsafe size <= smallPool.bufferSize ? smallPool.take() : pool.take()
+  }
+
+  func give(back buffer: PooledBuffer) {
+    if let id = unsafe buffer.ringID {
+      buffers.give(back: id)
+    } else if unsafe buffer.capacity == smallPool.bufferSize {
+      unsafe smallPool.give(back: buffer)
+    } else {
+      unsafe pool.give(back: buffer)
+    }
+  }
+
+  func takeMessage() -> MessageHeader {
+    messages.popLast() ?? MessageHeader(capacity: OutgoingQueue.batch)
+  }
+
+  func give(back message: MessageHeader) {
+    messages.append(message)
+  }
+
+  /// Lets a channel go on receiving once there is a buffer for it.
+  func feed(_ channel: CompletionChannel) {
+    starved.append(channel)
+  }
+
+  /// Buffers that have come back, or more of them, are for those that had none.
+  private func feedStarved() {
+    guard !starved.isEmpty else { return }
+    if buffers.available == 0 { _ = buffers.grow() }
+    let fed = starved.prefix(buffers.available)
+    starved.removeFirst(fed.count)
+    for channel in fed { channel.receiveOn() }
+  }
+
+  // MARK: The end
+
+  private var isEnding = false
+
+  func finish() {
+    isEnding = true
+    let limit = ContinuousClock.now + Self.endLimit
+    submit(.cancelAll(token: RingOperation.silent.token(of: 0)))
+    while operations > 0, ContinuousClock.now < limit {
+      guard (try? turn(until: limit)) != nil else { return }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// One wait for a lent descriptor on a completion driver.
+final class CompletionPoll: CompletionHandler {
+  private unowned let driver: CompletionDriver
+  private var slot: HandlerTable.Slot = 0
+  private var wait: ReadinessWait?
+
+  private init(_ driver: CompletionDriver) {
+    self.driver = driver
+  }
+
+  static func start(
+    _ descriptor: FileDescriptor, for interest: Interest, on driver: CompletionDriver,
+    _ body: @escaping (Readiness) -> Void
+  ) -> ReadinessWait {
+    let poll = CompletionPoll(driver)
+    let slot = driver.insert(poll)
+    let token = RingOperation.poll.token(of: slot)
+    let wait = ReadinessWait(descriptor: descriptor.rawValue, interest: interest, body: body) { [unowned driver] _ in
+      driver.submit(.cancel(token, token: 0).skippingSuccess())
+    }
+    poll.slot = slot
+    poll.wait = wait
+    driver.start(.poll(descriptor, for: EpollEvents(interest, .level), token: token))
+    return wait
+  }
+
+  func handle(_ completion: Ring.Completion, of operation: RingOperation) {
+    driver.remove(slot)
+    if completion.errno == nil {
+      wait?.finish(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
+    } else {
+      // A wait that was cancelled is told nothing.
+      wait?.finish(.invalid)
+    }
+  }
+}

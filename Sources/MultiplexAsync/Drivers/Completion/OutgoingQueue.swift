@@ -1,0 +1,93 @@
+internal import Multiplex
+
+/// What a connection has taken over to send: buffers, the first of which are the kernel's while a send is under way.
+@safe
+struct OutgoingQueue {
+  @unsafe
+  private struct Entry {
+    let buffer: PooledBuffer
+    /// The bytes that are left.
+    var range: Range<Int>
+    /// Whether more may be written behind them.
+    let isOpen: Bool
+  }
+
+  /// How many bytes are taken over before the rest has to wait.
+  private static let limit = 256 * 1024
+  /// How many buffers one send takes.
+  static let batch = 16
+
+  private var entries: [Entry] = unsafe []
+  /// How many entries are the kernel's.
+  private var sending = 0
+  /// How many bytes are left.
+  private(set) var count = 0
+
+  var hasRoom: Bool { count < Self.limit }
+
+  /// Takes a filled buffer over.
+  mutating func append(_ buffer: PooledBuffer, count: Int) {
+    unsafe entries.append(Entry(buffer: buffer, range: 0..<count, isOpen: false))
+    self.count += count
+  }
+
+  /// Copies bytes.
+  ///
+  /// - Parameter take: Gets an empty buffer, for as many bytes if possible.
+  /// - Returns: How many there was room for.
+  mutating func append(_ bytes: UnsafeRawBufferPointer, take: (_ size: Int) -> PooledBuffer) -> Int {
+    var copied = 0
+    while copied < bytes.count, hasRoom {
+      unsafe copied += fill(UnsafeRawBufferPointer(rebasing: bytes[copied...]))
+      guard copied < bytes.count else { break }
+      unsafe entries.append(Entry(buffer: take(bytes.count - copied), range: 0..<0, isOpen: true))
+    }
+    return copied
+  }
+
+  /// Copies as many bytes as fit into the last buffer.
+  private mutating func fill(_ bytes: UnsafeRawBufferPointer) -> Int {
+    guard unsafe entries.count > sending, let last = unsafe entries.last, unsafe last.isOpen else { return 0 }
+    let room = unsafe last.buffer.capacity - last.range.upperBound
+    let part = unsafe bytes.prefix(room)
+    guard unsafe !part.isEmpty else { return 0 }
+    // The buffer is ours, and has this much room.
+    unsafe UnsafeMutableRawBufferPointer(
+      start: last.buffer.start + last.range.upperBound, count: part.count
+    ).copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
+    unsafe entries[entries.count - 1].range = last.range.lowerBound..<last.range.upperBound + part.count
+    unsafe count += part.count
+    return unsafe part.count
+  }
+
+  /// Begins a send of the first buffers: their bytes stay where they are until ``removeFirst(_:giveBack:)``.
+  ///
+  /// - Returns: How many buffers it takes.
+  mutating func beginSend() -> Int {
+    sending = unsafe min(entries.count, Self.batch)
+    return sending
+  }
+
+  /// The bytes of one of the buffers, in order.
+  subscript(index: Int) -> UnsafeRawBufferPointer {
+    // The buffer is filled so far.
+    unsafe UnsafeRawBufferPointer(
+      start: entries[index].buffer.start + entries[index].range.lowerBound, count: entries[index].range.count)
+  }
+
+  /// Forgets bytes that were sent, and returns the buffers that are empty.
+  mutating func removeFirst(_ sent: Int, giveBack: (PooledBuffer) -> Void) {
+    sending = 0
+    count -= sent
+    var rest = sent
+    var done = 0
+    while unsafe done < entries.count, unsafe rest >= entries[done].range.count {
+      unsafe rest -= entries[done].range.count
+      unsafe giveBack(entries[done].buffer)
+      done += 1
+    }
+    unsafe entries.removeFirst(done)
+    guard rest > 0, unsafe !entries.isEmpty else { return }
+    unsafe entries[0].range = entries[0].range.lowerBound + rest..<entries[0].range.upperBound
+  }
+}
