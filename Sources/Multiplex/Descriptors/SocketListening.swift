@@ -1,5 +1,5 @@
 internal import CMultiplex
-internal import SystemPackage
+package import SystemPackage
 
 extension Socket {
   /// Listens at an address.
@@ -66,8 +66,17 @@ extension Socket {
     }
   }
 
+  /// Takes over a descriptor that was accepted elsewhere, and looks up whose it is: nobody's, where the peer has gone again.
+  package convenience init(accepted descriptor: consuming OwnedDescriptor) {
+    let fd = descriptor.rawDescriptor
+    let peer = try? unsafe SocketAddress.written { (raw, length) throws(Errno) in
+      try unsafe Kernel.getpeername(fd, raw, length)
+    }
+    self.init(adopting: descriptor, peerAddress: peer)
+  }
+
   /// Whether an error of accept belongs to the connection that waited, as accept(2) lists them, not to the listener.
-  private static func concernsOneConnection(_ errno: Errno) -> Bool {
+  package static func concernsOneConnection(_ errno: Errno) -> Bool {
     switch errno {
     case .interrupted, .connectionAbort, .networkDown, .protocolError, .protocolNotAvailable, .hostIsDown,
       .noRouteToHost, .networkUnreachable:

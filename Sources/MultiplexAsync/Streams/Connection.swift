@@ -90,21 +90,31 @@ extension Connection {
 
   private func readHere() async -> Stream.ReadOutcome {
     while true {
-      guard reactor.isPreferred else { return await reactor.run { await self.readHere() } }
+      // A task that doesn't prefer this reactor goes on elsewhere after each wait.
+      guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
       if let outcome = unsafe stream.readNow() { return outcome }
       if let reason = await awaitInput() { return .refused(reason) }
     }
   }
 
+  /// On the reactor's thread.
+  ///
   /// - Returns: Why reading isn't worth another try; nil if it is.
   private func awaitInput() async -> ConnectionError.Reason? {
+    if unsafe stream.isOwnerCurrent { return await awaitInput(Stream.ownerID) }
     let id = unsafe stream.makeID()
     return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe stream.awaitInput(id, waiter, isCancelled: Task.isCancelled)
-      }
+      await awaitInput(id)
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
+    }
+  }
+
+  private func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    await Waiter.suspend { waiter in
+      let isCancelled = Task.isCancelled
+      // The thread may be another by now, for a task that doesn't prefer this reactor.
+      reactor.onLoop { [self] in unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) }
     }
   }
 
@@ -261,6 +271,9 @@ extension Connection {
 
   /// On the reactor's thread.
   private func awaitOutput(_ start: (Stream, UInt64, Stream.OutputWaiter) -> Void) async -> ConnectionError.Reason? {
+    if unsafe stream.isOwnerCurrent {
+      return await Waiter.suspend { waiter in unsafe start(stream, Stream.ownerID, waiter) }
+    }
     let id = unsafe stream.makeID()
     return await withTaskCancellationHandler {
       await Waiter.suspend { waiter in unsafe start(stream, id, waiter) }
@@ -293,6 +306,26 @@ extension Connection {
   /// When writes wait for a slow peer.
   public func setWatermarks(_ watermarks: Watermarks) async {
     await here { unsafe self.stream.watermarks = watermarks }
+  }
+}
+
+// MARK: - Serving
+
+extension Connection {
+  /// Runs the handler that serves this connection, in the calling task, which prefers the reactor.
+  ///
+  /// The task asks once to be told of its cancellation. All its waits would have to otherwise, at a price.
+  func serve(_ handler: (Connection) async throws -> Void) async throws {
+    unsafe stream.owner = unsafe withUnsafeCurrentTask { unsafe $0 }
+    defer { reactor.onLoop { [self] in unsafe stream.owner = nil } }
+    try await withTaskCancellationHandler {
+      try await handler(self)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in
+        unsafe stream.cancelRead(Stream.ownerID)
+        unsafe stream.cancelWrite(Stream.ownerID)
+      })
+    }
   }
 }
 

@@ -190,7 +190,7 @@ public final class Listener: Sendable {
 
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
-      try await handler(connection)
+      try await connection.serve(handler)
       await connection.close()
     } catch {
       connection.abort()

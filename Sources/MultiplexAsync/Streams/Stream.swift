@@ -2,6 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 /// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
+@safe
 final class Stream {
   /// Goes on when reading is worth another try, or with the reason why it isn't.
   typealias InputWaiter = Waiter<ConnectionError.Reason?>
@@ -46,6 +47,8 @@ final class Stream {
   private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
   private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
 
+  /// The task that serves the connection; it is compared with, and nothing else, as it may have ended.
+  var owner: UnsafeCurrentTask?
   private var lastID: UInt64 = 0
   private(set) var isClosed = false
 
@@ -58,6 +61,15 @@ final class Stream {
   func makeID() -> UInt64 {
     lastID += 1
     return lastID
+  }
+
+  /// Names the wait of the task that serves the connection, which has one at a time.
+  static let ownerID: UInt64 = 0
+
+  /// Whether the calling task is the one that serves the connection.
+  var isOwnerCurrent: Bool {
+    guard let owner = unsafe owner else { return false }
+    return unsafe withUnsafeCurrentTask { unsafe $0 == owner }
   }
 }
 
@@ -82,6 +94,8 @@ extension Stream {
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
   func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    if isClosed { return waiter.resume(returning: .closed) }
+    if reader != nil { return waiter.resume(returning: .busy) }
     reader = (id, waiter)
     channel.awaitInput { [self] in endRead(nil) }
   }

@@ -64,11 +64,13 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     switch completion.errno {
     case nil:
       // A descriptor of our own. It is closed at once if nobody wants it any more.
-      let connection = Socket(adopting: OwnedDescriptor(adopting: completion.result))
-      if isClosed { connection.close() } else { accepted.append(connection) }
+      let descriptor = OwnedDescriptor(adopting: completion.result)
+      guard !isClosed else { return }
+      accepted.append(Socket(accepted: descriptor))
       if accepted.count >= Self.acceptAhead { pause() }
-    // The client has gone, or accepting was told to pause.
-    case .connectionAbort?, .interrupted?, .canceled?: break
+    // Accepting was told to pause.
+    case .canceled?: break
+    case let errno? where Socket.concernsOneConnection(errno): break
     case let errno?: failure = MultiplexError(call: "accept4", descriptor: socket.fileDescriptor, errno: errno)
     }
   }
@@ -86,9 +88,9 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     accepted.forEach { $0.close() }
     accepted = []
     if isAccepting { driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess()) }
-    if let descriptor = try? socket.take().release() {
-      driver.submit(.close(descriptor, token: 0).skippingSuccess())
-    }
+    // The kernel holds the socket for as long as it accepts. Nobody is to reach it any more, from here on.
+    try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue)
+    socket.close()
     leaveIfDone()
   }
 

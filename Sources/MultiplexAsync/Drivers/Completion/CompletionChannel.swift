@@ -47,6 +47,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   func awaitInput(_ waiter: @escaping () -> Void) {
+    guard !hasInput else { return waiter() }
     receiver = waiter
     receiveOn()
   }
@@ -71,6 +72,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     return .failure(sendFailure)
   }
 
+  private var hasInput: Bool { !received.isEmpty || end != nil }
+
   private func endReceive(_ completion: Ring.Completion) {
     if !completion.hasMore {
       isReceiving = false
@@ -78,7 +81,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     take(completion)
     guard !isClosed else { return }
-    if received.isEmpty, end == nil { return }
+    guard hasInput else { return }
     let receiver = self.receiver
     self.receiver = nil
     receiver?()
