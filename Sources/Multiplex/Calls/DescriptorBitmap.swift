@@ -55,7 +55,7 @@ struct DescriptorBitmap {
 
   /// Lends the words to a system call; nil for an unused set, which costs the kernel nothing then.
   mutating func withWords(_ body: (UnsafeMutablePointer<UInt>?) -> Void) {
-    guard !words.isEmpty else { return unsafe body(nil) }
+    guard !words.isEmpty else { return body(nil) }
     unsafe words.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress) }
   }
 
