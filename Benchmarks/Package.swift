@@ -30,7 +30,10 @@ let package = Package(
       swiftSettings: settings),
     .executableTarget(
       name: "PollerBench",
-      dependencies: [.product(name: "Multiplex", package: "swift-multiplex")],
+      dependencies: [
+        .product(name: "Multiplex", package: "swift-multiplex"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]

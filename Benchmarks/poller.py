@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Compares what it costs to find out which descriptors are ready, side by side in one interleaved run.
 
-    Benchmarks/poller.py [--rounds N] [--events N] [--descriptors 100,1000] [--active 10,100]
+    Benchmarks/poller.py [--rounds N] [--pairs 100,1000,8000] [--active 10,100] [--chains N] [--idle]
                          [--backends epoll,poll,select] [--json]
 
-The figure is the processor time per event of one wait and the visit of what it found, and its ratio to the same loop in C
-on the same system call. Of so many socket pairs some have a byte to read that stays unread, so that each turn finds the
-same, and the kernel has the least to do: the ratio is the worst there can be. In each round all programs have their turn,
-in an order that changes; the median of the rounds is shown. They have to agree on what was ready.
+The work is that of libevent's bench. Of so many socket pairs some get a byte; each that is found readable is read, and a
+byte is written to the next one, until 1000 have been written. The figure is the processor time per event, the read and
+the write included, and its ratio to the same program in C on the same system call. In each round all programs have their
+turn, in an order that changes; the medians of the rounds are shown, and last the median of the cells of each backend. The
+programs have to agree on what was ready.
+
+With --idle the bytes stay unread: the ratio of a bare wait is the worst there can be.
 """
 import argparse
 import json
@@ -35,16 +38,16 @@ def build():
     return {YARDSTICK: [loop], "Poller": [bench, "poller"], "Multiplexer": [bench, "multiplexer"]}
 
 
-def measure(command, backend, descriptors, active, turns):
+def measure(command, work, backend, pairs, active, times):
     """Runs one program; returns its nanoseconds per event and the sum of what it found."""
-    arguments = [*command, backend, str(descriptors), str(active), str(turns)]
+    arguments = [*command, work, backend, str(pairs), str(active), str(times)]
     pin = lambda: os.sched_setaffinity(0, {CORE})
     output = subprocess.run(arguments, check=True, capture_output=True, text=True, preexec_fn=pin).stdout
     time, total = output.split()
     return float(time), int(total)
 
 
-def compare(contestants, backend, descriptors, active, rounds, events):
+def compare(contestants, cell, rounds):
     """Returns the medians of each contestant in one cell."""
     times = {name: [] for name in contestants}
     sums = set()
@@ -52,11 +55,11 @@ def compare(contestants, backend, descriptors, active, rounds, events):
     for _ in range(rounds):
         random.shuffle(order)
         for name in order:
-            time, total = measure(contestants[name], backend, descriptors, active, max(1, events // active))
+            time, total = measure(contestants[name], *cell)
             times[name].append(time)
             sums.add(total)
     if len(sums) != 1:
-        sys.exit(f"{backend}, {descriptors} descriptors: the programs disagree on what was ready")
+        sys.exit(f"{cell}: the programs disagree on what was ready")
     return {
         name: {
             "ns_per_event": statistics.median(times[name]),
@@ -73,10 +76,11 @@ def numbers(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--events", type=int, default=1_000_000, help="of each run")
-    parser.add_argument("--descriptors", type=numbers, default=[100, 1000])
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--pairs", type=numbers, default=[100, 1000, 8000])
     parser.add_argument("--active", type=numbers, default=[10, 100])
+    parser.add_argument("--chains", type=int, default=10, help="of each run; with --idle, as many events")
+    parser.add_argument("--idle", action="store_true", help="leave the bytes unread")
     parser.add_argument("--backends", type=lambda text: text.split(","), default=["epoll", "poll", "select"])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -84,18 +88,25 @@ def main():
     contestants = build()
     results = []
     if not arguments.json:
-        print(f"{'backend':<8} {'fds':>6} {'active':>6}  {'program':<12} {'ns/event':>9} {'ratio':>6}")
+        print(f"{'backend':<8} {'pairs':>6} {'active':>6}  {'program':<12} {'ns/event':>9} {'ratio':>6}")
     for backend in arguments.backends:
-        for descriptors in arguments.descriptors:
+        ratios = {name: [] for name in contestants}
+        for pairs in arguments.pairs:
             for active in arguments.active:
-                medians = compare(contestants, backend, descriptors, active, arguments.rounds, arguments.events)
-                cell = {"backend": backend, "descriptors": descriptors, "active": active}
+                work = "idle" if arguments.idle else "chain"
+                times = max(1, arguments.chains * 1000 // active) if arguments.idle else arguments.chains
+                medians = compare(contestants, (work, backend, pairs, active, times), arguments.rounds)
+                cell = {"work": work, "backend": backend, "pairs": pairs, "active": active}
                 results.append({**cell, "programs": medians})
-                if arguments.json:
-                    continue
                 for name, figures in medians.items():
-                    print(f"{backend:<8} {descriptors:>6} {active:>6}  {name:<12} {figures['ns_per_event']:>9.1f}"
-                          f" {figures['ratio']:>6.2f}", flush=True)
+                    ratios[name].append(figures["ratio"])
+                    if arguments.json:
+                        continue
+                    print(f"{backend:<8} {pairs:>6} {active:>6}  {name:<12} {figures['ns_per_event']:>9.1f}"
+                          f" {figures['ratio']:>6.3f}", flush=True)
+        if not arguments.json:
+            for name in contestants:
+                print(f"{backend:<8} {'median cell':>13}  {name:<12} {'':>9} {statistics.median(ratios[name]):>6.3f}")
     if arguments.json:
         print(json.dumps(results, indent=2))
 

@@ -2,11 +2,17 @@
  * The yardstick of the poller benchmark: the least that select, poll and epoll
  * have to do to tell which of many descriptors are ready.
  *
- *     poller-loop BACKEND DESCRIPTORS ACTIVE TURNS
+ *     poller-loop chain|idle epoll|poll|select PAIRS ACTIVE TIMES
  *
- * Of DESCRIPTORS socket pairs, ACTIVE, spread evenly, have a byte to read that
- * is never read. Waits TURNS times, adds up the numbers of what is ready, and
- * prints one line: the nanoseconds of processor time per event, and the sum.
+ * chain: the work of libevent's bench. A byte is written to ACTIVE of PAIRS
+ *        socket pairs, spread evenly. Each byte that can be read is read, and
+ *        one is written to the next pair, until 1000 have been written; it is
+ *        over when all are read. So often as TIMES says.
+ * idle:  the bytes in ACTIVE pairs stay unread: each of TIMES waits finds the
+ *        same, and nothing is done about it.
+ *
+ * Adds up the numbers of the pairs that were ready, and prints one line: the
+ * nanoseconds of processor time per event, and the sum.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -21,11 +27,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LARGEST = 100000 };
+enum { LARGEST = 100000, CHAIN = 1000 };
 
-static int count, active, turns;
-static int fds[LARGEST];
-static int index_of[LARGEST * 3]; /* by descriptor */
+static int count, active, times;
+static int readers[LARGEST], writers[LARGEST];
+static int pair_of[LARGEST * 3]; /* by descriptor */
+static int is_chain, writes_left;
 static uint64_t sum, events_seen;
 
 static void die(const char *what) {
@@ -41,15 +48,29 @@ static void open_pairs(void) {
     for (int i = 0; i < count; i++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) die("socketpair");
-        fds[i] = pair[0];
-        index_of[pair[0]] = i;
-        if (i % (count / active) == 0 && i / (count / active) < active && write(pair[1], "x", 1) != 1) die("write");
+        readers[i] = pair[0];
+        writers[i] = pair[1];
+        pair_of[pair[0]] = i;
     }
+}
+
+static void put(int i) {
+    if (send(writers[i], "x", 1, 0) != 1) die("send");
+}
+
+static void start(void) {
+    for (int i = 0; i < active; i++) put(i * (count / active));
 }
 
 static void found(int i) {
     sum += (uint64_t)i;
     events_seen++;
+    if (!is_chain) return;
+    char byte;
+    if (recv(readers[i], &byte, 1, 0) != 1) die("recv");
+    if (!writes_left) return;
+    writes_left--;
+    put(i + 1 < count ? i + 1 : 0);
 }
 
 static int epoll;
@@ -60,7 +81,7 @@ static void prepare_epoll(void) {
     if (epoll < 0) die("epoll_create1");
     for (int i = 0; i < count; i++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = (uint64_t)i};
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fds[i], &event) < 0) die("epoll_ctl");
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, readers[i], &event) < 0) die("epoll_ctl");
     }
 }
 
@@ -75,7 +96,7 @@ static void turn_epoll(void) {
 static struct pollfd entries[LARGEST];
 
 static void prepare_poll(void) {
-    for (int i = 0; i < count; i++) entries[i] = (struct pollfd){.fd = fds[i], .events = POLLIN | POLLRDHUP};
+    for (int i = 0; i < count; i++) entries[i] = (struct pollfd){.fd = readers[i], .events = POLLIN | POLLRDHUP};
 }
 
 static void turn_poll(void) {
@@ -94,8 +115,8 @@ static int highest;
 
 static void prepare_select(void) {
     for (int i = 0; i < count; i++) {
-        watched[fds[i] / 64] |= 1UL << fds[i] % 64;
-        if (fds[i] > highest) highest = fds[i];
+        watched[readers[i] / 64] |= 1UL << readers[i] % 64;
+        if (readers[i] > highest) highest = readers[i];
     }
 }
 
@@ -105,8 +126,21 @@ static void turn_select(void) {
     if (select(highest + 1, (fd_set *)result, NULL, NULL, NULL) < 0) die("select");
     for (int word = 0; word < words; word++) {
         for (unsigned long bits = result[word]; bits; bits &= bits - 1) {
-            found(index_of[word * 64 + __builtin_ctzl(bits)]);
+            found(pair_of[word * 64 + __builtin_ctzl(bits)]);
         }
+    }
+}
+
+static void repeat(int rounds, void (*turn)(void)) {
+    if (!is_chain) {
+        while (rounds--) turn();
+        return;
+    }
+    while (rounds--) {
+        uint64_t end = events_seen + (uint64_t)active + CHAIN;
+        writes_left = CHAIN;
+        start();
+        while (events_seen < end) turn();
     }
 }
 
@@ -118,25 +152,27 @@ static double processor_time(void) {
 
 static void run(void (*prepare)(void), void (*turn)(void)) {
     prepare();
-    for (int i = 0; i < turns / 10; i++) turn(); /* warms up */
+    if (!is_chain) start();
+    repeat(times / 10 + 1, turn); /* warms up */
     sum = events_seen = 0;
     double begin = processor_time();
-    for (int i = 0; i < turns; i++) turn();
+    repeat(times, turn);
     double time = processor_time() - begin;
     printf("%.2f %llu\n", time / (double)events_seen, (unsigned long long)sum);
 }
 
 int main(int argc, char **argv) {
-    count = argc == 5 ? atoi(argv[2]) : 0;
-    active = argc == 5 ? atoi(argv[3]) : 0;
-    turns = argc == 5 ? atoi(argv[4]) : 0;
-    if (turns < 1 || active < 1 || active > count || count > LARGEST) {
-        fprintf(stderr, "usage: poller-loop epoll|poll|select DESCRIPTORS ACTIVE TURNS\n");
+    count = argc == 6 ? atoi(argv[3]) : 0;
+    active = argc == 6 ? atoi(argv[4]) : 0;
+    times = argc == 6 ? atoi(argv[5]) : 0;
+    if (times < 1 || active < 1 || active > count || count > LARGEST) {
+        fprintf(stderr, "usage: poller-loop chain|idle epoll|poll|select PAIRS ACTIVE TIMES\n");
         return 2;
     }
+    is_chain = !strcmp(argv[1], "chain");
     open_pairs();
-    if (!strcmp(argv[1], "epoll")) run(prepare_epoll, turn_epoll);
-    else if (!strcmp(argv[1], "poll")) run(prepare_poll, turn_poll);
+    if (!strcmp(argv[2], "epoll")) run(prepare_epoll, turn_epoll);
+    else if (!strcmp(argv[2], "poll")) run(prepare_poll, turn_poll);
     else run(prepare_select, turn_select);
     return 0;
 }

@@ -6,91 +6,67 @@ import Multiplex
   import Musl
 #endif
 
-/// The counterpart of peers/poller-loop.c on the library: see there.
+/// The counterpart of peers/poller-loop.c on the library: see there for the work.
 ///
-///     poller-bench poller|multiplexer BACKEND DESCRIPTORS ACTIVE TURNS
+///     poller-bench poller|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES
 @main
 struct PollerBench {
-  let backend: Poller.Backend
-  let turns: Int
-  /// The ends that are watched, and those that have written to some of them.
-  private var pairs: [(Socket, Socket)] = []
+  private let backend: Poller.Backend
+  private let times: Int
+  private var work: Work
 
   static func main() throws {
-    let arguments = CommandLine.arguments.dropFirst()
-    let numbers = arguments.dropFirst(2).compactMap { Int($0) }
-    guard let level = arguments.first, numbers.count == 3,
-      let backend = arguments.dropFirst().first.flatMap(Poller.Backend.init(named:))
+    let arguments = CommandLine.arguments
+    let numbers = arguments.dropFirst(4).compactMap { Int($0) }
+    guard arguments.count == 7, numbers.count == 3, numbers.allSatisfy({ $0 > 0 }), numbers[0] >= numbers[1],
+      let backend = Poller.Backend(named: arguments[3])
     else {
-      print("usage: poller-bench poller|multiplexer epoll|poll|select DESCRIPTORS ACTIVE TURNS")
+      print("usage: poller-bench poller|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES")
       exit(2)
     }
-    let bench = try PollerBench(backend: backend, descriptors: numbers[0], active: numbers[1], turns: numbers[2])
-    if level == "poller" {
+    let work = try Work(isChain: arguments[2] == "chain", pairs: numbers[0], active: numbers[1])
+    var bench = PollerBench(backend: backend, times: numbers[2], work: work)
+    if arguments[1] == "poller" {
       try bench.runPoller()
     } else {
       try bench.runMultiplexer()
     }
   }
 
-  init(backend: Poller.Backend, descriptors: Int, active: Int, turns: Int) throws {
-    self.backend = backend
-    self.turns = turns
-    _ = try OpenFileLimit.raise()
-    let step = descriptors / active
-    for index in 0..<descriptors {
-      let pair = try Socket.pair()
-      pairs.append(pair)
-      if index.isMultiple(of: step), index / step < active { _ = try pair.1.send([0]) }
-    }
-  }
-
-  func runPoller() throws {
+  private mutating func runPoller() throws {
     let poller = try Poller(backend: backend)
-    for (index, pair) in pairs.enumerated() {
-      try poller.register(pair.0, for: .read, token: UInt64(index))
+    for (index, pair) in work.pairs.enumerated() {
+      try poller.register(pair.reader, for: .read, token: UInt64(index))
     }
-    try measure { tally in
-      for event in try poller.wait() where event.isReadable { tally.add(event.token) }
+    try measure { work in
+      for event in try poller.wait() where event.isReadable { work.found(Int(event.token)) }
     }
   }
 
-  func runMultiplexer() throws {
-    let multiplexer = try Multiplexer<UInt64>(backend: backend)
-    for (index, pair) in pairs.enumerated() {
-      try multiplexer.register(pair.0, for: .read, attachment: UInt64(index))
+  private mutating func runMultiplexer() throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    for (index, pair) in work.pairs.enumerated() {
+      try multiplexer.register(pair.reader, for: .read, attachment: index)
     }
-    try measure { tally in
-      for event in try multiplexer.wait() where event.isReadable { tally.add(event.registration.attachment) }
+    try measure { work in
+      for event in try multiplexer.wait() where event.isReadable { work.found(event.registration.attachment) }
     }
   }
 
   /// Prints the nanoseconds of processor time per event, and the sum of the numbers of what was ready.
   @inline(__always)
-  private func measure(_ turn: (inout Tally) throws -> Void) throws {
-    var tally = Tally()
-    for _ in 0..<turns / 10 { try turn(&tally) }  // warms up
-    tally = Tally()
+  private mutating func measure(_ turn: (inout Work) throws -> Void) throws {
+    if !work.isChain { work.start() }
+    try work.repeated(times / 10 + 1, turn)  // warms up
+    work.forget()
     let begin = Self.processorTime
-    for _ in 0..<turns { try turn(&tally) }
-    print((Self.processorTime - begin) / Double(tally.events), tally.sum)
-    withExtendedLifetime(pairs) {}
+    try work.repeated(times, turn)
+    print((Self.processorTime - begin) / Double(work.events), work.sum)
   }
 
   private static var processorTime: Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
-  }
-}
-
-/// What the turns have found.
-struct Tally {
-  var events = 0
-  var sum: UInt64 = 0
-
-  mutating func add(_ number: UInt64) {
-    events += 1
-    sum += number
   }
 }

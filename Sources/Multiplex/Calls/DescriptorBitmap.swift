@@ -22,11 +22,29 @@ struct DescriptorBitmap {
     fd >= 0 && Int(fd) / UInt.bitWidth < words.count
   }
 
-  /// Makes room for this many descriptors: select reads and writes that many bits.
+  /// Makes room for this many descriptors: select reads and writes that many bits. An unused set stays without.
   mutating func reserve(_ count: Int32) {
+    guard !words.isEmpty else { return }
     let needed = (Int(count) + UInt.bitWidth - 1) / UInt.bitWidth
     guard words.count < needed else { return }
     words.append(contentsOf: repeatElement(0, count: needed - words.count))
+  }
+
+  /// Takes the bits of another set into the memory it has. Assigned, both would share one, and part again with the next
+  /// change.
+  mutating func copy(_ other: DescriptorBitmap) {
+    if words.count < other.words.count { words = other.words }
+    for index in words.indices { words[index] = other.word(index) }
+  }
+
+  /// Empties the set, and keeps the memory.
+  mutating func removeAll() {
+    for index in words.indices { words[index] = 0 }
+  }
+
+  /// The bits of so many descriptors; none beyond the memory.
+  func word(_ index: Int) -> UInt {
+    index < words.count ? words[index] : 0
   }
 
   /// One more than the highest descriptor in the set: what select calls `nfds`.
@@ -35,8 +53,9 @@ struct DescriptorBitmap {
     return Int32((last + 1) * UInt.bitWidth - words[last].leadingZeroBitCount)
   }
 
-  /// Lends the words to a system call.
+  /// Lends the words to a system call; nil for an unused set, which costs the kernel nothing then.
   mutating func withWords(_ body: (UnsafeMutablePointer<UInt>?) -> Void) {
+    guard !words.isEmpty else { return body(nil) }
     unsafe words.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress) }
   }
 

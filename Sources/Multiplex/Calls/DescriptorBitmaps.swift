@@ -9,21 +9,50 @@ struct DescriptorBitmaps {
   /// One more than the highest descriptor in any of the sets.
   var upperBound: Int32 { max(reading.upperBound, writing.upperBound, exceptional.upperBound) }
 
+  /// Whether the highest descriptor is open.
+  ///
+  /// The kernel checks no descriptor beyond its table and leaves such bits as they were. If the highest is open, they
+  /// all lie within the table.
+  var isHighestOpen: Bool { upperBound == 0 || Kernel.isOpen(upperBound - 1) }
+
   /// One call of select: leaves what is ready in the sets, and nothing where the time is up.
+  ///
+  /// All descriptors have to lie within the kernel's table: see ``isHighestOpen``.
   ///
   /// - Returns: How many bits are set.
   mutating func wait(timeout: Duration?) throws(Errno) -> Int {
     let count = upperBound
-    // The kernel checks no descriptor beyond its table and leaves such bits as they were. If the highest is open,
-    // they all lie within the table.
-    guard count == 0 || Kernel.isOpen(count - 1) else { throw Errno.badFileDescriptor }
     reading.reserve(count)
     writing.reserve(count)
     exceptional.reserve(count)
     let ready = try select(count, timeout)
     // The bits are to be trusted only where the kernel says that there are any.
-    if ready == 0 { self = DescriptorBitmaps() }
+    if ready == 0 { removeAll() }
     return Int(ready)
+  }
+
+  /// Visits the descriptors that are in any of the sets, in ascending order.
+  func forEach(_ body: (Int32) -> Void) {
+    for index in 0..<max(reading.words.count, writing.words.count, exceptional.words.count) {
+      var bits = reading.word(index) | writing.word(index) | exceptional.word(index)
+      while bits != 0 {
+        body(Int32(index * UInt.bitWidth + bits.trailingZeroBitCount))
+        bits &= bits - 1
+      }
+    }
+  }
+
+  /// Takes the bits of others into the memory it has.
+  mutating func copy(_ other: DescriptorBitmaps) {
+    reading.copy(other.reading)
+    writing.copy(other.writing)
+    exceptional.copy(other.exceptional)
+  }
+
+  private mutating func removeAll() {
+    reading.removeAll()
+    writing.removeAll()
+    exceptional.removeAll()
   }
 
   private mutating func select(_ count: Int32, _ timeout: Duration?) throws(Errno) -> Int32 {

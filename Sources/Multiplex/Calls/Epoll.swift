@@ -24,9 +24,11 @@ public final class Epoll: Selectable {
   private static let largestBatch = 65_536
 
   private var descriptor: OwnedDescriptor?
+  // Read at each wait, where a check for overlapping accesses would cost more than all the rest here.
   /// The instance's own descriptor, which can be waited for like any other; -1 once the instance is closed.
-  public private(set) var fileDescriptor: FileDescriptor
-  private var buffer: ContiguousArray<epoll_event> = unsafe []
+  @safe @exclusivity(unchecked) public private(set) var fileDescriptor: FileDescriptor
+  /// What the kernel fills, and nobody else sees: an array would be checked at each wait for who shares it.
+  private var buffer = unsafe UnsafeMutableBufferPointer<epoll_event>(start: nil, count: 0)
   private var hasNanoseconds = true
 
   /// Makes an instance without descriptors, close-on-exec.
@@ -47,6 +49,10 @@ public final class Epoll: Selectable {
     let duplicate = try OwnedDescriptor(duplicating: descriptor)
     self.fileDescriptor = duplicate.fileDescriptor
     self.descriptor = consume duplicate
+  }
+
+  deinit {
+    unsafe buffer.deallocate()
   }
 
   /// Whether ``close()`` has been called.
@@ -160,32 +166,26 @@ extension Epoll {
   /// - Parameter timeout: nil waits without limit.
   /// - Returns: The number of events.
   func wait(timeout: Duration?, atMost limit: Int) throws(Errno) -> Int {
-    if unsafe buffer.count < limit {
-      unsafe buffer.append(contentsOf: repeatElement(epoll_event(), count: limit - buffer.count))
-    }
-    var outcome = Result<Int32, Errno>.success(0)
-    unsafe buffer.withUnsafeMutableBufferPointer { buffer in
-      let events = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<limit])
-      outcome = Result { () throws(Errno) in try unsafe wait(timeout, events) }
-    }
-    return Int(try outcome.get())
-  }
-
-  private func wait(
-    _ timeout: Duration?, _ events: UnsafeMutableBufferPointer<epoll_event>
-  ) throws(Errno) -> Int32 {
-    guard let timeout else { return try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: -1) }
+    makeRoom(for: limit)
+    let events = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<limit])
+    guard let timeout else { return Int(try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: -1)) }
     // Milliseconds say zero just as well, and epoll_wait is the cheaper call.
     guard timeout > .zero, hasNanoseconds else {
-      return try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: Timeout.milliseconds(timeout))
+      return Int(try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: Timeout.milliseconds(timeout)))
     }
     do {
-      return try unsafe Kernel.epollPwait2(rawDescriptor, events, Timeout.timespec(timeout))
+      return Int(try unsafe Kernel.epollPwait2(rawDescriptor, events, Timeout.timespec(timeout)))
     } catch Errno.noFunction, Errno.notPermitted {
       // A kernel before 5.11, or a sandbox that doesn't know the call.
       hasNanoseconds = false
-      return try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: Timeout.milliseconds(timeout))
+      return Int(try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: Timeout.milliseconds(timeout)))
     }
+  }
+
+  private func makeRoom(for limit: Int) {
+    guard unsafe buffer.count < limit else { return }
+    unsafe buffer.deallocate()
+    unsafe buffer = .allocate(capacity: limit)
   }
 
   /// Visits the events of the last wait.

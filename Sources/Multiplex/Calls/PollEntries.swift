@@ -7,9 +7,9 @@ struct PollEntries: Sendable {
 
   var count: Int { entries.count }
 
-  /// Makes room for so many entries.
-  mutating func reserve(_ count: Int) {
-    entries.reserveCapacity(count)
+  /// Removes all entries, and keeps the memory.
+  mutating func removeAll() {
+    entries.removeAll(keepingCapacity: true)
   }
 
   mutating func append(_ fd: Int32, for events: PollEvents) {

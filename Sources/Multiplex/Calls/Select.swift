@@ -59,7 +59,8 @@ private func wait(for watched: DescriptorBitmaps, until deadline: Deadline) thro
 {
   while true {
     var ready = watched
-    do {
+    do throws(Errno) {
+      guard watched.isHighestOpen else { throw Errno.badFileDescriptor }
       _ = try ready.wait(timeout: deadline.remaining)
       return ready
     } catch .interrupted {

@@ -32,7 +32,10 @@ public final class Multiplexer<Attachment> {
   }
 
   @usableFromInline let poller: Poller
-  @usableFromInline var table = DescriptorTable<Registration>()
+  // Looked at for each event, where the runtime's check for overlapping accesses would cost as much as the rest of the
+  // visit. None can overlap if nothing of the caller's runs during one. An attachment's deinit would: it may come back
+  // here, so an attachment is held until the access that removes it is over.
+  @safe @exclusivity(unchecked) @usableFromInline var table = DescriptorTable<Registration>()
 
   /// Makes a multiplexer without descriptors.
   ///
@@ -53,7 +56,17 @@ public final class Multiplexer<Attachment> {
   /// Forgets all descriptors and attachments. Further calls do nothing.
   public func close() {
     poller.close()
+    let removed = table
     table = DescriptorTable()
+    withExtendedLifetime(removed) {}
+  }
+
+  /// Registers a descriptor, anew or no more. What was kept with it is let go of after that: see `table`.
+  @inlinable
+  func set(_ descriptor: FileDescriptor, _ registration: Registration?) {
+    let previous = table[descriptor.rawValue]
+    table[descriptor.rawValue] = registration
+    withExtendedLifetime(previous) {}
   }
 }
 
@@ -70,7 +83,7 @@ extension Multiplexer {
   ) throws(MultiplexError) {
     let key = descriptor.fileDescriptor
     try poller.register(key, for: interest, mode: mode)
-    table[key.rawValue] = Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment)
+    set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment))
   }
 
   /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event.
@@ -86,12 +99,12 @@ extension Multiplexer {
     do {
       try poller.modify(key, for: interest, mode: mode)
     } catch {
-      table[key.rawValue] = nil
+      set(key, nil)
       throw error
     }
     guard let previous = table[key.rawValue] else { return }
-    table[key.rawValue] = Registration(
-      descriptor: key, interest: interest, mode: mode ?? previous.mode, attachment: previous.attachment)
+    let mode = mode ?? previous.mode
+    set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: previous.attachment))
   }
 
   /// Replaces what is kept with a descriptor, without a system call.
@@ -103,8 +116,9 @@ extension Multiplexer {
   ) throws(MultiplexError) {
     let key = descriptor.fileDescriptor
     guard let previous = table[key.rawValue] else { throw poller.refusal(of: key, for: "Multiplexer.modify") }
-    table[key.rawValue] = Registration(
-      descriptor: key, interest: previous.interest, mode: previous.mode, attachment: attachment)
+    set(
+      key,
+      Registration(descriptor: key, interest: previous.interest, mode: previous.mode, attachment: attachment))
   }
 
   /// Forgets a descriptor. It is no error if it was closed, or its number taken by another file, in the meantime.
@@ -121,7 +135,7 @@ extension Multiplexer {
       throw poller.refusal(of: key, for: "Multiplexer.unregister")
     }
     try poller.unregister(key)
-    table[key.rawValue] = nil
+    set(key, nil)
     return registration.attachment
   }
 }

@@ -24,13 +24,16 @@ public final class Poller {
   /// Ends a wait from any thread.
   public let waker: Waker
 
+  // One thread uses a poller at a time, and while one of these is accessed nothing of the caller's runs, so that no two
+  // accesses overlap. To have the runtime check that would be a third of what a wait costs here.
+
   /// Nil once the poller is closed.
-  private var driver: (any ReadinessBackend)?
-  private var registry = Registry()
+  @safe @exclusivity(unchecked) private var driver: (any ReadinessBackend)?
+  @safe @exclusivity(unchecked) @usableFromInline private(set) var registry = Registry()
   /// Counts the waits, so that a batch of events can tell whether it is still valid.
-  private(set) var turn: UInt64 = 0
+  @safe @exclusivity(unchecked) @usableFromInline private(set) var turn: UInt64 = 0
   /// Whether a registration was changed or removed since the last wait, so that what it found must be looked at again.
-  private(set) var hasChanges = false
+  @safe @exclusivity(unchecked) @usableFromInline private(set) var hasChanges = false
 
   /// Makes a poller without descriptors.
   ///
@@ -229,31 +232,18 @@ extension Poller {
     let driver = try open(for: "Poller.wait")
     turn += 1
     hasChanges = false
-    let (findings, wasWoken) = try driver.wait(until: deadline, registry: &registry)
-    if wasWoken { waker.reset() }
-    return Events(poller: self, turn: turn, findings: findings, wasWoken: wasWoken)
-  }
-
-  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
-  ///
-  /// Not inlined: its check of exclusivity would be done even where there are no changes.
-  @inline(never)
-  func dueReadiness(_ finding: Registry.Finding) -> Readiness {
-    guard let registration = registry[finding.key] else { return [] }
-    return finding.readiness.intersection(Readiness(of: registration.interest))
-  }
-}
-
-extension ReadinessBackend {
-  /// Waits as often as it takes to find something, to be woken, or to see the time pass.
-  fileprivate func wait(
-    until deadline: Deadline, registry: inout Registry
-  ) throws(MultiplexError) -> (ContiguousArray<Registry.Finding>, wasWoken: Bool) {
     registry.beginTurn()
+    try look(until: deadline, by: driver)
+    if registry.wasWoken { waker.reset() }
+    return Events(poller: self, turn: turn, wasWoken: registry.wasWoken)
+  }
+
+  /// Waits as often as it takes to find something, to be woken, or to see the time pass.
+  private func look(until deadline: Deadline, by driver: any ReadinessBackend) throws(MultiplexError) {
     while true {
       let timeout = deadline.remaining
       do {
-        try wait(timeout: timeout, registry: &registry)
+        try driver.wait(timeout: timeout, registry: &registry)
       } catch let error where registry.findings.isEmpty {
         guard error.errno == .interrupted else { throw error }
         continue
@@ -261,9 +251,17 @@ extension ReadinessBackend {
         // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
         // error that lasts comes back with the next wait.
       }
-      let isOver = registry.wasWoken || !registry.findings.isEmpty || timeout == .zero
-      if isOver { return (registry.findings, registry.wasWoken) }
+      if registry.wasWoken || !registry.findings.isEmpty || timeout == .zero { return }
     }
+  }
+
+  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
+  @usableFromInline
+  func due(_ finding: Registry.Finding) -> Event? {
+    guard let registration = registry[finding.key] else { return nil }
+    let readiness = finding.event.readiness.intersection(Readiness(of: registration.interest))
+    guard !readiness.isEmpty else { return nil }
+    return Event(descriptor: finding.event.descriptor, token: finding.event.token, readiness: readiness)
   }
 }
 

@@ -4,30 +4,31 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   public let rawValue: UInt8
 
   /// Any bits.
+  @inlinable
   public init(rawValue: UInt8) {
     self.rawValue = rawValue
   }
 
   /// There are bytes or connections to read, or the end of input.
-  public static let readable = Readiness(rawValue: 1)
+  @inlinable public static var readable: Readiness { Readiness(rawValue: 1) }
   /// There is room to write, or a connection has come about or failed.
-  public static let writable = Readiness(rawValue: 4)
+  @inlinable public static var writable: Readiness { Readiness(rawValue: 4) }
   /// Something exceptional has happened: out-of-band data have arrived, for example.
-  public static let priority = Readiness(rawValue: 2)
+  @inlinable public static var priority: Readiness { Readiness(rawValue: 2) }
   /// The peer has finished sending; what it sent before may still be there to read.
-  public static let readClosed = Readiness(rawValue: 64)
+  @inlinable public static var readClosed: Readiness { Readiness(rawValue: 64) }
   /// Both directions are at their end, or the other end of a pipe is gone. Reported whatever the interest.
-  public static let hangUp = Readiness(rawValue: 16)
+  @inlinable public static var hangUp: Readiness { Readiness(rawValue: 16) }
   /// An error is pending; the next read or write tells which. Reported whatever the interest.
-  public static let error = Readiness(rawValue: 8)
+  @inlinable public static var error: Readiness { Readiness(rawValue: 8) }
   /// The descriptor was closed while it was registered. Reported once, whatever the interest.
-  public static let invalid = Readiness(rawValue: 32)
+  @inlinable public static var invalid: Readiness { Readiness(rawValue: 32) }
 
   /// Whether a read returns at once: with bytes, the end of input, or an error.
-  public var isReadable: Bool { !isDisjoint(with: [.readable, .readClosed, .hangUp, .error]) }
+  @inlinable public var isReadable: Bool { !isDisjoint(with: [.readable, .readClosed, .hangUp, .error]) }
 
   /// Whether a write returns at once: with bytes taken, or an error.
-  public var isWritable: Bool { !isDisjoint(with: [.writable, .hangUp, .error]) }
+  @inlinable public var isWritable: Bool { !isDisjoint(with: [.writable, .hangUp, .error]) }
 
   /// Reported whatever the interest.
   static let always: Readiness = [.hangUp, .error, .invalid]

@@ -1,7 +1,10 @@
+internal import SystemPackage
+
 /// The registrations of a poller by descriptor, and what a wait found ready among them.
 ///
 /// Backends report to it, and it keeps to the rules that are the same for all of them: what the interest doesn't ask for
 /// isn't reported, nor is what was unregistered meanwhile, and a one-shot registration is reported once.
+@usableFromInline
 struct Registry {
   /// What a backend is to do about a registration that it has reported.
   enum Verdict {
@@ -14,17 +17,20 @@ struct Registry {
   }
 
   /// What was found, before it is visited.
+  @usableFromInline
   struct Finding {
-    let key: RegistrationKey
-    let token: UInt64
-    let readiness: Readiness
+    @usableFromInline let event: Poller.Event
+    /// Of the registration: see ``RegistrationKey``.
+    let generation: UInt32
+
+    var key: RegistrationKey { RegistrationKey(descriptor: event.descriptor.rawValue, generation: generation) }
   }
 
   private var table = DescriptorTable<Registration>()
   /// The last generation of each number that was registered before.
   private var generations = DescriptorTable<UInt32>()
 
-  private(set) var findings: ContiguousArray<Finding> = []
+  @usableFromInline private(set) var findings: ContiguousArray<Finding> = []
   /// The descriptor whose events mean that the poller was woken.
   var waker: Int32 = -1
   private(set) var wasWoken = false
@@ -72,6 +78,7 @@ struct Registry {
 
 // MARK: - Findings
 
+/// What is done for each event is inlined: a call would save and restore more than it does.
 extension Registry {
   /// Forgets what the last wait found.
   mutating func beginTurn() {
@@ -80,12 +87,14 @@ extension Registry {
   }
 
   /// Takes what a backend found, whose kernel knows the registration by its key.
+  @inline(__always)
   mutating func report(_ key: RegistrationKey, _ readiness: Readiness) -> Verdict {
     guard let registration = self[key] else { return .stale }
     return report(registration, readiness)
   }
 
   /// Takes what a backend found, whose kernel knows nothing but the descriptor.
+  @inline(__always)
   mutating func report(_ fd: Int32, _ readiness: Readiness) -> Verdict {
     guard let registration = self[fd] else { return .stale }
     return report(registration, readiness)
@@ -101,7 +110,9 @@ extension Registry {
     guard registration.isArmed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }
-    findings.append(Finding(key: registration.key, token: registration.token, readiness: wanted))
+    let descriptor = FileDescriptor(rawValue: registration.descriptor)
+    let event = Poller.Event(descriptor: descriptor, token: registration.token, readiness: wanted)
+    findings.append(Finding(event: event, generation: registration.key.generation))
     guard registration.mode == .oneShot || wanted.contains(.invalid) else { return .watchOn }
     table[registration.descriptor]?.isArmed = false
     return .silence

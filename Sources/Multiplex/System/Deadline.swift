@@ -4,7 +4,10 @@ enum Deadline {
   case never
   /// Doesn't wait, and so needs no clock.
   case now
-  case at(ContinuousClock.Instant)
+  /// Time passed since `origin`. An instant itself would have to be copied by the runtime, which alone knows its layout.
+  case at(Duration)
+
+  private static let origin = ContinuousClock.now
 
   /// As good as for ever, yet it can be added to the present, and given to the kernel, without overflow.
   private static let century = Duration.seconds(100 * 365 * 86_400)
@@ -14,13 +17,13 @@ enum Deadline {
     self =
       switch timeout {
       case nil: .never
-      case let timeout? where timeout > .zero: .at(.now + min(timeout, Self.century))
+      case let timeout? where timeout > .zero: .at(Self.elapsed + min(timeout, Self.century))
       default: .now
       }
   }
 
   init(at instant: ContinuousClock.Instant) {
-    self = .at(min(instant, .now + Self.century))
+    self = .at(min(instant, .now + Self.century) - Self.origin)
   }
 
   /// The time left, never negative; nil without limit.
@@ -28,7 +31,9 @@ enum Deadline {
     switch self {
     case .never: nil
     case .now: .zero
-    case .at(let instant): max(.zero, instant - .now)
+    case .at(let moment): max(.zero, moment - Self.elapsed)
     }
   }
+
+  private static var elapsed: Duration { ContinuousClock.now - origin }
 }

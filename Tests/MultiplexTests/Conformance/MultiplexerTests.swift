@@ -174,6 +174,30 @@ import Testing
 
   // MARK: Looking up
 
+  @Test("an attachment that goes away may use its multiplexer", arguments: Poller.Backend.all)
+  func attachmentDeinit(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Visitor>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let number = owned.fileDescriptor
+    let counts = Counts()
+    func visitor() -> Visitor { Visitor { counts.all.append(multiplexer.registrations.count) } }
+
+    try multiplexer.register(near, for: .read, attachment: visitor())
+    try multiplexer.register(far, for: .read, attachment: visitor())
+    try multiplexer.register(number, for: .read, attachment: visitor())
+    try multiplexer.modify(near, attachment: visitor())
+    #expect(counts.all == [3])
+    try owned.close()
+    #expect(throws: MultiplexError.self) { try multiplexer.modify(number, for: .write) }
+    #expect(counts.all == [3, 2])
+    try multiplexer.unregister(near)
+    #expect(counts.all == [3, 2, 1])
+    multiplexer.close()
+    #expect(counts.all == [3, 2, 1, 0])
+  }
+
   @Test("the map of registrations is live", arguments: Poller.Backend.all)
   func liveMap(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
@@ -345,4 +369,21 @@ private struct OwnedDescriptors: ~Copyable {
   deinit {
     for descriptor in descriptors { _ = OwnedDescriptor(adopting: descriptor) }
   }
+}
+
+/// Calls back when it goes away.
+private final class Visitor {
+  let farewell: () -> Void
+
+  init(farewell: @escaping () -> Void) {
+    self.farewell = farewell
+  }
+
+  deinit {
+    farewell()
+  }
+}
+
+private final class Counts {
+  var all: [Int] = []
 }

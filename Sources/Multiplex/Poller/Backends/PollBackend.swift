@@ -9,8 +9,8 @@ extension Poller.Backend {
 
 /// Readiness from poll.
 final class PollBackend: LevelBackend {
-  private var set = PollSet()
-  var edges = EdgeTriggers()
+  @safe @exclusivity(unchecked) private var set = PollSet()
+  @safe @exclusivity(unchecked) var edges = EdgeTriggers()
 
   init() {}
 

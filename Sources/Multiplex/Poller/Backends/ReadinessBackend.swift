@@ -9,6 +9,9 @@
 /// - reports what it finds to the registry, each descriptor at most once a wait, with all it is ready for, errors and
 ///   hang-ups included, and heeds the verdict;
 /// - gives each ``TriggerMode`` the one meaning that is written there.
+///
+/// A poller calls one of these at a time, and none of them calls back. So a backend's own variables can do without the
+/// runtime's checks for overlapping accesses, `@exclusivity(unchecked)`, which cost more than the rest of a wait.
 protocol ReadinessBackend: AnyObject, SendableMetatype {
   /// The kernel's limit to the number of descriptors, besides that of open files; nil if there is none.
   static var descriptorLimit: Int? { get }

@@ -13,8 +13,11 @@ final class SelectBackend: LevelBackend {
   /// How often to look for hang-ups that select can't wait for: see `wait`.
   private static let hangUpInterval = Duration.milliseconds(100)
 
-  private var watched = DescriptorBitmaps()
-  var edges = EdgeTriggers()
+  @safe @exclusivity(unchecked) private var watched = DescriptorBitmaps()
+  /// What select has found, and what poll says about it. They are kept for their memory alone.
+  @safe @exclusivity(unchecked) private var ready = DescriptorBitmaps()
+  @safe @exclusivity(unchecked) private var details = PollEntries()
+  @safe @exclusivity(unchecked) var edges = EdgeTriggers()
 
   init() {}
 
@@ -26,7 +29,9 @@ final class SelectBackend: LevelBackend {
   }
 
   func unwatch(_ fd: Int32) {
-    watched.remove(fd)
+    watched.reading[fd] = false
+    watched.writing[fd] = false
+    watched.exceptional[fd] = false
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
@@ -59,26 +64,27 @@ final class SelectBackend: LevelBackend {
   private func report(
     _ timeout: Duration?, to registry: inout Registry, without unread: [Int32]
   ) throws(MultiplexError) -> Found {
-    var ready = watched
+    ready.copy(watched)
     for fd in unread { ready.reading[fd] = false }
     do {
+      // The kernel's table has room for all: each was open when it was registered, and the table doesn't shrink.
       guard try ready.wait(timeout: timeout) > 0 else {
         if timeout != .zero { edges.sweep(&registry) }
         return registry.findings.isEmpty ? .nothing : .reported
       }
     } catch .badFileDescriptor {
       // One was closed while it was registered. Poll, asked about all, finds which.
-      ready = watched
+      ready.copy(watched)
     } catch {
       throw MultiplexError(call: "pselect", errno: error)
     }
-    return try report(ready.descriptors, to: &registry)
+    return try reportDetails(to: &registry)
   }
 
-  private func report(_ suspects: [Int32], to registry: inout Registry) throws(MultiplexError) -> Found {
-    var details = PollEntries()
-    details.reserve(suspects.count)
-    for fd in suspects {
+  /// What poll says about the descriptors that are in any of the sets.
+  private func reportDetails(to registry: inout Registry) throws(MultiplexError) -> Found {
+    details.removeAll()
+    ready.forEach { fd in
       details.append(fd, for: registry[fd].map { PollEvents($0.interest) } ?? .in)
     }
     let count: Int
@@ -97,39 +103,14 @@ final class SelectBackend: LevelBackend {
         silenced.append(fd)
       }
     }
-    for fd in silenced { watched.remove(fd) }
+    for fd in silenced { unwatch(fd) }
     if hasEdges { try edges.collect(&registry) }
     guard count == 0 else { return .reported }
     // Of those who do read, somebody else has taken the bytes between the two calls: select is to wait for more.
-    let unwanted = suspects.filter { registry[$0]?.interest.contains(.read) == false }
-    return unwanted.isEmpty ? .nothing : .unwanted(unwanted)
-  }
-}
-
-extension DescriptorBitmaps {
-  /// Those that are in any of the sets.
-  fileprivate var descriptors: [Int32] {
-    var descriptors: [Int32] = []
-    let count = max(reading.words.count, writing.words.count, exceptional.words.count)
-    for index in 0..<count {
-      var bits = reading.word(index) | writing.word(index) | exceptional.word(index)
-      while bits != 0 {
-        descriptors.append(Int32(index * UInt.bitWidth + bits.trailingZeroBitCount))
-        bits &= bits - 1
-      }
+    var unwanted: [Int32] = []
+    ready.forEach { fd in
+      if registry[fd]?.interest.contains(.read) == false { unwanted.append(fd) }
     }
-    return descriptors
-  }
-
-  fileprivate mutating func remove(_ fd: Int32) {
-    reading[fd] = false
-    writing[fd] = false
-    exceptional[fd] = false
-  }
-}
-
-extension DescriptorBitmap {
-  fileprivate func word(_ index: Int) -> UInt {
-    index < words.count ? words[index] : 0
+    return unwanted.isEmpty ? .nothing : .unwanted(unwanted)
   }
 }
