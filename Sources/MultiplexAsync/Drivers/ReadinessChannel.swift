@@ -8,19 +8,19 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   let rawDescriptor: Int32
   private unowned let driver: ReadinessDriver
-  private var isClosed = false
+  @safe @exclusivity(unchecked) private var isClosed = false
 
   /// Whether a receive is worth trying: false once one has found less than there was room for.
-  private var mayReceive = true
+  @safe @exclusivity(unchecked) private var mayReceive = true
   /// Whether the peer has finished or broken the connection: then every receive is worth trying, as no further event
   /// announces the end that lies behind the last bytes.
-  private var isEnding = false
-  private var receiver: (() -> Void)?
-  private var sender: (() -> Void)?
+  @safe @exclusivity(unchecked) private var isEnding = false
+  @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
+  @safe @exclusivity(unchecked) private var sender: (() -> Void)?
 
   /// The turn in which `receives` were made.
-  private var turn: UInt64 = 0
-  private var receives = 0
+  @safe @exclusivity(unchecked) private var turn: UInt64 = 0
+  @safe @exclusivity(unchecked) private var receives = 0
 
   init(_ descriptor: FileDescriptor, driver: ReadinessDriver) {
     self.rawDescriptor = descriptor.rawValue

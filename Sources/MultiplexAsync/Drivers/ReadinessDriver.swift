@@ -10,11 +10,11 @@ final class ReadinessDriver: Driver {
   private let mode: TriggerMode
   let pool = BufferPool()
   /// Whom to tell about each descriptor.
-  private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
+  @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
   /// Channels that have had their share of a turn, though there was more to read.
-  private var unfinished: [ReadinessChannel] = []
+  @safe @exclusivity(unchecked) private var unfinished: [ReadinessChannel] = []
   /// Counts the turns: channels have a share in each.
-  private(set) var turn: UInt64 = 0
+  @safe @exclusivity(unchecked) private(set) var turn: UInt64 = 0
 
   init(backend: Poller.Backend) throws(MultiplexError) {
     poller = try Poller(backend: backend)

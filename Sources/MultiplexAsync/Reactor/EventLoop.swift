@@ -37,11 +37,11 @@ final class EventLoop: @unchecked Sendable {
 
   // The loop's own.
   private let ownDriver: any Driver
-  private var timers = TimerHeap()
-  private var queue: [Work] = []
+  @safe @exclusivity(unchecked) private var timers = TimerHeap()
+  @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// What is being run; kept for its memory.
-  private var running: [Work] = []
-  private var executor: UnownedTaskExecutor?
+  @safe @exclusivity(unchecked) private var running: [Work] = []
+  @safe @exclusivity(unchecked) private var executor: UnownedTaskExecutor?
 
   init(driver: any Driver) {
     ownDriver = driver
@@ -103,7 +103,7 @@ extension EventLoop {
 
   private func runJobs() {
     // Valid while there are jobs: their tasks keep the executor alive.
-    guard let executor = unsafe executor else { return }
+    guard let executor else { return }
     var pass = 0
     while !queue.isEmpty, pass < Self.passesPerTurn {
       swap(&queue, &running)

@@ -10,7 +10,7 @@ final class BufferPool {
 
   /// In bytes.
   let bufferSize: Int
-  private var free: [PooledBuffer] = unsafe []
+  @safe @exclusivity(unchecked) private var free: [PooledBuffer] = unsafe []
 
   init(bufferSize: Int = BufferPool.bufferSize) {
     self.bufferSize = bufferSize

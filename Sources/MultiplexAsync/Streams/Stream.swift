@@ -20,7 +20,7 @@ final class Stream {
     case taken
     /// Taken, but the queue is above the high watermark.
     case full
-    /// Taken, but others should have their turn: the peer takes everything as fast as it comes.
+    /// Taken, but others should have their turn: these writes never have to wait.
     case busy
     case refused(ConnectionError.Reason)
   }
@@ -30,27 +30,27 @@ final class Stream {
 
   let channel: any Channel
   private let pool: BufferPool
-  var watermarks = Watermarks()
+  @safe @exclusivity(unchecked) var watermarks = Watermarks()
 
   /// Bytes that were received, and put back, before the channel's.
-  var lookahead = ByteQueue()
-  private var reader: (id: UInt64, waiter: InputWaiter)?
+  @safe @exclusivity(unchecked) var lookahead = ByteQueue()
+  @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: InputWaiter)?
   /// How the connection was broken off: see ``outcome(of:)``.
-  private var breakage: Errno?
+  @safe @exclusivity(unchecked) private var breakage: Errno?
 
-  private var output = ByteQueue()
-  private var outputEnds = false
+  @safe @exclusivity(unchecked) private var output = ByteQueue()
+  @safe @exclusivity(unchecked) private var outputEnds = false
   /// Why nothing can be sent any more.
-  private var outputFailure: ConnectionError.Reason?
-  private var isFlushing = false
-  private var writesAtOnce = 0
-  private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
-  private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
+  @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
+  @safe @exclusivity(unchecked) private var isFlushing = false
+  @safe @exclusivity(unchecked) private var writesAtOnce = 0
+  @safe @exclusivity(unchecked) private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
+  @safe @exclusivity(unchecked) private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
 
   /// The task that serves the connection; it is compared with, and nothing else, as it may have ended.
-  var owner: UnsafeCurrentTask?
-  private var lastID: UInt64 = 0
-  private(set) var isClosed = false
+  @safe @exclusivity(unchecked) var owner: UnsafeCurrentTask?
+  @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
+  @safe @exclusivity(unchecked) private(set) var isClosed = false
 
   init(_ channel: any Channel, pool: BufferPool) {
     self.channel = channel
@@ -68,8 +68,11 @@ final class Stream {
 
   /// Whether the calling task is the one that serves the connection.
   var isOwnerCurrent: Bool {
-    guard let owner = unsafe owner else { return false }
-    return unsafe withUnsafeCurrentTask { unsafe $0 == owner }
+    guard let owner else { return false }
+    return unsafe withUnsafeCurrentTask { current in
+      guard let current = unsafe current else { return false }
+      return unsafe current == owner
+    }
   }
 }
 
@@ -179,7 +182,6 @@ extension Stream {
       flushLater()
       return .full
     }
-    guard unsentCount == 0 else { return .taken }
     writesAtOnce += 1
     guard writesAtOnce == Self.share else { return .taken }
     writesAtOnce = 0

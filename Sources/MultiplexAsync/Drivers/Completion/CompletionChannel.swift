@@ -8,23 +8,23 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   let rawDescriptor: Int32
   private unowned let driver: CompletionDriver
-  private var slot: HandlerTable.Slot = 0
-  private var isClosed = false
+  @safe @exclusivity(unchecked) private var slot: HandlerTable.Slot = 0
+  @safe @exclusivity(unchecked) private var isClosed = false
 
-  private var received: [Received] = []
+  @safe @exclusivity(unchecked) private var received: [Received] = []
   /// How receiving has ended.
-  private var end: Received?
-  private var isReceiving = false
+  @safe @exclusivity(unchecked) private var end: Received?
+  @safe @exclusivity(unchecked) private var isReceiving = false
   /// Whether receiving was told to end, for the time being.
-  private var isPausing = false
-  private var receiver: (() -> Void)?
+  @safe @exclusivity(unchecked) private var isPausing = false
+  @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
 
-  private var outgoing = OutgoingQueue()
-  private var isSending = false
+  @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
+  @safe @exclusivity(unchecked) private var isSending = false
   /// Where a send of several buffers finds them.
-  private var message: MessageHeader?
-  private var sendFailure: Errno?
-  private var sender: (() -> Void)?
+  @safe @exclusivity(unchecked) private var message: MessageHeader?
+  @safe @exclusivity(unchecked) private var sendFailure: Errno?
+  @safe @exclusivity(unchecked) private var sender: (() -> Void)?
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
     self.rawDescriptor = descriptor.release().rawValue

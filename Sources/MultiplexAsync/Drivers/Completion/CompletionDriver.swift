@@ -16,23 +16,24 @@ final class CompletionDriver: Driver {
   /// How long to wait, at the end, for the kernel to let go of what it was lent.
   private static let endLimit = Duration.seconds(1)
 
-  private var ring: Ring
+  @safe @exclusivity(unchecked) private var ring: Ring
   let pool = BufferPool()
   /// For what is small when it is sent.
   private let smallPool = BufferPool(bufferSize: 4 * 1024)
   private let buffers: ReceiveBuffers
   let waker: Waker
 
-  private var handlers = HandlerTable()
+  @safe @exclusivity(unchecked) private var handlers = HandlerTable()
   /// How many operations there are whose last completion hasn't come.
-  private var operations = 0
-  private var wasWoken = false
+  @safe @exclusivity(unchecked) private var operations = 0
+  @safe @exclusivity(unchecked) private var wasWoken = false
   /// Submissions that there was no room for.
-  private var backlog: [Ring.Submission] = []
+  @safe @exclusivity(unchecked) private var backlog: [Ring.Submission] = []
   /// Channels for which the kernel had no buffer.
-  private var starved: [CompletionChannel] = []
+  @safe @exclusivity(unchecked) private var starved: [CompletionChannel] = []
+  private var lastSweep: ContinuousClock.Instant?
   /// Headers of sends, for the next.
-  private var messages: [MessageHeader] = []
+  @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
   init() throws(MultiplexError) {
     var ring = try Ring(entries: Self.entries, completions: Self.completions, isSingleIssuer: true)
@@ -59,6 +60,7 @@ final class CompletionDriver: Driver {
     } catch {
       // More completions than there is room for, for example: taking some helps.
     }
+    if ring.completionCount == 0, timeout != .zero { sweep() }
     // As many as there are now: what comes meanwhile has its turn after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
@@ -131,9 +133,23 @@ final class CompletionDriver: Driver {
     let descriptor = FileDescriptor(rawValue: fd)
     // The kernel says so too, but only later.
     guard Kernel.isOpen(fd) else {
+      endClosedPolls()
       throw MultiplexError(call: "io_uring_enter", descriptor: descriptor, errno: .badFileDescriptor)
     }
     return CompletionPoll.start(descriptor, for: interest, on: self, body)
+  }
+
+  /// Looks for lent descriptors that were closed while they were waited for: the kernel doesn't tell. Done by turns that
+  /// found nothing, and not too often, as it takes time in proportion to all handlers.
+  private func sweep() {
+    let now = ContinuousClock.now
+    if let lastSweep, now - lastSweep < .seconds(1) { return }
+    lastSweep = now
+    endClosedPolls()
+  }
+
+  private func endClosedPolls() {
+    handlers.forEach { ($0 as? CompletionPoll)?.endIfClosed() }
   }
 
   // MARK: Buffers

@@ -27,6 +27,13 @@ final class CompletionPoll: CompletionHandler {
     return wait
   }
 
+  /// Tells that the descriptor was closed, if it was.
+  func endIfClosed() {
+    guard let wait, !Kernel.isOpen(wait.descriptor) else { return }
+    driver.submit(.cancel(RingOperation.poll.token(of: slot), token: 0).skippingSuccess())
+    wait.finish(.invalid)
+  }
+
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     driver.remove(slot)
     if completion.errno == nil {

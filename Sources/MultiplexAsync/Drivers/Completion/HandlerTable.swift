@@ -9,6 +9,10 @@ struct HandlerTable {
     Int(slot) < handlers.count ? handlers[Int(slot)] : nil
   }
 
+  func forEach(_ body: (any CompletionHandler) -> Void) {
+    for handler in handlers { handler.map(body) }
+  }
+
   mutating func insert(_ handler: any CompletionHandler) -> Slot {
     guard let slot = free.popLast() else {
       handlers.append(handler)

@@ -14,13 +14,13 @@ final class ReceiveBuffers {
 
   let group: BufferGroup
   /// Those that are neither with the kernel nor lent.
-  private var spare: [UInt16]
-  private var lent = 0
+  @safe @exclusivity(unchecked) private var spare: [UInt16]
+  @safe @exclusivity(unchecked) private var lent = 0
   /// The most that were lent at a time in this period.
-  private var peak = 0
-  private var returns = 0
+  @safe @exclusivity(unchecked) private var peak = 0
+  @safe @exclusivity(unchecked) private var returns = 0
   /// Above so many, buffers are retired.
-  private var target = capacity
+  @safe @exclusivity(unchecked) private var target = capacity
 
   init(group id: UInt16) throws(MultiplexError) {
     group = try BufferGroup(id: id, capacity: Self.capacity, bufferSize: Self.bufferSize)
