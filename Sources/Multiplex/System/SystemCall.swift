@@ -2,6 +2,6 @@
 package enum SystemCall: String, CaseIterable, Sendable {
   case accept4, bind, close, connect, dup3, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait2, eventfd, fcntl, flock
   case getpeername, getrlimit, getsockname, getsockopt, listen, lstat, open, pipe2, ppoll, pselect, read, recv
-  case recvfrom, sched_getaffinity, send, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket
+  case recvfrom, sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket
   case socketpair, unlink, write
 }

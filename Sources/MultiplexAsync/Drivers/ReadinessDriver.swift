@@ -83,6 +83,16 @@ final class ReadinessDriver: Driver {
     try? poller.unregister(FileDescriptor(rawValue: fd))
   }
 
+  /// Forgets a descriptor that was handed over, and has been closed elsewhere: its number isn't ours to close.
+  func abandon(_ fd: Int32) {
+    handlers[Int(fd)] = nil
+    do {
+      _ = try poller.take(FileDescriptor(rawValue: fd)).release()
+    } catch {
+      // A failed `modify` has forgotten it before.
+    }
+  }
+
   /// Reads on in the next turn.
   func postpone(_ channel: ReadinessChannel) {
     unfinished.append(channel)

@@ -14,6 +14,13 @@ final class Stream {
     case refused(ConnectionError.Reason)
   }
 
+  /// What a read into memory of the caller's has come to.
+  enum FillOutcome {
+    case filled(Int)
+    case endOfInput
+    case refused(ConnectionError.Reason)
+  }
+
   /// What has become of a write.
   enum WriteOutcome: Sendable {
     case taken
@@ -26,6 +33,8 @@ final class Stream {
 
   /// How many writes succeed at once before others have their turn.
   private static let share = 64
+  /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
+  private static let vector = 64
 
   let channel: any Channel
   private let pool: BufferPool
@@ -54,6 +63,9 @@ final class Stream {
     self.pool = pool
   }
 
+  /// The descriptor, for options and addresses; nil once it is closed.
+  var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
+
   /// Names a wait, so that a late cancellation hits no other.
   func makeID() -> UInt64 {
     lastID += 1
@@ -77,6 +89,39 @@ extension Stream {
     if isClosed { return .refused(.closed) }
     if reader != nil { return .refused(.busy) }
     return channel.receiveNow().map(outcome)
+  }
+
+  /// Receives into memory of the caller's without waiting; nil if that isn't possible.
+  ///
+  /// - Parameter memory: At least one byte.
+  func readNow(into memory: UnsafeMutableRawBufferPointer) -> FillOutcome? {
+    if isClosed { return .refused(.closed) }
+    if reader != nil { return .refused(.busy) }
+    if !lookahead.isEmpty { return unsafe .filled(takeLookahead(into: memory)) }
+    switch unsafe channel.receiveNow(into: memory) {
+    case nil: return nil
+    case .filled(let count): return .filled(count)
+    case .elsewhere(let received): return unsafe fill(memory, with: outcome(of: received))
+    }
+  }
+
+  private func fill(_ memory: UnsafeMutableRawBufferPointer, with outcome: ReadOutcome) -> FillOutcome {
+    switch outcome {
+    case .refused(let reason): return .refused(reason)
+    case .received(.failure(let errno)): return .refused(.init(errno))
+    case .received(.endOfInput): return .endOfInput
+    case .received(.bytes(let buffer, let count)):
+      unsafe lookahead.append(UnsafeRawBufferPointer(start: buffer.start, count: count))
+      unsafe pool.give(back: buffer)
+      return unsafe .filled(takeLookahead(into: memory))
+    }
+  }
+
+  private func takeLookahead(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    let bytes = lookahead.contents.prefix(memory.count)
+    unsafe memory.copyBytes(from: bytes)
+    lookahead.removeFirst(bytes.count)
+    return bytes.count
   }
 
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
@@ -146,11 +191,57 @@ extension Stream {
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
-    if sent < bytes.count {
+    guard sent == bytes.count else {
       unsafe output.append(bytes[sent...])
-      flushLater()
-      return output.count > watermarks.high ? .full : .taken
+      return finishQueueing()
     }
+    return finishSending()
+  }
+
+  /// Sends at once what there is room for, several pieces in one call, and queues the rest.
+  func write(_ pieces: [[UInt8]]) -> WriteOutcome {
+    if let refusal { return .refused(refusal) }
+    var sent = 0
+    if output.isEmpty {
+      switch send(pieces) {
+      case .success(let count): sent = count
+      case .failure(let errno): return .refused(failOutput(errno))
+      }
+    }
+    guard sent == pieces.byteCount else {
+      for piece in pieces {
+        output.append(piece.dropFirst(sent))
+        sent -= min(sent, piece.count)
+      }
+      return finishQueueing()
+    }
+    return finishSending()
+  }
+
+  /// - Returns: How many bytes the kernel has taken, of all pieces together.
+  private func send(_ pieces: [[UInt8]]) -> Result<Int, Errno> {
+    var rest = pieces[...]
+    var sent = 0
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.vector)
+      rest = rest.dropFirst(Self.vector)
+      switch unsafe batch.withMemory({ unsafe channel.sendNow($0) }) {
+      case .success(let count):
+        sent += count
+        guard count == batch.byteCount else { return .success(sent) }
+      case .failure(let errno):
+        return .failure(errno)
+      }
+    }
+    return .success(sent)
+  }
+
+  private func finishQueueing() -> WriteOutcome {
+    flushLater()
+    return output.count > watermarks.high ? .full : .taken
+  }
+
+  private func finishSending() -> WriteOutcome {
     writesAtOnce += 1
     guard writesAtOnce == Self.share else { return .taken }
     writesAtOnce = 0
@@ -254,5 +345,34 @@ extension Stream {
     lookahead = ByteQueue()
     resume(\.roomWaiters, .closed)
     resume(\.flushWaiters, .closed)
+  }
+}
+
+// MARK: - Several pieces at once
+
+extension Collection<[UInt8]> {
+  fileprivate var byteCount: Int { reduce(0) { $0 + $1.count } }
+}
+
+extension ArraySlice<[UInt8]> {
+  /// Lends the memory of all pieces, for the time of the call.
+  fileprivate func withMemory<Result>(
+    _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
+  ) -> Result {
+    unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) { memory in
+      unsafe lend(from: startIndex, memory, body)
+    }
+  }
+
+  /// Each piece stays lent while those behind it are, which takes one call inside the other.
+  private func lend<Result>(
+    from index: Int, _ memory: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>,
+    _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
+  ) -> Result {
+    guard index < endIndex else { return unsafe body(UnsafeBufferPointer(memory)) }
+    return unsafe self[index].withUnsafeBytes { piece in
+      unsafe memory.initializeElement(at: index - startIndex, to: piece)
+      return unsafe lend(from: index + 1, memory, body)
+    }
   }
 }
