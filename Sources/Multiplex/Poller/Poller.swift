@@ -119,6 +119,7 @@ extension Poller {
     registration.interest = interest
     registration.mode = mode ?? previous.mode
     registration.isArmed = true
+    registration.hasFired = false
     registry.update(registration)
     hasChanges = true
     do {

@@ -104,6 +104,7 @@ extension Registry {
     findings.append(Finding(key: registration.key, token: registration.token, readiness: wanted))
     guard registration.mode == .oneShot || wanted.contains(.invalid) else { return .watchOn }
     table[registration.descriptor]?.isArmed = false
+    table[registration.descriptor]?.hasFired = !wanted.contains(.invalid)
     return .silence
   }
 }
