@@ -101,7 +101,8 @@ let package = Package(
     .testTarget(
       name: "MultiplexServiceLifecycleTests",
       dependencies: [
-        "MultiplexServiceLifecycle", "MultiplexAsync", "Multiplex", lifecycle("ServiceLifecycle"),
+        "MultiplexServiceLifecycle", "MultiplexAsync", "Multiplex",
+        lifecycle("ServiceLifecycle"), lifecycle("UnixSignals"),
       ],
       swiftSettings: settings),
     .testTarget(

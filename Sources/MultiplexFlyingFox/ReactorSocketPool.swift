@@ -26,14 +26,14 @@
     /// Does nothing: the reactor runs already.
     public func prepare() {}
 
-    /// Returns when the task is cancelled: the reactor runs by itself.
+    /// Lasts until the task is cancelled, though the reactor runs by itself. Meanwhile, sockets that are closed while they
+    /// are waited for are found within a second or two, where the kernel doesn't tell: `HTTPServer.stop(timeout:)` closes
+    /// the one that it listens on, and waits for the consequences.
     ///
     /// - Throws: `CancellationError`, as FlyingFox's own pools do.
     public func run() async throws {
-      let (never, end) = AsyncStream<Never>.makeStream()
-      for await _ in never {}
-      end.finish()
-      throw CancellationError()
+      // A poller looks for closed descriptors when a wait of its has run into its timeout.
+      while true { try await reactor.sleep(for: .seconds(1)) }
     }
 
     /// Waits until a socket is ready for one of the events, or its peer has gone: the next call on it tells which.

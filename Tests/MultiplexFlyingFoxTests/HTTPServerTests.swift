@@ -57,7 +57,7 @@
         let printed = try await server.ask(
           """
           import hashlib, random, time
-          body = random.Random(7).randbytes(4_000_000)
+          body = random.Random(7).randbytes(1_500_000)
           connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
           connection.request("POST", "/echo", body=body)
           response = connection.getresponse()
