@@ -22,6 +22,16 @@ let settings: [SwiftSetting] = {
 
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// A product of swift-service-lifecycle, for those who want it.
+func lifecycle(_ name: String) -> Target.Dependency {
+  .product(name: name, package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"]))
+}
+
+/// A product of FlyingFox, for those who want it.
+func flyingFox(_ name: String) -> Target.Dependency {
+  .product(name: name, package: "FlyingFox", condition: .when(traits: ["FlyingFox"]))
+}
+
 /// An example is one executable, written on `Multiplex` alone.
 func example(_ name: String, _ folder: String) -> Target {
   .executableTarget(
@@ -34,15 +44,24 @@ let package = Package(
   products: [
     .library(name: "Multiplex", targets: ["Multiplex"]),
     .library(name: "MultiplexAsync", targets: ["MultiplexAsync"]),
+    .library(name: "MultiplexServiceLifecycle", targets: ["MultiplexServiceLifecycle"]),
+    .library(name: "MultiplexFlyingFox", targets: ["MultiplexFlyingFox"]),
     .executable(name: "mux", targets: ["MuxCLI"]),
     .executable(name: "echo-select", targets: ["echo-select"]),
     .executable(name: "echo-queued", targets: ["echo-queued"]),
     .executable(name: "echo-complete", targets: ["echo-complete"]),
     .executable(name: "echo-client", targets: ["echo-client"]),
   ],
+  // What only some need. Without its trait a target is empty, and its dependency is neither fetched nor built.
+  traits: [
+    .trait(name: "ServiceLifecycle", description: "A listener as a service of swift-service-lifecycle."),
+    .trait(name: "FlyingFox", description: "FlyingFox, an HTTP server, on a reactor."),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     .target(name: "CMultiplex"),
@@ -50,6 +69,13 @@ let package = Package(
       name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
     .target(
       name: "MultiplexAsync", dependencies: ["Multiplex", systemPackage], swiftSettings: settings),
+    .target(
+      name: "MultiplexServiceLifecycle", dependencies: ["Multiplex", "MultiplexAsync", lifecycle("ServiceLifecycle")],
+      swiftSettings: settings),
+    .target(
+      name: "MultiplexFlyingFox",
+      dependencies: ["Multiplex", "MultiplexAsync", systemPackage, flyingFox("FlyingSocks")],
+      swiftSettings: settings),
     .executableTarget(
       name: "MuxCLI",
       dependencies: [
@@ -71,6 +97,20 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexAsyncTests", dependencies: ["MultiplexAsync", "Multiplex", "TestSupport", systemPackage],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MultiplexServiceLifecycleTests",
+      dependencies: [
+        "MultiplexServiceLifecycle", "MultiplexAsync", "Multiplex",
+        lifecycle("ServiceLifecycle"), lifecycle("UnixSignals"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "MultiplexFlyingFoxTests",
+      dependencies: [
+        "MultiplexFlyingFox", "MultiplexAsync", "Multiplex", "TestSupport", systemPackage,
+        flyingFox("FlyingFox"), flyingFox("FlyingSocks"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",

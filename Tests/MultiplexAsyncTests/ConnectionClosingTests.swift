@@ -6,6 +6,36 @@ import Testing
 
 @Suite("Closing a connection", .timeLimit(.minutes(2)))
 struct ConnectionClosingTests {
+  @Test(
+    "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
+    arguments: Poller.Backend.all, [true, false])
+  func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
+    // Where edges are emulated, each wait arms the descriptor, which fails; elsewhere a call has to run into it.
+    guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let number = try near.take().renumbered().release()
+    let socket = Socket(adopting: OwnedDescriptor(adopting: number), peerAddress: near.peerAddress)
+    let connection = try await Connection.adopting(socket, on: reactor)
+    if isFoundByWaiting {
+      // A read that has found less than there was room for isn't repeated before it has waited.
+      try far.sendAll([1])
+      #expect(try await connection.read(exactly: 1) == [1])
+    }
+    try number.close()
+    let first = await reason { _ = try await connection.read() }
+    #expect(first == .system(.badFileDescriptor))
+
+    let (owner, peer) = try Socket.pair()
+    try number.become(owner.fileDescriptor)
+    #expect(await reason { _ = try await connection.read() } == .system(.badFileDescriptor))
+    #expect(await reason { try await connection.write("y") } == .system(.badFileDescriptor))
+    await connection.close()
+    // It has not been closed with the connection.
+    try number.close()
+    withExtendedLifetime((owner, peer, far)) {}
+  }
+
   @Test("closing this side leaves the other open", arguments: Poller.Backend.all)
   func closeWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

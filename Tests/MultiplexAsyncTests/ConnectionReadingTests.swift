@@ -183,6 +183,24 @@ struct ConnectionReadingTests {
     #expect(try await peer.connection.read(exactly: 6) == Array("abcdef".utf8))
   }
 
+  @Test("a last line without an end may be as long as the limit", arguments: Poller.Backend.all)
+  func lastLineLimit(backend: Poller.Backend) async throws {
+    for (text, isTooLong) in [("1234", false), ("12345", false), ("123456", true)] {
+      let peer = try await RawPeer(on: try Reactor(backend: backend))
+      let connection = peer.connection
+      let line = Task { try await connection.readLine(limit: 5) }
+      try peer.socket.sendAll(Array(text.utf8))
+      try peer.socket.shutdown(.writing)
+      if isTooLong {
+        #expect(await reason { _ = try await line.value } == .limitExceeded)
+        #expect(try await connection.read(exactly: 6) == Array(text.utf8))
+      } else {
+        #expect(try await line.value == Array(text.utf8))
+        #expect(try await connection.readLine(limit: 5) == nil)
+      }
+    }
+  }
+
   @Test("a line whose reader is cancelled in its middle is whole for the next", arguments: Poller.Backend.all)
   func lineCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

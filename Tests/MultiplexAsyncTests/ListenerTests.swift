@@ -226,6 +226,58 @@ struct ListenerTests {
     }
   }
 
+  @Test("of two that serve one listener, each waits for its own connections", arguments: Poller.Backend.all)
+  func twoServers(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    // Each has one place: the first takes the first client.
+    let hasBegun = Counter()
+    let ended = Recorder<Int>()
+    let servers = (0..<2).map { number in
+      Task {
+        await listener.serve(maximumConnections: 1) { connection in
+          hasBegun.add()
+          try await connection.write([UInt8(number)])
+          try await echo(connection)
+        }
+        ended.add(number)
+      }
+    }
+    var clients: [Int: Connection] = [:]
+    for _ in 0..<2 {
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      clients[Int(try await client.read(exactly: 1)[0])] = client
+    }
+    #expect(clients.count == 2)
+    listener.close()
+    for number in [1, 0] {
+      await clients[number]?.close()
+      await servers[number].value
+      #expect(ended.elements == (number == 1 ? [1] : [1, 0]))
+    }
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test("connections that end don't wake the task that accepts", arguments: Poller.Backend.all)
+    func quietEnds(backend: Poller.Backend) async throws {
+      let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
+      let reactor = try Reactor(backend: backend)
+      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+      let serving = FaultPlan.$current.withValue(plan) { Task { await listener.serve(echo) } }
+      for _ in 0..<50 {
+        let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+        try await client.write([1])
+        #expect(try await client.read(exactly: 1) == [1])
+        try await client.closeWrite()
+        #expect(try await client.read()?.count == nil)
+      }
+      await listener.shutDown(within: .seconds(30))
+      await serving.value
+      // For each connection one that succeeds, and one that finds no other.
+      #expect(plan.count(of: .accept4) <= 2 * 50 + 2)
+    }
+  #endif
+
   @Test("accept takes one connection at a time, and says when the listener is closed", arguments: Poller.Backend.all)
   func accept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -162,6 +162,65 @@ struct ReadinessTests {
     try number.close()
   }
 
+  @Test(
+    "a number that has been closed, and is another file by now, is waited for anew", arguments: Poller.Backend.all)
+  func reusedNumber(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let first = try Pipe()
+    let number = try first.reader.duplicate().renumbered().release()
+    for round in 0..<20 {
+      // The first lives on, as do some of the others for a while: they must not be mistaken for those that follow.
+      let pipe = try Pipe()
+      try number.become(pipe.reader.fileDescriptor)
+      let waiting = Task { try await reactor.readiness(of: number, for: .read) }
+      try first.writer.put("x")
+      if round.isMultiple(of: 3) {
+        try await reactor.sleep(for: .milliseconds(1))
+        waiting.cancel()
+        _ = await waiting.result
+        continue
+      }
+      try pipe.writer.put("y")
+      #expect(try await waiting.value.isReadable)
+      #expect(try pipe.reader.take() == "y")
+      if round.isMultiple(of: 2) { try number.close() }
+    }
+    try? number.close()
+  }
+
+  @Test("a socket that was waited for becomes a connection", arguments: Poller.Backend.all)
+  func becomesConnection(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    #expect(try await reactor.readiness(of: near, for: .write).isWritable)
+    let descriptor = near.fileDescriptor
+    let forgotten = Task(executorPreference: reactor) { try await reactor.readiness(of: descriptor, for: .read) }
+    await reactor.run { await Task.yield() }
+    let connection = try await Connection.adopting(near, on: reactor)
+    #expect(try await forgotten.value == .invalid)
+    // It belongs to the connection now.
+    await #expect(throws: MultiplexError.self) { try await reactor.readiness(of: descriptor, for: .read) }
+    try far.sendAll([1, 2])
+    #expect(try await connection.read(exactly: 2) == [1, 2])
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test("to wait again costs one call of epoll")
+    func callsPerWait() async throws {
+      let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
+      let reactor = try Reactor(backend: .epoll)
+      let pipe = try Pipe()
+      try pipe.writer.put("x")
+      let reader = pipe.reader.fileDescriptor
+      try await FaultPlan.$current.withValue(plan) {
+        try await reactor.run {
+          for _ in 0..<10 { _ = try await reactor.readiness(of: reader, for: .read) }
+        }
+      }
+      #expect(plan.count(of: .epoll_ctl) == 10)
+    }
+  #endif
+
   @Test("a regular file is always ready, and epoll says that it can't wait for one", arguments: Poller.Backend.all)
   func regularFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

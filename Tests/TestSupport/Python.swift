@@ -21,6 +21,9 @@ public enum Python {
     return String(decoding: printed, as: UTF8.self)
   }
 
+  /// Whether it is installed.
+  public static let isPresent = (try? run("print(1)")) == "1\n"
+
   /// There is no python3 here.
   public struct Missing: Error {}
 }

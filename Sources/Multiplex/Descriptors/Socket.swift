@@ -36,7 +36,10 @@ public final class Socket: Selectable {
   ///
   /// Corresponding C function: `getsockname`.
   public func localAddress() throws(MultiplexError) -> SocketAddress {
-    let descriptor = try open(for: "getsockname")
+    try Self.localAddress(of: open(for: "getsockname"))
+  }
+
+  package static func localAddress(of descriptor: FileDescriptor) throws(MultiplexError) -> SocketAddress {
     let address: SocketAddress?
     do {
       address = try unsafe SocketAddress.written { (raw, length) throws(Errno) in

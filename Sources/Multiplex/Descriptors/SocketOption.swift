@@ -1,5 +1,5 @@
 internal import CMultiplex
-internal import SystemPackage
+package import SystemPackage
 
 #if canImport(Glibc)
   internal import Glibc
@@ -43,28 +43,36 @@ public struct SocketOption: Hashable, Sendable {
   public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
 }
 
+extension SocketOption {
+  package func value(on descriptor: FileDescriptor) throws(MultiplexError) -> Int32 {
+    do {
+      return try Kernel.option(descriptor.rawValue, level, name)
+    } catch {
+      throw MultiplexError(call: "getsockopt", descriptor: descriptor, errno: error)
+    }
+  }
+
+  package func set(to value: Int32, on descriptor: FileDescriptor) throws(MultiplexError) {
+    do {
+      try Kernel.setOption(descriptor.rawValue, level, name, value)
+    } catch {
+      throw MultiplexError(call: "setsockopt", descriptor: descriptor, errno: error)
+    }
+  }
+}
+
 extension Socket {
   /// The value of an option.
   ///
   /// Corresponding C function: `getsockopt`.
   public func get(_ option: SocketOption) throws(MultiplexError) -> Int32 {
-    let descriptor = try open(for: "getsockopt")
-    do {
-      return try Kernel.option(descriptor.rawValue, option.level, option.name)
-    } catch {
-      throw MultiplexError(call: "getsockopt", descriptor: descriptor, errno: error)
-    }
+    try option.value(on: open(for: "getsockopt"))
   }
 
   /// Sets an option.
   ///
   /// Corresponding C function: `setsockopt`.
   public func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
-    let descriptor = try open(for: "setsockopt")
-    do {
-      try Kernel.setOption(descriptor.rawValue, option.level, option.name, value)
-    } catch {
-      throw MultiplexError(call: "setsockopt", descriptor: descriptor, errno: error)
-    }
+    try option.set(to: value, on: open(for: "setsockopt"))
   }
 }

@@ -51,24 +51,12 @@ package struct UDPSocket: ~Copyable, Selectable {
 
   /// The socket's own address, with the port that the kernel chose.
   package func localAddress() throws(MultiplexError) -> SocketAddress {
-    do throws(Errno) {
-      let address = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
-        try unsafe Kernel.getsockname(rawDescriptor, raw, length)
-      }
-      guard let address else { throw .addressFamilyNotSupported }
-      return address
-    } catch {
-      throw MultiplexError(call: "getsockname", descriptor: fileDescriptor, errno: error)
-    }
+    try Socket.localAddress(of: fileDescriptor)
   }
 
   /// Sets an option.
   package func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
-    do {
-      try Kernel.setOption(rawDescriptor, option.level, option.name, value)
-    } catch {
-      throw MultiplexError(call: "setsockopt", descriptor: fileDescriptor, errno: error)
-    }
+    try option.set(to: value, on: fileDescriptor)
   }
 
   /// Takes the next datagram.

@@ -122,12 +122,14 @@ extension Poller {
     registration.interest = interest
     registration.mode = mode ?? previous.mode
     registration.isArmed = true
+    registration.hasFired = false
     registry.update(registration)
     hasChanges = true
     do {
       try driver.modify(registration, replacing: previous)
     } catch {
-      remove(previous, from: driver)
+      // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
+      if error.reason == .notOpen { forget(previous, in: driver) } else { remove(previous, from: driver) }
       throw error
     }
   }

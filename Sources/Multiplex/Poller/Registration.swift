@@ -8,6 +8,8 @@ struct Registration {
   let isOwned: Bool
   /// Whether it is reported at all: not so after a one-shot event, or once it was found closed, until it is modified.
   var isArmed = true
+  /// Whether the kernel has silenced it by itself, after its one-shot event.
+  var hasFired = false
 
   var descriptor: Int32 { key.descriptor }
 }

@@ -115,6 +115,7 @@ extension Registry {
     findings.append(Finding(event: event, generation: registration.key.generation))
     guard registration.mode == .oneShot || wanted.contains(.invalid) else { return .watchOn }
     table[registration.descriptor]?.isArmed = false
+    table[registration.descriptor]?.hasFired = !wanted.contains(.invalid)
     return .silence
   }
 }

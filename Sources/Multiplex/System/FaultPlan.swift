@@ -12,6 +12,7 @@
     private struct State {
       var random: UInt64
       var injected = 0
+      var calls: [SystemCall: Int] = [:]
     }
 
     private let faults: [SystemCall: [Errno]]
@@ -31,7 +32,11 @@
     /// How many calls were made to fail or cut short so far.
     package var injected: Int { state.withLock { $0.injected } }
 
+    /// How often a call was made, or made to fail, so far.
+    package func count(of call: SystemCall) -> Int { state.withLock { $0.calls[call] ?? 0 } }
+
     func check(_ call: SystemCall) throws(Errno) {
+      state.withLock { $0.calls[call, default: 0] += 1 }
       guard let choices = faults[call], !choices.isEmpty, let roll = strike() else { return }
       throw choices[Int(roll % UInt64(choices.count))]
     }

@@ -200,6 +200,31 @@ extension Kernel {
     }
   }
 
+  /// Sends several pieces of memory as if they were one, in their order. At most 1024 of them (IOV_MAX).
+  package static func send(
+    _ fd: Int32, pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>
+  ) throws(Errno) -> Int {
+    let result = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: pieces.count) { entries in
+      var left = granted(unsafe pieces.reduce(0) { $0 + $1.count })
+      for index in pieces.indices {
+        // The kernel reads from what it takes as mutable.
+        let start = unsafe UnsafeMutableRawPointer(mutating: pieces[index].baseAddress)
+        let count = unsafe min(left, pieces[index].count)
+        unsafe entries.initializeElement(at: index, to: iovec(iov_base: start, iov_len: count))
+        left -= count
+      }
+      return Result { () throws(Errno) in try unsafe send(fd, entries) }
+    }
+    return try result.get()
+  }
+
+  private static func send(_ fd: Int32, _ entries: UnsafeMutableBufferPointer<iovec>) throws(Errno) -> Int {
+    var message = unsafe msghdr()
+    unsafe message.msg_iov = entries.baseAddress
+    unsafe message.msg_iovlen = .init(entries.count)
+    return try perform(.sendmsg) { unsafe sendmsg(fd, &message, cmx_MSG_NOSIGNAL) }
+  }
+
   /// Takes one datagram, whole or cut to the buffer, and its sender's address; no plan cuts it short.
   package static func receiveFrom(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ address: UnsafeMutablePointer<sockaddr>,

@@ -10,6 +10,12 @@ protocol Channel: AnyObject {
   /// - Returns: nil if nothing has come yet, or others are to have their turn first.
   func receiveNow() -> Received?
 
+  /// Receives into memory of the caller's, without waiting.
+  ///
+  /// - Parameter memory: At least one byte.
+  /// - Returns: As ``receiveNow()`` does.
+  func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly?
+
   /// Calls back once when receiving is worth another try. At most one such wait at a time.
   ///
   /// Nothing is received in advance, so that the bytes of many connections don't lie in as many buffers.
@@ -22,6 +28,12 @@ protocol Channel: AnyObject {
   ///
   /// - Returns: How many bytes were taken: none if there is no room.
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno>
+
+  /// Sends several pieces as if they were one, in their order, without waiting.
+  ///
+  /// - Parameter pieces: At most 64.
+  /// - Returns: How many bytes of them all the kernel has taken: none if there is no room.
+  func sendNow(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result<Int, Errno>
 
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
@@ -41,10 +53,39 @@ protocol Channel: AnyObject {
   func close()
 }
 
+/// For drivers that have nothing better than their other calls.
 extension Channel {
   var unsentCount: Int { 0 }
 
   func take(_ chunk: consuming Chunk) -> Chunk? { chunk }
+
+  func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
+    receiveNow().map { .elsewhere($0) }
+  }
+
+  func sendNow(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result<Int, Errno> {
+    var sent = 0
+    for index in pieces.indices {
+      let piece = unsafe pieces[index]
+      switch unsafe sendNow(piece) {
+      case .success(let count):
+        sent += count
+        guard count == piece.count else { return .success(sent) }
+      case .failure(let errno):
+        // What has been sent counts; the next call tells of the failure.
+        return sent > 0 ? .success(sent) : .failure(errno)
+      }
+    }
+    return .success(sent)
+  }
+}
+
+/// What a receive into memory of the caller's has brought.
+enum ReceivedDirectly {
+  /// So many bytes, at the beginning of the memory.
+  case filled(count: Int)
+  /// Nothing for the memory: bytes that are in a buffer of the pool, or no bytes.
+  case elsewhere(Received)
 }
 
 /// What a receive has brought. The buffer belongs to whoever takes it, once.

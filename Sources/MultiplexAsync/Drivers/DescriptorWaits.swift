@@ -2,11 +2,14 @@ internal import Multiplex
 
 /// The waits for one lent descriptor, of which there may be several: one task reads while another writes.
 ///
-/// The descriptor is registered for as long as there is a wait.
+/// It is registered by the first wait, and stays so, silent, when there is none: most descriptors are waited for again
+/// and again, and to arm a registration costs one call where two would remove it and make another. Nobody tells when the
+/// descriptor is closed; then the next wait for the number finds another file, or none, and the poller deals with that.
 final class DescriptorWaits: ReadinessHandler {
   private let descriptor: Int32
   private unowned let driver: ReadinessDriver
   private var waits: [ReadinessWait] = []
+  private var isRegistered = false
 
   init(descriptor: Int32, driver: ReadinessDriver) {
     self.descriptor = descriptor
@@ -29,6 +32,7 @@ final class DescriptorWaits: ReadinessHandler {
   }
 
   func handle(_ readiness: Readiness) {
+    guard !readiness.contains(.invalid) else { return giveUp() }
     let (due, rest) = waits.partitioned { readiness.concerns($0.interest) }
     waits = rest
     armOrGiveUp()
@@ -37,7 +41,8 @@ final class DescriptorWaits: ReadinessHandler {
 
   private func remove(_ wait: ReadinessWait) {
     waits.removeAll { $0 === wait }
-    armOrGiveUp()
+    // Without its wait the registration would fire for nobody, and perhaps for another file.
+    if waits.isEmpty { giveUp() } else { armOrGiveUp() }
   }
 
   private func armOrGiveUp() {
@@ -48,26 +53,29 @@ final class DescriptorWaits: ReadinessHandler {
     }
   }
 
-  /// The descriptor was closed while it was waited for. Nobody is left waiting, and its number is free for another.
-  private func giveUp() {
+  /// Forgets the descriptor. If it was closed while it was waited for, nobody is left waiting.
+  func giveUp() {
     let rest = waits
     waits = []
-    driver.forget(descriptor)
+    if isRegistered { driver.forget(descriptor) }
+    isRegistered = false
     rest.forEach { $0.finish(.invalid) }
   }
 
   private func arm() throws(MultiplexError) {
-    guard var interest = waits.first?.interest else { return driver.forget(descriptor) }
+    // Silent after its one-shot event.
+    guard var interest = waits.first?.interest else { return }
     for wait in waits { interest = interest | wait.interest }
-    try driver.arm(descriptor, for: interest)
+    if isRegistered { return try driver.arm(descriptor, for: interest) }
+    try driver.register(descriptor, for: interest, telling: self)
+    isRegistered = true
   }
 }
 
 extension Readiness {
   /// Whether somebody with this interest is to be told.
   fileprivate func concerns(_ interest: Interest) -> Bool {
-    if contains(.invalid) { return true }
-    return (interest.contains(.read) && isReadable) || (interest.contains(.write) && isWritable)
+    (interest.contains(.read) && isReadable) || (interest.contains(.write) && isWritable)
       || (interest.contains(.priority) && !isDisjoint(with: [.priority, .hangUp, .error]))
   }
 }

@@ -6,7 +6,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// How many receives of a turn succeed at once. A peer that always has more would keep all others waiting otherwise.
   private static let share = 16
 
-  let rawDescriptor: Int32
+  private(set) var rawDescriptor: Int32
   private unowned let driver: ReadinessDriver
   @safe @exclusivity(unchecked) private var isClosed = false
 
@@ -48,23 +48,28 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     receiver = nil
   }
 
-  private func receiveOnce() -> Received? {
-    let buffer = unsafe driver.pool.take()
-    let received = unsafe receiveOnce(into: buffer)
-    if case .bytes? = received { return received }
-    unsafe driver.pool.give(back: buffer)
-    return received
+  func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
+    guard mayReceive || isEnding, hasShare else { return nil }
+    return unsafe receiveOnce(into: memory)
   }
 
-  private func receiveOnce(into buffer: PooledBuffer) -> Received? {
+  private func receiveOnce() -> Received? {
+    let buffer = unsafe driver.pool.take()
     // The buffer is ours until it is lent in what is returned.
-    let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: BufferPool.bufferSize)
+    let received = unsafe receiveOnce(into: .init(start: buffer.start, count: BufferPool.bufferSize))
+    if case .filled(let count) = received { return unsafe .bytes(buffer, count: count) }
+    unsafe driver.pool.give(back: buffer)
+    guard case .elsewhere(let other) = received else { return nil }
+    return other
+  }
+
+  private func receiveOnce(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
     while true {
       do {
         let count = try unsafe Kernel.receive(rawDescriptor, memory)
         // A short receive has emptied the socket: what comes now is announced.
-        mayReceive = count == BufferPool.bufferSize
-        return unsafe count == 0 ? .endOfInput : .bytes(buffer, count: count)
+        mayReceive = count == memory.count
+        return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
       } catch .interrupted {
         continue
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
@@ -72,7 +77,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
         isEnding = false
         return nil
       } catch {
-        return .failure(error)
+        return .elsewhere(.failure(noted(error)))
       }
     }
   }
@@ -89,15 +94,24 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Sending
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
+    sendNow { () throws(Errno) in try unsafe Kernel.send(rawDescriptor, bytes) }
+  }
+
+  func sendNow(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result<Int, Errno> {
+    sendNow { () throws(Errno) in try unsafe Kernel.send(rawDescriptor, pieces: pieces) }
+  }
+
+  @inline(__always)
+  private func sendNow(_ send: () throws(Errno) -> Int) -> Result<Int, Errno> {
     while true {
       do {
-        return .success(try unsafe Kernel.send(rawDescriptor, bytes))
+        return .success(try send())
       } catch .interrupted {
         continue
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
         return .success(0)
       } catch {
-        return .failure(error)
+        return .failure(noted(error))
       }
     }
   }
@@ -141,7 +155,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   /// Waits for one event, on a backend that knows no edges.
   private func armIfNeeded() {
-    guard driver.armsEachWait, !isClosed else { return }
+    guard driver.armsEachWait, !isClosed, rawDescriptor >= 0 else { return }
     let interest: Interest
     switch (receiver != nil, sender != nil) {
     case (true, true): interest = .read | .write
@@ -152,7 +166,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     do {
       try driver.arm(rawDescriptor, for: interest)
     } catch {
-      // The descriptor isn't what it was: the calls that are tried now tell.
+      lose()
+      // The calls that are tried now tell.
       isEnding = true
       finishSending()
       finishReceiving()
@@ -164,6 +179,20 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isClosed = true
     receiver = nil
     sender = nil
-    driver.forget(rawDescriptor)
+    if rawDescriptor >= 0 { driver.forget(rawDescriptor) }
+  }
+
+  /// Notes what an error says of the descriptor itself.
+  private func noted(_ errno: Errno) -> Errno {
+    if errno == .badFileDescriptor { lose() }
+    return errno
+  }
+
+  /// The descriptor was closed behind our back. Its number may be another file's soon, so it is used no more: every call
+  /// fails from now on.
+  private func lose() {
+    guard rawDescriptor >= 0 else { return }
+    driver.abandon(rawDescriptor)
+    rawDescriptor = -1
   }
 }

@@ -44,6 +44,7 @@ final class ReadinessDriver: Driver {
   }
 
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
+    endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self)
     try poller.register(owning: descriptor, for: .read | .write, mode: mode)
     setHandler(channel, of: channel.rawDescriptor)
@@ -51,6 +52,7 @@ final class ReadinessDriver: Driver {
   }
 
   func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
+    endWaits(for: descriptor.fileDescriptor.rawValue)
     let acceptor = try ReadinessAcceptor(descriptor, driver: self)
     let fd = acceptor.rawDescriptor
     // Level would do, but for the connections that are left waiting on purpose.
@@ -65,10 +67,13 @@ final class ReadinessDriver: Driver {
     if let waits = handler(of: fd) as? DescriptorWaits {
       return try waits.add(interest, body)
     }
-    let waits = DescriptorWaits(descriptor: fd, driver: self)
+    return try DescriptorWaits(descriptor: fd, driver: self).add(interest, body)
+  }
+
+  /// Watches a lent descriptor for one event.
+  func register(_ fd: Int32, for interest: Interest, telling handler: any ReadinessHandler) throws(MultiplexError) {
     try poller.register(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
-    setHandler(waits, of: fd)
-    return try waits.add(interest, body)
+    setHandler(handler, of: fd)
   }
 
   /// Waits for one event of a registered descriptor.
@@ -76,11 +81,26 @@ final class ReadinessDriver: Driver {
     try poller.modify(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
   }
 
+  /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
+  private func endWaits(for fd: Int32) {
+    (handler(of: fd) as? DescriptorWaits)?.giveUp()
+  }
+
   /// Forgets a descriptor, and closes it if it was handed over.
   func forget(_ fd: Int32) {
     handlers[Int(fd)] = nil
     // Fails only where a failed `modify` has forgotten it before.
     try? poller.unregister(FileDescriptor(rawValue: fd))
+  }
+
+  /// Forgets a descriptor that was handed over, and has been closed elsewhere: its number isn't ours to close.
+  func abandon(_ fd: Int32) {
+    handlers[Int(fd)] = nil
+    do {
+      _ = try poller.take(FileDescriptor(rawValue: fd)).release()
+    } catch {
+      // A failed `modify` has forgotten it before.
+    }
   }
 
   /// Reads on in the next turn.

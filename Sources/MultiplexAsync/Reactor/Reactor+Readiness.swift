@@ -4,7 +4,7 @@ internal import SystemPackage
 extension Reactor {
   /// Suspends the calling task until a descriptor is ready: a C library's socket, a pipe, inotify, a serial port.
   ///
-  /// The descriptor is lent: keep it open until this returns. Several tasks may wait for one descriptor, each for
+  /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several tasks may wait for one descriptor, each for
   /// something of its own; it must not be a ``Connection``'s.
   ///
   /// - Returns: What it is ready for; never nothing.
@@ -13,16 +13,16 @@ extension Reactor {
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
+    try Task.checkCancellation()
     let fd = descriptor.rawDescriptor
     let watch = Watch()
-    let result = await run { () async -> Result<Readiness, any Error> in
-      await withTaskCancellationHandler {
-        await Waiter.suspend { waiter in
-          watch.begin(fd, interest, on: self.loop, waiter, isCancelled: Task.isCancelled)
-        }
-      } onCancel: {
-        self.loop.add(.call { watch.cancel() })
+    // A task that runs elsewhere stays there, and goes on from there: a child task on the reactor would cost more.
+    let result = await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in
+        onLoop { watch.begin(fd, interest, on: self.loop, waiter) }
       }
+    } onCancel: {
+      loop.add(.call { watch.cancel() })
     }
     return try result.get()
   }
@@ -32,10 +32,12 @@ extension Reactor {
 private final class Watch: @unchecked Sendable {
   private var wait: ReadinessWait?
   private var waiter: Waiter<Result<Readiness, any Error>>?
+  /// A cancellation may come before the beginning.
+  private var isCancelled = false
 
   func begin(
     _ fd: Int32, _ interest: Interest, on loop: EventLoop,
-    _ waiter: Waiter<Result<Readiness, any Error>>, isCancelled: Bool
+    _ waiter: Waiter<Result<Readiness, any Error>>
   ) {
     self.waiter = waiter
     guard !isCancelled else { return end(.failure(CancellationError())) }
@@ -47,6 +49,7 @@ private final class Watch: @unchecked Sendable {
   }
 
   func cancel() {
+    isCancelled = true
     wait?.cancel()
     end(.failure(CancellationError()))
   }

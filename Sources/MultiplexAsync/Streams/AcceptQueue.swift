@@ -10,6 +10,19 @@ final class AcceptQueue {
     case closed
   }
 
+  /// A task that serves: of several on one listener, each waits for its own connections.
+  final class Server {
+    fileprivate var connections = 0
+    /// Once it accepts no more. It is told whether to cancel its handlers.
+    fileprivate var waiter: Waiter<Bool>?
+
+    fileprivate func dismiss(cancelling cancels: Bool) {
+      let waiter = self.waiter
+      self.waiter = nil
+      waiter?.resume(returning: cancels)
+    }
+  }
+
   /// How long to pause when there is no descriptor or memory for a connection: it goes on waiting in the kernel, and
   /// trying at once would spin.
   private static let pause = Duration.milliseconds(100)
@@ -20,15 +33,13 @@ final class AcceptQueue {
 
   private(set) var isClosed = false
   /// The connections that are served.
-  private(set) var connections: [ObjectIdentifier: Connection] = [:]
+  private var connections: [ObjectIdentifier: (connection: Connection, server: Server)] = [:]
   /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
   private var waiters: [(id: UInt64, waiter: Waiter<Bool>)] = []
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
   /// The tasks that wait until no connection is left.
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
-  /// The tasks that serve, and accept no more: they are told whether to cancel their handlers.
-  private var servers: [(id: UInt64, waiter: Waiter<Bool>)] = []
   /// How many connections were closed because the time was up.
   private var aborted = 0
 
@@ -104,14 +115,18 @@ final class AcceptQueue {
 
   // MARK: Serving
 
-  func begin(_ connection: Connection) {
-    connections[ObjectIdentifier(connection)] = connection
+  func begin(_ connection: Connection, for server: Server) {
+    connections[ObjectIdentifier(connection)] = (connection, server)
+    server.connections += 1
   }
 
   func end(_ connection: Connection) {
-    connections[ObjectIdentifier(connection)] = nil
-    // There is room for another, and perhaps a descriptor to spare.
-    endPause()
+    guard let server = connections.removeValue(forKey: ObjectIdentifier(connection))?.server else { return }
+    // There may be a descriptor to spare. A vacancy is announced by the limit, and nothing else is waited for: most
+    // connections end without waking the task that accepts.
+    if pauseTimer != nil { endPause() }
+    server.connections -= 1
+    if server.connections == 0 { server.dismiss(cancelling: false) }
     if connections.isEmpty { endDrains() }
   }
 
@@ -133,37 +148,32 @@ final class AcceptQueue {
     drains.append((waiter, timer))
   }
 
-  /// Goes on with true when the time is up, and handlers are to be cancelled; with false when no connection is left.
-  func awaitEnd(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
-    guard !isCancelled, !connections.isEmpty else { return waiter.resume(returning: false) }
-    servers.append((id, waiter))
+  /// Goes on with true when the time is up, and handlers are to be cancelled; with false when none of the server's
+  /// connections is left.
+  func awaitEnd(of server: Server, _ waiter: Waiter<Bool>, isCancelled: Bool) {
+    guard !isCancelled, server.connections > 0 else { return waiter.resume(returning: false) }
+    server.waiter = waiter
   }
 
   /// Handlers are cancelled with the task that serves: it needn't be told.
-  func cancelAwaitEnd(_ id: UInt64) {
-    guard let index = servers.firstIndex(where: { $0.id == id }) else { return }
-    servers.remove(at: index).waiter.resume(returning: false)
+  func cancelAwaitEnd(of server: Server) {
+    server.dismiss(cancelling: false)
   }
 
   private func abortAll() {
     aborted = max(aborted, connections.count)
-    for connection in connections.values { connection.abort() }
-    dismissServers(true)
+    for entry in connections.values {
+      entry.connection.abort()
+      entry.server.dismiss(cancelling: true)
+    }
   }
 
   private func endDrains() {
-    dismissServers(false)
     let due = drains
     drains = []
     for drain in due {
       loop.cancel(drain.timer)
       drain.waiter.resume(returning: aborted)
     }
-  }
-
-  private func dismissServers(_ cancels: Bool) {
-    let due = servers
-    servers = []
-    for server in due { server.waiter.resume(returning: cancels) }
   }
 }

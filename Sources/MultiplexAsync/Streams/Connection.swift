@@ -23,7 +23,7 @@ public final class Connection: Sendable {
   /// The other side's address; an unnamed one for a Unix socket without a path.
   public let peerAddress: SocketAddress?
   /// Reached on the reactor's thread alone.
-  private nonisolated(unsafe) let stream: Stream
+  nonisolated(unsafe) let stream: Stream
 
   /// On the reactor's thread.
   init(_ channel: any Channel, peer: SocketAddress?, on reactor: Reactor) {
@@ -58,8 +58,7 @@ public final class Connection: Sendable {
     }
   }
 
-  private func failure(_ reason: ConnectionError.Reason, during operation: ConnectionError.Operation) -> ConnectionError
-  {
+  func failure(_ reason: ConnectionError.Reason, during operation: ConnectionError.Operation) -> ConnectionError {
     ConnectionError(reason, during: operation, peer: peerAddress)
   }
 }
@@ -100,7 +99,7 @@ extension Connection {
   /// On the reactor's thread.
   ///
   /// - Returns: Why reading isn't worth another try; nil if it is.
-  private func awaitInput() async -> ConnectionError.Reason? {
+  func awaitInput() async -> ConnectionError.Reason? {
     if unsafe stream.isOwnerCurrent { return await awaitInput(Stream.ownerID) }
     let id = unsafe stream.makeID()
     return await withTaskCancellationHandler {
@@ -136,7 +135,8 @@ extension Connection {
 
   /// Waits for a line, which ends with a line feed, or with the end of input.
   ///
-  /// - Parameter limit: The longest line, in bytes with its end.
+  /// - Parameter limit: The longest line, in bytes with its end. It takes one byte more, or the end of input, to tell
+  ///   whether a line that long without its end is too long.
   /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
   ///   are kept for the next read.
@@ -155,7 +155,7 @@ extension Connection {
         return end - queue.contents.startIndex + 1
       }
       searched = queue.count
-      isTooLong = searched >= limit
+      isTooLong = searched > limit
       return isTooLong ? 0 : nil
     }
     guard case .success(let bytes) = line else { return line }
@@ -170,7 +170,7 @@ extension Connection {
   }
 
   /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
-  private func takeHere(_ measure: (ByteQueue) -> Int?) async -> Result<[UInt8]?, ConnectionError> {
+  func takeHere(_ measure: (ByteQueue) -> Int?) async -> Result<[UInt8]?, ConnectionError> {
     while true {
       if let count = unsafe measure(stream.lookahead) { return unsafe .success(stream.takeLookahead(count)) }
       switch unsafe stream.receiveNow() {
@@ -187,7 +187,7 @@ extension Connection {
   }
 
   /// Runs on the reactor, to the end.
-  private func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
+  func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
     await reactor.run(body)
   }
 }
@@ -229,14 +229,7 @@ extension Connection {
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
     guard reactor.isCurrent else {
-      let result = await reactor.run { () async -> Result<Void, ConnectionError> in
-        do throws(ConnectionError) {
-          return .success(try await self.write(bytes))
-        } catch {
-          return .failure(error)
-        }
-      }
-      return try result.get()
+      return try await writeHere { () async throws(ConnectionError) in try await self.write(bytes) }
     }
     let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
     // Most writes end here, without a wait.
@@ -249,8 +242,20 @@ extension Connection {
     try await write([UInt8](text.utf8))
   }
 
+  /// Writes on the reactor, to the end.
+  func writeHere(_ body: @escaping @Sendable () async throws(ConnectionError) -> Void) async throws(ConnectionError) {
+    let result = await here { () async -> Result<Void, ConnectionError> in
+      do throws(ConnectionError) {
+        return .success(try await body())
+      } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
+  }
+
   /// Waits where a write has to.
-  private func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
+  func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
     let reason = await here { await self.settle(outcome) }
     if let reason { throw failure(reason, during: .write) }
   }

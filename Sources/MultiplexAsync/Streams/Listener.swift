@@ -148,16 +148,17 @@ public final class Listener: Sendable {
     _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await reactor.run {
+      let server = AcceptQueue.Server()
       await withDiscardingTaskGroup { group in
         while let connection = try? await self.acceptHere(for: nextReactor(), within: limit).get() {
-          unsafe self.queue.begin(connection)
+          unsafe self.queue.begin(connection, for: server)
           group.addTask(executorPreference: connection.reactor) {
             await Self.handle(connection, handler)
             limit?.giveBack()
             self.reactor.onLoop { unsafe self.queue.end(connection) }
           }
         }
-        if await self.isTimeUp() { group.cancelAll() }
+        if await self.isTimeUp(for: server) { group.cancelAll() }
       }
     }
   }
@@ -178,13 +179,14 @@ public final class Listener: Sendable {
     }
   }
 
-  /// Waits until no connection is left, or a shutdown's time is up.
-  private func isTimeUp() async -> Bool {
-    let id = unsafe queue.makeID()
+  /// Waits until none of the server's connections is left, or a shutdown's time is up.
+  private func isTimeUp(for server: AcceptQueue.Server) async -> Bool {
+    // Reached on the reactor's thread alone.
+    nonisolated(unsafe) let server = server
     return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.awaitEnd(id, waiter, isCancelled: Task.isCancelled) }
+      await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter, isCancelled: Task.isCancelled) }
     } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe queue.cancelAwaitEnd(id) })
+      reactor.loop.add(.call { [self] in unsafe queue.cancelAwaitEnd(of: server) })
     }
   }
 

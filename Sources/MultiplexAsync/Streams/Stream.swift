@@ -15,6 +15,13 @@ final class Stream {
     case refused(ConnectionError.Reason)
   }
 
+  /// What a read into memory of the caller's has come to.
+  enum FillOutcome {
+    case filled(Int)
+    case endOfInput
+    case refused(ConnectionError.Reason)
+  }
+
   /// What has become of a write.
   enum WriteOutcome: Sendable {
     case taken
@@ -27,6 +34,8 @@ final class Stream {
 
   /// How many writes succeed at once before others have their turn.
   private static let share = 64
+  /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
+  private static let vector = 64
 
   let channel: any Channel
   private let pool: BufferPool
@@ -56,6 +65,9 @@ final class Stream {
     self.channel = channel
     self.pool = pool
   }
+
+  /// The descriptor, for options and addresses; nil once it is closed.
+  var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
 
   /// Names a wait, so that a late cancellation hits no other.
   func makeID() -> UInt64 {
@@ -92,6 +104,39 @@ extension Stream {
     if isClosed { return .refused(.closed) }
     if reader != nil { return .refused(.busy) }
     return channel.receiveNow().map(outcome)
+  }
+
+  /// Receives into memory of the caller's without waiting; nil if that isn't possible.
+  ///
+  /// - Parameter memory: At least one byte.
+  func readNow(into memory: UnsafeMutableRawBufferPointer) -> FillOutcome? {
+    if isClosed { return .refused(.closed) }
+    if reader != nil { return .refused(.busy) }
+    if !lookahead.isEmpty { return unsafe .filled(takeLookahead(into: memory)) }
+    switch unsafe channel.receiveNow(into: memory) {
+    case nil: return nil
+    case .filled(let count): return .filled(count)
+    case .elsewhere(let received): return unsafe fill(memory, with: outcome(of: received))
+    }
+  }
+
+  private func fill(_ memory: UnsafeMutableRawBufferPointer, with outcome: ReadOutcome) -> FillOutcome {
+    switch outcome {
+    case .refused(let reason): return .refused(reason)
+    case .received(.failure(let errno)): return .refused(.init(errno))
+    case .received(.endOfInput): return .endOfInput
+    case .received(.bytes(let buffer, let count)):
+      unsafe lookahead.append(UnsafeRawBufferPointer(start: buffer.start, count: count))
+      unsafe pool.give(back: buffer)
+      return unsafe .filled(takeLookahead(into: memory))
+    }
+  }
+
+  private func takeLookahead(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    let bytes = lookahead.contents.prefix(memory.count)
+    unsafe memory.copyBytes(from: bytes)
+    lookahead.removeFirst(bytes.count)
+    return bytes.count
   }
 
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
@@ -163,11 +208,43 @@ extension Stream {
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
-    if sent < bytes.count {
-      unsafe output.append(bytes[sent...])
-      flushLater()
+    if sent < bytes.count { unsafe output.append(bytes[sent...]) }
+    return outcomeOfWrite()
+  }
+
+  /// Sends at once what there is room for, several pieces in one call, and queues the rest.
+  func write(_ pieces: [[UInt8]]) -> WriteOutcome {
+    if let refusal { return .refused(refusal) }
+    var sent = 0
+    if output.isEmpty {
+      switch send(pieces) {
+      case .success(let count): sent = count
+      case .failure(let errno): return .refused(failOutput(errno))
+      }
+    }
+    for piece in pieces {
+      output.append(piece.dropFirst(sent))
+      sent -= min(sent, piece.count)
     }
     return outcomeOfWrite()
+  }
+
+  /// - Returns: How many bytes the kernel has taken, of all pieces together.
+  private func send(_ pieces: [[UInt8]]) -> Result<Int, Errno> {
+    var rest = pieces[...]
+    var sent = 0
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.vector)
+      rest = rest.dropFirst(Self.vector)
+      switch unsafe batch.withMemory({ unsafe channel.sendNow($0) }) {
+      case .success(let count):
+        sent += count
+        guard count == batch.byteCount else { return .success(sent) }
+      case .failure(let errno):
+        return .failure(errno)
+      }
+    }
+    return .success(sent)
   }
 
   /// Hands a chunk of the same reactor over to the channel; or returns it, if it is to be written as bytes are.
@@ -178,6 +255,7 @@ extension Stream {
 
   /// What becomes of a write whose bytes are sent, or queued.
   func outcomeOfWrite() -> WriteOutcome {
+    if !output.isEmpty { flushLater() }
     if unsentCount > watermarks.high {
       flushLater()
       return .full
@@ -288,5 +366,34 @@ extension Stream {
     lookahead = ByteQueue()
     resume(\.roomWaiters, .closed)
     resume(\.flushWaiters, .closed)
+  }
+}
+
+// MARK: - Several pieces at once
+
+extension Collection<[UInt8]> {
+  fileprivate var byteCount: Int { reduce(0) { $0 + $1.count } }
+}
+
+extension ArraySlice<[UInt8]> {
+  /// Lends the memory of all pieces, for the time of the call.
+  fileprivate func withMemory<Result>(
+    _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
+  ) -> Result {
+    unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) { memory in
+      unsafe lend(from: startIndex, memory, body)
+    }
+  }
+
+  /// Each piece stays lent while those behind it are, which takes one call inside the other.
+  private func lend<Result>(
+    from index: Int, _ memory: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>,
+    _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
+  ) -> Result {
+    guard index < endIndex else { return unsafe body(UnsafeBufferPointer(memory)) }
+    return unsafe self[index].withUnsafeBytes { piece in
+      unsafe memory.initializeElement(at: index - startIndex, to: piece)
+      return unsafe lend(from: index + 1, memory, body)
+    }
   }
 }

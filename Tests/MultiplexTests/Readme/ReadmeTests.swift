@@ -7,9 +7,12 @@ struct ReadmeTests {
   func snippets() throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     let readme = try lines(of: folder.appending(path: "../../../README.md"))
-    let compiled = try lines(of: folder.appending(path: "ReadmeSnippets.swift")).joined(separator: "\n")
+    // Those that need a package trait stand in the tests that are compiled with it.
+    let files = ["", "../../MultiplexServiceLifecycleTests/", "../../MultiplexFlyingFoxTests/"]
+    let compiled = try files.flatMap { try lines(of: folder.appending(path: $0 + "ReadmeSnippets.swift")) }
+      .joined(separator: "\n")
     let snippets = readme.split(separator: "```swift").dropFirst().map { $0.prefix { $0 != "```" } }
-    #expect(snippets.count == 4)
+    #expect(snippets.count == 6)
     for snippet in snippets {
       #expect(compiled.contains(snippet.joined(separator: "\n")))
     }

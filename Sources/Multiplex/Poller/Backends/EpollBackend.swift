@@ -56,9 +56,9 @@ final class EpollBackend: ReadinessBackend {
       try control(EPOLL_CTL_MOD, registration)
     } catch let error where error.errno == .noSuchFileOrDirectory {
       // The number was closed behind our back, and is another file by now. The kernel may know the old one by the same
-      // key, if a duplicate of it lives.
+      // key, if a duplicate of it lives; one that has had its one-shot event stays silent.
       try control(EPOLL_CTL_ADD, registration)
-      isAmbiguous = true
+      if !previous.hasFired { isAmbiguous = true }
     }
   }
 

@@ -1,0 +1,71 @@
+#if FlyingFox
+  internal import Multiplex
+  public import FlyingSocks
+  public import MultiplexAsync
+  internal import SystemPackage
+
+  /// Lets FlyingFox, an HTTP server, wait for its sockets on a reactor, and so on any backend.
+  ///
+  ///     let server = HTTPServer(address: .loopback(port: 8080), pool: .reactor(reactor))
+  ///     await server.appendRoute("/hello") { _ in HTTPResponse(statusCode: .ok) }
+  ///     try await server.run()
+  ///
+  /// The reactor does the waiting; FlyingFox's own tasks run on Swift's pool of threads, whatever executor `run` was
+  /// called on. Any number of servers and clients may share a reactor, with connections and timers of other kinds.
+  ///
+  /// Exists with the package trait `FlyingFox`.
+  public struct ReactorSocketPool: AsyncSocketPool {
+    /// Where the waiting is done.
+    public let reactor: Reactor
+
+    /// Makes a pool on a reactor. It may be used at once: ``prepare()`` does nothing.
+    public init(on reactor: Reactor) {
+      self.reactor = reactor
+    }
+
+    /// Does nothing: the reactor runs already.
+    public func prepare() {}
+
+    /// Lasts until the task is cancelled, though the reactor runs by itself. Meanwhile, sockets that are closed while they
+    /// are waited for are found within a second or two, where the kernel doesn't tell: `HTTPServer.stop(timeout:)` closes
+    /// the one that it listens on, and waits for the consequences.
+    ///
+    /// - Throws: `CancellationError`, as FlyingFox's own pools do.
+    public func run() async throws {
+      // A poller looks for closed descriptors when a wait of its has run into its timeout.
+      while true { try await reactor.sleep(for: .seconds(1)) }
+    }
+
+    /// Waits until a socket is ready for one of the events, or its peer has gone: the next call on it tells which.
+    ///
+    /// - Throws: `SocketError.disconnected`, if the socket was closed meanwhile; `CancellationError`, at once when the task
+    ///   is cancelled; `MultiplexError`, for a socket that can't be waited for.
+    public func suspendSocket(_ socket: FlyingSocks.Socket, untilReadyFor events: FlyingSocks.Socket.Events)
+      async throws
+    {
+      guard let interest = Interest(events) else { return }
+      let descriptor = FileDescriptor(rawValue: socket.file.rawValue)
+      let readiness = try await reactor.readiness(of: descriptor, for: interest)
+      if readiness.contains(.invalid) { throw SocketError.disconnected }
+    }
+  }
+
+  extension AsyncSocketPool where Self == ReactorSocketPool {
+    /// Waits on a reactor.
+    public static func reactor(_ reactor: Reactor) -> ReactorSocketPool {
+      ReactorSocketPool(on: reactor)
+    }
+  }
+
+  extension Interest {
+    /// Nil for no events at all.
+    fileprivate init?(_ events: FlyingSocks.Socket.Events) {
+      switch (events.contains(.read), events.contains(.write)) {
+      case (true, true): self = .read | .write
+      case (true, false): self = .read
+      case (false, true): self = .write
+      case (false, false): return nil
+      }
+    }
+  }
+#endif

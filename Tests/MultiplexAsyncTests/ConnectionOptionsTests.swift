@@ -1,0 +1,49 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("A connection's options and addresses", .timeLimit(.minutes(1)))
+struct ConnectionOptionsTests {
+  @Test("what is set is what the kernel says", arguments: Poller.Backend.all)
+  func options(backend: Poller.Backend) async throws {
+    let (near, far) = try connectedPair()
+    // The same socket by another descriptor: it has the same options.
+    let twin = Socket(adopting: try OwnedDescriptor(duplicating: near.fileDescriptor))
+    let connection = try await Connection.adopting(near, on: try Reactor(backend: backend))
+    for value: Int32 in [1, 0] {
+      try await connection.set(.keepAlive, to: value)
+      #expect(try twin.get(.keepAlive) == value)
+      try twin.set(.noDelay, to: value)
+      #expect(try await connection.get(.noDelay) == value)
+    }
+    let error = await #expect(throws: MultiplexError.self) {
+      _ = try await connection.get(SocketOption(level: 12_345, name: 1))
+    }
+    #expect(error?.call == "getsockopt")
+    withExtendedLifetime(far) {}
+  }
+
+  @Test("each side's local address is the other's peer address", arguments: Poller.Backend.all)
+  func localAddress(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    let server = try #require(try await listener.accept())
+    #expect(try await server.localAddress() == client.peerAddress)
+    #expect(try await client.localAddress() == server.peerAddress)
+  }
+
+  @Test("a closed connection has none any more", arguments: Poller.Backend.all)
+  func closed(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    await peer.connection.close()
+    let errors = [
+      await #expect(throws: MultiplexError.self) { _ = try await peer.connection.get(.noDelay) },
+      await #expect(throws: MultiplexError.self) { try await peer.connection.set(.noDelay, to: 1) },
+      await #expect(throws: MultiplexError.self) { _ = try await peer.connection.localAddress() },
+    ]
+    #expect(errors.allSatisfy { $0?.reason == .closed })
+  }
+}
