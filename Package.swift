@@ -34,6 +34,7 @@ let package = Package(
   products: [
     .library(name: "Multiplex", targets: ["Multiplex"]),
     .library(name: "MultiplexAsync", targets: ["MultiplexAsync"]),
+    .library(name: "MultiplexLogging", targets: ["MultiplexLogging"]),
     .executable(name: "mux", targets: ["MuxCLI"]),
     .executable(name: "echo-select", targets: ["echo-select"]),
     .executable(name: "echo-queued", targets: ["echo-queued"]),
@@ -43,6 +44,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
   ],
   targets: [
     .target(name: "CMultiplex"),
@@ -50,6 +52,10 @@ let package = Package(
       name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
     .target(
       name: "MultiplexAsync", dependencies: ["Multiplex", systemPackage], swiftSettings: settings),
+    .target(
+      name: "MultiplexLogging",
+      dependencies: ["MultiplexAsync", "Multiplex", .product(name: "Logging", package: "swift-log"), systemPackage],
+      swiftSettings: settings),
     .executableTarget(
       name: "MuxCLI",
       dependencies: [
@@ -70,7 +76,11 @@ let package = Package(
       dependencies: ["Multiplex", "MultiplexAsync", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
-      name: "MultiplexAsyncTests", dependencies: ["MultiplexAsync", "Multiplex", "TestSupport", systemPackage],
+      name: "MultiplexAsyncTests",
+      dependencies: [
+        "MultiplexAsync", "MultiplexLogging", "Multiplex", "TestSupport", systemPackage,
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",

@@ -20,10 +20,15 @@ public final class Reactor: TaskExecutor {
 
   /// Starts a reactor's thread.
   ///
+  /// - Parameter observer: Is told what happens on the reactor.
   /// - Throws: What keeps the backend from working here, or a thread from being made.
-  public init(backend: Poller.Backend = .automatic) throws(MultiplexError) {
+  public init(
+    backend: Poller.Backend = .automatic, observer: (any ReactorObserver)? = nil
+  ) throws(MultiplexError) {
     self.backend = backend
-    loop = EventLoop(driver: try ReadinessDriver(backend: backend))
+    let observation = TurnObservation(observer)
+    let driver = try ReadinessDriver(backend: backend, observation: observation)
+    loop = EventLoop(driver: driver, observer: observer, observation: observation)
     try unsafe loop.start(for: asUnownedTaskExecutor())
   }
 

@@ -17,6 +17,7 @@ final class AcceptQueue {
   private let acceptor: any Acceptor
   private let address: SocketAddress
   private unowned let loop: EventLoop
+  private let observation: ListenerObservation?
 
   private(set) var isClosed = false
   /// The connections that are served.
@@ -36,6 +37,7 @@ final class AcceptQueue {
     self.acceptor = acceptor
     self.address = address
     self.loop = loop
+    observation = ListenerObservation(loop.observer, descriptor: acceptor.rawDescriptor, address: address)
   }
 
   // MARK: Accepting
@@ -47,15 +49,22 @@ final class AcceptQueue {
       guard let socket = try acceptor.acceptNow() else { return .nothing }
       return .connection(socket)
     } catch {
+      noteFailure(error)
       pauseTimer = loop.schedule(at: .now + Self.pause) { [weak self] in self?.endPause() }
       return .nothing
     }
   }
 
+  /// A connection could not be accepted, or not be kept.
+  func noteFailure(_ error: MultiplexError) {
+    observation?.acceptFailed(error)
+  }
+
   /// Makes a connection of an accepted socket.
   func adopt(_ socket: Socket, on reactor: Reactor) throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress
-    return Connection(try loop.driver.makeChannel(socket.take()), peer: peer, on: reactor)
+    return Connection(
+      try loop.driver.makeChannel(socket.take()), peer: peer, origin: .accepted(at: address), on: reactor)
   }
 
   /// Names a wait, so that a late cancellation hits no other.
@@ -121,6 +130,7 @@ final class AcceptQueue {
     guard !isClosed else { return }
     isClosed = true
     acceptor.close()
+    observation?.stopped()
     // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.
     if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
     endPause()
@@ -147,7 +157,7 @@ final class AcceptQueue {
 
   private func abortAll() {
     aborted = max(aborted, connections.count)
-    for connection in connections.values { connection.abort() }
+    for connection in connections.values { connection.abort(because: .shutDown) }
     dismissServers(true)
   }
 

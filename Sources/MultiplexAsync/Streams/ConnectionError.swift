@@ -62,9 +62,9 @@ extension ConnectionError.Reason {
       }
   }
 
-  fileprivate var words: String {
+  var words: String {
     switch self {
-    case .reset: "the peer has broken the connection off"
+    case .reset: "the connection was reset by the peer"
     case .refused: "nobody listens there"
     case .timedOut: "it took too long"
     case .cancelled: "the task was cancelled"

@@ -98,11 +98,10 @@ public final class Listener: Sendable {
         continue
       }
       let accepted = unsafe queue.acceptNow()
-      if case .connection(let socket) = accepted, let connection = try? await adopt(socket, for: target) {
+      if case .connection(let socket) = accepted, let connection = await adopt(socket, for: target) {
         return .success(connection)
       }
-      // A place that is kept while nothing comes would be missed by the others. A connection that couldn't be adopted is
-      // lost, the listener isn't.
+      // A place that is kept while nothing comes would be missed by the others.
       limit?.giveBack()
       if case .nothing = accepted {
         guard await awaitConnection() else { return .failure(CancellationError()) }
@@ -111,11 +110,17 @@ public final class Listener: Sendable {
     return .success(nil)
   }
 
-  private func adopt(_ socket: Socket, for target: Reactor) async throws(MultiplexError) -> Connection {
+  /// - Returns: nil for a connection that can't be waited for: it is lost, the listener isn't.
+  private func adopt(_ socket: Socket, for target: Reactor) async -> Connection? {
     // Unix sockets have no such option, and do without.
     try? socket.set(.noDelay, to: 1)
-    guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
-    return try await Connection.adopting(socket, on: target)
+    do {
+      guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
+      return try await Connection.adopting(socket, origin: .accepted(at: localAddress), on: target)
+    } catch {
+      unsafe queue.noteFailure(error)
+      return nil
+    }
   }
 
   /// - Returns: False when the task was cancelled.
@@ -193,7 +198,7 @@ public final class Listener: Sendable {
       try await handler(connection)
       await connection.close()
     } catch {
-      connection.abort()
+      connection.abort(because: Task.isCancelled ? .shutDown : .failed(error))
     }
   }
 

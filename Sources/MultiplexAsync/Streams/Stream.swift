@@ -29,6 +29,7 @@ final class Stream {
 
   let channel: any Channel
   private let pool: BufferPool
+  private let observation: ConnectionObservation?
   var watermarks = Watermarks()
 
   /// Bytes that were received, and put back, before the channel's.
@@ -49,9 +50,10 @@ final class Stream {
   private var lastID: UInt64 = 0
   private(set) var isClosed = false
 
-  init(_ channel: any Channel, pool: BufferPool) {
+  init(_ channel: any Channel, pool: BufferPool, observation: ConnectionObservation?) {
     self.channel = channel
     self.pool = pool
+    self.observation = observation
   }
 
   /// Names a wait, so that a late cancellation hits no other.
@@ -90,9 +92,11 @@ extension Stream {
   /// looks like a proper end.
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
-    case .bytes: break
+    case .bytes(_, let count): observation?.received(count)
     case .failure(let errno): breakage = errno
-    case .endOfInput: if let breakage { return .received(.failure(breakage)) }
+    case .endOfInput:
+      if let breakage { return .received(.failure(breakage)) }
+      observation?.receivedEnd()
     }
     return .received(received)
   }
@@ -142,12 +146,15 @@ extension Stream {
     var sent = 0
     if output.isEmpty {
       switch unsafe channel.sendNow(bytes) {
-      case .success(let count): sent = count
+      case .success(let count):
+        sent = count
+        observation?.sent(count)
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
     if sent < bytes.count {
       unsafe output.append(bytes[sent...])
+      observation?.queued(output.count)
       flushLater()
       return output.count > watermarks.high ? .full : .taken
     }
@@ -206,6 +213,8 @@ extension Stream {
       _ = failOutput(errno)
     case .success(let count):
       output.removeFirst(count)
+      observation?.sent(count)
+      observation?.queued(output.count)
       if output.count <= watermarks.low { resume(\.roomWaiters, nil) }
       guard output.isEmpty else { return flushLater() }
       if outputEnds { shutdownOutput() }
@@ -245,14 +254,19 @@ extension Stream {
 
 extension Stream {
   /// Closes at once; what is queued is lost.
-  func abort() {
+  func abort(because reason: CloseReason) {
     guard !isClosed else { return }
     isClosed = true
+    observation?.closed(because: loss.map { .lost($0) } ?? reason)
     endRead(.closed)
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
     resume(\.roomWaiters, .closed)
     resume(\.flushWaiters, .closed)
+  }
+  /// How the connection was broken before it was closed.
+  private var loss: ConnectionError.Reason? {
+    breakage.map { ConnectionError.Reason($0) } ?? outputFailure
   }
 }
