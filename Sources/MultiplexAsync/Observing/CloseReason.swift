@@ -4,6 +4,8 @@ public enum CloseReason: Sendable {
   case finished
   /// This side has closed it at once.
   case aborted
+  /// Nothing has moved for longer than ``Connection/setIdleTimeout(_:)`` allows.
+  case idle
   /// Nobody referred to it any more.
   case dropped
   /// What served it has thrown this error.
@@ -20,6 +22,7 @@ extension CloseReason: CustomStringConvertible {
     switch self {
     case .finished: "finished"
     case .aborted: "broken off by this side"
+    case .idle: "idle"
     case .dropped: "nobody uses it any more"
     case .failed(let error): "\(error)"
     case .shutDown: "the server is stopping"

@@ -36,7 +36,7 @@ final class ConnectionObservation {
   }
 
   func sent(_ count: Int) {
-    if count > 0, events.contains(.transfers) { observer.sent(count, on: connection) }
+    if events.contains(.transfers) { observer.sent(count, on: connection) }
   }
 
   func queued(_ count: Int) {

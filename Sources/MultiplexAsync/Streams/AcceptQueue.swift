@@ -30,6 +30,8 @@ final class AcceptQueue {
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
   /// The tasks that serve, and accept no more: they are told whether to cancel their handlers.
   private var servers: [(id: UInt64, waiter: Waiter<Bool>)] = []
+  /// Ends when no connection is left.
+  private var restTimer: Timer?
   /// How many connections were closed because the time was up.
   private var aborted = 0
 
@@ -141,6 +143,15 @@ final class AcceptQueue {
     guard !connections.isEmpty else { return waiter.resume(returning: 0) }
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
     drains.append((waiter, timer))
+  }
+
+  /// Closes the connections that owe nothing, once nothing has moved on them for so long, until none is left.
+  func closeResting(after rest: Duration) {
+    if let restTimer { loop.cancel(restTimer) }
+    restTimer = nil
+    guard !connections.isEmpty else { return }
+    for connection in connections.values { connection.closeIfAtRest() }
+    restTimer = loop.schedule(at: .now + rest) { [weak self] in self?.closeResting(after: rest) }
   }
 
   /// Goes on with true when the time is up, and handlers are to be cancelled; with false when no connection is left.

@@ -293,6 +293,11 @@ extension Connection {
   public func setWatermarks(_ watermarks: Watermarks) async {
     await here { unsafe self.stream.watermarks = watermarks }
   }
+
+  /// How many bytes were written and wait for room to be sent.
+  public var queuedCount: Int {
+    get async { await here { unsafe self.stream.queuedCount } }
+  }
 }
 
 // MARK: - Closing
@@ -306,6 +311,19 @@ extension Connection {
       let reason = await self.flushHere()
       unsafe self.stream.abort(because: reason == nil ? .finished : .aborted)
     }
+  }
+
+  /// Closes the connection when no byte has come or gone for so long. What waits then is woken with
+  /// ``ConnectionError/Reason/timedOut``; what is queued is lost.
+  ///
+  /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
+  public func setIdleTimeout(_ limit: Duration?) async {
+    await here { unsafe self.stream.setIdleTimeout(limit, on: self.reactor.loop) }
+  }
+
+  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
+  func closeIfAtRest() {
+    reactor.onLoop { [self] in unsafe stream.closeIfAtRest() }
   }
 
   /// Closes at once, from any thread. What is queued is lost.

@@ -10,7 +10,7 @@ internal import SystemPackage
 ///       }
 ///     }
 ///
-/// A listener is closed by ``close()`` or ``shutDown(within:)``, or when the last reference is gone. The file of its Unix
+/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is gone. The file of its Unix
 /// socket is removed then.
 @safe
 public final class Listener: Sendable {
@@ -40,7 +40,15 @@ public final class Listener: Sendable {
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) async throws(MultiplexError) -> Listener {
-    let socket = try Socket.listening(on: address, reusePort: reusePort)
+    try await bind(to: address, on: reactor, sharing: reusePort ? .joining : .none)
+  }
+
+  static func bind(
+    to address: SocketAddress, on reactor: Reactor, sharing: PortSharing
+  ) async throws(MultiplexError) -> Listener {
+    let socket = try Socket.listening(on: address, reusePort: sharing == .joining)
+    // From then on others may join: while it was bound, nobody else could be there.
+    if sharing == .founding { try socket.set(.reusePort, to: 1) }
     let local = try socket.localAddress()
     let descriptor = try socket.take().release()
     let result = await reactor.run { () async -> Result<Listener, MultiplexError> in
@@ -147,6 +155,13 @@ public final class Listener: Sendable {
     await serve(within: limit, nextReactor: { [reactor] in reactor }, handler)
   }
 
+  /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
+  public func serve(
+    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
+    await serve(within: limit, nextReactor: { [reactor] in reactor }, handler)
+  }
+
   /// Serves connections, which are handed over to reactors in turn.
   func serve(
     within limit: ConnectionLimit?, nextReactor: @escaping @Sendable () -> Reactor,
@@ -209,12 +224,16 @@ public final class Listener: Sendable {
 
   /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
   ///
-  /// - Parameter limit: When it is up, those that are left are closed at once, and their handlers cancelled.
-  /// - Returns: How many were closed so.
+  /// - Parameters:
+  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
+  ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
+  ///     clients that keep their connection without using it don't delay the end. nil closes none of them earlier.
+  /// - Returns: How many were closed because the limit was up.
   @discardableResult
-  public func shutDown(within limit: Duration) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
     await reactor.run {
       unsafe self.queue.close()
+      if let rest { unsafe self.queue.closeResting(after: rest) }
       return await Waiter.suspend { waiter in unsafe self.queue.drain(within: limit, waiter) }
     }
   }

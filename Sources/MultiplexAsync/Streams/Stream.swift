@@ -29,7 +29,7 @@ final class Stream {
 
   let channel: any Channel
   private let pool: BufferPool
-  private let observation: ConnectionObservation?
+  private var monitor: StreamMonitor?
   var watermarks = Watermarks()
 
   /// Bytes that were received, and put back, before the channel's.
@@ -53,7 +53,7 @@ final class Stream {
   init(_ channel: any Channel, pool: BufferPool, observation: ConnectionObservation?) {
     self.channel = channel
     self.pool = pool
-    self.observation = observation
+    monitor = observation.map { StreamMonitor($0) }
   }
 
   /// Names a wait, so that a late cancellation hits no other.
@@ -92,11 +92,11 @@ extension Stream {
   /// looks like a proper end.
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
-    case .bytes(_, let count): observation?.received(count)
+    case .bytes(_, let count): monitor?.received(count)
     case .failure(let errno): breakage = errno
     case .endOfInput:
       if let breakage { return .received(.failure(breakage)) }
-      observation?.receivedEnd()
+      monitor?.observation?.receivedEnd()
     }
     return .received(received)
   }
@@ -148,13 +148,13 @@ extension Stream {
       switch unsafe channel.sendNow(bytes) {
       case .success(let count):
         sent = count
-        observation?.sent(count)
+        monitor?.sent(count)
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
     if sent < bytes.count {
       unsafe output.append(bytes[sent...])
-      observation?.queued(output.count)
+      monitor?.observation?.queued(output.count)
       flushLater()
       return output.count > watermarks.high ? .full : .taken
     }
@@ -163,6 +163,9 @@ extension Stream {
     writesAtOnce = 0
     return .busy
   }
+
+  /// How many bytes wait to be sent.
+  var queuedCount: Int { output.count }
 
   private var refusal: ConnectionError.Reason? {
     isClosed || outputEnds ? .closed : outputFailure
@@ -213,8 +216,8 @@ extension Stream {
       _ = failOutput(errno)
     case .success(let count):
       output.removeFirst(count)
-      observation?.sent(count)
-      observation?.queued(output.count)
+      monitor?.sent(count)
+      monitor?.observation?.queued(output.count)
       if output.count <= watermarks.low { resume(\.roomWaiters, nil) }
       guard output.isEmpty else { return flushLater() }
       if outputEnds { shutdownOutput() }
@@ -257,14 +260,42 @@ extension Stream {
   func abort(because reason: CloseReason) {
     guard !isClosed else { return }
     isClosed = true
-    observation?.closed(because: loss.map { .lost($0) } ?? reason)
-    endRead(.closed)
+    monitor?.closed(because: loss.map { .lost($0) } ?? reason)
+    let refusal: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
+    endRead(refusal)
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
-    resume(\.roomWaiters, .closed)
-    resume(\.flushWaiters, .closed)
+    resume(\.roomWaiters, refusal)
+    resume(\.flushWaiters, refusal)
   }
+  /// Closes once nothing has moved for so long.
+  ///
+  /// - Parameter limit: nil for never.
+  func setIdleTimeout(_ limit: Duration?, on loop: EventLoop) {
+    guard !isClosed else { return }
+    guard let limit else {
+      monitor?.idleTimer = nil
+      return
+    }
+    ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in self?.abort(because: .idle) }
+  }
+
+  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
+  func closeIfAtRest() {
+    guard !isClosed else { return }
+    let monitor = ensureMonitor()
+    if !monitor.hasMoved, output.isEmpty { abort(because: .shutDown) }
+    monitor.hasMoved = false
+  }
+
+  private func ensureMonitor() -> StreamMonitor {
+    if let monitor { return monitor }
+    let made = StreamMonitor(nil)
+    monitor = made
+    return made
+  }
+
   /// How the connection was broken before it was closed.
   private var loss: ConnectionError.Reason? {
     breakage.map { ConnectionError.Reason($0) } ?? outputFailure
