@@ -73,7 +73,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexTests",
-      dependencies: ["Multiplex", "MultiplexAsync", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
+      dependencies: [
+        "Multiplex", "MultiplexAsync", "MultiplexLogging", "CMultiplex", "TestSupport", "CTestSupport", systemPackage,
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexAsyncTests",

@@ -51,6 +51,14 @@ public final class Reactor: TaskExecutor {
     _ body: @escaping @Sendable () async throws -> Result
   ) async rethrows -> Result {
     if isPreferred { return try await body() }
+    return try await runInChildTask(body)
+  }
+
+  /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
+  @inline(never)
+  private func runInChildTask<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result
+  ) async rethrows -> Result {
     // Not `withTaskExecutorPreference`: optimized builds of Swift 6.3.1 may leave out the hop that it should begin with,
     // and the body would run wherever the caller was. A task always begins on its executor.
     return try await withThrowingTaskGroup(of: Result.self) { group in

@@ -313,8 +313,8 @@ extension Connection {
     }
   }
 
-  /// Closes the connection when no byte has come or gone for so long. What waits then is woken with
-  /// ``ConnectionError/Reason/timedOut``; what is queued is lost.
+  /// Closes the connection when no byte has come or gone for so long. Reads and writes fail with
+  /// ``ConnectionError/Reason/timedOut`` then, also those that wait; what is queued is lost.
   ///
   /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
   public func setIdleTimeout(_ limit: Duration?) async {

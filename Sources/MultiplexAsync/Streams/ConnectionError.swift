@@ -22,7 +22,9 @@ public struct ConnectionError: Error, Hashable, Sendable {
     /// Another task is doing the same at this moment: a connection has one reader at a time.
     case busy
     /// The name has no address, or can't be looked up; the error has the resolver's words.
-    case unresolved(MultiplexError)
+    ///
+    /// Indirect, as this is large and rare: reasons are part of what every read and write keeps while it waits.
+    indirect case unresolved(MultiplexError)
     /// Anything else; the error number says what.
     case system(Errno)
   }

@@ -211,10 +211,16 @@ public final class Listener: Sendable {
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
       try await handler(connection)
-      await connection.close()
+      await close(connection)
     } catch {
       connection.abort(because: Task.isCancelled ? .shutDown : .failed(error))
     }
+  }
+
+  /// Never inlined: what closing needs would be part of the frame that waits for the handler.
+  @inline(never)
+  private static func close(_ connection: Connection) async {
+    await connection.close()
   }
 
   /// Accepts no more, from any thread. The connections go on.

@@ -48,7 +48,9 @@ final class Stream {
   private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
 
   private var lastID: UInt64 = 0
-  private(set) var isClosed = false
+  /// What is answered once the stream is closed; nil until then.
+  private var closure: ConnectionError.Reason?
+  var isClosed: Bool { closure != nil }
 
   init(_ channel: any Channel, pool: BufferPool, observation: ConnectionObservation?) {
     self.channel = channel
@@ -68,7 +70,7 @@ final class Stream {
 extension Stream {
   /// Reads without waiting; nil if that isn't possible.
   func readNow() -> ReadOutcome? {
-    if isClosed { return .refused(.closed) }
+    if let closure { return .refused(closure) }
     if reader != nil { return .refused(.busy) }
     if !lookahead.isEmpty { return .received(takeLookahead()) }
     return channel.receiveNow().map(outcome)
@@ -76,7 +78,7 @@ extension Stream {
 
   /// Receives without waiting, past what was put back; nil if that isn't possible.
   func receiveNow() -> ReadOutcome? {
-    if isClosed { return .refused(.closed) }
+    if let closure { return .refused(closure) }
     if reader != nil { return .refused(.busy) }
     return channel.receiveNow().map(outcome)
   }
@@ -168,7 +170,7 @@ extension Stream {
   var queuedCount: Int { output.count }
 
   private var refusal: ConnectionError.Reason? {
-    isClosed || outputEnds ? .closed : outputFailure
+    closure ?? (outputEnds ? .closed : outputFailure)
   }
 
   /// Waits until the queue has fallen to the low watermark.
@@ -181,7 +183,7 @@ extension Stream {
   /// Waits until everything has been sent.
   func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if isClosed { return waiter.resume(returning: .closed) }
+    if let closure { return waiter.resume(returning: closure) }
     if output.isEmpty { return waiter.resume(returning: outputFailure) }
     flushWaiters.append((id, waiter))
   }
@@ -259,15 +261,15 @@ extension Stream {
   /// Closes at once; what is queued is lost.
   func abort(because reason: CloseReason) {
     guard !isClosed else { return }
-    isClosed = true
+    let closure: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
+    self.closure = closure
     monitor?.closed(because: loss.map { .lost($0) } ?? reason)
-    let refusal: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
-    endRead(refusal)
+    endRead(closure)
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
-    resume(\.roomWaiters, refusal)
-    resume(\.flushWaiters, refusal)
+    resume(\.roomWaiters, closure)
+    resume(\.flushWaiters, closure)
   }
   /// Closes once nothing has moved for so long.
   ///

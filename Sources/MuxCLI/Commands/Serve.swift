@@ -26,7 +26,9 @@ struct Serve: ParsableCommand {
   @Option(help: "What to do for the clients.")
   var service = ServiceName.echo
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Threads that share the clients; 0: one per core.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How many threads share the clients; 0 makes one per core.", valueName: "n"))
   var threads = 1
 
   // Unconditional: the value may begin with a minus sign, and is then found out of range instead of missing.

@@ -77,20 +77,16 @@ final class Server: Sendable {
   private func serve() async {
     let listeners = state.withLock { $0.listeners }
     let limit = ConnectionLimit(settings.maximumConnections)
+    let handler = settings.service.handler { [settings] connection in
+      // Nothing is read while the client has yet to take what it is owed.
+      await connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
+      if let limit = settings.idleTimeout { await connection.setIdleTimeout(limit) }
+    }
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
-        tasks.addTask { [settings] in
-          await listener.serve(within: limit) { try await Self.serve($0, settings) }
-        }
+        tasks.addTask { await listener.serve(within: limit, handler) }
       }
     }
-  }
-
-  private static func serve(_ connection: Connection, _ settings: Settings) async throws {
-    // Nothing is read while the client has yet to take what it is owed.
-    await connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
-    if let limit = settings.idleTimeout { await connection.setIdleTimeout(limit) }
-    try await settings.service.handler(connection)
   }
 
   private func shutDown() async -> Int {

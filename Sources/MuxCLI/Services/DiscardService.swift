@@ -1,7 +1,7 @@
 import MultiplexAsync
 
 /// RFC 863: throws away what arrives, and says nothing.
-enum DiscardService {
+enum DiscardService: Service {
   static func serve(_ connection: Connection) async throws {
     while try await connection.read() != nil {}
   }

@@ -9,7 +9,7 @@ struct ReadmeTests {
     let readme = try lines(of: folder.appending(path: "../../../README.md"))
     let compiled = try lines(of: folder.appending(path: "ReadmeSnippets.swift")).joined(separator: "\n")
     let snippets = readme.split(separator: "```swift").dropFirst().map { $0.prefix { $0 != "```" } }
-    #expect(snippets.count == 4)
+    #expect(snippets.count == 5)
     for snippet in snippets {
       #expect(compiled.contains(snippet.joined(separator: "\n")))
     }

@@ -1,0 +1,7 @@
+import MultiplexAsync
+
+/// What a server does with a connection.
+protocol Service: SendableMetatype {
+  /// Serves a connection to its end.
+  static func serve(_ connection: Connection) async throws
+}
