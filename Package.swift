@@ -44,6 +44,7 @@ let package = Package(
   products: [
     .library(name: "Multiplex", targets: ["Multiplex"]),
     .library(name: "MultiplexAsync", targets: ["MultiplexAsync"]),
+    .library(name: "MultiplexLogging", targets: ["MultiplexLogging"]),
     .library(name: "MultiplexServiceLifecycle", targets: ["MultiplexServiceLifecycle"]),
     .library(name: "MultiplexFlyingFox", targets: ["MultiplexFlyingFox"]),
     .executable(name: "mux", targets: ["MuxCLI"]),
@@ -60,6 +61,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
     .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
@@ -69,6 +71,10 @@ let package = Package(
       name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
     .target(
       name: "MultiplexAsync", dependencies: ["Multiplex", systemPackage], swiftSettings: settings),
+    .target(
+      name: "MultiplexLogging",
+      dependencies: ["MultiplexAsync", "Multiplex", .product(name: "Logging", package: "swift-log"), systemPackage],
+      swiftSettings: settings),
     .target(
       name: "MultiplexServiceLifecycle", dependencies: ["Multiplex", "MultiplexAsync", lifecycle("ServiceLifecycle")],
       swiftSettings: settings),
@@ -93,10 +99,17 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexTests",
-      dependencies: ["Multiplex", "MultiplexAsync", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
+      dependencies: [
+        "Multiplex", "MultiplexAsync", "MultiplexLogging", "CMultiplex", "TestSupport", "CTestSupport", systemPackage,
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: settings),
     .testTarget(
-      name: "MultiplexAsyncTests", dependencies: ["MultiplexAsync", "Multiplex", "TestSupport", systemPackage],
+      name: "MultiplexAsyncTests",
+      dependencies: [
+        "MultiplexAsync", "MultiplexLogging", "Multiplex", "TestSupport", systemPackage,
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexServiceLifecycleTests",

@@ -2,6 +2,9 @@ internal import Multiplex
 
 /// The connections that come to a listening socket, as a driver accepts them. Belongs to the thread of its event loop.
 protocol Acceptor: AnyObject {
+  /// The listening descriptor.
+  var rawDescriptor: Int32 { get }
+
   /// Takes the next connection, without waiting; nil if there is none, or others are to have their turn first.
   func acceptNow() throws(MultiplexError) -> Socket?
 

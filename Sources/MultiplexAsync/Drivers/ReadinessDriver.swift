@@ -9,6 +9,7 @@ final class ReadinessDriver: Driver {
   private let poller: Poller
   private let mode: TriggerMode
   let pool = BufferPool()
+  private let observation: TurnObservation?
   /// Whom to tell about each descriptor.
   @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
   /// Channels that have had their share of a turn, though there was more to read.
@@ -16,7 +17,8 @@ final class ReadinessDriver: Driver {
   /// Counts the turns: channels have a share in each.
   @safe @exclusivity(unchecked) private(set) var turn: UInt64 = 0
 
-  init(backend: Poller.Backend) throws(MultiplexError) {
+  init(backend: Poller.Backend, observation: TurnObservation?) throws(MultiplexError) {
+    self.observation = observation
     poller = try Poller(backend: backend)
     mode = backend.emulatedModes.contains(.edge) ? .oneShot : .edge
   }
@@ -37,6 +39,7 @@ final class ReadinessDriver: Driver {
       events = try poller.wait()
     }
     for event in events {
+      observation?.ready(event.descriptor, for: event.readiness)
       handlers[Int(event.descriptor.rawValue)]?.handle(event.readiness)
     }
     resumeUnfinished()

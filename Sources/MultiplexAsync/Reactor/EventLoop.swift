@@ -37,14 +37,20 @@ final class EventLoop: @unchecked Sendable {
 
   // The loop's own.
   private let ownDriver: any Driver
+  private let observation: TurnObservation?
+  /// Who is told of listeners and connections.
+  let observer: (any ReactorObserver)?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
   @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// What is being run; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
   @safe @exclusivity(unchecked) private var executor: UnownedTaskExecutor?
 
-  init(driver: any Driver) {
+  /// - Parameter observation: The driver's.
+  init(driver: any Driver, observer: (any ReactorObserver)? = nil, observation: TurnObservation? = nil) {
     ownDriver = driver
+    self.observer = observer
+    self.observation = observation
     waker = driver.waker
   }
 
@@ -97,6 +103,7 @@ extension EventLoop {
       fireTimers()
       // What was waiting when the end came is done. Nothing would end another wait.
       if isStopped, queue.isEmpty { return }
+      observation?.endTurn()
       if waitForIO() { isStopped = takeInbox() || isStopped }
     }
   }

@@ -20,10 +20,15 @@ public final class Reactor: TaskExecutor {
 
   /// Starts a reactor's thread.
   ///
+  /// - Parameter observer: Is told what happens on the reactor.
   /// - Throws: What keeps the backend from working here, or a thread from being made.
-  public init(backend: Poller.Backend = .automatic) throws(MultiplexError) {
+  public init(
+    backend: Poller.Backend = .automatic, observer: (any ReactorObserver)? = nil
+  ) throws(MultiplexError) {
     self.backend = backend
-    loop = EventLoop(driver: try backend.makeDriver())
+    let observation = TurnObservation(observer)
+    let driver = try backend.makeDriver(observation)
+    loop = EventLoop(driver: driver, observer: observer, observation: observation)
     try unsafe loop.start(for: asUnownedTaskExecutor())
   }
 
@@ -46,6 +51,14 @@ public final class Reactor: TaskExecutor {
     _ body: @escaping @Sendable () async throws -> Result
   ) async rethrows -> Result {
     if isPreferred { return try await body() }
+    return try await runInChildTask(body)
+  }
+
+  /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
+  @inline(never)
+  private func runInChildTask<Result: Sendable>(
+    _ body: @escaping @Sendable () async throws -> Result
+  ) async rethrows -> Result {
     // Not `withTaskExecutorPreference`: optimized builds of Swift 6.3.1 may leave out the hop that it should begin with,
     // and the body would run wherever the caller was. A task always begins on its executor.
     return try await withThrowingTaskGroup(of: Result.self) { group in
@@ -75,7 +88,8 @@ public final class Reactor: TaskExecutor {
 
 extension Poller.Backend {
   /// How a reactor does I/O with this backend.
-  fileprivate func makeDriver() throws(MultiplexError) -> any Driver {
-    self == .ioUring ? try CompletionDriver() : try ReadinessDriver(backend: self)
+  fileprivate func makeDriver(_ observation: TurnObservation?) throws(MultiplexError) -> any Driver {
+    guard self == .ioUring else { return try ReadinessDriver(backend: self, observation: observation) }
+    return try CompletionDriver(observation: observation)
   }
 }

@@ -15,13 +15,30 @@ public final class ReactorGroup: Sendable {
 
   /// Starts the reactors' threads.
   ///
-  /// - Parameter count: How many; nil, zero and less make one for each processor that the process may use.
-  /// - Throws: As ``Reactor/init(backend:)`` does; no thread is left then.
-  public init(count: Int? = nil, backend: Poller.Backend = .automatic) throws(MultiplexError) {
+  /// - Parameters:
+  ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - observer: Is told what happens on each of the reactors, by their threads at the same time.
+  /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
+  public convenience init(
+    count: Int? = nil, backend: Poller.Backend = .automatic, observer: (any ReactorObserver)? = nil
+  ) throws(MultiplexError) {
+    try self.init(count: count, backend: backend) { _ in observer }
+  }
+
+  /// Starts the reactors' threads, each with an observer of its own, which needs no lock then.
+  ///
+  /// - Parameters:
+  ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - makeObserver: Makes the observer of a reactor, whose index it gets.
+  /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
+  public init(
+    count: Int? = nil, backend: Poller.Backend = .automatic,
+    makeObserver: (_ index: Int) -> (any ReactorObserver)?
+  ) throws(MultiplexError) {
     let count = count ?? 0
     var reactors: [Reactor] = []
-    for _ in 0..<(count > 0 ? count : Processors.usable) {
-      reactors.append(try Reactor(backend: backend))
+    for index in 0..<(count > 0 ? count : Processors.usable) {
+      reactors.append(try Reactor(backend: backend, observer: makeObserver(index)))
     }
     self.reactors = reactors
   }

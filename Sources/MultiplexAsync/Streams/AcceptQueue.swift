@@ -30,6 +30,7 @@ final class AcceptQueue {
   private let acceptor: any Acceptor
   private let address: SocketAddress
   private unowned let loop: EventLoop
+  private let observation: ListenerObservation?
 
   private(set) var isClosed = false
   /// The connections that are served.
@@ -40,6 +41,8 @@ final class AcceptQueue {
   private var pauseTimer: Timer?
   /// The tasks that wait until no connection is left.
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
+  /// Ends when no connection is left.
+  private var restTimer: Timer?
   /// How many connections were closed because the time was up.
   private var aborted = 0
 
@@ -47,6 +50,7 @@ final class AcceptQueue {
     self.acceptor = acceptor
     self.address = address
     self.loop = loop
+    observation = ListenerObservation(loop.observer, descriptor: acceptor.rawDescriptor, address: address)
   }
 
   // MARK: Accepting
@@ -58,15 +62,22 @@ final class AcceptQueue {
       guard let socket = try acceptor.acceptNow() else { return .nothing }
       return .connection(socket)
     } catch {
+      noteFailure(error)
       pauseTimer = loop.schedule(at: .now + Self.pause) { [weak self] in self?.endPause() }
       return .nothing
     }
   }
 
+  /// A connection could not be accepted, or not be kept.
+  func noteFailure(_ error: MultiplexError) {
+    observation?.acceptFailed(error)
+  }
+
   /// Makes a connection of an accepted socket.
   func adopt(_ socket: Socket, on reactor: Reactor) throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress
-    return Connection(try loop.driver.makeChannel(socket.take()), peer: peer, on: reactor)
+    return Connection(
+      try loop.driver.makeChannel(socket.take()), peer: peer, origin: .accepted(at: address), on: reactor)
   }
 
   /// Names a wait, so that a late cancellation hits no other.
@@ -136,6 +147,7 @@ final class AcceptQueue {
     guard !isClosed else { return }
     isClosed = true
     acceptor.close()
+    observation?.stopped()
     // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.
     if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
     endPause()
@@ -146,6 +158,15 @@ final class AcceptQueue {
     guard !connections.isEmpty else { return waiter.resume(returning: 0) }
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
     drains.append((waiter, timer))
+  }
+
+  /// Closes the connections that owe nothing, once nothing has moved on them for so long, until none is left.
+  func closeResting(after rest: Duration) {
+    if let restTimer { loop.cancel(restTimer) }
+    restTimer = nil
+    guard !connections.isEmpty else { return }
+    for entry in connections.values { entry.connection.closeIfAtRest() }
+    restTimer = loop.schedule(at: .now + rest) { [weak self] in self?.closeResting(after: rest) }
   }
 
   /// Goes on with true when the time is up, and handlers are to be cancelled; with false when none of the server's
@@ -163,7 +184,7 @@ final class AcceptQueue {
   private func abortAll() {
     aborted = max(aborted, connections.count)
     for entry in connections.values {
-      entry.connection.abort()
+      entry.connection.abort(because: .shutDown)
       entry.server.dismiss(cancelling: true)
     }
   }

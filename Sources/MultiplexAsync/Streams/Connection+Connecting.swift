@@ -19,7 +19,7 @@ extension Connection {
       try socket.finishConnecting()
       // Unix sockets have no such option, and do without.
       try? socket.set(.noDelay, to: 1)
-      return try await adopting(socket, on: reactor)
+      return try await adopting(socket, origin: .connected, on: reactor)
     } catch {
       throw ConnectionError(connecting: error, to: address)
     }

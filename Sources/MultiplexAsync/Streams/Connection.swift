@@ -26,22 +26,30 @@ public final class Connection: Sendable {
   nonisolated(unsafe) let stream: Stream
 
   /// On the reactor's thread.
-  init(_ channel: any Channel, peer: SocketAddress?, on reactor: Reactor) {
+  init(_ channel: any Channel, peer: SocketAddress?, origin: ObservedConnection.Origin, on reactor: Reactor) {
     self.reactor = reactor
     self.peerAddress = peer
-    unsafe stream = Stream(channel, pool: reactor.loop.driver.pool)
+    let observation = ConnectionObservation(
+      reactor.loop.observer, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
+    unsafe stream = Stream(channel, pool: reactor.loop.driver.pool, observation: observation)
   }
 
   /// Makes a connection of a connected socket, which it takes over.
   ///
   /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
+    try await adopting(socket, origin: .adopted, on: reactor)
+  }
+
+  static func adopting(
+    _ socket: Socket, origin: ObservedConnection.Origin, on reactor: Reactor
+  ) async throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress
     let descriptor = try socket.take().release()
     let result = await reactor.run { () async -> Result<Connection, MultiplexError> in
       do throws(MultiplexError) {
         let channel = try reactor.loop.driver.makeChannel(OwnedDescriptor(adopting: descriptor))
-        return .success(Connection(channel, peer: peer, on: reactor))
+        return .success(Connection(channel, peer: peer, origin: origin, on: reactor))
       } catch {
         return .failure(error)
       }
@@ -51,10 +59,10 @@ public final class Connection: Sendable {
 
   deinit {
     if reactor.isCurrent {
-      unsafe stream.abort()
+      unsafe stream.abort(because: .dropped)
     } else {
       nonisolated(unsafe) let stream = unsafe stream
-      reactor.onLoop { unsafe stream.abort() }
+      reactor.onLoop { unsafe stream.abort(because: .dropped) }
     }
   }
 
@@ -312,6 +320,11 @@ extension Connection {
   public func setWatermarks(_ watermarks: Watermarks) async {
     await here { unsafe self.stream.watermarks = watermarks }
   }
+
+  /// How many bytes were written and wait for room to be sent.
+  public var queuedCount: Int {
+    get async { await here { unsafe self.stream.unsentCount } }
+  }
 }
 
 // MARK: - Serving
@@ -342,13 +355,31 @@ extension Connection {
   /// If the calling task is cancelled meanwhile, or the peer has gone, the connection is closed at once.
   public func close() async {
     await here {
-      _ = await self.flushHere()
-      unsafe self.stream.abort()
+      let reason = await self.flushHere()
+      unsafe self.stream.abort(because: reason == nil ? .finished : .aborted)
     }
+  }
+
+  /// Closes the connection when no byte has come or gone for so long. Reads and writes fail with
+  /// ``ConnectionError/Reason/timedOut`` then, also those that wait; what is queued is lost.
+  ///
+  /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
+  public func setIdleTimeout(_ limit: Duration?) async {
+    await here { unsafe self.stream.setIdleTimeout(limit, on: self.reactor.loop) }
+  }
+
+  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
+  func closeIfAtRest() {
+    reactor.onLoop { [self] in unsafe stream.closeIfAtRest() }
   }
 
   /// Closes at once, from any thread. What is queued is lost.
   public func abort() {
-    reactor.onLoop { [self] in unsafe stream.abort() }
+    abort(because: .aborted)
+  }
+
+  /// - Parameter reason: For the observer.
+  func abort(because reason: CloseReason) {
+    reactor.onLoop { [self] in unsafe stream.abort(because: reason) }
   }
 }

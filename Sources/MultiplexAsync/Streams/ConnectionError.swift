@@ -22,7 +22,9 @@ public struct ConnectionError: Error, Hashable, Sendable {
     /// Another task is doing the same at this moment: a connection has one reader at a time.
     case busy
     /// The name has no address, or can't be looked up; the error has the resolver's words.
-    case unresolved(MultiplexError)
+    ///
+    /// Indirect, as this is large and rare: reasons are part of what every read and write keeps while it waits.
+    indirect case unresolved(MultiplexError)
     /// Anything else; the error number says what.
     case system(Errno)
   }
@@ -62,9 +64,9 @@ extension ConnectionError.Reason {
       }
   }
 
-  fileprivate var words: String {
+  var words: String {
     switch self {
-    case .reset: "the peer has broken the connection off"
+    case .reset: "the connection was reset by the peer"
     case .refused: "nobody listens there"
     case .timedOut: "it took too long"
     case .cancelled: "the task was cancelled"

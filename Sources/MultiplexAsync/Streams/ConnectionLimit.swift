@@ -1,7 +1,8 @@
 internal import Synchronization
 
-/// How many connections may be served at a time, by all listeners that share the limit.
-final class ConnectionLimit: Sendable {
+/// How many connections may be served at a time, by all listeners that share the limit: see
+/// ``ListenerGroup/serve(within:_:)``.
+public final class ConnectionLimit: Sendable {
   private struct State {
     var vacancies: Int
     /// The listeners that wait for a vacancy.
@@ -10,8 +11,10 @@ final class ConnectionLimit: Sendable {
 
   private let state: Mutex<State>
 
+  /// Allows so many connections at a time.
+  ///
   /// - Parameter count: Zero and less let no connection in.
-  init(_ count: Int) {
+  public init(_ count: Int) {
     state = Mutex(State(vacancies: count))
   }
 

@@ -10,7 +10,7 @@ internal import SystemPackage
 ///       }
 ///     }
 ///
-/// A listener is closed by ``close()`` or ``shutDown(within:)``, or when the last reference is gone. The file of its Unix
+/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is gone. The file of its Unix
 /// socket is removed then.
 @safe
 public final class Listener: Sendable {
@@ -40,7 +40,15 @@ public final class Listener: Sendable {
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) async throws(MultiplexError) -> Listener {
-    let socket = try Socket.listening(on: address, reusePort: reusePort)
+    try await bind(to: address, on: reactor, sharing: reusePort ? .joining : .none)
+  }
+
+  static func bind(
+    to address: SocketAddress, on reactor: Reactor, sharing: PortSharing
+  ) async throws(MultiplexError) -> Listener {
+    let socket = try Socket.listening(on: address, reusePort: sharing == .joining)
+    // From then on others may join: while it was bound, nobody else could be there.
+    if sharing == .founding { try socket.set(.reusePort, to: 1) }
     let local = try socket.localAddress()
     let descriptor = try socket.take().release()
     let result = await reactor.run { () async -> Result<Listener, MultiplexError> in
@@ -98,11 +106,10 @@ public final class Listener: Sendable {
         continue
       }
       let accepted = unsafe queue.acceptNow()
-      if case .connection(let socket) = accepted, let connection = try? await adopt(socket, for: target) {
+      if case .connection(let socket) = accepted, let connection = await adopt(socket, for: target) {
         return .success(connection)
       }
-      // A place that is kept while nothing comes would be missed by the others. A connection that couldn't be adopted is
-      // lost, the listener isn't.
+      // A place that is kept while nothing comes would be missed by the others.
       limit?.giveBack()
       if case .nothing = accepted {
         guard await awaitConnection() else { return .failure(CancellationError()) }
@@ -111,11 +118,17 @@ public final class Listener: Sendable {
     return .success(nil)
   }
 
-  private func adopt(_ socket: Socket, for target: Reactor) async throws(MultiplexError) -> Connection {
+  /// - Returns: nil for a connection that can't be waited for: it is lost, the listener isn't.
+  private func adopt(_ socket: Socket, for target: Reactor) async -> Connection? {
     // Unix sockets have no such option, and do without.
     try? socket.set(.noDelay, to: 1)
-    guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
-    return try await Connection.adopting(socket, on: target)
+    do {
+      guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
+      return try await Connection.adopting(socket, origin: .accepted(at: localAddress), on: target)
+    } catch {
+      unsafe queue.noteFailure(error)
+      return nil
+    }
   }
 
   /// - Returns: False when the task was cancelled.
@@ -139,6 +152,13 @@ public final class Listener: Sendable {
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     let limit = maximumConnections == .max ? nil : ConnectionLimit(maximumConnections)
+    await serve(within: limit, nextReactor: { [reactor] in reactor }, handler)
+  }
+
+  /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
+  public func serve(
+    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
     await serve(within: limit, nextReactor: { [reactor] in reactor }, handler)
   }
 
@@ -193,10 +213,16 @@ public final class Listener: Sendable {
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
       try await connection.serve(handler)
-      await connection.close()
+      await close(connection)
     } catch {
-      connection.abort()
+      connection.abort(because: Task.isCancelled ? .shutDown : .failed(error))
     }
+  }
+
+  /// Never inlined: what closing needs would be part of the frame that waits for the handler.
+  @inline(never)
+  private static func close(_ connection: Connection) async {
+    await connection.close()
   }
 
   /// Accepts no more, from any thread. The connections go on.
@@ -206,12 +232,16 @@ public final class Listener: Sendable {
 
   /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
   ///
-  /// - Parameter limit: When it is up, those that are left are closed at once, and their handlers cancelled.
-  /// - Returns: How many were closed so.
+  /// - Parameters:
+  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
+  ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
+  ///     clients that keep their connection without using it don't delay the end. nil closes none of them earlier.
+  /// - Returns: How many were closed because the limit was up.
   @discardableResult
-  public func shutDown(within limit: Duration) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
     await reactor.run {
       unsafe self.queue.close()
+      if let rest { unsafe self.queue.closeResting(after: rest) }
       return await Waiter.suspend { waiter in unsafe self.queue.drain(within: limit, waiter) }
     }
   }

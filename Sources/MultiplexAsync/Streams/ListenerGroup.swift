@@ -3,9 +3,8 @@ public import Multiplex
 /// Takes the connections that come to an address, and spreads them over the reactors of a group.
 ///
 /// At an IP address each reactor has a listener of its own, among which the kernel spreads the connections
-/// (`SO_REUSEPORT`): no connection changes threads. That option also lets other processes of the same user listen at the
-/// address, and have their share of its connections. At the path of a Unix socket there is one listener, whose
-/// connections the reactors take over in turn.
+/// (`SO_REUSEPORT`): no connection changes threads. An address at which somebody else listens is an error all the same.
+/// At the path of a Unix socket there is one listener, whose connections the reactors take over in turn.
 public final class ListenerGroup: Sendable {
   /// The reactors that the connections belong to.
   public let group: ReactorGroup
@@ -26,12 +25,12 @@ public final class ListenerGroup: Sendable {
   public static func bind(
     to address: SocketAddress, on group: ReactorGroup
   ) async throws(MultiplexError) -> ListenerGroup {
-    let isShared = address.port != nil
-    let first = try await Listener.bind(to: address, on: group.reactors[0], reusePort: isShared)
+    let isShared = address.port != nil && group.reactors.count > 1
+    let first = try await Listener.bind(to: address, on: group.reactors[0], sharing: isShared ? .founding : .none)
     var listeners = [first]
     if isShared {
       for reactor in group.reactors.dropFirst() {
-        listeners.append(try await Listener.bind(to: first.localAddress, on: reactor, reusePort: true))
+        listeners.append(try await Listener.bind(to: first.localAddress, on: reactor, sharing: .joining))
       }
     }
     return ListenerGroup(listeners, at: first.localAddress, on: group)
@@ -52,7 +51,19 @@ public final class ListenerGroup: Sendable {
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    let limit = maximumConnections == .max ? nil : ConnectionLimit(maximumConnections)
+    await serve(limit: maximumConnections == .max ? nil : ConnectionLimit(maximumConnections), handler)
+  }
+
+  /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
+  public func serve(
+    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
+    await serve(limit: limit, handler)
+  }
+
+  private func serve(
+    limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
     let isShared = listeners.count > 1
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
@@ -71,14 +82,16 @@ public final class ListenerGroup: Sendable {
 
   /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
   ///
-  /// - Parameter limit: When it is up, those that are left are closed at once.
-  /// - Returns: How many were closed so.
+  /// - Parameters:
+  ///   - limit: When it is up, those that are left are closed at once.
+  ///   - rest: As with ``Listener/shutDown(within:closingIdleAfter:)``.
+  /// - Returns: How many were closed because the limit was up.
   @discardableResult
-  public func shutDown(within limit: Duration) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
     // None goes on accepting while another is waited for.
     close()
     return await withTaskGroup(of: Int.self) { tasks in
-      for listener in listeners { tasks.addTask { await listener.shutDown(within: limit) } }
+      for listener in listeners { tasks.addTask { await listener.shutDown(within: limit, closingIdleAfter: rest) } }
       return await tasks.reduce(0, +)
     }
   }

@@ -39,6 +39,7 @@ final class Stream {
 
   let channel: any Channel
   private let pool: BufferPool
+  private var monitor: StreamMonitor?
   @safe @exclusivity(unchecked) var watermarks = Watermarks()
 
   /// Bytes that were received, and put back, before the channel's.
@@ -59,11 +60,14 @@ final class Stream {
   /// The task that serves the connection; it is compared with, and nothing else, as it may have ended.
   @safe @exclusivity(unchecked) var owner: UnsafeCurrentTask?
   @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
-  @safe @exclusivity(unchecked) private(set) var isClosed = false
+  /// What is answered once the stream is closed; nil until then.
+  @safe @exclusivity(unchecked) private var closure: ConnectionError.Reason?
+  var isClosed: Bool { closure != nil }
 
-  init(_ channel: any Channel, pool: BufferPool) {
+  init(_ channel: any Channel, pool: BufferPool, observation: ConnectionObservation?) {
     self.channel = channel
     self.pool = pool
+    monitor = observation.map { StreamMonitor($0) }
   }
 
   /// The descriptor, for options and addresses; nil once it is closed.
@@ -93,7 +97,7 @@ final class Stream {
 extension Stream {
   /// Reads without waiting; nil if that isn't possible.
   func readNow() -> ReadOutcome? {
-    if isClosed { return .refused(.closed) }
+    if let closure { return .refused(closure) }
     if reader != nil { return .refused(.busy) }
     if !lookahead.isEmpty { return .received(takeLookahead()) }
     return channel.receiveNow().map(outcome)
@@ -101,7 +105,7 @@ extension Stream {
 
   /// Receives without waiting, past what was put back; nil if that isn't possible.
   func receiveNow() -> ReadOutcome? {
-    if isClosed { return .refused(.closed) }
+    if let closure { return .refused(closure) }
     if reader != nil { return .refused(.busy) }
     return channel.receiveNow().map(outcome)
   }
@@ -142,7 +146,7 @@ extension Stream {
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
   func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if isClosed { return waiter.resume(returning: .closed) }
+    if let closure { return waiter.resume(returning: closure) }
     if reader != nil { return waiter.resume(returning: .busy) }
     reader = (id, waiter)
     channel.awaitInput { [self] in endRead(nil) }
@@ -152,9 +156,11 @@ extension Stream {
   /// looks like a proper end.
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
-    case .bytes: break
+    case .bytes(_, let count): monitor?.received(count)
     case .failure(let errno): breakage = errno
-    case .endOfInput: if let breakage { return .received(.failure(breakage)) }
+    case .endOfInput:
+      if let breakage { return .received(.failure(breakage)) }
+      monitor?.observation?.receivedEnd()
     }
     return .received(received)
   }
@@ -204,7 +210,9 @@ extension Stream {
     var sent = 0
     if output.isEmpty {
       switch unsafe channel.sendNow(bytes) {
-      case .success(let count): sent = count
+      case .success(let count):
+        sent = count
+        monitor?.sent(count)
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
@@ -218,7 +226,9 @@ extension Stream {
     var sent = 0
     if output.isEmpty {
       switch send(pieces) {
-      case .success(let count): sent = count
+      case .success(let count):
+        sent = count
+        monitor?.sent(count)
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
@@ -250,12 +260,20 @@ extension Stream {
   /// Hands a chunk of the same reactor over to the channel; or returns it, if it is to be written as bytes are.
   func hand(over chunk: consuming Chunk) -> Chunk? {
     guard refusal == nil, output.isEmpty else { return chunk }
-    return channel.take(chunk)
+    let count = chunk.count
+    guard let chunk = channel.take(chunk) else {
+      monitor?.sent(count)
+      return nil
+    }
+    return chunk
   }
 
   /// What becomes of a write whose bytes are sent, or queued.
   func outcomeOfWrite() -> WriteOutcome {
-    if !output.isEmpty { flushLater() }
+    if !output.isEmpty {
+      monitor?.observation?.queued(output.count)
+      flushLater()
+    }
     if unsentCount > watermarks.high {
       flushLater()
       return .full
@@ -266,10 +284,11 @@ extension Stream {
     return .busy
   }
 
-  private var unsentCount: Int { output.count + channel.unsentCount }
+  /// How many bytes wait to be sent.
+  var unsentCount: Int { output.count + channel.unsentCount }
 
   private var refusal: ConnectionError.Reason? {
-    isClosed || outputEnds ? .closed : outputFailure
+    closure ?? (outputEnds ? .closed : outputFailure)
   }
 
   /// Waits until the queue has fallen to the low watermark.
@@ -282,7 +301,7 @@ extension Stream {
   /// Waits until everything has been sent.
   func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if isClosed { return waiter.resume(returning: .closed) }
+    if let closure { return waiter.resume(returning: closure) }
     if unsentCount == 0 { return waiter.resume(returning: outputFailure) }
     flushWaiters.append((id, waiter))
     flushLater()
@@ -318,6 +337,8 @@ extension Stream {
       _ = failOutput(errno)
     case .success(let count):
       output.removeFirst(count)
+      monitor?.sent(count)
+      monitor?.observation?.queued(output.count)
       if unsentCount <= watermarks.low { resume(\.roomWaiters, nil) }
       guard unsentCount == 0 else { return flushLater() }
       if outputEnds { shutdownOutput() }
@@ -357,15 +378,48 @@ extension Stream {
 
 extension Stream {
   /// Closes at once; what is queued is lost.
-  func abort() {
+  func abort(because reason: CloseReason) {
     guard !isClosed else { return }
-    isClosed = true
-    endRead(.closed)
+    let closure: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
+    self.closure = closure
+    monitor?.closed(because: loss.map { .lost($0) } ?? reason)
+    endRead(closure)
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
-    resume(\.roomWaiters, .closed)
-    resume(\.flushWaiters, .closed)
+    resume(\.roomWaiters, closure)
+    resume(\.flushWaiters, closure)
+  }
+  /// Closes once nothing has moved for so long.
+  ///
+  /// - Parameter limit: nil for never.
+  func setIdleTimeout(_ limit: Duration?, on loop: EventLoop) {
+    guard !isClosed else { return }
+    guard let limit else {
+      monitor?.idleTimer = nil
+      return
+    }
+    ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in self?.abort(because: .idle) }
+  }
+
+  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
+  func closeIfAtRest() {
+    guard !isClosed else { return }
+    let monitor = ensureMonitor()
+    if !monitor.hasMoved, unsentCount == 0 { abort(because: .shutDown) }
+    monitor.hasMoved = false
+  }
+
+  private func ensureMonitor() -> StreamMonitor {
+    if let monitor { return monitor }
+    let made = StreamMonitor(nil)
+    monitor = made
+    return made
+  }
+
+  /// How the connection was broken before it was closed.
+  private var loss: ConnectionError.Reason? {
+    breakage.map { ConnectionError.Reason($0) } ?? outputFailure
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Multiplex
+import MultiplexAsync
 
 struct Connect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,16 +21,19 @@ struct Connect: ParsableCommand {
   }
 
   func run() throws {
-    do {
-      let socket = try connect()
-      try ConnectSession(socket).run()
-    } catch let error as MultiplexError {
-      throw Failure(error, otherwise: error.call == "connect" ? .unavailable : .ioError)
+    let (address, path) = (try address ?? HostPort("127.0.0.1:9999"), path)
+    try Foreground.run {
+      do {
+        let connection = try await Self.connect(to: address, path, on: Reactor())
+        try await ConnectSession(connection).run()
+      } catch let error as ConnectionError {
+        throw Failure(error)
+      }
     }
   }
 
-  private func connect() throws -> Socket {
-    if let path { return try Socket.connected(to: .unix(path: path)) }
-    return try Socket.connected(to: address ?? HostPort("127.0.0.1:9999"))
+  private static func connect(to host: HostPort, _ path: String?, on reactor: Reactor) async throws -> Connection {
+    guard let path else { return try await Connection.connect(to: host, on: reactor) }
+    return try await Connection.connect(to: .unix(path: path), on: reactor)
   }
 }

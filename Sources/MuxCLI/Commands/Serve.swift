@@ -1,13 +1,12 @@
 import ArgumentParser
 import Multiplex
-import SystemPackage
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serves many clients on one thread.",
+    abstract: "Serves many clients on one thread, or a few.",
     discussion: """
       Prints a line with the address for each that it listens on. SIGINT or SIGTERM makes it stop accepting, finish what \
-      its clients are owed for up to 5 seconds, and end; a second signal ends it at once.
+      its clients are owed for up to --drain-timeout, and end; a second signal ends it at once.
       """)
 
   @Option(
@@ -27,6 +26,11 @@ struct Serve: ParsableCommand {
   @Option(help: "What to do for the clients.")
   var service = ServiceName.echo
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How many threads share the clients; 0 makes one per core.", valueName: "n"))
+  var threads = 1
+
   // Unconditional: the value may begin with a minus sign, and is then found out of range instead of missing.
   @Option(parsing: .unconditional, help: ArgumentHelp("Further clients wait to be accepted.", valueName: "n"))
   var maxConnections: Int?
@@ -41,69 +45,48 @@ struct Serve: ParsableCommand {
     help: ArgumentHelp("Stop reading from a client that is owed more than this.", valueName: "bytes"))
   var highWater = 1 << 20
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How long to finish what clients are owed when told to stop.", valueName: "seconds"))
+  var drainTimeout = 5.0
+
   @Flag(help: "Print each turn: what is registered, what was ready, what was done.")
   var trace = false
+
+  /// More than any machine has cores.
+  private static let maximumThreads = 1024
 
   func validate() throws {
     // The kernel would choose a name of its own.
     guard !paths.contains("") else { throw ValidationError("--unix must be a path") }
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.require(highWater, atLeast: 1, "--high-water")
+    try Limits.require(threads, atLeast: 0, atMost: Self.maximumThreads, "--threads")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
+    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
   }
 
   func run() throws {
     Console.outliveReaders()
     // One thread serves as many as it may: the usual limit of 1024 is too low for that.
     _ = try? OpenFileLimit.raise()
-    let server = try Server(backend: backend.resolve(), settings: settings, trace: trace ? Trace() : nil)
-    try listen(on: server)
-    try report(server.run())
-  }
-
-  private func report(_ outcome: Server.Outcome) throws {
-    switch outcome {
-    case .stopped(unfinished: 0):
-      return
-    case .stopped(let unfinished):
-      Console.complain("connections closed unfinished after 5 seconds: \(unfinished)")
-    case .interrupted(let signal):
-      // As a shell reports it.
-      throw ExitCode(128 + signal)
+    let server = Server(try settings)
+    let hosts = addresses.isEmpty && paths.isEmpty ? [try HostPort("127.0.0.1:9999")] : addresses
+    let (paths, limit) = (paths, Limits.words(seconds: drainTimeout))
+    try Foreground.run {
+      let unfinished = try await server.run(at: hosts, paths)
+      if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }
+    } stop: {
+      server.stop()
     }
   }
 
   private var settings: Server.Settings {
-    Server.Settings(
-      service: service, maximumConnections: maxConnections ?? .max, highWater: highWater,
-      idleTimeout: idleTimeout.map { .seconds($0) })
-  }
-
-  private func listen(on server: Server) throws {
-    let usual = addresses.isEmpty && paths.isEmpty
-    for address in usual ? [try HostPort("127.0.0.1:9999")] : addresses {
-      try listen(on: address, with: server)
+    get throws {
+      Server.Settings(
+        service: service, backend: try backend.resolve(), threads: threads,
+        maximumConnections: maxConnections ?? .max, highWater: highWater,
+        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout), isTraced: trace)
     }
-    for path in paths {
-      try server.listen(on: .unix(path: path))
-    }
-    for address in server.addresses {
-      Console.print("listening on \(address) (\(server.backend))")
-    }
-  }
-
-  /// Listens at all addresses of a host that this machine has. A name may have more: where IPv6 is switched off,
-  /// "localhost" often goes on being ::1 as well.
-  private func listen(on host: HostPort, with server: Server) throws(MultiplexError) {
-    var missing: MultiplexError?
-    let addressesBefore = server.addresses.count
-    for address in try host.resolve(for: .listening) {
-      do {
-        try server.listen(on: address)
-      } catch let error where error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported {
-        missing = error
-      }
-    }
-    if let missing, server.addresses.count == addressesBefore { throw missing }
   }
 }

@@ -1,4 +1,6 @@
 import Multiplex
+import MultiplexAsync
+import Synchronization
 import SystemPackage
 
 #if canImport(Glibc)
@@ -7,92 +9,70 @@ import SystemPackage
   import Musl
 #endif
 
-/// One conversation with a server: waits for the keyboard and the socket at the same time.
-final class ConnectSession {
-  /// Nothing is read from the keyboard while the server has yet to take this much.
-  private static let highWater = 256 * 1024
+/// One conversation with a server: waits for the keyboard and the connection at the same time.
+final class ConnectSession: Sendable {
+  /// Which side has come to its end.
+  private enum Side {
+    case keyboard, server
+  }
 
-  private let socket: Socket
-  private let keyboard = FileDescriptor.standardInput
-  private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-  private var outgoing = ByteQueue()
-  private var inputHasEnded = false
-  private var serverHasFinished = false
+  private let connection: Connection
+  private let keyboard = Keyboard()
   private let prompts = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+  private let inputHasEnded = Atomic(false)
 
-  init(_ socket: Socket) {
-    self.socket = socket
+  init(_ connection: Connection) {
+    self.connection = connection
   }
 
-  /// - Throws: Why the connection was lost.
-  func run() throws {
+  /// - Throws: Why the connection was lost, or what is wrong with the standard streams.
+  func run() async throws {
     try prompt()
-    while !serverHasFinished {
-      // Select takes any descriptor: a file may stand in for the keyboard, which epoll would refuse.
-      let takesInput = !inputHasEnded && outgoing.count < Self.highWater
-      let ready = try select(
-        reading: [socket.fileDescriptor] + (takesInput ? [keyboard] : []),
-        writing: outgoing.isEmpty ? [] : [socket.fileDescriptor])
-      if !ready.writing.isEmpty { try send() }
-      if ready.reading.contains(socket.fileDescriptor) { try receive() }
-      if ready.reading.contains(keyboard) { try readKeyboard() }
+    let reactor = connection.reactor
+    try await withThrowingTaskGroup(of: Side.self) { sides in
+      sides.addTask(executorPreference: reactor) { try await self.sendInput() }
+      sides.addTask(executorPreference: reactor) { try await self.printReplies() }
+      while let side = try await sides.next(), side != .server {}
+      // Nobody is left to take what is typed.
+      sides.cancelAll()
     }
-    guard outgoing.isEmpty else {
+    let unsent = await connection.queuedCount
+    guard unsent == 0 else {
       throw Failure(
-        "the server closed the connection before it had taken everything: \(outgoing.count) bytes are lost", .ioError)
+        "the server closed the connection before it had taken everything: \(unsent) bytes are lost", .ioError)
     }
-    if prompts, !inputHasEnded { Console.complain("the server closed the connection") }
+    if prompts, !hasEnded { Console.complain("the server closed the connection") }
   }
 
-  private func readKeyboard() throws {
-    guard let count = try readInput() else { return }
-    if count == 0 {
-      inputHasEnded = true
+  private var hasEnded: Bool { inputHasEnded.load(ordering: .relaxed) }
+
+  /// Sends what is typed, no faster than the server takes it.
+  private func sendInput() async throws -> Side {
+    do {
+      while let bytes = try await keyboard.read(on: connection.reactor) {
+        try await connection.write(bytes)
+      }
+      inputHasEnded.store(true, ordering: .relaxed)
       // The shell's own prompt is to stand on a line of its own.
       if prompts { try Console.write("\n".utf8) }
-    } else {
-      outgoing.append(buffer[..<count])
+      try await connection.closeWrite()
+    } catch let error where Task.isCancelled && !(error is Failure) {
+      // The server has finished.
     }
-    try send()
+    return .keyboard
   }
 
-  /// Reads into the buffer; nil if somebody who shares the input was faster.
-  private func readInput() throws -> Int? {
-    do {
-      return try unsafe buffer.withUnsafeMutableBytes { try unsafe keyboard.read(into: $0) }
-    } catch Errno.wouldBlock {
-      return nil
-    } catch {
-      throw Failure("standard input: \(error)", .ioError)
+  private func printReplies() async throws -> Side {
+    while let chunk = try await connection.read() {
+      let bytes = chunk.array
+      try Console.write(bytes)
+      if bytes.last == UInt8(ascii: "\n") { try prompt() }
     }
-  }
-
-  private func send() throws {
-    if !outgoing.isEmpty, let sent = try socket.send(outgoing.contents) { outgoing.removeFirst(sent) }
-    if outgoing.isEmpty, inputHasEnded { try endOutput() }
-  }
-
-  /// Tells the server that nothing more comes. One that has gone meanwhile needs no telling.
-  private func endOutput() throws {
-    do {
-      try socket.shutdown(.writing)
-    } catch let error where error.errno == .socketNotConnected {
-      return
-    }
-  }
-
-  private func receive() throws {
-    guard let received = try socket.receive(upTo: buffer.count) else { return }
-    guard !received.isEmpty else {
-      serverHasFinished = true
-      return
-    }
-    try Console.write(received)
-    if received.last == UInt8(ascii: "\n") { try prompt() }
+    return .server
   }
 
   private func prompt() throws {
-    guard prompts, !inputHasEnded else { return }
+    guard prompts, !hasEnded else { return }
     try Console.write(">>: ".utf8)
   }
 }

@@ -5,13 +5,21 @@ enum Limits {
   /// A century, so that the sum with the present can't overflow.
   private static let longest = 3e9
 
-  static func require(_ value: Int?, atLeast minimum: Int, _ option: String) throws {
-    guard let value, value < minimum else { return }
-    throw ValidationError("\(option) must be at least \(minimum)")
+  static func require(_ value: Int?, atLeast minimum: Int, atMost maximum: Int = .max, _ option: String) throws {
+    guard let value else { return }
+    if value < minimum { throw ValidationError("\(option) must be at least \(minimum)") }
+    if value > maximum { throw ValidationError("\(option) must be at most \(maximum)") }
   }
 
-  static func requireSeconds(_ value: Double?, _ option: String) throws {
-    guard let value, !(0.001...longest).contains(value) else { return }
-    throw ValidationError("\(option) must be a number of seconds above 0")
+  /// - Parameter orNone: Whether zero is in the range.
+  static func requireSeconds(_ value: Double?, orNone: Bool = false, _ option: String) throws {
+    guard let value, !(0.001...longest).contains(value), !(orNone && value == 0) else { return }
+    throw ValidationError("\(option) must be a number of seconds \(orNone ? "from 0 on" : "above 0")")
+  }
+
+  /// "5 seconds", "0.5 seconds".
+  static func words(seconds: Double) -> String {
+    let number = seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
+    return "\(number) second\(seconds == 1 ? "" : "s")"
   }
 }

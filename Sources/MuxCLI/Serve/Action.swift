@@ -1,16 +1,18 @@
-/// What a server did about one descriptor, as the trace tells it.
+/// What was done about one descriptor in a turn, as the trace tells it.
 enum Action: CustomStringConvertible {
   case accepted(String)
-  case received(Int, sent: Int)
-  case sent(Int)
+  case refused(String)
+  /// Bytes that have come and gone, and how many wait to be sent since.
+  case moved(received: Int, sent: Int, owed: Int)
   case endOfInput
   case closed(String)
 
   var description: String {
     switch self {
     case .accepted(let peer): "accepted \(peer)"
-    case .received(let count, let sent): "received \(count), sent \(sent)"
-    case .sent(let count): "sent \(count) that were owed"
+    case .refused(let reason): "not accepted: \(reason)"
+    case .moved(let received, let sent, let owed):
+      (received > 0 ? "received \(received), sent \(sent)" : "sent \(sent)") + (owed > 0 ? ", owes \(owed)" : "")
     case .endOfInput: "end of input"
     case .closed(let reason): "closed: \(reason)"
     }

@@ -1,32 +1,126 @@
 import Multiplex
+import MultiplexAsync
+import Synchronization
 import SystemPackage
 
-/// Shows the loop at work, turn by turn: what was registered, what was ready, what was done.
-final class Trace {
-  private var turn = 0
-  private var ready: [String] = []
-  private var done: [String] = []
-
-  func found(_ descriptor: FileDescriptor, _ readiness: Readiness) {
-    ready.append("\(descriptor.rawValue) \(readiness)")
+/// Shows a reactor at work, turn by turn: what was registered, what was ready, what was done.
+final class Trace: ReactorObserver {
+  private struct State {
+    var turn = 0
+    /// What each descriptor is, and what it is waited for.
+    var registered: [Int32: (what: String, interest: Interest)] = [:]
+    /// What was registered when the turn began.
+    var registeredBefore: [String] = []
+    var ready: [String] = []
+    var done: [(descriptor: Int32, action: Action)] = []
   }
 
-  func did(_ descriptor: FileDescriptor, _ action: Action) {
-    done.append("\(descriptor.rawValue) \(action)")
+  /// Before each turn, where there are several threads.
+  private let prefix: String
+  /// Whether connections are registered once, for everything, as they are where the kernel has edges.
+  private let hasEdges: Bool
+  /// Used by the reactor's thread alone: the lock is always free.
+  private let state = Mutex(State())
+
+  /// - Parameter thread: Which of several threads this is; nil if there is one.
+  init(backend: Poller.Backend, thread: Int?) {
+    prefix = thread.map { "thread \($0) " } ?? ""
+    hasEdges = !backend.emulatedModes.contains(.edge)
   }
 
-  /// Prints the turn and begins the next.
-  ///
-  /// - Parameter registered: The descriptors that the turn waited for, and what for.
-  func endTurn(registered: [String]) {
-    guard !ready.isEmpty || !done.isEmpty else { return }
-    turn += 1
-    let label = "turn \(turn)"
+  func ready(_ descriptor: FileDescriptor, for readiness: Readiness) {
+    state.withLock { $0.ready.append("\(descriptor.rawValue) \(readiness)") }
+  }
+
+  func turnEnded(readyCount: Int) {
+    let lines = state.withLock { endTurn(&$0) }
+    if !lines.isEmpty { Console.print(lines.joined(separator: "\n")) }
+  }
+
+  func listening(_ listener: ObservedListener) {
+    state.withLock { $0.registered[listener.descriptor.rawValue] = ("listener", .read) }
+  }
+
+  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+    did(listener.descriptor, .refused(error.description))
+  }
+
+  func stoppedListening(_ listener: ObservedListener) {
+    state.withLock { $0.registered[listener.descriptor.rawValue] = nil }
+  }
+
+  func opened(_ connection: ObservedConnection) {
+    did(connection.descriptor, .accepted(connection.peer?.description ?? "a client"))
+    expect(connection, owed: 0)
+  }
+
+  func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {
+    did(connection.descriptor, .closed(reason.description))
+    state.withLock { $0.registered[connection.descriptor.rawValue] = nil }
+  }
+
+  func received(_ count: Int, on connection: ObservedConnection) {
+    moved(connection) { received, _, _ in received += count }
+  }
+
+  func receivedEnd(on connection: ObservedConnection) {
+    did(connection.descriptor, .endOfInput)
+  }
+
+  func sent(_ count: Int, on connection: ObservedConnection) {
+    moved(connection) { _, sent, _ in sent += count }
+  }
+
+  func queued(_ count: Int, on connection: ObservedConnection) {
+    moved(connection) { _, _, owed in owed = count }
+    expect(connection, owed: count)
+  }
+}
+
+extension Trace {
+  private func did(_ descriptor: FileDescriptor, _ action: Action) {
+    state.withLock { $0.done.append((descriptor.rawValue, action)) }
+  }
+
+  /// Bytes that move one after the other on a connection make one line.
+  private func moved(
+    _ connection: ObservedConnection, _ add: (_ received: inout Int, _ sent: inout Int, _ owed: inout Int) -> Void
+  ) {
+    state.withLock { state in
+      var (received, sent, owed) = (0, 0, 0)
+      let fd = connection.descriptor.rawValue
+      if let (descriptor, action) = state.done.last, descriptor == fd,
+        case .moved(let receivedBefore, let sentBefore, let owedBefore) = action
+      {
+        (received, sent, owed) = (receivedBefore, sentBefore, owedBefore)
+        state.done.removeLast()
+      }
+      add(&received, &sent, &owed)
+      state.done.append((fd, .moved(received: received, sent: sent, owed: owed)))
+    }
+  }
+
+  private func expect(_ connection: ObservedConnection, owed: Int) {
+    let interest: Interest = hasEdges || owed > 0 ? .read | .write : .read
+    state.withLock { $0.registered[connection.descriptor.rawValue] = ("client", interest) }
+  }
+
+  /// - Returns: The lines of a turn in which something has happened.
+  private func endTurn(_ state: inout State) -> [String] {
+    defer {
+      state.ready = []
+      state.done = []
+      state.registeredBefore = state.registered.sorted { $0.key < $1.key }.map { descriptor, registration in
+        "\(descriptor) \(registration.what) for \(registration.interest)"
+      }
+    }
+    guard !state.ready.isEmpty || !state.done.isEmpty else { return [] }
+    state.turn += 1
+    let label = "\(prefix)turn \(state.turn)"
     let margin = String(repeating: " ", count: label.count)
-    Console.print("\(label)  registered: \(registered.joined(separator: ", "))")
-    Console.print("\(margin)  ready:      \(ready.isEmpty ? "nothing" : ready.joined(separator: ", "))")
-    for line in done { Console.print("\(margin)  done:       \(line)") }
-    ready = []
-    done = []
+    let ready = state.ready.isEmpty ? "nothing" : state.ready.joined(separator: ", ")
+    return [
+      "\(label)  registered: \(state.registeredBefore.joined(separator: ", "))", "\(margin)  ready:      \(ready)",
+    ] + state.done.map { "\(margin)  done:       \($0.descriptor) \($0.action)" }
   }
 }

@@ -1,9 +1,14 @@
-/// RFC 864: sends lines of 72 printable characters, each begun one character later in the alphabet, without end.
-struct ChargenService: Service {
-  let returnsInput = false
-  let end = ServiceEnd.never
+import MultiplexAsync
 
-  mutating func output() -> [UInt8]? { Self.cycle }
+/// RFC 864: sends lines of 72 printable characters, each begun one character later in the alphabet, without end. What
+/// arrives is thrown away.
+enum ChargenService: Service {
+  static func serve(_ connection: Connection) async throws {
+    async let discarding: Void = DiscardService.serve(connection)
+    // Until the peer has gone.
+    while !Task.isCancelled { try await connection.write(cycle) }
+    try await discarding
+  }
 
   /// The lines until they begin anew, shared by all connections.
   private static let cycle: [UInt8] = {

@@ -1,15 +1,25 @@
 import Foundation
+import MultiplexAsync
 
 /// RFC 867: sends the date and time of day as a line of text, and closes.
-struct DaytimeService: Service {
-  let returnsInput = false
-  let end = ServiceEnd.output
-  private var isSaid = false
+enum DaytimeService: Service {
+  /// How long a peer may take to close its side after we have closed ours.
+  private static let lingerLimit = Duration.seconds(2)
 
-  mutating func output() -> [UInt8]? {
-    guard !isSaid else { return nil }
-    isSaid = true
-    return Array("\(Self.text(of: Date()))\r\n".utf8)
+  /// The peer hasn't closed its side in time.
+  private struct PeerLingers: Error, CustomStringConvertible {
+    let description = "the client keeps its side open"
+  }
+
+  static func serve(_ connection: Connection) async throws {
+    try await connection.write("\(text(of: Date()))\r\n")
+    try await connection.closeWrite()
+    // Closing while bytes from the peer are unread would reset the connection, and might take back what was sent.
+    do {
+      try await withTimeout(lingerLimit, on: connection.reactor) { try await DiscardService.serve(connection) }
+    } catch is DeadlineExceeded {
+      throw PeerLingers()
+    }
   }
 
   /// The syntax that the RFC proposes: "Tuesday, February 22, 1982 17:37:43-PST".

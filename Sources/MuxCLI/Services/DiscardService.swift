@@ -1,5 +1,8 @@
+import MultiplexAsync
+
 /// RFC 863: throws away what arrives, and says nothing.
-struct DiscardService: Service {
-  let returnsInput = false
-  let end = ServiceEnd.input
+enum DiscardService: Service {
+  static func serve(_ connection: Connection) async throws {
+    while try await connection.read() != nil {}
+  }
 }

@@ -1,5 +1,10 @@
+import MultiplexAsync
+
 /// RFC 862: sends back what arrives.
-struct EchoService: Service {
-  let returnsInput = true
-  let end = ServiceEnd.input
+enum EchoService: Service {
+  static func serve(_ connection: Connection) async throws {
+    while let chunk = try await connection.read() {
+      try await connection.write(chunk)
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Multiplex
+import MultiplexAsync
 import SystemPackage
 
 /// Why a command ends, with the exit status of sysexits.h.
@@ -22,6 +23,31 @@ struct Failure: Error, CustomStringConvertible {
       case .openFileLimit: .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
       }
+  }
+}
+
+extension Failure {
+  /// Why there is no connection, or no more.
+  init(_ error: ConnectionError) {
+    let errno: Errno
+    switch error.reason {
+    case .unresolved(let error):
+      self.init(error, otherwise: .unavailable)
+      return
+    case .refused: errno = .connectionRefused
+    case .timedOut: errno = .timedOut
+    case .system(let number): errno = number
+    default:
+      self.init(error.description, .ioError)
+      return
+    }
+    guard error.operation == .connect else {
+      self.init(error.description, .ioError)
+      return
+    }
+    // This one says what to do about it.
+    self.init(
+      MultiplexError(call: "connect", subject: error.peer?.description, errno: errno), otherwise: .unavailable)
   }
 }
 

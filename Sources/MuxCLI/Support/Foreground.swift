@@ -1,6 +1,7 @@
 import ArgumentParser
 import Multiplex
 import Synchronization
+import SystemPackage
 
 #if canImport(Glibc)
   import Glibc
@@ -8,14 +9,50 @@ import Synchronization
   import Musl
 #endif
 
-/// A server that runs until a signal ends it: its work is done by other threads, and the main one waits for signals.
-///
-/// SIGINT or SIGTERM asks it to stop; a second one ends it at once.
+/// Async work that the main thread waits for, while other threads do it.
 enum Foreground {
   private final class Outcome: Sendable {
     let result = Mutex<Result<Void, any Error>?>(nil)
   }
 
+  /// Work that has begun.
+  private struct Work: ~Copyable {
+    private let outcome = Outcome()
+    private let reader: OwnedDescriptor
+
+    init(_ body: @escaping @Sendable () async throws -> Void) throws(MultiplexError) {
+      let pipe = try Pipe()
+      let writer = pipe.writer.release()
+      reader = pipe.reader
+      Task { [outcome] in
+        let result: Result<Void, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        outcome.result.withLock { $0 = result }
+        // This is what the main thread waits for.
+        try? OwnedDescriptor(adopting: writer).close()
+      }
+    }
+
+    /// Readable when the work has ended.
+    var end: FileDescriptor { reader.fileDescriptor }
+
+    /// Once it has ended.
+    func result() throws {
+      try outcome.result.withLock { $0 }?.get()
+    }
+  }
+
+  /// Does something to its end.
+  ///
+  /// - Throws: What the body throws.
+  static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
+    let work = try Work(body)
+    _ = try select(reading: [work.end])
+    try work.result()
+  }
+
+  /// Runs a server until a signal ends it: SIGINT or SIGTERM asks it to stop; a second one ends it at once.
+  ///
   /// - Parameters:
   ///   - body: Runs until it has served all there is.
   ///   - stop: Asks the body to come to its end.
@@ -25,21 +62,11 @@ enum Foreground {
   ) throws {
     // Before any other thread is started: they inherit that the signals are blocked.
     let signals = try SignalDescriptor([SIGINT, SIGTERM])
-    let outcome = Outcome()
-    let finished = try Pipe()
-    // Closing the writing end is what wakes the main thread.
-    let writer = finished.writer.release()
-    Task {
-      let result: Result<Void, any Error>
-      do { result = .success(try await body()) } catch { result = .failure(error) }
-      outcome.result.withLock { $0 = result }
-      try? OwnedDescriptor(adopting: writer).close()
-    }
-
+    let work = try Work(body)
     var isStopping = false
     while true {
-      let ready = try select(reading: [signals.fileDescriptor, finished.reader.fileDescriptor]).reading
-      if ready.contains(finished.reader.fileDescriptor) { break }
+      let ready = try select(reading: [signals.fileDescriptor, work.end]).reading
+      if ready.contains(work.end) { break }
       while let signal = try signals.next() {
         // As a shell reports it.
         guard !isStopping else { throw ExitCode(128 + signal) }
@@ -47,6 +74,6 @@ enum Foreground {
         Task { await stop() }
       }
     }
-    try outcome.result.withLock { $0 }?.get()
+    try work.result()
   }
 }

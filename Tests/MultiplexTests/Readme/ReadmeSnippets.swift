@@ -1,5 +1,7 @@
+import Logging
 import Multiplex
 import MultiplexAsync
+import MultiplexLogging
 
 /// The README's code, to the letter but for the indentation: what stands here compiles, and `ReadmeTests` compares.
 enum ReadmeSnippets {
@@ -41,6 +43,17 @@ enum ReadmeSnippets {
     await listener.serve { connection in
       while let chunk = try await connection.read() {
         try await connection.write(chunk)
+      }
+    }
+  }
+
+  static func serveLinesOnSeveralThreads(_ logger: Logger) async throws {
+    let group = try ReactorGroup(count: 4, observer: LoggingObserver(logger))
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:9999", on: group)
+    await listener.serve(maximumConnections: 10_000) { connection in
+      await connection.setIdleTimeout(.seconds(60))
+      while let line = try await connection.readLine() {
+        try await connection.write(line)
       }
     }
   }

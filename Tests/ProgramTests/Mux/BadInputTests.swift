@@ -38,6 +38,14 @@ struct BadInputTests {
     try expectFailure(["serve", "--listen", address], status: 69, naming: address, "choose another port")
   }
 
+  @Test("a port in use, with several threads on either side", arguments: ["1", "2"])
+  func portInUseByThreads(threads: String) throws {
+    let server = try MuxServer(.automatic, ["--threads", "2"])
+    let address = "127.0.0.1:\(try server.port)"
+    try expectFailure(
+      ["serve", "--threads", threads, "--listen", address], status: 69, naming: address, "choose another port")
+  }
+
   @Test("an unknown backend, service or option")
   func unknownNames() throws {
     try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
@@ -51,7 +59,8 @@ struct BadInputTests {
     arguments: [
       ("--max-connections", "0"), ("--max-connections", "-1"), ("--max-connections", "many"), ("--high-water", "0"),
       ("--idle-timeout", "0"), ("--idle-timeout", "-2"), ("--idle-timeout", "nan"), ("--idle-timeout", "inf"),
-      ("--idle-timeout", "1e300"),
+      ("--idle-timeout", "1e300"), ("--threads", "-1"), ("--threads", "many"), ("--threads", "5000"),
+      ("--drain-timeout", "-1"), ("--drain-timeout", "nan"), ("--drain-timeout", "1e300"),
     ])
   func limits(option: String, value: String) throws {
     try expectFailure(["serve", "\(option)=\(value)"], status: 64, naming: option)

@@ -45,6 +45,28 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
+  @Test("waits no longer than --drain-timeout, with several threads too", arguments: ["1", "2"])
+  func drainTimeout(threads: String) throws {
+    let server = try MuxServer(.automatic, ["--drain-timeout", "0.5", "--threads", threads])
+    let stuck = try server.connect()
+    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    let start = ContinuousClock.now
+    #expect(try server.stop() == .exited(0))
+    #expect(ContinuousClock.now - start >= .milliseconds(500))
+    #expect(server.process.errorText == "mux: connections closed unfinished after 0.5 seconds: 1\n")
+    stuck.socket.close()
+  }
+
+  @Test("with --drain-timeout 0 finishes nothing")
+  func noDrain() throws {
+    let server = try MuxServer(.automatic, ["--drain-timeout", "0"])
+    let peer = try server.connect()
+    try peer.send("hello")
+    #expect(try peer.receiveText(5) == "hello")
+    #expect(try server.stop() == .exited(0))
+    #expect(server.process.errorText.contains("after 0 seconds: 1"))
+  }
+
   @Test("ends at once on a second signal")
   func secondSignal() throws {
     let server = try MuxServer()

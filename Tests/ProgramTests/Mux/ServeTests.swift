@@ -185,6 +185,73 @@ struct ServeTests {
     #expect(ContinuousClock.now - start >= .milliseconds(300))
   }
 
+  @Test("doesn't close a connection that is used, whatever --idle-timeout", arguments: Poller.Backend.all)
+  func used(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--idle-timeout", "1"])
+    let peer = try server.connect()
+    let start = ContinuousClock.now
+    while ContinuousClock.now - start < .seconds(2) {
+      try peer.send("x")
+      #expect(try peer.receiveText(1) == "x")
+      _ = eventually(within: .milliseconds(100)) { false }
+    }
+  }
+
+  @Test("keeps to --max-connections over all that it listens on")
+  func maximumOverAll() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(
+      .automatic,
+      ["--max-connections", "1", "--threads", "2", "--listen", "127.0.0.1:0", "--unix", folder.file("socket")])
+    let first = try server.connect()
+    try first.send("x")
+    #expect(try first.receiveText(1) == "x")
+    let second = try EchoPeer(connectingTo: .unix(path: folder.file("socket")))
+    try second.send("y")
+    #expect(try select(reading: [second.socket], timeout: .milliseconds(100)).isEmpty)
+    first.socket.close()
+    #expect(try second.receiveText(1) == "y")
+  }
+
+  @Test("spreads its clients over --threads", arguments: Poller.Backend.all, [false, true])
+  func threads(backend: Poller.Backend, isUnix: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("socket")
+    let server = try MuxServer(
+      backend, ["--threads", "3", "--trace"] + (isUnix ? ["--unix", path] : ["--listen", "127.0.0.1:0"]))
+    #expect(try #require(server.greetings.first).hasSuffix("(\(backend), 3 threads)"))
+    let address = isUnix ? SocketAddress.unix(path: path) : try server.address
+    // The kernel spreads TCP connections by a hash: that one of three threads has none of 64 doesn't happen.
+    let peers = try (0..<64).map { _ in try EchoPeer(connectingTo: address) }
+    for (number, peer) in peers.enumerated() {
+      try peer.send("client \(number)")
+      #expect(try peer.receiveText("client \(number)".utf8.count) == "client \(number)")
+    }
+    // Each thread has clients registered.
+    for thread in 1...3 {
+      #expect(
+        eventually {
+          server.process.outputText.split(separator: "\n").contains { line in
+            line.hasPrefix("thread \(thread) ") && line.contains("client for read")
+          }
+        })
+    }
+    #expect(try server.stop() == .exited(0))
+    #expect(server.process.errorText.isEmpty)
+  }
+
+  @Test("with --threads 0 there is one thread per processor that it may use")
+  func threadPerProcessor() throws {
+    let server = try MuxServer(.automatic, ["--threads", "0", "--trace"])
+    let status = try String(contentsOfFile: "/proc/\(server.process.processID)/status", encoding: .utf8)
+    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
+    // Hexadecimal words with commas between.
+    let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
+      .reduce(0) { $0 + $1.nonzeroBitCount }
+    let threads = processors == 1 ? "" : ", \(processors) threads"
+    #expect(try #require(server.greetings.first).hasSuffix("(\(Poller.Backend.automatic)\(threads))"))
+  }
+
   @Test("prints each turn with --trace", arguments: Poller.Backend.all)
   func trace(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--trace"])

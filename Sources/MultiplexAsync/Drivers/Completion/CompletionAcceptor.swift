@@ -24,6 +24,9 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     slot = driver.insert(self)
   }
 
+  var rawDescriptor: Int32 { descriptor.rawValue }
+  var descriptor: FileDescriptor { socket.fileDescriptor }
+
   func acceptNow() throws(MultiplexError) -> Socket? {
     if !accepted.isEmpty { return accepted.removeFirst() }
     guard let failure else { return nil }
@@ -44,7 +47,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     guard waiter != nil, !isAccepting, !isClosed else { return }
     isAccepting = true
     driver.start(
-      .accept(on: socket.fileDescriptor, isMultishot: true, token: RingOperation.accept.token(of: slot)))
+      .accept(on: descriptor, isMultishot: true, token: RingOperation.accept.token(of: slot)))
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {

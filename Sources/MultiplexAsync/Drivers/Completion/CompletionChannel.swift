@@ -32,7 +32,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     slot = driver.insert(self)
   }
 
-  private var descriptor: FileDescriptor { FileDescriptor(rawValue: rawDescriptor) }
+  var descriptor: FileDescriptor { FileDescriptor(rawValue: rawDescriptor) }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     if operation == .receive { endReceive(completion) } else { endSend(completion) }

@@ -18,6 +18,7 @@ final class CompletionDriver: Driver {
 
   @safe @exclusivity(unchecked) private var ring: Ring
   let pool = BufferPool()
+  private let observation: TurnObservation?
   /// For what is small when it is sent.
   private let smallPool = BufferPool(bufferSize: 4 * 1024)
   private let buffers: ReceiveBuffers
@@ -35,7 +36,8 @@ final class CompletionDriver: Driver {
   /// Headers of sends, for the next.
   @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
-  init() throws(MultiplexError) {
+  init(observation: TurnObservation?) throws(MultiplexError) {
+    self.observation = observation
     var ring = try Ring(entries: Self.entries, completions: Self.completions, isSingleIssuer: true)
     guard ring.features.receivesMultishot else {
       throw MultiplexError(call: "io_uring_setup", errno: .noFunction)
@@ -75,7 +77,9 @@ final class CompletionDriver: Driver {
     if operation == .silent { return }
     if !completion.hasMore { operations -= 1 }
     if operation == .wake { return wake(completion) }
-    handlers[RingOperation.slot(of: completion.token)]?.handle(completion, of: operation)
+    guard let handler = handlers[RingOperation.slot(of: completion.token)] else { return }
+    observation?.ready(handler.descriptor, for: operation == .send ? .writable : .readable)
+    handler.handle(completion, of: operation)
   }
 
   /// Begins an operation, with the next submission.

@@ -3,11 +3,13 @@ internal import SystemPackage
 
 /// One wait for a lent descriptor on a completion driver.
 final class CompletionPoll: CompletionHandler {
+  let descriptor: FileDescriptor
   private unowned let driver: CompletionDriver
   private var slot: HandlerTable.Slot = 0
   private var wait: ReadinessWait?
 
-  private init(_ driver: CompletionDriver) {
+  private init(_ descriptor: FileDescriptor, _ driver: CompletionDriver) {
+    self.descriptor = descriptor
     self.driver = driver
   }
 
@@ -15,7 +17,7 @@ final class CompletionPoll: CompletionHandler {
     _ descriptor: FileDescriptor, for interest: Interest, on driver: CompletionDriver,
     _ body: @escaping (Readiness) -> Void
   ) -> ReadinessWait {
-    let poll = CompletionPoll(driver)
+    let poll = CompletionPoll(descriptor, driver)
     let slot = driver.insert(poll)
     let token = RingOperation.poll.token(of: slot)
     let wait = ReadinessWait(descriptor: descriptor.rawValue, interest: interest, body: body) { [unowned driver] _ in

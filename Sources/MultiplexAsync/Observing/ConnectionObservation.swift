@@ -1,0 +1,50 @@
+internal import Multiplex
+internal import Synchronization
+internal import SystemPackage
+
+/// Tells an observer about one connection. Belongs to the thread of its event loop.
+final class ConnectionObservation {
+  private static let lastID = Atomic<UInt64>(0)
+
+  private let observer: any ReactorObserver
+  private let events: ReactorEvents
+  private let connection: ObservedConnection
+  private var queuedCount = 0
+  private var hasEnded = false
+
+  /// Nil unless the observer wants to know. Tells that the connection is open.
+  init?(
+    _ observer: (any ReactorObserver)?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
+  ) {
+    guard let observer, !observer.events.isDisjoint(with: [.connections, .transfers]) else { return nil }
+    self.observer = observer
+    events = observer.events
+    connection = ObservedConnection(
+      id: Self.lastID.add(1, ordering: .relaxed).newValue, descriptor: FileDescriptor(rawValue: descriptor),
+      peer: peer, origin: origin)
+    if events.contains(.connections) { observer.opened(connection) }
+  }
+
+  func received(_ count: Int) {
+    if events.contains(.transfers) { observer.received(count, on: connection) }
+  }
+
+  func receivedEnd() {
+    guard !hasEnded, events.contains(.transfers) else { return }
+    hasEnded = true
+    observer.receivedEnd(on: connection)
+  }
+
+  func sent(_ count: Int) {
+    if events.contains(.transfers) { observer.sent(count, on: connection) }
+  }
+
+  func queued(_ count: Int) {
+    queuedCount = count
+    if events.contains(.transfers) { observer.queued(count, on: connection) }
+  }
+
+  func closed(because reason: CloseReason) {
+    if events.contains(.connections) { observer.closed(connection, because: reason, unsent: queuedCount) }
+  }
+}

@@ -1,0 +1,24 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// Tells an observer about one listener. Belongs to the thread of its event loop.
+final class ListenerObservation {
+  private let observer: any ReactorObserver
+  private let listener: ObservedListener
+
+  /// Nil unless the observer wants to know. Tells that the listener is there.
+  init?(_ observer: (any ReactorObserver)?, descriptor: Int32, address: SocketAddress) {
+    guard let observer, observer.events.contains(.listeners) else { return nil }
+    self.observer = observer
+    listener = ObservedListener(descriptor: FileDescriptor(rawValue: descriptor), address: address)
+    observer.listening(listener)
+  }
+
+  func acceptFailed(_ error: MultiplexError) {
+    observer.acceptFailed(listener, error)
+  }
+
+  func stopped() {
+    observer.stoppedListening(listener)
+  }
+}

@@ -1,0 +1,36 @@
+/// What watches the bytes of a connection: an observer, an idle timeout, a shutdown that spares the busy. Most connections
+/// have none. Belongs to the thread of its event loop.
+final class StreamMonitor {
+  let observation: ConnectionObservation?
+  /// Nil unless the connection has an idle timeout.
+  var idleTimer: IdleTimer? {
+    willSet { idleTimer?.stop() }
+  }
+  /// Whether bytes have moved since somebody has set this to false.
+  var hasMoved = true
+
+  init(_ observation: ConnectionObservation?) {
+    self.observation = observation
+  }
+
+  func received(_ count: Int) {
+    noteActivity()
+    observation?.received(count)
+  }
+
+  func sent(_ count: Int) {
+    guard count > 0 else { return }
+    noteActivity()
+    observation?.sent(count)
+  }
+
+  private func noteActivity() {
+    hasMoved = true
+    idleTimer?.touch()
+  }
+
+  func closed(because reason: CloseReason) {
+    idleTimer = nil
+    observation?.closed(because: reason)
+  }
+}

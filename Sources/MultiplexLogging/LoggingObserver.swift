@@ -1,0 +1,109 @@
+public import Logging
+public import Multiplex
+public import MultiplexAsync
+
+/// Writes what happens on a reactor to a `Logger`.
+///
+///     let reactor = try Reactor(observer: LoggingObserver(Logger(label: "server")))
+///
+/// | Level | What |
+/// |---|---|
+/// | warning | connections can't be accepted; at most one line in ten seconds |
+/// | notice | what served a connection has thrown |
+/// | info | listeners that come and go |
+/// | debug | connections that come and go, and why |
+/// | trace | bytes that come, go and wait |
+///
+/// The metadata are `listener`, `connection` (a number that no other has), `peer`, `bytes`, `queued`, `reason` and
+/// `unsent`. The logger's level is asked for when the reactor is made: what it leaves out then costs nothing.
+public struct LoggingObserver: ReactorObserver {
+  private let logger: Logger
+  private let complaints = RateLimit(every: .seconds(10))
+
+  /// Writes to this logger.
+  public init(_ logger: Logger) {
+    self.logger = logger
+  }
+
+  /// What the logger's level lets through.
+  public var events: ReactorEvents {
+    switch logger.logLevel {
+    case .trace: [.listeners, .connections, .transfers]
+    case .debug, .info, .notice: [.listeners, .connections]
+    case .warning: .listeners
+    case .error, .critical: []
+    }
+  }
+
+  // MARK: Listeners
+
+  /// A line at level info.
+  public func listening(_ listener: ObservedListener) {
+    logger.info("listening", metadata: metadata(of: listener))
+  }
+
+  /// A line at level warning, unless there was one in the last ten seconds.
+  public func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+    guard complaints.allows() else { return }
+    logger.warning("can't accept", metadata: metadata(of: listener, ["reason": "\(error)"]))
+  }
+
+  /// A line at level info.
+  public func stoppedListening(_ listener: ObservedListener) {
+    logger.info("stopped listening", metadata: metadata(of: listener))
+  }
+
+  private func metadata(of listener: ObservedListener, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
+    more.merging(["listener": "\(listener.address)"]) { $1 }
+  }
+
+  // MARK: Connections
+
+  /// A line at level debug.
+  public func opened(_ connection: ObservedConnection) {
+    switch connection.origin {
+    case .accepted(let address):
+      logger.debug("accepted", metadata: metadata(of: connection, ["listener": "\(address)"]))
+    case .connected: logger.debug("connected", metadata: metadata(of: connection))
+    case .adopted: logger.debug("adopted", metadata: metadata(of: connection))
+    }
+  }
+
+  /// A line at level debug; at level notice, if what served the connection has thrown.
+  public func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {
+    var level = Logger.Level.debug
+    if case .failed = reason { level = .notice }
+    var details: Logger.Metadata = ["reason": "\(reason)"]
+    if unsent > 0 { details["unsent"] = "\(unsent)" }
+    logger.log(level: level, "closed", metadata: metadata(of: connection, details))
+  }
+
+  // MARK: Transfers
+
+  /// A line at level trace.
+  public func received(_ count: Int, on connection: ObservedConnection) {
+    logger.trace("received", metadata: metadata(of: connection, ["bytes": "\(count)"]))
+  }
+
+  /// A line at level trace.
+  public func receivedEnd(on connection: ObservedConnection) {
+    logger.trace("the peer has finished sending", metadata: metadata(of: connection))
+  }
+
+  /// A line at level trace.
+  public func sent(_ count: Int, on connection: ObservedConnection) {
+    logger.trace("sent", metadata: metadata(of: connection, ["bytes": "\(count)"]))
+  }
+
+  /// A line at level trace.
+  public func queued(_ count: Int, on connection: ObservedConnection) {
+    logger.trace("queued", metadata: metadata(of: connection, ["queued": "\(count)"]))
+  }
+
+  private func metadata(of connection: ObservedConnection, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
+    var all = more
+    all["connection"] = "\(connection.id)"
+    if let peer = connection.peer { all["peer"] = "\(peer)" }
+    return all
+  }
+}

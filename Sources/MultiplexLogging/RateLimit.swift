@@ -1,0 +1,21 @@
+internal import Synchronization
+
+/// Lets something happen once in a while at most, from any thread.
+final class RateLimit: Sendable {
+  private let interval: Duration
+  private let next = Mutex(ContinuousClock.now)
+
+  init(every interval: Duration) {
+    self.interval = interval
+  }
+
+  /// Whether it may happen now.
+  func allows() -> Bool {
+    next.withLock { next in
+      let now = ContinuousClock.now
+      guard now >= next else { return false }
+      next = now + interval
+      return true
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+
+/// Standard input: a terminal, a pipe, or a file that stands in for them.
+struct Keyboard {
+  private static let readSize = 64 * 1024
+
+  /// Waits for input.
+  ///
+  /// - Returns: The bytes; nil at the end of input.
+  func read(on reactor: Reactor) async throws -> [UInt8]? {
+    while true {
+      let bytes: [UInt8]?
+      if try await isReady(on: reactor) {
+        bytes = try readNow()
+      } else {
+        bytes = try await reactor.offload { try readNow() }
+      }
+      // Somebody who shares the input may have been faster.
+      guard let bytes else { continue }
+      return bytes.isEmpty ? nil : bytes
+    }
+  }
+
+  /// Waits until reading doesn't block.
+  ///
+  /// - Returns: False for a file, which can't be waited for: reading it may block, but comes to an end.
+  private func isReady(on reactor: Reactor) async throws -> Bool {
+    do {
+      _ = try await reactor.readiness(of: FileDescriptor.standardInput, for: .read)
+      return true
+    } catch let error as MultiplexError where error.reason == .notPollable {
+      return false
+    }
+  }
+
+  /// - Returns: nil if there is nothing now.
+  private func readNow() throws -> [UInt8]? {
+    do {
+      return try unsafe [UInt8](unsafeUninitializedCapacity: Self.readSize) { buffer, count in
+        count = try unsafe FileDescriptor.standardInput.read(into: UnsafeMutableRawBufferPointer(buffer))
+      }
+    } catch Errno.wouldBlock {
+      return nil
+    } catch {
+      throw Failure("standard input: \(error)", .ioError)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("An idle timeout", .timeLimit(.minutes(2)))
+struct IdleTimeoutTests {
+  @Test("closes a connection on which nothing moves, not too early", arguments: Poller.Backend.all)
+  func idle(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.connections)
+    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
+    let start = ContinuousClock.now
+    await peer.connection.setIdleTimeout(.milliseconds(100))
+    #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
+    #expect(ContinuousClock.now - start >= .milliseconds(100))
+    #expect(peer.isGone)
+    #expect(observer.closed.map(\.reason.description) == ["idle"])
+    #expect(await reason { try await peer.connection.write("x") } == .timedOut)
+  }
+
+  @Test("counts anew from every byte that comes or goes", arguments: Poller.Backend.all)
+  func activity(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    await connection.setIdleTimeout(.seconds(1))
+    let reading = Task { try await connection.read(exactly: 20) }
+    let start = ContinuousClock.now
+    for round in 0..<40 {
+      if round % 2 == 0 { try peer.socket.sendAll([1]) } else { try await connection.write([1]) }
+      try await connection.reactor.sleep(for: .milliseconds(50))
+    }
+    // Longer than the limit.
+    #expect(ContinuousClock.now - start >= .seconds(2))
+    #expect(try await reading.value.count == 20)
+    connection.abort()
+  }
+
+  @Test("closes a connection whose peer takes nothing, though much is owed", arguments: Poller.Backend.all)
+  func stuck(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    try await peer.connection.write(numbered(60_000))
+    #expect(await peer.connection.queuedCount > 0)
+    await peer.connection.setIdleTimeout(.milliseconds(50))
+    #expect(await reason { try await peer.connection.flush() } == .timedOut)
+    #expect(await peer.connection.queuedCount == 0)
+  }
+
+  @Test("can be taken back, and set again", arguments: Poller.Backend.all)
+  func changed(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    await peer.connection.setIdleTimeout(.milliseconds(50))
+    await peer.connection.setIdleTimeout(nil)
+    try await peer.connection.reactor.sleep(for: .milliseconds(150))
+    try peer.socket.sendAll([7])
+    #expect(try await peer.connection.read(exactly: 1) == [7])
+    await peer.connection.setIdleTimeout(.seconds(1000))
+    await peer.connection.setIdleTimeout(.milliseconds(10))
+    #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
+  }
+
+  @Test("of a connection that is dropped or closed does nothing more", arguments: Poller.Backend.all)
+  func dropped(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    for isClosed in [true, false] {
+      // In one go, so that the time can't be up before.
+      try await reactor.run {
+        let connection = try await Connection.adopting(Socket.pair().0, on: reactor)
+        await connection.setIdleTimeout(.milliseconds(5))
+        if isClosed { connection.abort() }
+      }
+    }
+    try await reactor.sleep(for: .milliseconds(30))
+    #expect(observer.closed.map(\.reason.description) == ["broken off by this side", "nobody uses it any more"])
+  }
+}

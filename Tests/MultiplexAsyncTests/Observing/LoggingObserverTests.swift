@@ -1,0 +1,113 @@
+import Logging
+import Multiplex
+import MultiplexAsync
+import MultiplexLogging
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("A logging observer", .timeLimit(.minutes(2)))
+struct LoggingObserverTests {
+  @Test("logs a connection's life with its number and peer", arguments: Poller.Backend.all)
+  func life(backend: Poller.Backend) async throws {
+    let log = RecordingLog(level: .trace)
+    let reactor = try Reactor(backend: backend, observer: LoggingObserver(log.logger))
+    try await withServer(on: reactor, echo) { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll(Array("hello".utf8))
+      try client.shutdown(.writing)
+      #expect(await becomesTrue { log.lines.last?.message == "closed" })
+      let lines = log.lines
+      #expect(
+        lines.map { "\($0.level) \($0.message)" } == [
+          "info listening", "debug accepted", "trace received", "trace sent", "trace the peer has finished sending",
+          "debug closed",
+        ])
+      #expect(lines.map { $0.metadata["bytes"] } == [nil, nil, "5", "5", nil, nil])
+      #expect(lines[0].metadata["listener"] == "\(listener.localAddress)")
+      #expect(lines[5].metadata["reason"] == "finished")
+      let address = try client.localAddress()
+      #expect(lines.dropFirst().allSatisfy { $0.metadata["peer"] == "\(address)" })
+      #expect(Set(lines.dropFirst().map { "\($0.metadata["connection"] ?? "none")" }).count == 1)
+    }
+    #expect(log.lines.last?.message == "stopped listening")
+  }
+
+  @Test("says at a level above the others that a handler has thrown")
+  func thrown() async throws {
+    struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }
+    let log = RecordingLog(level: .notice)
+    let reactor = try Reactor(observer: LoggingObserver(log.logger))
+    try await withServer(on: reactor) { _ in
+      throw OutOfTea()
+    } while: { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      #expect(await becomesTrue { log.lines.count == 1 })
+      #expect(log.lines.first?.level == .notice)
+      #expect(log.lines.first?.metadata["reason"] == "no tea")
+      client.close()
+    }
+  }
+
+  @Test("tells how many bytes were lost with a connection")
+  func unsent() async throws {
+    let log = RecordingLog(level: .debug)
+    let peer = try await RawPeer(on: try Reactor(observer: LoggingObserver(log.logger)), bufferSize: 4096)
+    try await peer.connection.write(numbered(60_000))
+    peer.connection.abort()
+    #expect(await becomesTrue { log.lines.last?.message == "closed" })
+    let unsent = try #require(log.lines.last?.metadata["unsent"].flatMap { Int("\($0)") })
+    #expect(unsent > 0 && unsent < 60_000)
+  }
+
+  @Test("warns that nothing can be accepted once in ten seconds, not each time")
+  func acceptFailures() {
+    let log = RecordingLog(level: .warning)
+    let observer = LoggingObserver(log.logger)
+    let listener = ObservedListener(descriptor: .standardInput, address: .ipv4(.loopback, port: 1))
+    for _ in 0..<100 {
+      observer.acceptFailed(listener, MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
+    }
+    #expect(log.lines.map(\.level) == [.warning])
+    #expect(log.lines.first.map { "\($0.metadata["reason"] ?? "")".contains("accept4") } == true)
+  }
+
+  @Test(
+    "asks for nothing that the logger's level leaves out",
+    arguments: [
+      (.trace, [.listeners, .connections, .transfers]), (.debug, [.listeners, .connections]),
+      (.notice, [.listeners, .connections]), (.warning, .listeners), (.critical, []),
+    ] as [(Logger.Level, ReactorEvents)])
+  func levels(level: Logger.Level, events: ReactorEvents) {
+    #expect(LoggingObserver(RecordingLog(level: level).logger).events == events)
+  }
+}
+
+/// Keeps what is logged.
+private struct RecordingLog: LogHandler {
+  struct Line: Sendable {
+    let level: Logger.Level
+    let message: String
+    let metadata: Logger.Metadata
+  }
+
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+  private let recorder = Recorder<Line>()
+
+  init(level: Logger.Level) {
+    logLevel = level
+  }
+
+  var lines: [Line] { recorder.elements }
+  var logger: Logger { Logger(label: "test") { _ in self } }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    recorder.add(Line(level: event.level, message: "\(event.message)", metadata: event.metadata ?? [:]))
+  }
+}

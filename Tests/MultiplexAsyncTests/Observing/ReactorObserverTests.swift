@@ -1,0 +1,294 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("An observer", .timeLimit(.minutes(2)))
+struct ReactorObserverTests {
+  @Test("is told of a connection from its beginning to its end, in order", arguments: Poller.Backend.all)
+  func story(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      let address = try client.localAddress()
+      try client.sendAll(Array("hello".utf8))
+      #expect(await becomesTrue { observer.sent == [5] })
+      try client.shutdown(.writing)
+      #expect(await becomesTrue { observer.closed.count == 1 })
+      let connection = try #require(observer.opened.first)
+      #expect(connection.peer == address)
+      #expect(connection.origin == .accepted(at: listener.localAddress))
+      #expect(
+        observer.story(of: connection)
+          == ["opened", "received 5", "sent 5", "received the end", "closed: finished, unsent 0"])
+    }
+  }
+
+  @Test("is called on the reactor's thread alone", arguments: Poller.Backend.all)
+  func thread(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      // By a task that runs elsewhere.
+      let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await connection.write("x")
+      #expect(try await connection.read(exactly: 1) == Array("x".utf8))
+      connection.abort()
+    }
+    #expect(await observer.threads == [reactor.run { KernelThread.current }])
+  }
+
+  @Test("is told where a listener listens, and when it stops", arguments: Poller.Backend.all)
+  func listener(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let observed = try #require(observer.listeners.first)
+    #expect(observed.address == listener.localAddress)
+    #expect(observer.stoppedListeners.isEmpty)
+    await listener.shutDown(within: .zero)
+    await listener.shutDown(within: .zero)
+    #expect(observer.listeners == [observed])
+    #expect(observer.stoppedListeners == [observed])
+  }
+
+  @Test("is told what each wait has found, and how much", arguments: Poller.Backend.all)
+  func readySet(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      // What comes with the connection is read without a wait, what comes later isn't.
+      for sent in [[1], [1, 1]] {
+        try client.sendAll([1])
+        #expect(await becomesTrue { observer.sent == sent })
+      }
+      // A turn of nothing but a wake ends the one that is looked at.
+      #expect(
+        await becomesTrue {
+          await reactor.run {}
+          return endsWithTurn(observer.all)
+        })
+
+      let listening = try #require(observer.listeners.first).descriptor
+      let connected = try #require(observer.opened.first).descriptor
+      var sinceTurn = 0
+      var readable: Set<FileDescriptor> = []
+      for happening in observer.all {
+        switch happening {
+        case .ready(let descriptor, let readiness):
+          sinceTurn += 1
+          if readiness.isReadable { readable.insert(descriptor) }
+        case .turnEnded(let readyCount):
+          #expect(readyCount == sinceTurn)
+          sinceTurn = 0
+        default: break
+        }
+      }
+      #expect(readable.isSuperset(of: [listening, connected]))
+    }
+  }
+
+  private func endsWithTurn(_ happenings: [RecordingObserver.Happening]) -> Bool {
+    if case .turnEnded = happenings.last { true } else { false }
+  }
+
+  @Test("is told of a lent descriptor that is ready", arguments: Poller.Backend.all)
+  func lentDescriptor(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.turns)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let pipe = try Pipe()
+    let reader = pipe.reader.fileDescriptor
+    _ = try pipe.writer.fileDescriptor.writeAll([1])
+    _ = try await reactor.readiness(of: reader, for: .read)
+    #expect(
+      observer.all.contains { if case .ready(reader, let readiness) = $0 { readiness.isReadable } else { false } })
+  }
+
+  @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: Poller.Backend.all)
+  func queueDepth(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
+    try await peer.connection.write(numbered(60_000))
+    let taken = observer.sent.reduce(0, +)
+    #expect(taken > 0 && taken < 60_000)
+    #expect(observer.queued == [60_000 - taken])
+    #expect(try await peer.take(60_000) == numbered(60_000))
+    #expect(await becomesTrue { observer.queued.last == 0 })
+    #expect(observer.sent.reduce(0, +) == 60_000)
+    #expect(observer.queued == observer.queued.sorted(by: >))
+  }
+
+  @Test("is told what came, however it is read", arguments: Poller.Backend.all)
+  func received(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
+    try peer.socket.sendAll(Array("line\nrest".utf8))
+    #expect(try await peer.connection.readLine() == Array("line\n".utf8))
+    // What was put back isn't received again.
+    #expect(try await peer.connection.read()?.array == Array("rest".utf8))
+    #expect(observer.received.reduce(0, +) == 9)
+  }
+
+  @Test("is told why a connection was closed", arguments: Poller.Backend.all)
+  func closeReasons(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+
+    func reason(_ number: Int) async throws -> String {
+      #expect(await becomesTrue { observer.closed.count > number })
+      return try #require(observer.closed.last).reason.description
+    }
+    do {
+      let peer = try await RawPeer(on: reactor)
+      await peer.connection.close()
+      #expect(try await reason(0) == "finished")
+    }
+    do {
+      let peer = try await RawPeer(on: reactor)
+      peer.connection.abort()
+      #expect(try await reason(1) == "broken off by this side")
+    }
+    _ = try await RawPeer(on: reactor)
+    #expect(try await reason(2) == "nobody uses it any more")
+
+    let peer = try await RawPeer(on: reactor)
+    try peer.reset()
+    await #expect(throws: ConnectionError.self) { while try await peer.connection.read() != nil {} }
+    await peer.connection.close()
+    #expect(try await reason(3) == "the connection was reset by the peer")
+    #expect(observer.opened.map(\.origin) == Array(repeating: .adopted, count: 4))
+  }
+
+  @Test("is told what a handler has thrown, and of a shutdown", arguments: Poller.Backend.all)
+  func serverReasons(backend: Poller.Backend) async throws {
+    struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor) { connection in
+      guard try await connection.read(exactly: 1) != [0] else { throw OutOfTea() }
+      try await echo(connection)
+    } while: { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([0])
+      #expect(await becomesTrue { observer.closed.map(\.reason.description) == ["no tea"] })
+      let idler = try Socket.connected(to: listener.localAddress)
+      #expect(await becomesTrue { observer.opened.count == 2 })
+      await listener.shutDown(within: .zero)
+      #expect(observer.closed.last?.reason.description == "the server is stopping")
+      idler.close()
+    }
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test("is told each time that nothing can be accepted", arguments: Poller.Backend.all)
+    func acceptFailures(backend: Poller.Backend) async throws {
+      let observer = RecordingObserver()
+      let reactor = try Reactor(backend: backend, observer: observer)
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.accept4: [.tooManyOpenFiles]])
+      try await FaultPlan.$current.withValue(plan) {
+        try await withServer(on: reactor, echo) { listener in
+          let client = try Socket.connecting(to: listener.localAddress)
+          #expect(await becomesTrue { observer.acceptFailures.count >= 2 })
+          #expect(observer.acceptFailures.allSatisfy { $0.reason == .openFileLimit })
+          client.close()
+        }
+      }
+    }
+  #endif
+
+  @Test("is told how many bytes were lost with a connection", arguments: Poller.Backend.all)
+  func unsent(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
+    try await peer.connection.write(numbered(60_000))
+    let taken = observer.sent.reduce(0, +)
+    peer.connection.abort()
+    #expect(await becomesTrue { observer.closed.map(\.unsent) == [60_000 - taken] })
+  }
+
+  @Test("tells a connection that was made from one that was accepted", arguments: Poller.Backend.all)
+  func origins(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      let address = listener.localAddress
+      let client = try await Connection.connect(to: address, on: reactor)
+      #expect(await becomesTrue { observer.opened.count == 2 })
+      #expect(Set(observer.opened.map(\.origin)) == [.connected, .accepted(at: address)])
+      #expect(observer.opened.first { $0.origin == .connected }?.peer == address)
+      await client.close()
+    }
+  }
+
+  @Test(
+    "isn't told what it doesn't ask for",
+    arguments: [ReactorEvents.turns, .listeners, .connections, .transfers, []])
+  func events(events: ReactorEvents) async throws {
+    let observer = RecordingObserver(events)
+    let reactor = try Reactor(observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      await client.close()
+    }
+    #expect(observer.all.isEmpty == events.isEmpty)
+    for happening in observer.all {
+      let kind: ReactorEvents =
+        switch happening {
+        case .ready, .turnEnded: .turns
+        case .listening, .acceptFailed, .stoppedListening: .listeners
+        case .opened, .closed: .connections
+        case .received, .receivedEnd, .sent, .queued: .transfers
+        }
+      #expect(kind == events)
+    }
+  }
+
+  @Test("several observe one reactor, each what it asks for")
+  func several() async throws {
+    let (some, all) = (RecordingObserver(.listeners), RecordingObserver())
+    let reactor = try Reactor(observer: ReactorObservers([some, all]))
+    try await withServer(on: reactor, echo) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+      await client.close()
+    }
+    #expect(some.all.count == 2)
+    #expect(some.listeners == all.listeners)
+    #expect(some.stoppedListeners == all.stoppedListeners)
+    #expect(all.opened.count == 2)
+    #expect(all.sent == [1, 1])
+    #expect(all.received == [1, 1])
+  }
+
+  @Test("each reactor of a group has its own, and connections have numbers of their own")
+  func group() async throws {
+    let observers = [RecordingObserver(), RecordingObserver()]
+    let group = try ReactorGroup(count: 2) { observers[$0] }
+    let connections = try await (0..<4).asyncMap { _ in try await RawPeer(on: group.next()) }
+    #expect(observers.map(\.opened.count) == [2, 2])
+    #expect(Set(observers.flatMap(\.opened).map(\.id)).count == 4)
+    for (observer, reactor) in zip(observers, group.reactors) {
+      #expect(await observer.threads == [reactor.run { KernelThread.current }])
+    }
+    for peer in connections { peer.connection.abort() }
+
+    let shared = RecordingObserver(.connections)
+    let other = try ReactorGroup(count: 2, observer: shared)
+    for _ in 0..<2 { try await RawPeer(on: other.next()).connection.close() }
+    #expect(shared.opened.count == 2)
+  }
+}
+
+extension Sequence {
+  fileprivate func asyncMap<Value>(_ transform: (Element) async throws -> Value) async rethrows -> [Value] {
+    var values: [Value] = []
+    for element in self { values.append(try await transform(element)) }
+    return values
+  }
+}

@@ -1,0 +1,97 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Shutting down, idle connections first", .timeLimit(.minutes(2)))
+struct ShutDownTests {
+  @Test("closes what owes nothing and rests, and doesn't count it as left over", arguments: Poller.Backend.all)
+  func idle(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = listener.serve(echo)
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    let start = ContinuousClock.now
+    #expect(await listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(50)) == 0)
+    #expect(ContinuousClock.now - start >= .milliseconds(50))
+    await serving
+    #expect(try await client.read()?.count == nil)
+  }
+
+  @Test("goes on with a connection that owes something, however long it rests", arguments: Poller.Backend.all)
+  func owing(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let bytes = numbered(16_000_000)
+    let observed = Recorder<Int>()
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = listener.serve { connection in
+      await connection.setWatermarks(Watermarks(low: 0, high: 100_000_000))
+      try await connection.write(bytes)
+      observed.add(await connection.queuedCount)
+      _ = try await connection.read()
+    }
+    let client = try Socket.connected(to: listener.localAddress)
+    #expect(await becomesTrue { observed.elements.count == 1 })
+    #expect(try #require(observed.elements.first) > 0)
+    async let left = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(10))
+    try await reactor.sleep(for: .milliseconds(100))
+    var received = 0
+    #expect(
+      try await becomesTrue {
+        while let some = try client.receive(upTo: 1 << 20) {
+          guard !some.isEmpty else { return true }
+          received += some.count
+        }
+        return false
+      })
+    #expect(received == bytes.count)
+    #expect(await left == 0)
+    await serving
+  }
+
+  @Test("several listeners share a limit of connections")
+  func sharedLimit() async throws {
+    let group = try ReactorGroup(count: 2)
+    let one = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    let other = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    let listeners = [one, other]
+    let limit = ConnectionLimit(1)
+    let served = Counter()
+    let serving = listeners.map { listener in
+      Task {
+        await listener.serve(within: limit) { connection in
+          served.add()
+          try await echo(connection)
+        }
+      }
+    }
+    let first = try await Connection.connect(to: listeners[0].localAddress, on: group.next())
+    try await first.write("x")
+    #expect(try await first.read(exactly: 1) == Array("x".utf8))
+    let second = try await Connection.connect(to: listeners[1].localAddress, on: group.next())
+    try await second.write("y")
+    try await second.reactor.sleep(for: .milliseconds(50))
+    #expect(served.value == 1)
+    await first.close()
+    #expect(try await second.read(exactly: 1) == Array("y".utf8))
+    await second.close()
+    for listener in listeners { await listener.shutDown(within: .seconds(60)) }
+    for task in serving { await task.value }
+  }
+
+  @Test("a group doesn't share an address with another, nor with a listener of its own", arguments: [1, 3])
+  func exclusive(count: Int) async throws {
+    let group = try ReactorGroup(count: count)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    let address = listener.localAddress
+    let other = try ReactorGroup(count: 2)
+    for _ in 0..<2 {
+      let error = await #expect(throws: MultiplexError.self) { try await ListenerGroup.bind(to: address, on: other) }
+      #expect(error?.errno == .addressInUse)
+    }
+    await listener.shutDown(within: .zero)
+  }
+}
