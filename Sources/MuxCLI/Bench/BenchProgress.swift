@@ -6,32 +6,40 @@ final class BenchProgress {
 
   private let line = ProgressLine()
   private var shownAt = 0
-  private var shownRequests = 0
+  /// Since the line was last shown. Two digits, so that a percentile is found in microseconds: who measures latencies
+  /// mustn't be busy with other things.
+  private var recent = Histogram<UInt64>(highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .two)
 
   func showWarmUp() {
     line.show("warming up ...")
   }
 
+  /// - Parameter latency: In nanoseconds.
+  @inline(__always)
+  func record(_ latency: Int) {
+    if line.isShown { recent.record(UInt64(clamping: latency)) }
+  }
+
   /// - Parameter start: When the measurement began.
-  func show(_ tally: LoadTally, at now: Int, since start: Int) {
+  func show(errors: Int, at now: Int, since start: Int) {
     let elapsed = now - max(shownAt, start)
-    guard elapsed >= Self.interval else { return }
-    let rate = Double(tally.requests - shownRequests) * Double(MonotonicClock.second) / Double(elapsed)
+    guard line.isShown, elapsed >= Self.interval else { return }
+    let second = Double(MonotonicClock.second)
+    let rate = Double(recent.totalCount) * second / Double(elapsed)
+    let figures = [
+      "\(Quantity.decimal(Double(now - start) / second, 1)) s", "\(Quantity.count(Int(rate))) requests/s",
+      "p50 \(percentile(50))", "p99 \(percentile(99))", "errors \(errors)",
+    ]
+    line.show(figures.joined(separator: "   "))
     shownAt = now
-    shownRequests = tally.requests
-    line.show(text(tally, seconds: Double(now - start) / Double(MonotonicClock.second), rate: rate))
+    recent.reset()
   }
 
   func clear() {
     line.clear()
   }
 
-  private func text(_ tally: LoadTally, seconds: Double, rate: Double) -> String {
-    let latencies = tally.latencies
-    return [
-      "\(Quantity.decimal(seconds, 1)) s", "\(Quantity.count(Int(rate))) requests/s",
-      "p50 \(Quantity.time(Int(latencies.valueAtPercentile(50))))",
-      "p99 \(Quantity.time(Int(latencies.valueAtPercentile(99))))", "errors \(tally.lost)",
-    ].joined(separator: "   ")
+  private func percentile(_ percentile: Double) -> String {
+    Quantity.time(Double(recent.valueAtPercentile(percentile)))
   }
 }

@@ -59,7 +59,7 @@ struct BenchReport {
       "Latency by percentile", explanation,
       Chart(
         description: "Latency by percentile", x: percentileAxis(curves.first?.last?.percentile ?? 0),
-        y: .logarithmic("latency", curves.joined().map { 1000 * $0.microseconds }, label: { Quantity.time($0) }),
+        y: .logarithmic("latency", curves.joined().map { 1000 * $0.microseconds }, label: { Quantity.roundTime($0) }),
         series: series))
   }
 

@@ -75,9 +75,10 @@ extension BenchResult {
   var title: String {
     let counted = "\(Quantity.count(connections)) connection\(connections == 1 ? "" : "s")"
     let scheduled = scheduledPerSecond.map { ", \(Quantity.count(Int($0)))/s scheduled" } ?? ""
-    return
-      "\(counted) to \(target) (\(backend)), messages of \(Quantity.count(messageBytes)) B, up to \(pipeline) in flight "
-      + "on each\(scheduled)"
+    return """
+      \(counted) to \(target) (\(backend)), messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\
+      \(Quantity.count(pipeline)) in flight on each\(scheduled)
+      """
   }
 
   /// The figures of the whole run, by name.
@@ -86,7 +87,7 @@ extension BenchResult {
       ("REQUESTS", Quantity.count(requests)),
       ("SECONDS", Quantity.decimal(seconds, 2)),
       ("REQUESTS/S", Quantity.count(Int(requestsPerSecond.rounded()))),
-      ("EACH WAY/S", Quantity.bytes(bytesPerSecond)),
+      ("BYTES/S", Quantity.bytes(bytesPerSecond)),
       ("LOST", Quantity.count(lostConnections)),
       ("UNANSWERED", Quantity.count(unanswered)),
     ]

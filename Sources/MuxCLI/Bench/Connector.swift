@@ -22,7 +22,10 @@ struct Connector {
       try open(count - 1, to: address, into: &sockets)
     } catch {
       let failure = Failure(error, otherwise: .unavailable)
-      throw Failure("after \(sockets.count) of \(count) connections: \(failure)", failure.status)
+      let advice =
+        error.errno == .addressNotAvailable
+        ? "; no local port is left for more: widen net.ipv4.ip_local_port_range, or use a Unix socket" : ""
+      throw Failure("after \(sockets.count) of \(count) connections: \(failure)\(advice)", failure.status)
     }
     return sockets
   }

@@ -73,6 +73,7 @@ final class LoadGenerator {
   ///   nothing to report.
   func run() throws -> LoadTally {
     defer { progress.clear() }
+    if plan.rate != nil { TimerSlack.minimize() }
     begin(at: MonotonicClock.now)
     while true {
       let now = MonotonicClock.now
@@ -168,7 +169,7 @@ extension LoadGenerator {
     }
     if case .warmingUp = phase { return progress.showWarmUp() }
     tally.note(after: now - measuredSince)
-    progress.show(tally, at: now, since: measuredSince)
+    progress.show(errors: tally.lost, at: now, since: measuredSince)
   }
 }
 
@@ -244,7 +245,8 @@ extension LoadGenerator {
       inFlight -= 1
       guard number >= connection.firstMeasured else { continue }
       let due = schedule?.time(of: number - connection.firstMeasured, on: connection.number)
-      tally.record(sent: sent, due: due, back: now)
+      tally.record(sinceDue: due.map { now - $0 }, sinceSending: now - sent)
+      progress.record(now - (due ?? sent))
     }
   }
 

@@ -32,10 +32,12 @@ struct LoadTally {
 
   var lost: Int { losses.values.reduce(0, +) }
 
-  /// - Parameter due: When it should have been sent, on a schedule.
-  mutating func record(sent: Int, due: Int?, back: Int) {
-    latencies.record(UInt64(max(0, back - (due ?? sent))))
-    if due != nil { sinceSending?.record(UInt64(max(0, back - sent))) }
+  /// Takes down one answer, in nanoseconds.
+  ///
+  /// - Parameter sinceDue: nil where there is no schedule.
+  mutating func record(sinceDue: Int?, sinceSending latency: Int) {
+    latencies.record(UInt64(clamping: sinceDue ?? latency))
+    if sinceDue != nil { sinceSending?.record(UInt64(clamping: latency)) }
   }
 
   /// Takes down how far the run has come.

@@ -10,7 +10,7 @@ enum Loss: Hashable {
   func description(timeout: Int) -> String {
     switch self {
     case .closed: "closed by the server"
-    case .noAnswer: "no answer within \(Quantity.time(timeout))"
+    case .noAnswer: "no answer within \(Quantity.roundTime(Double(timeout)))"
     case .broken(let errno): "\(errno)"
     }
   }

@@ -1,11 +1,13 @@
 import Multiplex
 
-/// Connected pairs of sockets, of which a few are active at a time: a byte is written to one end, and read at the other.
+/// Sockets that are connected in pairs, of which a few are active at a time: a byte is written to the one at the other end.
 ///
-/// Which ones are active moves on with each turn, so that all get their turn.
+/// Both ends are watched, so that as many can be as there may be open files. Which ones are active moves on with each turn,
+/// so that all get theirs.
 final class ActivePairs {
-  private let watched: [Socket]
-  private let writers: [Socket]
+  private let sockets: [Socket]
+  /// How many of them are watched: all, or all but one.
+  private let count: Int
   private let activeCount: Int
   /// The first of those that are active.
   private var first = 0
@@ -13,21 +15,19 @@ final class ActivePairs {
 
   /// - Parameter active: As many at a time; all of them where there are fewer.
   init(count: Int, active: Int) throws(MultiplexError) {
-    var watched: [Socket] = []
-    var writers: [Socket] = []
-    for _ in 0..<count {
+    var sockets: [Socket] = []
+    while sockets.count < count {
       let pair = try Socket.pair()
-      watched.append(pair.0)
-      writers.append(pair.1)
+      sockets += [pair.0, pair.1]
     }
-    self.watched = watched
-    self.writers = writers
+    self.sockets = sockets
+    self.count = count
     activeCount = min(active, count)
   }
 
-  /// Watches all of them.
+  /// Watches as many as there are to be.
   func register(with poller: Poller) throws(MultiplexError) {
-    for (index, socket) in watched.enumerated() { try poller.register(socket, for: .read, token: UInt64(index)) }
+    for index in 0..<count { try poller.register(sockets[index], for: .read, token: UInt64(index)) }
   }
 
   /// Makes the next ones active, and reads from those that a poller finds.
@@ -59,17 +59,18 @@ final class ActivePairs {
   }
 
   private func activate() throws(MultiplexError) {
-    for number in 0..<activeCount { _ = try writers[place(number, from: first)].send(buffer.prefix(1)) }
-    first = (first + 1) % watched.count
+    // The ends of a pair are neighbours: their numbers differ in the last bit.
+    for number in 0..<activeCount { _ = try sockets[place(number, from: first) ^ 1].send(buffer) }
+    first = (first + 1) % count
   }
 
   /// Evenly spread.
   private func place(_ number: Int, from begin: Int) -> Int {
-    (begin + number * (watched.count / activeCount)) % watched.count
+    (begin + number * (count / activeCount)) % count
   }
 
   private func read(_ index: Int) throws {
-    guard try Self.receive(from: watched[index], into: &buffer) == 1 else {
+    guard try Self.receive(from: sockets[index], into: &buffer) == 1 else {
       throw Failure("descriptor \(index) of the comparison was found ready, and had nothing to read", .software)
     }
   }

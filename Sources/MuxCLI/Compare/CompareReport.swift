@@ -40,15 +40,16 @@ struct CompareReport {
         points: result.rows.map { Series.Point(x: Double($0.descriptors), y: result.costs($0)[index]) })
     }
     let explanation = """
-      Both axes are logarithmic. Select and poll are told of all descriptors at each wait, and look at each; epoll and \
-      io_uring keep a list in the kernel, and hear of those alone that are ready. Dashed: the same writes and reads by one \
+      Both axes are logarithmic. Select and poll are told of all descriptors at each wait, and look at each of them; the \
+      others leave a list in the kernel, and hear of those alone that are ready. Dashed: the same writes and reads by one \
       who knows which are active, and needn't wait.
       """
     return Page.figure(
       "Cost per event against the number of descriptors", explanation,
       Chart(
         description: "Cost per event against the number of descriptors, by backend", x: countAxis(counts),
-        y: .logarithmic("processor time per event", series.flatMap(\.points).map(\.y), label: { Quantity.time($0) }),
+        y: .logarithmic(
+          "processor time per event", series.flatMap(\.points).map(\.y), label: { Quantity.roundTime($0) }),
         series: series))
   }
 

@@ -4,7 +4,7 @@ import Multiplex
 struct Comparison {
   /// How long a backend is measured in each round, in nanoseconds of processor time.
   private static let share = 20_000_000
-  /// Besides the pairs: the standard streams, and what a backend needs.
+  /// Besides the sockets: the standard streams, what a backend needs, and the other end of the last.
   private static let spareDescriptors = 32
   /// Between two looks at the clock.
   private static let turnsPerLook = 8
@@ -38,8 +38,7 @@ struct Comparison {
 
   private mutating func isPossible(_ count: Int) throws(MultiplexError) -> Bool {
     let limit = try OpenFileLimit().current
-    // Both ends of each pair are open.
-    let needed = 2 * count + Self.spareDescriptors
+    let needed = count + Self.spareDescriptors
     guard needed > limit else { return true }
     outcome.skipped.append(
       """

@@ -8,6 +8,8 @@ struct Chart {
   private static let bottom = 54.0
   /// Between the names of two lines.
   private static let nameDistance = 18.0
+  /// What is written at a mark.
+  private static let labelWidth = 64.0
   /// How many colours there are.
   private static let colors = 6
 
@@ -117,14 +119,17 @@ struct Chart {
 
   private var marks: [Markup] {
     series.enumerated().flatMap { index, series in
-      series.marks.flatMap { mark in
-        let place = place(mark.point)
-        return [
-          dot(place, style(index)),
-          Self.text(mark.label, x: place.x - 6, y: place.y - 9, anchor: "end", class: "mark"),
-        ]
-      }
+      series.marks.flatMap { mark in [dot(place(mark.point), style(index)), label(mark)] }
     }
+  }
+
+  /// Above a rising line, to its left unless the axis is there.
+  private func label(_ mark: Series.Mark) -> Markup {
+    let place = place(mark.point)
+    if place.x - Self.left < Self.labelWidth {
+      return Self.text(mark.label, x: place.x - 14, y: place.y - 10, anchor: "start", class: "mark")
+    }
+    return Self.text(mark.label, x: place.x - 6, y: place.y - 9, anchor: "end", class: "mark")
   }
 
   /// The names at the ends of the lines, moved apart where lines end close to each other.

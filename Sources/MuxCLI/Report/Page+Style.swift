@@ -47,7 +47,9 @@ extension Page {
     th:first-child { text-align: left; padding-left: 0; }
     figure { margin: 44px 0 0; }
     figcaption p { color: var(--quiet); margin: 4px 0 12px; max-width: 75ch; }
-    svg { display: block; width: 100%; height: auto; font: 13px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
+    figure .scroll { margin: 0; }
+    svg { display: block; width: 100%; min-width: 640px; height: auto;
+      font: 13px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-serif; }
     svg text { fill: var(--quiet); }
     .grid { stroke: var(--line); stroke-width: 1; }
     .axis { stroke: var(--quiet); stroke-width: 1; }

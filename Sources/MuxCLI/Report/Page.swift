@@ -69,8 +69,8 @@ extension Page {
     .element(
       "figure", [:],
       [
-        .element(
-          "figcaption", [:], [.element("h2", [:], title), .element("p", [:], explanation)]), chart.svg,
+        .element("figcaption", [:], [.element("h2", [:], title), .element("p", [:], explanation)]),
+        .element("div", ["class": "scroll"], [chart.svg]),
       ])
   }
 

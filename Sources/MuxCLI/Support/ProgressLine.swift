@@ -9,7 +9,7 @@ import SystemPackage
 /// A line that tells how far a command has come, written over again and again. There is none where standard error isn't a
 /// terminal.
 struct ProgressLine {
-  private let isShown = isatty(STDERR_FILENO) == 1
+  let isShown = isatty(STDERR_FILENO) == 1
 
   func show(_ text: @autoclosure () -> String) {
     guard isShown else { return }

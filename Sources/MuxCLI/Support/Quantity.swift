@@ -12,23 +12,24 @@ enum Quantity {
     return (number < 0 ? "-" : "") + String(text.reversed())
   }
 
-  /// A time to three digits, in the unit that suits it: "12.3 µs".
+  /// A time to three digits, in the unit that suits it: "12.3 µs", "2.00 s".
   ///
   /// - Parameter nanoseconds: Not negative.
   static func time(_ nanoseconds: Double) -> String {
-    let units = [("ns", 1.0), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]
-    // Rounding may reach the next unit: 999.9 ns are 1 µs.
-    let (name, size) = units.first { nanoseconds / $0.1 < 999.5 } ?? units[units.count - 1]
-    return "\(threeDigits(nanoseconds / size)) \(name)"
+    let (number, unit) = scaled(nanoseconds, times)
+    return "\(threeDigits(number)) \(unit)"
   }
 
-  static func time(_ nanoseconds: Int) -> String { time(Double(nanoseconds)) }
+  /// A time that is a round number, without needless digits: "500 ms", "2 s".
+  static func roundTime(_ nanoseconds: Double) -> String {
+    let (number, unit) = scaled(nanoseconds, times)
+    return "\(shortest(Double(threeDigits(number)) ?? number)) \(unit)"
+  }
 
   /// Bytes in the binary unit that suits them: "6.25 MiB".
   static func bytes(_ count: Double) -> String {
-    let units = [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)]
-    let (name, size) = units.first { count / $0.1 < 999.5 } ?? units[units.count - 1]
-    return "\(threeDigits(count / size)) \(name)"
+    let (number, unit) = scaled(count, sizes)
+    return "\(threeDigits(number)) \(unit)"
   }
 
   /// With so many digits behind the point.
@@ -41,12 +42,20 @@ enum Quantity {
     number == number.rounded() && number.magnitude < 1e15 ? "\(Int(number))" : "\(number)"
   }
 
-  /// Without needless digits: 0, 1.5, 12.3, 123, 1234.
+  private typealias Unit = (name: String, size: Double)
+
+  private static let times: [Unit] = [("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]
+  private static let sizes: [Unit] = [("B", 1), ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824)]
+
+  /// In the first unit that leaves less than a thousand. Rounding may reach the next one: 999.9 ns are 1.00 µs.
+  private static func scaled(_ number: Double, _ units: [Unit]) -> (Double, String) {
+    let unit = units.first { number / $0.size < 999.5 } ?? units[units.count - 1]
+    return (number / unit.size, unit.name)
+  }
+
+  /// "1.50", "12.3", "123", "1234"; zero is "0".
   private static func threeDigits(_ number: Double) -> String {
-    let digits = number < 9.995 ? 2 : number < 99.95 ? 1 : 0
-    let text = decimal(number, digits)
-    guard text.contains(".") else { return text }
-    let significant = text.reversed().drop { $0 == "0" }
-    return String(significant.drop { $0 == "." }.reversed())
+    guard number > 0 else { return "0" }
+    return decimal(number, number < 9.995 ? 2 : number < 99.95 ? 1 : 0)
   }
 }
