@@ -286,6 +286,19 @@ struct BenchTests {
     let line = try failure(of: process, status: 73)
     #expect(line.contains("/nowhere/report.html"))
   }
+
+  @Test("leaves an earlier report alone, and no empty one, when there is nothing to report")
+  func noReport() throws {
+    let folder = try TemporaryFolder()
+    try Data("earlier".utf8).write(to: URL(fileURLWithPath: folder.file("earlier")))
+    try withUnusedAddress { address in
+      for name in ["earlier", "none"] {
+        _ = try failure(of: run(["\(address)", "--report", folder.file(name)]), status: 69)
+      }
+    }
+    #expect(try String(contentsOfFile: folder.file("earlier"), encoding: .utf8) == "earlier")
+    #expect(!folder.exists("none"))
+  }
 }
 
 // MARK: - Running it
