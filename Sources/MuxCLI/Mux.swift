@@ -6,7 +6,7 @@ import Multiplex
 struct Mux: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serves and connects over TCP and Unix sockets, and shows I/O multiplexing at work.",
-    subcommands: [Serve.self, Connect.self, Relay.self, Backends.self])
+    subcommands: [Serve.self, Connect.self, Relay.self, Bench.self, Compare.self, Backends.self])
 
   static func main() {
     Console.fillStandardDescriptors()

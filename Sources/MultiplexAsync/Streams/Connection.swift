@@ -31,7 +31,7 @@ public final class Connection: Sendable {
     self.peerAddress = peer
     let observation = ConnectionObservation(
       reactor.loop.observer, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
-    unsafe stream = Stream(channel, pool: reactor.loop.driver.pool, observation: observation)
+    unsafe stream = Stream(channel, driver: reactor.loop.driver, observation: observation)
   }
 
   /// Makes a connection of a connected socket, which it takes over.

@@ -38,7 +38,7 @@ final class Stream {
   private static let vector = 64
 
   let channel: any Channel
-  private let pool: BufferPool
+  private let driver: any Driver
   private var monitor: StreamMonitor?
   @safe @exclusivity(unchecked) var watermarks = Watermarks()
 
@@ -64,9 +64,9 @@ final class Stream {
   @safe @exclusivity(unchecked) private var closure: ConnectionError.Reason?
   var isClosed: Bool { closure != nil }
 
-  init(_ channel: any Channel, pool: BufferPool, observation: ConnectionObservation?) {
+  init(_ channel: any Channel, driver: any Driver, observation: ConnectionObservation?) {
     self.channel = channel
-    self.pool = pool
+    self.driver = driver
     monitor = observation.map { StreamMonitor($0) }
   }
 
@@ -114,12 +114,14 @@ extension Stream {
   ///
   /// - Parameter memory: At least one byte.
   func readNow(into memory: UnsafeMutableRawBufferPointer) -> FillOutcome? {
-    if isClosed { return .refused(.closed) }
+    if let closure { return .refused(closure) }
     if reader != nil { return .refused(.busy) }
     if !lookahead.isEmpty { return unsafe .filled(takeLookahead(into: memory)) }
     switch unsafe channel.receiveNow(into: memory) {
     case nil: return nil
-    case .filled(let count): return .filled(count)
+    case .filled(let count):
+      monitor?.received(count)
+      return .filled(count)
     case .elsewhere(let received): return unsafe fill(memory, with: outcome(of: received))
     }
   }
@@ -130,9 +132,13 @@ extension Stream {
     case .received(.failure(let errno)): return .refused(.init(errno))
     case .received(.endOfInput): return .endOfInput
     case .received(.bytes(let buffer, let count)):
-      unsafe lookahead.append(UnsafeRawBufferPointer(start: buffer.start, count: count))
-      unsafe pool.give(back: buffer)
-      return unsafe .filled(takeLookahead(into: memory))
+      // The buffer is ours, and filled so far. What there is no room for is kept.
+      let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start, count: count)
+      let taken = min(count, memory.count)
+      unsafe memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
+      unsafe lookahead.append(bytes[taken...])
+      unsafe driver.give(back: buffer)
+      return .filled(taken)
     }
   }
 
@@ -192,7 +198,7 @@ extension Stream {
   }
 
   private func takeLookahead() -> Received {
-    let buffer = unsafe pool.take()
+    let buffer = unsafe driver.pool.take()
     let bytes = lookahead.contents.prefix(BufferPool.bufferSize)
     // The buffer is ours, and as long as the prefix at least.
     unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: bytes.count).copyBytes(from: bytes)

@@ -1,6 +1,7 @@
 import Multiplex
 
-/// One end of a relay: a host and port, or the path of a Unix socket, written with "unix:" before it or a slash in it.
+/// Where a command listens or connects: a host and port, or the path of a Unix socket, written with "unix:" before it or
+/// a slash in it.
 enum Endpoint {
   case network(HostPort)
   case unix(path: String)

@@ -11,6 +11,11 @@ enum Limits {
     if value > maximum { throw ValidationError("\(option) must be at most \(maximum)") }
   }
 
+  static func require(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
+    guard !range.contains(value) else { return }
+    throw ValidationError("\(option) must be from \(range.lowerBound) to \(range.upperBound)")
+  }
+
   /// - Parameter orNone: Whether zero is in the range.
   static func requireSeconds(_ value: Double?, orNone: Bool = false, _ option: String) throws {
     guard let value, !(0.001...longest).contains(value), !(orNone && value == 0) else { return }

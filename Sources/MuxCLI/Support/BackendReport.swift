@@ -1,4 +1,3 @@
-import Foundation
 import Multiplex
 
 /// What each backend offers on this machine.
@@ -35,11 +34,7 @@ struct BackendReport: Encodable {
   }
 
   var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    get throws { try JSON.text(self) }
   }
 
   var lines: [String] {

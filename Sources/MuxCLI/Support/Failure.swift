@@ -58,10 +58,16 @@ extension ExitCode {
   static let noHost = ExitCode(68)
   /// Something that is needed isn't there: a server, a port that is free, a backend (EX_UNAVAILABLE).
   static let unavailable = ExitCode(69)
+  /// This program is wrong (EX_SOFTWARE).
+  static let software = ExitCode(70)
   /// The system has no more of something (EX_OSERR).
   static let systemError = ExitCode(71)
+  /// A file can't be written (EX_CANTCREAT).
+  static let cantCreate = ExitCode(73)
   /// A connection was lost (EX_IOERR).
   static let ioError = ExitCode(74)
+  /// The other side doesn't do what was agreed: a server that is to echo doesn't (EX_PROTOCOL).
+  static let protocolError = ExitCode(76)
   /// The rights are missing (EX_NOPERM).
   static let noPermission = ExitCode(77)
 }

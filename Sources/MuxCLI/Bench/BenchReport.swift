@@ -1,0 +1,104 @@
+/// The report of `mux bench`.
+struct BenchReport {
+  private let result: BenchResult
+  private let tally: LoadTally
+
+  init(_ result: BenchResult, _ tally: LoadTally) {
+    self.result = result
+    self.tally = tally
+  }
+
+  var html: String {
+    Page(
+      title: "Echo under load: \(result.target)", summary: result.title, command: result.command,
+      machine: result.machine, sections: Page.notes(result.notes) + [tiles, table] + figures
+    ).html
+  }
+
+  private var tiles: Markup {
+    let latency = result.latency
+    let median = latency.percentiles.first { $0.percentile == 50 }?.microseconds ?? 0
+    let high = latency.percentiles.first { $0.percentile == 99 }?.microseconds ?? 0
+    return Page.tiles([
+      ("requests per second", Quantity.count(Int(result.requestsPerSecond.rounded()))),
+      ("median latency", Quantity.time(1000 * median)), ("99th percentile", Quantity.time(1000 * high)),
+      ("requests in \(Quantity.decimal(result.seconds, 2)) s", Quantity.count(result.requests)),
+      ("lost connections", Quantity.count(result.lostConnections)),
+    ])
+  }
+
+  private var table: Markup {
+    Page.table(
+      header: ["Latency"] + LatencySummary.header.map { $0.lowercased() },
+      rows: result.latencies.map { [$0.name] + $0.summary.cells })
+  }
+
+  private var figures: [Markup] {
+    guard result.requests > 0 else { return [] }
+    return [latencyFigure] + (result.throughput.isEmpty ? [] : [throughputFigure])
+  }
+
+  // MARK: Latency
+
+  private var latencyFigure: Markup {
+    let curves = ([tally.latencies] + (tally.sinceSending.map { [$0] } ?? [])).map(LatencySummary.curve)
+    let series = zip(result.latencies, curves).enumerated().map { index, entry in
+      Series(
+        name: entry.0.name, look: .line, points: entry.1.map(Self.point),
+        // One line has room for figures, two don't.
+        marks: index == 0 ? marks : [])
+    }
+    let explanation =
+      tally.sinceSending == nil
+      ? "How long an answer takes, from sending a message until its last byte is back: how many of a hundred take no longer."
+      : """
+      Since due: from when a message should have been sent, so that a stall counts for all that it keeps waiting. Since \
+      sending: from when it was sent, which hides the wait of those that had to queue.
+      """
+    return Page.figure(
+      "Latency by percentile", explanation,
+      Chart(
+        description: "Latency by percentile", x: percentileAxis(curves.first?.last?.percentile ?? 0),
+        y: .logarithmic("latency", curves.joined().map { 1000 * $0.microseconds }, label: { Quantity.roundTime($0) }),
+        series: series))
+  }
+
+  /// Each nine is as far from the next: the axis is that of the share that takes longer, turned round.
+  private func percentileAxis(_ last: Double) -> Axis {
+    let nines = [50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
+    let ticks = [0] + nines.filter { $0 <= last }
+    return Axis(
+      title: "percentile", scale: .logarithmic, range: 1...max(Self.rarity(last), 2),
+      ticks: ticks.map { .init(value: Self.rarity($0), label: "\(Quantity.shortest($0)) %") })
+  }
+
+  /// One of how many takes longer.
+  private static func rarity(_ percentile: Double) -> Double { 100 / (100 - min(percentile, 99.999_999)) }
+
+  private static func point(_ percentile: LatencySummary.Percentile) -> Series.Point {
+    Series.Point(x: rarity(percentile.percentile), y: 1000 * percentile.microseconds)
+  }
+
+  private var marks: [Series.Mark] {
+    result.latency.percentiles.filter {
+      [50, 90, 99, 99.9, 99.99].contains($0.percentile) && Self.rarity($0.percentile) <= Double(result.requests)
+    }.map { Series.Mark(point: Self.point($0), label: Quantity.time(1000 * $0.microseconds)) }
+  }
+
+  // MARK: Throughput
+
+  private var throughputFigure: Markup {
+    let points = result.throughput.map { Series.Point(x: $0.seconds, y: $0.requestsPerSecond) }
+    var series = [Series(name: "measured", look: .area, points: points)]
+    if let scheduled = result.scheduledPerSecond {
+      series.append(Series(name: "scheduled", look: .dashed, points: points.map { .init(x: $0.x, y: scheduled) }))
+    }
+    let highest = series.flatMap(\.points).map(\.y).max() ?? 0
+    return Page.figure(
+      "Throughput over time", "Answers per second, over all connections, while the measurement went on.",
+      Chart(
+        description: "Requests per second over time",
+        x: .elapsed("seconds since the measurement began", upTo: result.seconds),
+        y: .linear("requests per second", upTo: highest, label: { Quantity.count(Int($0)) }), series: series))
+  }
+}

@@ -1,0 +1,22 @@
+/// What a server that echoes never does.
+enum EchoFault: Error, CustomStringConvertible {
+  case corruption(connection: Int, offset: Int, size: Int, expected: UInt8, got: UInt8)
+  /// More came back than was sent.
+  case surplus(connection: Int, sent: Int)
+
+  var description: String {
+    switch self {
+    case .corruption(let connection, let offset, let size, let expected, let got):
+      """
+      a byte came back changed: on connection \(connection + 1), byte \(offset) of the stream (byte \(offset % size) of \
+      message \(offset / size + 1)) is \(Self.hexadecimal(got)) instead of \(Self.hexadecimal(expected)), counted from 0
+      """
+    case .surplus(let connection, let sent):
+      "more came back than was sent: connection \(connection + 1) has sent \(sent) bytes so far"
+    }
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> String {
+    "0x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+  }
+}

@@ -1,0 +1,276 @@
+import ArgumentParser
+import Multiplex
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Loads a server that echoes, from one thread, and measures how it answers.
+///
+/// It stands on `Poller` itself: with a task per connection, the load took a fifth more processor time than a load
+/// generator in C, and was what limited the throughput.
+final class LoadGenerator {
+  private enum Phase {
+    case warmingUp(until: Int)
+    case measuring
+    /// No message is begun any more; those on the way are waited for.
+    case draining
+    case done
+  }
+
+  /// How often what isn't an event is looked after: timeouts, the phases, what is shown.
+  private static let tick = 100_000_000
+  /// The token of the signals; those of connections are their numbers.
+  private static let signalToken = UInt64.max
+
+  private let plan: BenchPlan
+  private let poller: Poller
+  private let signals: SignalDescriptor
+  private let connections: [LoadConnection]
+  private let pattern = Pattern()
+  private let timeout: Int
+  private let progress: BenchProgress
+  private var buffer = [UInt8](repeating: 0, count: Pattern.longestPiece)
+
+  private var phase = Phase.warmingUp(until: 0)
+  private var nextTick = 0
+  /// Over all connections that aren't lost.
+  private var inFlight = 0
+  private var alive: Int
+
+  private var schedule: SendSchedule?
+  /// The first message of the schedule that isn't due yet.
+  private var nextMessage = 0
+
+  // What is measured.
+  private var measuredSince = 0
+  private var started = 0
+  private var tally: LoadTally
+
+  /// Takes over the connections.
+  init(_ plan: BenchPlan, _ sockets: [Socket]) throws {
+    self.plan = plan
+    signals = try SignalDescriptor([SIGINT, SIGTERM])
+    poller = try Poller(backend: plan.backend)
+    connections = sockets.enumerated().map { number, socket in
+      LoadConnection(socket, number: number, size: plan.size, pipeline: plan.pipeline)
+    }
+    alive = connections.count
+    timeout = plan.timeout.wholeNanoseconds
+    tally = LoadTally(hasSchedule: plan.rate != nil)
+    progress = BenchProgress()
+    try poller.register(signals, for: .read, token: Self.signalToken)
+    for connection in connections {
+      try poller.register(connection.socket, for: .read, token: UInt64(connection.number))
+    }
+  }
+
+  /// Runs to the end of the plan, or until a signal or the loss of all connections ends it.
+  ///
+  /// - Throws: An ``EchoFault``; a ``Failure`` where nothing was echoed at all; the exit status of a signal that leaves
+  ///   nothing to report.
+  func run() throws -> LoadTally {
+    defer { progress.clear() }
+    if plan.rate != nil { TimerSlack.minimize() }
+    begin(at: MonotonicClock.now)
+    while true {
+      let now = MonotonicClock.now
+      if now >= nextTick { try lookAfter(now) }
+      try sendDue(now)
+      updatePhase(now)
+      if case .done = phase { break }
+      for event in try poller.wait(timeout: .nanoseconds(timeLeft(now))) { try handle(event) }
+    }
+    tally.finish(after: MonotonicClock.now - measuredSince)
+    guard connections.contains(where: \.hasReceived) else { throw notEchoing }
+    return tally
+  }
+
+  /// Until something is due.
+  private func timeLeft(_ now: Int) -> Int {
+    var next = nextTick
+    if let end { next = min(next, end) }
+    if let schedule, mayStart { next = min(next, schedule.time(of: nextMessage)) }
+    return max(0, next - now)
+  }
+}
+
+// MARK: - Phases
+
+extension LoadGenerator {
+  private func begin(at now: Int) {
+    let warmUp = plan.warmUp.wholeNanoseconds
+    if warmUp > 0 {
+      nextTick = now + Self.tick
+      phase = .warmingUp(until: now + warmUp)
+      beginSchedule(at: now)
+    } else {
+      beginMeasuring(now)
+    }
+    if schedule == nil { startAll(now) }
+  }
+
+  private func beginMeasuring(_ now: Int) {
+    phase = .measuring
+    measuredSince = now
+    nextTick = now + Self.tick
+    for connection in connections { connection.firstMeasured = connection.started }
+    beginSchedule(at: now)
+  }
+
+  /// What was due before is forgotten.
+  private func beginSchedule(at now: Int) {
+    guard let rate = plan.rate else { return }
+    schedule = SendSchedule(rate: rate, connections: connections.count, origin: now)
+    nextMessage = 0
+    for connection in connections { connection.due = connection.started }
+  }
+
+  private func updatePhase(_ now: Int) {
+    if case .warmingUp(let end) = phase, now >= end { beginMeasuring(now) }
+    if case .measuring = phase, hasStartedAll(now) { phase = .draining }
+    if case .draining = phase, inFlight == 0 { phase = .done }
+    if alive == 0 { phase = .done }
+  }
+
+  private func hasStartedAll(_ now: Int) -> Bool {
+    switch plan.end {
+    case .after: end.map { now >= $0 } ?? false
+    case .requests(let count): started >= count
+    }
+  }
+
+  /// When the phase ends, if that is a matter of time.
+  private var end: Int? {
+    switch (phase, plan.end) {
+    case (.warmingUp(let end), _): end
+    case (.measuring, .after(let duration)): measuredSince + duration.wholeNanoseconds
+    default: nil
+    }
+  }
+
+  /// Whether another message may be begun.
+  private var mayStart: Bool {
+    switch (phase, plan.end) {
+    case (.warmingUp, _), (.measuring, .after): true
+    case (.measuring, .requests(let count)): started < count
+    default: false
+    }
+  }
+
+  /// Does what is to be done from time to time.
+  private func lookAfter(_ now: Int) throws {
+    nextTick = now + Self.tick
+    for connection in connections
+    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress > timeout {
+      try lose(connection, .noAnswer)
+    }
+    if case .warmingUp = phase { return progress.showWarmUp() }
+    tally.note(after: now - measuredSince)
+    progress.show(errors: tally.lost, at: now, since: measuredSince)
+  }
+}
+
+// MARK: - Sending
+
+extension LoadGenerator {
+  private func startAll(_ now: Int) {
+    for connection in connections { advance(connection, now) }
+  }
+
+  /// Sends what is due by now.
+  private func sendDue(_ now: Int) throws {
+    guard let schedule else { return }
+    while mayStart, schedule.time(of: nextMessage) <= now {
+      let connection = connections[schedule.connection(of: nextMessage)]
+      nextMessage += 1
+      connection.due += 1
+      if !connection.isLost { advance(connection, now) }
+    }
+  }
+
+  /// Begins as many messages as there is room for, and sends them.
+  private func advance(_ connection: LoadConnection, _ now: Int) {
+    while connection.hasRoom, mayStart, schedule == nil || connection.started < connection.due {
+      connection.start(at: now)
+      inFlight += 1
+      if case .measuring = phase { started += 1 }
+    }
+    send(connection)
+  }
+
+  private func send(_ connection: LoadConnection) {
+    do throws(MultiplexError) {
+      let isSent = try connection.send(pattern)
+      guard isSent == connection.awaitsRoom else { return }
+      connection.awaitsRoom = !isSent
+      try poller.modify(connection.socket, for: isSent ? .read : .read | .write)
+    } catch {
+      // The reading side tells, too, and may still have answers before it does.
+      connection.sendFailure = error.errno
+    }
+  }
+}
+
+// MARK: - Receiving
+
+extension LoadGenerator {
+  private func handle(_ event: Poller.Event) throws {
+    guard event.token != Self.signalToken else { return try heedSignals() }
+    let connection = connections[Int(event.token)]
+    if event.isReadable, try !receive(connection) { return }
+    let now = MonotonicClock.now
+    complete(connection, now)
+    advance(connection, now)
+  }
+
+  /// - Returns: Whether the connection is still there.
+  private func receive(_ connection: LoadConnection) throws -> Bool {
+    do {
+      guard case .end = try connection.receive(into: &buffer, pattern) else { return true }
+      try lose(connection, connection.sendFailure.map(Loss.broken) ?? .closed)
+    } catch let error as MultiplexError {
+      try lose(connection, .broken(error.errno))
+    }
+    return false
+  }
+
+  private func complete(_ connection: LoadConnection, _ now: Int) {
+    connection.noteProgress(at: now)
+    while connection.hasCompleted {
+      let number = connection.completed
+      let sent = connection.complete()
+      inFlight -= 1
+      guard number >= connection.firstMeasured else { continue }
+      let due = schedule?.time(of: number - connection.firstMeasured, on: connection.number)
+      tally.record(sinceDue: due.map { now - $0 }, sinceSending: now - sent)
+      progress.record(now - (due ?? sent))
+    }
+  }
+
+  private func lose(_ connection: LoadConnection, _ reason: Loss) throws(MultiplexError) {
+    inFlight -= connection.inFlight
+    alive -= 1
+    connection.isLost = true
+    tally.losses[reason, default: 0] += 1
+    tally.unanswered += max(0, connection.started - max(connection.completed, connection.firstMeasured))
+    try poller.unregister(connection.socket)
+    connection.socket.close()
+  }
+
+  /// The first signal ends the run early, with what there is; another ends it at once.
+  private func heedSignals() throws {
+    while let signal = try signals.next() {
+      guard case .measuring = phase else { throw ExitCode(128 + signal) }
+      tally.isInterrupted = true
+      phase = .draining
+    }
+  }
+
+  private var notEchoing: Failure {
+    let reason = tally.losses.keys.first.map { ": \($0.description(timeout: timeout))" } ?? ""
+    return Failure("\(plan.targetName) doesn't echo: nothing came back\(reason)", .protocolError)
+  }
+}

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Foundation
+import Multiplex
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Loads a server that echoes, and shows how fast it answers.",
+    discussion: """
+      Every byte that comes back is checked. Without --rate, each connection sends its next message when one is back: that \
+      shows how much the server can do. With --rate, messages are sent on a schedule, and latencies are counted from when \
+      each was due: that shows what users would see, stalls included. SIGINT ends the run early, with the results so far.
+      """)
+
+  @Argument(
+    help:
+      "The server: HOST:PORT, or the path of a Unix socket (unix:PATH, or any text with a slash); by default \(usual).")
+  var target: String?
+
+  @Option(name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"))
+  var path: String?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many connections.", valueName: "n"))
+  var connections = 50
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The length of each message.", valueName: "bytes"))
+  var size = 64
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("How many messages may be on the way per connection.", valueName: "n"))
+  var pipeline = 1
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Measure for so long (default: 10).", valueName: "seconds"))
+  var duration: Double?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Measure so many messages instead.", valueName: "n"))
+  var requests: Int?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Send so many messages per second, over all.", valueName: "n"))
+  var rate: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Don't count what comes before (default: 1, and none with --requests).", valueName: "seconds"))
+  var warmup: Double?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("How long connecting, or an answer, may take.", valueName: "seconds"))
+  var timeout = 5.0
+
+  @Option(help: "How to wait.")
+  var backend = BackendChoice.automatic
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Write a report with charts to look at.", valueName: "file.html"))
+  var report: String?
+
+  private static let usual = "127.0.0.1:9999"
+
+  func validate() throws {
+    guard target == nil || path == nil else { throw ValidationError("give either a target or --unix, not both") }
+    guard path != "" else { throw ValidationError("--unix must be a path") }
+    guard duration == nil || requests == nil else {
+      throw ValidationError("give either --duration or --requests, not both")
+    }
+    do throws(MultiplexError) { _ = try endpoint } catch { throw ValidationError(error.description) }
+    try Limits.require(connections, in: 1...1_000_000, "--connections")
+    try Limits.require(size, in: 1...(1 << 30), "--size")
+    try Limits.require(pipeline, in: 1...100_000, "--pipeline")
+    guard connections * pipeline <= 50_000_000 else {
+      throw ValidationError("--connections times --pipeline must be at most 50,000,000")
+    }
+    try Limits.requireSeconds(duration, "--duration")
+    try Limits.require(requests, atLeast: 1, "--requests")
+    if let rate, !(0.001...1e7).contains(rate) {
+      throw ValidationError("--rate must be a number of messages per second, above 0 and up to 10,000,000")
+    }
+    if warmup != 0 { try Limits.requireSeconds(warmup, "--warmup") }
+    try Limits.requireSeconds(timeout, "--timeout")
+  }
+
+  func run() throws {
+    Console.outliveReaders()
+    let plan = try plan
+    // Before the work is done for nothing.
+    let file = try report.map(ReportFile.init)
+    let tally = try measure(plan)
+    let result = BenchResult(tally, of: plan)
+    try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
+    try file?.write(BenchReport(result, tally).html)
+    result.notes.forEach(Console.complain)
+    if result.lostConnections > 0 { throw ExitCode.ioError }
+  }
+
+  private func measure(_ plan: BenchPlan) throws -> LoadTally {
+    do {
+      let connector = Connector(target: plan.target, timeout: plan.timeout, backend: plan.backend)
+      return try LoadGenerator(plan, connector.open(plan.connections)).run()
+    } catch let fault as EchoFault {
+      throw Failure("\(plan.targetName) doesn't echo: \(fault)", .protocolError)
+    }
+  }
+
+  private var plan: BenchPlan {
+    get throws {
+      let usualWarmUp = requests == nil ? 1.0 : 0
+      return BenchPlan(
+        target: try endpoint, targetName: path ?? target ?? Self.usual, connections: connections, size: size,
+        pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
+        warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolve())
+    }
+  }
+
+  private var endpoint: Endpoint {
+    get throws(MultiplexError) {
+      if let path { return .unix(path: path) }
+      return try Endpoint(target ?? Self.usual)
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/// The outcome of `mux compare`, as JSON shows it.
+struct CompareResult: Encodable {
+  /// What the reads and writes cost alone.
+  static let bareName = "no waiting"
+
+  let command: String
+  let machine: Machine
+  let active: Int
+  let rounds: Int
+  let backends: [String]
+  let rows: [CompareOutcome.Row]
+  let skipped: [String]
+  let notes: [String]
+
+  init(_ outcome: CompareOutcome, of plan: ComparePlan) {
+    command = Invocation.command
+    machine = Machine()
+    active = plan.active
+    rounds = plan.rounds
+    backends = outcome.backends
+    rows = outcome.rows
+    skipped = outcome.skipped
+    notes = outcome.notes
+  }
+}
+
+// MARK: - For people
+
+extension CompareResult {
+  var title: String {
+    "processor time per event, \(active) active at a time, each written to and read; medians of \(rounds) rounds"
+  }
+
+  /// Who is compared, the bare reads and writes last.
+  var names: [String] { backends + [Self.bareName] }
+
+  /// In the order of the names, in nanoseconds.
+  func costs(_ row: CompareOutcome.Row) -> [Double] {
+    backends.compactMap { row.nanosecondsPerEvent[$0] } + [row.nanosecondsWithoutWaiting]
+  }
+
+  func cells(_ row: CompareOutcome.Row) -> [String] {
+    [Quantity.count(row.descriptors)] + costs(row).map { Quantity.time($0) }
+  }
+
+  var lines: [String] {
+    var table = Table(header: ["DESCRIPTORS"] + names.map { $0.uppercased() }, alignment: .right)
+    for row in rows { table.append(cells(row)) }
+    return [title, ""] + table.lines + [""] + bars
+  }
+
+  /// A chart of text. Its scale is logarithmic: so much longer is so many times as much.
+  private var bars: [String] {
+    let all = rows.flatMap(costs)
+    let chart = BarChart(least: all.min() ?? 1, greatest: all.max() ?? 1)
+    return rows.flatMap { row in
+      zip(names, costs(row)).enumerated().map { index, entry in
+        let count = index == 0 ? Quantity.count(row.descriptors) : ""
+        return chart.line([(count, 11, true), (entry.0, width, false)], entry.1, Quantity.time(entry.1))
+      }
+    }
+  }
+
+  private var width: Int { names.map(\.count).max() ?? 0 }
+}

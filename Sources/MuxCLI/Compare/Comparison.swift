@@ -1,0 +1,99 @@
+import Multiplex
+
+/// The backends on the same work, in turns: the machine's moods strike all of them.
+struct Comparison {
+  /// How long a backend is measured in each round, in nanoseconds of processor time.
+  private static let share = 20_000_000
+  /// Besides the sockets: the standard streams, what a backend needs, and the other end of the last.
+  private static let spareDescriptors = 32
+  /// Between two looks at the clock.
+  private static let turnsPerLook = 8
+
+  private let plan: ComparePlan
+  private let backends: [Poller.Backend]
+  private let progress = ProgressLine()
+  private(set) var outcome = CompareOutcome()
+
+  init(_ plan: ComparePlan) {
+    self.plan = plan
+    backends = Poller.Backend.all.filter { $0.unavailability == nil }
+    for backend in Poller.Backend.all {
+      guard let reason = backend.unavailability else { continue }
+      outcome.notes.append("\(backend) doesn't work here: \(reason)")
+    }
+    outcome.backends = backends.map(\.name)
+  }
+
+  /// - Throws: What keeps all of it from being measured.
+  mutating func run() throws {
+    defer { progress.clear() }
+    _ = try? OpenFileLimit.raise()
+    for count in plan.descriptors where try isPossible(count) {
+      outcome.rows.append(try measure(count))
+    }
+    guard !outcome.rows.isEmpty else {
+      throw Failure(outcome.skipped.last ?? "nothing to compare", .systemError)
+    }
+  }
+
+  private mutating func isPossible(_ count: Int) throws(MultiplexError) -> Bool {
+    let limit = try OpenFileLimit().current
+    let needed = count + Self.spareDescriptors
+    guard needed > limit else { return true }
+    outcome.skipped.append(
+      """
+      \(Quantity.count(count)) descriptors are left out: they need \(Quantity.count(needed)) open files, and this process \
+      may have \(Quantity.count(limit)); raise the limit (ulimit -n)
+      """)
+    return false
+  }
+
+  private mutating func measure(_ count: Int) throws -> CompareOutcome.Row {
+    let pairs = try ActivePairs(count: count, active: plan.active)
+    var costs: [[Double]] = backends.map { _ in [] }
+    var bareCosts: [Double] = []
+    for round in 0..<plan.rounds {
+      let text = "\(Quantity.count(count)) descriptors, round \(round + 1) of \(plan.rounds)"
+      progress.show("\(text): no waiting")
+      bareCosts.append(try Self.cost { try pairs.turn() })
+      // Nobody is always first.
+      for place in backends.indices {
+        let index = (place + round) % backends.count
+        progress.show("\(text): \(backends[index])")
+        costs[index].append(try cost(of: backends[index], with: pairs))
+      }
+    }
+    return CompareOutcome.Row(
+      descriptors: count, active: min(plan.active, count), nanosecondsWithoutWaiting: bareCosts.median,
+      nanosecondsPerEvent: Dictionary(uniqueKeysWithValues: zip(backends.map(\.name), costs.map(\.median))))
+  }
+
+  private func cost(of backend: Poller.Backend, with pairs: ActivePairs) throws -> Double {
+    // Nobody else watches the descriptors meanwhile: the kernel would tell them, too.
+    let poller = try Poller(backend: backend)
+    defer { poller.close() }
+    try pairs.register(with: poller)
+    return try Self.cost { try pairs.turn(poller) }
+  }
+
+  /// The processor time of an event, in nanoseconds: turns are taken until there are enough.
+  @inline(__always)
+  private static func cost(_ turn: () throws -> Int) throws -> Double {
+    for _ in 0..<turnsPerLook { _ = try turn() }
+    var events = 0
+    let begin = MonotonicClock.processorTime
+    while true {
+      for _ in 0..<turnsPerLook { events += try turn() }
+      let elapsed = MonotonicClock.processorTime - begin
+      if elapsed >= share { return Double(elapsed) / Double(events) }
+    }
+  }
+}
+
+extension [Double] {
+  /// The middle one, or the mean of the two in the middle; there must be one at least.
+  fileprivate var median: Double {
+    let sorted = sorted()
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+  }
+}

@@ -1,0 +1,82 @@
+/// A report: one HTML file that needs nothing else.
+struct Page {
+  let title: String
+  /// One line on what was measured.
+  let summary: String
+  let command: String
+  let machine: Machine
+  let sections: [Markup]
+
+  var html: String {
+    let head = Markup.element(
+      "head", [:],
+      [
+        .element("meta", ["charset": "utf-8"]),
+        .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
+        .element("title", [:], title), .style(Self.style),
+      ])
+    let body = Markup.element("body", [:], [.element("main", [:], [header] + sections)])
+    return "<!DOCTYPE html>\n\(Markup.element("html", ["lang": "en"], [head, body]).source)\n"
+  }
+
+  /// "2026-11-25 02:47:22 UTC".
+  private var date: String {
+    machine.date.replacing("T", with: " ").replacing("Z", with: " UTC")
+  }
+
+  private var header: Markup {
+    let facts = [
+      ("Date", date), ("Kernel", machine.kernel), ("Processor", "\(machine.processor), \(machine.processors) cores"),
+    ]
+    return .element(
+      "header", [:],
+      [
+        .element("h1", [:], title), .element("p", ["class": "summary"], summary),
+        .element("pre", [:], [.element("code", [:], command)]),
+        .element(
+          "dl", ["class": "facts"],
+          facts.map { .element("div", [:], [.element("dt", [:], $0.0), .element("dd", [:], $0.1)]) }),
+      ])
+  }
+}
+
+// MARK: - Parts
+
+extension Page {
+  /// The figures that matter most, large.
+  static func tiles(_ tiles: [(name: String, value: String)]) -> Markup {
+    .element(
+      "dl", ["class": "tiles"],
+      tiles.map { .element("div", [:], [.element("dt", [:], $0.name), .element("dd", [:], $0.value)]) })
+  }
+
+  /// - Parameter header: The first column names the rows.
+  static func table(header: [String], rows: [[String]]) -> Markup {
+    let head = Markup.element("tr", [:], header.map { .element("th", ["scope": "col"], $0) })
+    let body = rows.map { row in
+      Markup.element(
+        "tr", [:],
+        row.enumerated().map { column, cell in
+          column == 0 ? .element("th", ["scope": "row"], cell) : .element("td", [:], cell)
+        })
+    }
+    return .element(
+      "div", ["class": "scroll"],
+      [.element("table", [:], [.element("thead", [:], [head]), .element("tbody", [:], body)])])
+  }
+
+  static func figure(_ title: String, _ explanation: String, _ chart: Chart) -> Markup {
+    .element(
+      "figure", [:],
+      [
+        .element("figcaption", [:], [.element("h2", [:], title), .element("p", [:], explanation)]),
+        .element("div", ["class": "scroll"], [chart.svg]),
+      ])
+  }
+
+  /// What has to be known to read the rest.
+  static func notes(_ notes: [String]) -> [Markup] {
+    guard !notes.isEmpty else { return [] }
+    return [.element("ul", ["class": "notes"], notes.map { .element("li", [:], $0) })]
+  }
+}

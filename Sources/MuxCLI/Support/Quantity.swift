@@ -1,0 +1,61 @@
+import Foundation
+
+/// Numbers as people read them, without regard to the locale.
+enum Quantity {
+  /// A whole number with its thousands set apart: "1,234,567".
+  static func count(_ number: Int) -> String {
+    var text = ""
+    for (index, digit) in "\(number.magnitude)".reversed().enumerated() {
+      if index > 0, index.isMultiple(of: 3) { text.append(",") }
+      text.append(digit)
+    }
+    return (number < 0 ? "-" : "") + String(text.reversed())
+  }
+
+  /// A time to three digits, in the unit that suits it: "12.3 µs", "2.00 s".
+  ///
+  /// - Parameter nanoseconds: Not negative.
+  static func time(_ nanoseconds: Double) -> String {
+    let (number, unit) = scaled(nanoseconds, times)
+    return "\(threeDigits(number)) \(unit)"
+  }
+
+  /// A time that is a round number, without needless digits: "500 ms", "2 s".
+  static func roundTime(_ nanoseconds: Double) -> String {
+    let (number, unit) = scaled(nanoseconds, times)
+    return "\(shortest(Double(threeDigits(number)) ?? number)) \(unit)"
+  }
+
+  /// Bytes in the binary unit that suits them: "6.25 MiB".
+  static func bytes(_ count: Double) -> String {
+    let (number, unit) = scaled(count, sizes)
+    return "\(threeDigits(number)) \(unit)"
+  }
+
+  /// With so many digits behind the point.
+  static func decimal(_ number: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", locale: Locale(identifier: "en_US_POSIX"), number)
+  }
+
+  /// Without a point where none is needed: "50", "99.9".
+  static func shortest(_ number: Double) -> String {
+    number == number.rounded() && number.magnitude < 1e15 ? "\(Int(number))" : "\(number)"
+  }
+
+  private typealias Unit = (name: String, size: Double)
+
+  private static let times: [Unit] = [("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]
+  private static let sizes: [Unit] = [("B", 1), ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824)]
+
+  /// In the first unit that leaves less than a thousand. Rounding may reach the next one: 999.9 ns are 1.00 µs.
+  private static func scaled(_ number: Double, _ units: [Unit]) -> (Double, String) {
+    let unit = units.first { number / $0.size < 999.5 } ?? units[units.count - 1]
+    return (number / unit.size, unit.name)
+  }
+
+  /// "1.50", "12.3", "123", "1234"; zero is "0".
+  private static func threeDigits(_ number: Double) -> String {
+    guard number > 0 else { return "0" }
+    return decimal(number, number < 9.995 ? 2 : number < 99.95 ? 1 : 0)
+  }
+}

@@ -1,0 +1,398 @@
+import Foundation
+import Multiplex
+import TestSupport
+import Testing
+
+/// `mux bench`, the load generator.
+@Suite("mux bench")
+struct BenchTests {
+  // MARK: Measuring
+
+  @Test("measures a server on each backend, with figures that agree with each other", arguments: Poller.Backend.all)
+  func figures(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let figures = try bench(
+      "\(server.address)", "--backend", backend.name, "--duration", "0.4", "--warmup", "0.1", "--connections", "8",
+      "--size", "100", "--pipeline", "3")
+    #expect(figures.backend == backend.name)
+    #expect(figures.requests > 0)
+    #expect(figures.seconds >= 0.4)
+    expectAgreement(figures)
+    #expect(figures.lostConnections == 0 && figures.unanswered == 0)
+    // Each point tells a rate: over the time that they cover, they make up the whole.
+    let mean = figures.throughput.map(\.requestsPerSecond).reduce(0, +) / Double(max(1, figures.throughput.count))
+    #expect(mean > figures.requestsPerSecond / 2 && mean < figures.requestsPerSecond * 2)
+  }
+
+  @Test("sends exactly as many messages as asked for, of the size and over the connections asked for")
+  func exactRequests() throws {
+    let seen = try OddServer.serving(.none) { address in
+      let figures = try bench("\(address)", "--requests", "1000", "--size", "33", "--connections", "7")
+      #expect(figures.requests == 1000)
+      expectAgreement(figures)
+    }
+    #expect(seen.connections == 7)
+    #expect(seen.bytes == 33_000)
+  }
+
+  @Test("fills the pipeline with messages that are longer than any buffer", arguments: Poller.Backend.all)
+  func longMessages(backend: Poller.Backend) throws {
+    let server = try MuxServer()
+    let figures = try bench(
+      "\(server.address)", "--backend", backend.name, "--requests", "60", "--size", "1000000", "--pipeline", "8",
+      "--connections", "2")
+    #expect(figures.requests == 60)
+    expectAgreement(figures)
+  }
+
+  @Test("over a Unix socket, named in either way")
+  func unixSocket() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("socket")
+    let server = try MuxServer(.automatic, ["--unix", path])
+    for arguments in [["unix:\(path)"], [path], ["--unix", path]] {
+      let figures = try figures(of: run(arguments + ["--requests", "200", "--connections", "100", "--json"]))
+      #expect(figures.requests == 200)
+    }
+    #expect(server.process.isRunning)
+  }
+
+  @Test("prints an aligned table, and nothing else into a pipe")
+  func table() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--requests", "500"])
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.errorText.isEmpty)
+    let lines = process.outputText.split(separator: "\n", omittingEmptySubsequences: false)
+    let header = try #require(lines.firstIndex { $0.contains("REQUESTS ") })
+    #expect(lines[header].count == lines[header + 1].count)
+    #expect(lines[header + 1].split(separator: " ").first == "500")
+    let latencies = try #require(lines.firstIndex { $0.hasPrefix("LATENCY") })
+    #expect(lines[latencies].count == lines[latencies + 1].count)
+    #expect(lines[latencies].contains("P99.9"))
+  }
+
+  @Test("tells how far it has come on a terminal", .enabled(if: Executable.installed("script") != nil))
+  func progress() throws {
+    let server = try MuxServer()
+    let command = "\(try Executable.built("mux")) bench \(try server.address) --duration 1.2 --warmup 0.2"
+    let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
+    try terminal.expect("warming up")
+    let text = try terminal.expect("errors 0")
+    #expect(text.contains("requests/s"))
+    #expect(text.contains("p50") && text.contains("p99"))
+    #expect(try terminal.waitForExit() == .exited(0))
+  }
+
+  // MARK: On a schedule
+
+  @Test("keeps to --rate")
+  func rate() throws {
+    let server = try MuxServer()
+    let figures = try bench("\(server.address)", "--requests", "200", "--rate", "500", "--connections", "5")
+    #expect(figures.requests == 200)
+    #expect(figures.scheduledPerSecond == 500)
+    // The last is due 199 intervals after the first.
+    #expect(figures.seconds >= 199.0 / 500)
+    expectAgreement(figures)
+    let sinceSending = try #require(figures.latencySinceSending)
+    #expect(sinceSending.count == 200)
+    #expect(figures.latency.maximum >= sinceSending.maximum)
+  }
+
+  @Test("with --rate, a stall counts for all messages that it keeps waiting, not for one alone")
+  func coordinatedOmission() throws {
+    _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
+      let figures = try bench("\(address)", "--requests", "50", "--rate", "100", "--connections", "1")
+      #expect(figures.requests == 50)
+      // All were due within the stall, and waited for its end: a quarter of a second on the average.
+      #expect(figures.latency.median >= 100_000)
+      #expect(try #require(figures.latencySinceSending).median < 100_000)
+    }
+  }
+
+  @Test("says so when the schedule can't be kept")
+  func behindSchedule() throws {
+    _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
+      let process = try run([
+        "\(address)", "--duration", "0.6", "--warmup", "0", "--rate", "1000", "--connections", "1",
+      ])
+      #expect(try process.waitForExit() == .exited(0))
+      #expect(process.errorText.contains("the schedule was not kept"))
+    }
+  }
+
+  // MARK: Servers that don't echo
+
+  @Test("a changed byte: says on which connection, where, and what it should have been")
+  func corruption() throws {
+    _ = try OddServer.serving(.corrupts(1000)) { address in
+      let process = try run(["\(address)", "--connections", "1", "--size", "64", "--json"])
+      let line = try failure(of: process, status: 76)
+      let match = try #require(
+        line.firstMatch(
+          of: #/connection 1, byte 1000 of the stream \(byte 40 of message 16\) is 0x(..) instead of 0x(..)/#))
+      let got = try #require(UInt8(match.1, radix: 16)), expected = try #require(UInt8(match.2, radix: 16))
+      #expect(got == ~expected)
+    }
+  }
+
+  @Test("more than was sent")
+  func surplus() throws {
+    _ = try OddServer.serving(.adds) { address in
+      let line = try failure(of: run(["\(address)"]), status: 76)
+      #expect(line.contains("more came back than was sent"))
+    }
+  }
+
+  @Test("no answer at all")
+  func silence() throws {
+    _ = try OddServer.serving(.silent) { address in
+      let line = try failure(of: run(["\(address)", "--timeout", "0.3"]), status: 76)
+      #expect(line.contains("\(address)") && line.contains("nothing came back"))
+      #expect(line.contains("no answer within 300 ms"))
+    }
+  }
+
+  @Test("connections that are closed instead of answered")
+  func closing() throws {
+    _ = try OddServer.serving(.closesAtOnce) { address in
+      let line = try failure(of: run(["\(address)"]), status: 76)
+      #expect(line.contains("\(address)") && line.contains("nothing came back"))
+    }
+  }
+
+  @Test("a connection that is lost on the way is counted, and the others go on")
+  func loss() throws {
+    _ = try OddServer.serving(.closesFirst(after: 2000)) { address in
+      let process = try run(
+        ["\(address)", "--connections", "3", "--size", "100", "--requests", "600", "--json"])
+      let figures = try figures(of: process, status: 74)
+      #expect(figures.lostConnections == 1)
+      #expect(figures.losses.map(\.connections) == [1])
+      // What was on the way is lost with it.
+      #expect(figures.requests == 600 - figures.unanswered)
+      #expect(figures.unanswered == 1)
+      expectAgreement(figures)
+      #expect(process.errorText.contains("lost 1 of 3 connections: 1 closed by the server"))
+    }
+  }
+
+  @Test("a server that stops answering: the run ends with what there is")
+  func stoppedAnswering() throws {
+    let server = try MuxServer()
+    let process = try run(
+      ["\(server.address)", "--connections", "2", "--duration", "60", "--warmup", "0", "--timeout", "0.5", "--json"])
+    // Once it is under way, the server rests.
+    #expect(try eventually { try server.processorTicks > 2 })
+    server.process.signal(SIGSTOP)
+    defer { server.process.signal(SIGCONT) }
+    let figures = try figures(of: process, status: 74)
+    #expect(figures.lostConnections == 2 && figures.unanswered == 2)
+    #expect(figures.requests > 0)
+    #expect(figures.losses.map(\.reason) == ["no answer within 500 ms"])
+  }
+
+  // MARK: Failures
+
+  @Test("a server that can't be reached")
+  func unreachable() throws {
+    try withUnusedAddress { address in
+      let line = try failure(of: run(["\(address)"]), status: 69)
+      #expect(line.contains("\(address)") && line.contains("is the server running?"))
+    }
+    let noSocket = try failure(of: run(["/nowhere/socket"]), status: 69)
+    #expect(noSocket.contains("/nowhere/socket"))
+    let noHost = try failure(of: run(["name.invalid:80"]), status: 68)
+    #expect(noHost.contains("name.invalid:80"))
+  }
+
+  @Test("too few open files: says how many are needed, and how to raise the limit")
+  func openFiles() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--connections", "100"], openFileLimit: 64)
+    let line = try failure(of: process, status: 71)
+    #expect(line.contains("100 connections") && line.contains("64") && line.contains("ulimit -n"))
+  }
+
+  @Test(
+    "options out of range, or that exclude each other",
+    arguments: [
+      ["--connections", "0"], ["--size", "0"], ["--pipeline", "-1"], ["--duration", "0"], ["--requests", "0"],
+      ["--rate", "0"], ["--rate", "nan"], ["--rate", "1e9"], ["--warmup", "-1"], ["--timeout", "0"],
+      ["--duration", "1", "--requests", "1"], ["--unix", "/x"], ["--unix", ""], ["--backend", "kqueue"],
+      ["--connections", "1000000", "--pipeline", "100000"],
+    ])
+  func badOptions(arguments: [String]) throws {
+    let line = try failure(of: run(["127.0.0.1:1"] + arguments), status: 64)
+    #expect(line.contains(arguments[0]))
+  }
+
+  // MARK: Signals
+
+  @Test("an interruption ends it early, with the results so far")
+  func interruption() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--duration", "60", "--warmup", "0", "--json"])
+    try waitUntilSignalsAreHeeded(by: process)
+    #expect(try eventually { try server.processorTicks > 0 })
+    process.signal(SIGINT)
+    let figures = try figures(of: process)
+    #expect(figures.isInterrupted)
+    #expect(figures.requests > 0 && figures.seconds < 60)
+    expectAgreement(figures)
+    #expect(process.errorText.contains("interrupted"))
+  }
+
+  @Test("a second interruption ends it at once, though answers are missing")
+  func secondInterruption() throws {
+    _ = try OddServer.serving(.silent) { address in
+      let process = try run(["\(address)", "--timeout", "60", "--warmup", "0"])
+      try waitUntilSignalsAreHeeded(by: process)
+      process.signal(SIGINT)
+      // Two of a kind that wait together are one.
+      #expect(eventually { !process.signalMask("ShdPnd").contains(SIGINT) })
+      process.signal(SIGINT)
+      #expect(try process.waitForExit() == .exited(130))
+    }
+  }
+
+  // MARK: The report
+
+  @Test(
+    "writes a report that is well-formed and needs nothing else, whatever the names in it", arguments: [false, true])
+  func report(hasSchedule: Bool) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a <b> & \"c\" 'd'")
+    let server = try MuxServer(.automatic, ["--unix", path])
+    let file = folder.file("report.html")
+    let process = try run(
+      [path, "--requests", "2000", "--report", file] + (hasSchedule ? ["--rate", "10000"] : []))
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(server.process.isRunning)
+    let report = try HTMLReport(file)
+    #expect(report.text.contains("Echo under load: \(path)"))
+    #expect(report.text.contains("mux bench '"))
+    #expect(report.elements["svg"] == 2)
+    for words in ["Kernel", "Processor", "percentile", "requests per second", "p99.9", "since sending", "2,000"] {
+      #expect(report.text.contains(words))
+    }
+    #expect(report.text.contains("since due") == hasSchedule)
+  }
+
+  @Test("says that a report can't be written before it does the work")
+  func badReport() throws {
+    let process = try run(["127.0.0.1:1", "--report", "/nowhere/report.html"])
+    let line = try failure(of: process, status: 73)
+    #expect(line.contains("/nowhere/report.html"))
+  }
+
+  @Test("leaves an earlier report alone, and no empty one, when there is nothing to report")
+  func noReport() throws {
+    let folder = try TemporaryFolder()
+    try Data("earlier".utf8).write(to: URL(fileURLWithPath: folder.file("earlier")))
+    try withUnusedAddress { address in
+      for name in ["earlier", "none"] {
+        _ = try failure(of: run(["\(address)", "--report", folder.file(name)]), status: 69)
+      }
+    }
+    #expect(try String(contentsOfFile: folder.file("earlier"), encoding: .utf8) == "earlier")
+    #expect(!folder.exists("none"))
+  }
+}
+
+// MARK: - Running it
+
+extension BenchTests {
+  /// What the tests read of the JSON.
+  private struct Figures: Decodable {
+    struct Latency: Decodable {
+      struct Percentile: Decodable {
+        let percentile: Double
+        let microseconds: Double
+      }
+
+      let count: Int
+      let minimum: Double
+      let mean: Double
+      let maximum: Double
+      let percentiles: [Percentile]
+
+      var median: Double { percentiles.first { $0.percentile == 50 }?.microseconds ?? -1 }
+    }
+
+    struct Rate: Decodable {
+      let seconds: Double
+      let requestsPerSecond: Double
+    }
+
+    struct Loss: Decodable {
+      let reason: String
+      let connections: Int
+    }
+
+    let backend: String
+    let messageBytes: Int
+    let scheduledPerSecond: Double?
+    let seconds: Double
+    let requests: Int
+    let requestsPerSecond: Double
+    let bytesPerSecond: Double
+    let latency: Latency
+    let latencySinceSending: Latency?
+    let throughput: [Rate]
+    let unanswered: Int
+    let lostConnections: Int
+    let losses: [Loss]
+    let isInterrupted: Bool
+  }
+
+  private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
+    try ChildProcess(try Executable.built("mux"), ["bench"] + arguments, openFileLimit: openFileLimit)
+  }
+
+  private func bench(_ arguments: String...) throws -> Figures {
+    try figures(of: run(arguments + ["--json"]))
+  }
+
+  private func figures(of process: ChildProcess, status: Int32 = 0) throws -> Figures {
+    #expect(try process.waitForExit() == .exited(status), "\(process.errorText)")
+    return try JSONDecoder().decode(Figures.self, from: Data(process.output))
+  }
+
+  /// Waits for a failure, and returns the one line that tells of it.
+  private func failure(of process: ChildProcess, status: Int32) throws -> String {
+    #expect(try process.waitForExit() == .exited(status), "\(process.errorText)")
+    #expect(process.outputText.isEmpty)
+    #expect(process.errorText.split(separator: "\n").count == 1, "\(process.errorText)")
+    return process.errorText
+  }
+
+  private func expectAgreement(_ figures: Figures, sourceLocation: SourceLocation = #_sourceLocation) {
+    let product = figures.requestsPerSecond * figures.seconds
+    #expect(abs(product - Double(figures.requests)) < 0.5, sourceLocation: sourceLocation)
+    let bytes = figures.requestsPerSecond * Double(figures.messageBytes)
+    #expect(abs(figures.bytesPerSecond - bytes) <= bytes * 1e-9, sourceLocation: sourceLocation)
+    let latency = figures.latency
+    #expect(latency.count == figures.requests, sourceLocation: sourceLocation)
+    let rising = [latency.minimum] + latency.percentiles.map(\.microseconds) + [latency.maximum]
+    #expect(zip(rising, rising.dropFirst()).allSatisfy { $0 <= $1 }, "\(rising)", sourceLocation: sourceLocation)
+    #expect((latency.minimum...latency.maximum).contains(latency.mean), sourceLocation: sourceLocation)
+    #expect(latency.percentiles.map(\.percentile).contains(99), sourceLocation: sourceLocation)
+  }
+
+  private func waitUntilSignalsAreHeeded(by process: ChildProcess) throws {
+    try #require(eventually { process.signalMask("SigBlk").contains(SIGINT) })
+  }
+}
+
+extension ChildProcess {
+  /// The kernel's answer to which signals are blocked ("SigBlk") or wait ("ShdPnd").
+  fileprivate func signalMask(_ name: String) -> [Int32] {
+    let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+    let word = line?.split(separator: "\t").last ?? "0"
+    let bits = UInt64(word, radix: 16) ?? 0
+    return (1...64).filter { bits & 1 << (UInt64($0) - 1) != 0 }
+  }
+}

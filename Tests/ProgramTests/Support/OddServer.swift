@@ -1,0 +1,105 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+
+/// A server that echoes, but for one oddity, which happens once in its life.
+struct OddServer {
+  enum Oddity {
+    /// Inverts the bits of a byte of each connection's stream, counted from 0.
+    case corrupts(Int)
+    /// Sends a byte that nobody has sent.
+    case adds
+    /// Says nothing at all.
+    case silent
+    /// Closes each connection at its first byte.
+    case closesAtOnce
+    /// Closes the first connection once it has sent more than so many bytes.
+    case closesFirst(after: Int)
+    /// Rests before its first answer.
+    case stalls(Duration)
+    case none
+  }
+
+  /// What the server has seen.
+  struct Seen: Sendable {
+    var connections = 0
+    var bytes = 0
+  }
+
+  private let oddity: Oddity
+  private var seen = Seen()
+  private var counts: [Socket: Int] = [:]
+  private var clients: [Socket] = []
+  private var isDone = false
+
+  /// Serves on a thread of its own while the body runs.
+  static func serving(
+    _ oddity: Oddity, _ body: (SocketAddress) throws -> Void
+  ) throws -> Seen {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let address = try listener.localAddress()
+    let descriptor = try listener.take().release()
+    let stop = try Pipe()
+    let reader = stop.reader.release()
+    let party = SecondParty {
+      var server = OddServer(oddity: oddity)
+      return try server.run(
+        Socket(adopting: OwnedDescriptor(adopting: descriptor)), until: OwnedDescriptor(adopting: reader))
+    }
+    let outcome = Result { try body(address) }
+    try stop.writer.close()
+    let seen = try party.join()
+    try outcome.get()
+    return seen
+  }
+
+  private init(oddity: Oddity) {
+    self.oddity = oddity
+  }
+
+  private mutating func run(_ listener: Socket, until end: consuming OwnedDescriptor) throws -> Seen {
+    let stop = end.fileDescriptor
+    while true {
+      let sources = [stop, listener.fileDescriptor] + clients.map(\.fileDescriptor)
+      let ready = try select(reading: sources, timeout: .seconds(60)).reading
+      if ready.isEmpty || ready.contains(stop) { break }
+      if ready.contains(listener.fileDescriptor), let client = try listener.accept() {
+        seen.connections += 1
+        clients.append(client)
+      }
+      for client in clients where ready.contains(client.fileDescriptor) { serve(client) }
+      clients.removeAll(where: \.isClosed)
+    }
+    withExtendedLifetime(listener) {}
+    return seen
+  }
+
+  private mutating func serve(_ client: Socket) {
+    guard var bytes = try? client.receive(upTo: 65_536), !bytes.isEmpty else { return client.close() }
+    let start = counts[client, default: 0]
+    counts[client] = start + bytes.count
+    seen.bytes += bytes.count
+    switch oddity {
+    case .corrupts(let index):
+      if (start..<start + bytes.count).contains(index) { bytes[index - start] ^= 0xff }
+    case .adds:
+      bytes.append(0)
+    case .silent:
+      return
+    case .closesAtOnce:
+      return client.close()
+    case .closesFirst(let count):
+      if !isDone, start + bytes.count > count {
+        isDone = true
+        return client.close()
+      }
+    case .stalls(let time):
+      if !isDone { _ = try? select(timeout: time) }
+      isDone = true
+    case .none:
+      break
+    }
+    // A client that has gone is closed when it is read from.
+    try? client.sendAll(bytes, timeout: .seconds(10))
+  }
+}
