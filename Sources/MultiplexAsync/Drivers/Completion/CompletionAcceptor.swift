@@ -93,6 +93,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     if isAccepting { driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess()) }
     // The kernel holds the socket for as long as it accepts. Nobody is to reach it any more, from here on.
     try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue)
+    driver.forget(descriptor)
     socket.close()
     leaveIfDone()
   }

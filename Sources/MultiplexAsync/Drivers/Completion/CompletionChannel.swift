@@ -179,6 +179,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     giveBackReceived()
     if isReceiving { driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess()) }
     if isSending { driver.submit(.cancel(RingOperation.send.token(of: slot), token: 0).skippingSuccess()) }
+    driver.forget(descriptor)
     driver.submit(.close(descriptor, token: 0).skippingSuccess())
     leaveIfDone()
   }

@@ -25,6 +25,10 @@ final class CompletionDriver: Driver {
   let waker: Waker
 
   @safe @exclusivity(unchecked) private var handlers = HandlerTable()
+  /// Descriptors that were handed over.
+  private var owned: Set<FileDescriptor> = []
+  /// How many waits for lent descriptors there are.
+  var pollCount = 0
   /// How many operations there are whose last completion hasn't come.
   @safe @exclusivity(unchecked) private var operations = 0
   @safe @exclusivity(unchecked) private var wasWoken = false
@@ -124,23 +128,41 @@ final class CompletionDriver: Driver {
   }
 
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
-    CompletionChannel(descriptor, driver: self)
+    handOver(descriptor.fileDescriptor)
+    return CompletionChannel(descriptor, driver: self)
   }
 
   func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
-    CompletionAcceptor(descriptor, driver: self)
+    handOver(descriptor.fileDescriptor)
+    return CompletionAcceptor(descriptor, driver: self)
   }
 
   func awaitReadiness(
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait {
     let descriptor = FileDescriptor(rawValue: fd)
+    guard !owned.contains(descriptor) else {
+      throw MultiplexError(
+        call: "readiness", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
+        advice: "a connection or a listener has it: use that")
+    }
     // The kernel says so too, but only later.
     guard Kernel.isOpen(fd) else {
-      endClosedPolls()
+      endPolls { !Kernel.isOpen($0.rawValue) }
       throw MultiplexError(call: "io_uring_enter", descriptor: descriptor, errno: .badFileDescriptor)
     }
     return CompletionPoll.start(descriptor, for: interest, on: self, body)
+  }
+
+  /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
+  private func handOver(_ descriptor: FileDescriptor) {
+    owned.insert(descriptor)
+    endPolls { $0 == descriptor }
+  }
+
+  /// The descriptor was handed over, and is closed with the next submission.
+  func forget(_ descriptor: FileDescriptor) {
+    owned.remove(descriptor)
   }
 
   /// Looks for lent descriptors that were closed while they were waited for: the kernel doesn't tell. Done by turns that
@@ -149,11 +171,15 @@ final class CompletionDriver: Driver {
     let now = ContinuousClock.now
     if let lastSweep, now - lastSweep < .seconds(1) { return }
     lastSweep = now
-    endClosedPolls()
+    endPolls { !Kernel.isOpen($0.rawValue) }
   }
 
-  private func endClosedPolls() {
-    handlers.forEach { ($0 as? CompletionPoll)?.endIfClosed() }
+  private func endPolls(where isToEnd: (FileDescriptor) -> Bool) {
+    guard pollCount > 0 else { return }
+    handlers.forEach { handler in
+      guard let poll = handler as? CompletionPoll, isToEnd(poll.descriptor) else { return }
+      poll.end()
+    }
   }
 
   // MARK: Buffers

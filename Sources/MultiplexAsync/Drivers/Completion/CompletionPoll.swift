@@ -24,20 +24,21 @@ final class CompletionPoll: CompletionHandler {
       driver.submit(.cancel(token, token: 0).skippingSuccess())
     }
     poll.slot = slot
+    driver.pollCount += 1
     poll.wait = wait
     driver.start(.poll(descriptor, for: EpollEvents(interest, .level), token: token))
     return wait
   }
 
-  /// Tells that the descriptor was closed, if it was.
-  func endIfClosed() {
-    guard let wait, !Kernel.isOpen(wait.descriptor) else { return }
+  /// The descriptor was closed, or handed over, while it was waited for.
+  func end() {
     driver.submit(.cancel(RingOperation.poll.token(of: slot), token: 0).skippingSuccess())
-    wait.finish(.invalid)
+    wait?.finish(.invalid)
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     driver.remove(slot)
+    driver.pollCount -= 1
     if completion.errno == nil {
       wait?.finish(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
     } else {
