@@ -24,7 +24,7 @@ struct ShutDownTests {
   @Test("goes on with a connection that owes something, however long it rests", arguments: Poller.Backend.all)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let bytes = numbered(16_000_000)
+    let bytes = [UInt8](repeating: 7, count: 16_000_000)
     let observed = Recorder<Int>()
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     async let serving: Void = listener.serve { connection in

@@ -19,9 +19,6 @@ struct Waiter<Value: Sendable>: Sendable {
   }
 
   /// Suspends the calling task, until the waiter that the body gets is resumed.
-  ///
-  /// Inlined, as a frame of its own would be part of what every suspended task holds.
-  @inline(__always)
   static func suspend(_ body: (Waiter) -> Void) async -> Value {
     #if DEBUG
       await withCheckedContinuation { body(Waiter(continuation: $0)) }
