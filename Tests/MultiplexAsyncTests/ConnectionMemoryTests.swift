@@ -198,7 +198,8 @@ struct ConnectionMemoryTests {
           try await connection.write(vectored: (0..<65).map { [UInt8($0)] })
         }
       }
-      #expect(plan.count(of: .sendmsg) == 3)
+      // A ring sends without a call of its own.
+      #expect(plan.count(of: .sendmsg) == (backend == .ioUring ? 0 : 3))
       #expect(plan.count(of: .send) == 0)
       #expect(try await peer.take(129) == Array(0..<64) + Array(0..<65))
     }

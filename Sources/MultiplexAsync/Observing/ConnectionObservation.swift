@@ -40,6 +40,7 @@ final class ConnectionObservation {
   }
 
   func queued(_ count: Int) {
+    guard count != queuedCount else { return }
     queuedCount = count
     if events.contains(.transfers) { observer.queued(count, on: connection) }
   }

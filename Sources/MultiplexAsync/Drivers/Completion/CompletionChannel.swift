@@ -10,6 +10,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   private unowned let driver: CompletionDriver
   @safe @exclusivity(unchecked) private var slot: HandlerTable.Slot = 0
   @safe @exclusivity(unchecked) private var isClosed = false
+  private var isAbandoned = false
 
   @safe @exclusivity(unchecked) private var received: [Received] = []
   /// How receiving has ended.
@@ -96,6 +97,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     case .noBufferSpace?: driver.feed(self)
     // It was told to pause. Whoever has begun to wait since then is waiting for more.
     case .canceled?: receiveOn()
+    case .badFileDescriptor?: abandon()
     case let errno?: end = .failure(errno)
     }
   }
@@ -149,6 +151,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     if let message { driver.give(back: message) }
     message = nil
     if let errno = completion.errno { sendFailure = errno }
+    if completion.errno == .badFileDescriptor { abandon() }
     // What can't be sent any more is as good as sent.
     let count = completion.errno == nil && !isClosed ? Int(completion.result) : outgoing.count
     unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
@@ -170,6 +173,14 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   // MARK: Closing
 
+  /// The descriptor was closed elsewhere: its number isn't ours to use, or to close, any more.
+  private func abandon() {
+    isAbandoned = true
+    end = .failure(.badFileDescriptor)
+    sendFailure = .badFileDescriptor
+    driver.forget(descriptor)
+  }
+
   /// What the kernel was lent is taken back when it has let go of it; only then is the channel forgotten.
   func close() {
     guard !isClosed else { return }
@@ -179,8 +190,10 @@ final class CompletionChannel: Channel, CompletionHandler {
     giveBackReceived()
     if isReceiving { driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess()) }
     if isSending { driver.submit(.cancel(RingOperation.send.token(of: slot), token: 0).skippingSuccess()) }
-    driver.forget(descriptor)
-    driver.submit(.close(descriptor, token: 0).skippingSuccess())
+    if !isAbandoned {
+      driver.forget(descriptor)
+      driver.submit(.close(descriptor, token: 0).skippingSuccess())
+    }
     leaveIfDone()
   }
 
