@@ -2,6 +2,7 @@
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 
@@ -105,6 +106,8 @@ def names(text):
 
 def options(description, rounds):
     """The options that all benchmarks have."""
+    # So that whoever is told to end takes along what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(
         description=description.split("\n")[0], epilog=description.split("\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -74,9 +74,18 @@ class Process:
                 stream.close()
 
     def complaint(self):
-        self.complaints.seek(0)
-        lines = self.complaints.read().decode(errors="replace").strip().splitlines()
+        """The last line on standard error."""
+        # Read at a place of its own: the process goes on writing where it was.
+        text = os.pread(self.complaints.fileno(), 1 << 20, 0).decode(errors="replace")
+        lines = text.strip().splitlines()
         return lines[-1] if lines else ""
+
+    def wait_for_complaint(self, words):
+        deadline = time.monotonic() + 20
+        while words not in self.complaint():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise Failure(self.complaint() or "it takes too long")
+            time.sleep(0.01)
 
 
 class Server(Process):
@@ -153,8 +162,8 @@ def processor_time(pid):
 def family(pid):
     """A process and all of its descendants."""
     children = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children += [int(child) for child in (task / "children").read_text().split()]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += [int(child) for child in task.read_text().split()]
     return [pid] + [one for child in children for one in family(child)]
 
 

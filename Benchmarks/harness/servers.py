@@ -52,17 +52,23 @@ def choose(names, wanted, always=()):
     ]
 
 
-def prepare(wanted=None, always=(YARDSTICK,), among=None, make=ECHO_SERVERS):
-    """Builds servers and tries each; returns their commands by name. Says which are left out, and why."""
-    commands = {}
-    for name in choose(list(among or make), wanted, always):
+def try_out(command):
+    """Raises `Unavailable` if the server doesn't start."""
+    with Server(command):
+        pass
+
+
+def prepare(wanted=None, always=(YARDSTICK,), makers=ECHO_SERVERS, try_out=try_out):
+    """Builds servers and tries each; returns what starts them, by name. Says which are left out, and why."""
+    prepared = {}
+    for name in choose(list(makers), wanted, always):
         try:
-            command = make[name]()
-            with Server(command):
-                commands[name] = command
+            made = makers[name]()
+            try_out(made)
+            prepared[name] = made
         except Unavailable as reason:
             print(f"without {name}: {reason}", file=sys.stderr, flush=True)
     for name in always:
-        if name not in commands:
+        if name not in prepared:
             sys.exit(f"nothing can be compared without {name}")
-    return commands
+    return prepared

@@ -22,7 +22,8 @@ enum NIOEcho {
   }
 
   private static func serveWithHandlers() async throws {
-    let listener = try await bootstrap
+    let listener =
+      try await bootstrap
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandlers([BackPressureHandler(), EchoHandler()])
