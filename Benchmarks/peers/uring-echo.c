@@ -3,7 +3,8 @@
  * kernel has for it. Accept and receive are multishot and use direct
  * descriptors; received bytes land in a ring of buffers that are shared by all
  * connections and consumed piece by piece, and are sent from there without a
- * copy; a turn is one system call. Needs Linux 6.12.
+ * copy; a send that succeeds at once needs no completion; a turn is one system
+ * call. Needs Linux 6.12.
  *
  *     uring-echo         (127.0.0.1, at a port that the kernel chooses)
  */
@@ -59,11 +60,12 @@ struct connection {
     bool receiving;      /* a multishot receive is armed */
     bool cancelling;     /* ... and asked to end */
     bool sending;        /* the first slice is under way */
+    bool is_slow;        /* the last send found no room for all */
     bool ended;          /* nothing more comes from the peer, or the connection is broken */
     bool ready, starved; /* is in one of the lists below */
     size_t owed;
     struct slice *first, *last;
-    struct connection *next_ready, *next_starved;
+    struct connection *next_ready, *next_starved, *next_unsettled;
 };
 
 /* ---- The ring ---- */
@@ -71,7 +73,7 @@ struct connection {
 static struct {
     int fd; /* registered: an index */
     unsigned pending, sq_next;
-    _Atomic unsigned *sq_tail, *cq_head, *cq_tail;
+    _Atomic unsigned *sq_tail, *sq_flags, *cq_head, *cq_tail;
     unsigned sq_mask, cq_mask;
     struct io_uring_sqe *sqes;
     struct io_uring_cqe *cqes;
@@ -99,6 +101,7 @@ static void open_ring(void) {
     char *rings = map(fd, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_SQ_RING);
     ring.sqes = map(fd, params.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
     ring.sq_tail = (_Atomic unsigned *)(rings + params.sq_off.tail);
+    ring.sq_flags = (_Atomic unsigned *)(rings + params.sq_off.flags);
     ring.cq_head = (_Atomic unsigned *)(rings + params.cq_off.head);
     ring.cq_tail = (_Atomic unsigned *)(rings + params.cq_off.tail);
     ring.cqes = (struct io_uring_cqe *)(rings + params.cq_off.cqes);
@@ -227,7 +230,7 @@ static void remove_first(struct connection *c) {
 
 /* ---- Connections ---- */
 
-static struct connection *ready, *starved;
+static struct connection *ready, *starved, *unsettled;
 static int listener;
 static bool accepting;
 
@@ -252,12 +255,24 @@ static void stop_receiving(struct connection *c) {
     c->cancelling = true;
 }
 
+/*
+ * A send is tried while it is submitted. In the usual case that is all: it
+ * doesn't wait, and posts a completion only if it fails. So if there is none
+ * when the submission has returned, all was sent (see settle). Where something
+ * else is to follow the send, its completion has to wake us.
+ */
 static void send_first(struct connection *c) {
     struct io_uring_sqe *sqe = prepare(IORING_OP_SEND, c->file, c, SEND);
     sqe->addr = (uint64_t)(uintptr_t)(buffers[c->first->buffer].memory + c->first->start);
     sqe->len = c->first->length;
-    sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL; /* the kernel goes on after a short one */
+    sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL; /* a short one has failed, or is continued by the kernel */
     c->sending = true;
+    bool nothing_follows = c->receiving && !c->cancelling && c->first == c->last && !starved;
+    if (!nothing_follows || c->is_slow) return;
+    sqe->msg_flags |= MSG_DONTWAIT;
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    c->next_unsettled = unsettled;
+    unsettled = c;
 }
 
 static void close_connection(struct connection *c) {
@@ -331,17 +346,35 @@ static void received(struct connection *c, const struct io_uring_cqe *cqe) {
 static void sent(struct connection *c, const struct io_uring_cqe *cqe) {
     c->sending = false;
     uint32_t length = cqe->res > 0 ? (uint32_t)cqe->res : 0;
-    if (cqe->res < 0) {
+    if (cqe->res < 0 && cqe->res != -EAGAIN) {
         c->ended = true;
         while (c->first) remove_first(c);
     } else if (length < c->first->length) {
         c->first->start += length;
         c->first->length -= length;
         c->owed -= length;
+        c->is_slow = true;
     } else {
         remove_first(c);
+        c->is_slow = false;
     }
     mark_ready(c);
+}
+
+/* All that was submitted has been tried, and no failure waits for room among the completions. */
+static bool failures_are_known(void) {
+    unsigned flags = atomic_load_explicit(ring.sq_flags, memory_order_relaxed);
+    return ring.pending == 0 && !(flags & IORING_SQ_CQ_OVERFLOW);
+}
+
+/* The sends that have not failed by then are done. */
+static void settle(void) {
+    for (; unsettled; unsettled = unsettled->next_unsettled) {
+        if (!unsettled->sending) continue;
+        unsettled->sending = false;
+        remove_first(unsettled);
+        if (unsettled->first) mark_ready(unsettled);
+    }
 }
 
 static void handle(const struct io_uring_cqe *cqe) {
@@ -390,6 +423,11 @@ int main(void) {
     for (;;) {
         enter(1);
         handle_completions();
+        while (!failures_are_known()) {
+            enter(0);
+            handle_completions();
+        }
+        settle();
         feed_starved();
         go_on_with_ready();
     }
