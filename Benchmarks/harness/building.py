@@ -1,6 +1,7 @@
 """Builds what is measured. Whatever can't be built raises `Unavailable`, with the reason in a line."""
 import functools
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -17,14 +18,14 @@ class Unavailable(Exception):
 
 
 def run_quietly(command, **options):
-    """Runs a command; its last line tells why when it fails."""
+    """Runs a command; when it fails, the first line that names an error tells why."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     except FileNotFoundError:
         raise Unavailable(f"{command[0]} is not installed") from None
     if done.returncode != 0:
-        lines = [line for line in done.stdout.splitlines() if "error" in line] or done.stdout.splitlines() or ["?"]
-        raise Unavailable(lines[0].strip())
+        lines = done.stdout.splitlines() or [f"{command[0]} failed"]
+        raise Unavailable(next((line for line in lines if re.search("error:|cannot find", line)), lines[-1]).strip())
 
 
 @functools.cache
