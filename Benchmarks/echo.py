@@ -1,136 +1,122 @@
 #!/usr/bin/env python3
 """Compares echo servers, side by side in one interleaved run.
 
-    Benchmarks/echo.py [--rounds N] [--requests N] [--connections 1,50,1000] [--sizes 64,1024,16384] [--depths 1,16]
-                       [--only NAME,NAME] [--json]
-
 The figure is the server's processor time per request, as the kernel counts it, and its ratio to a minimal C server on
 epoll: wall time says little on a busy machine. The server runs on one core and the load on another. In each round every
 server has its turn, in an order that changes, so that the machine's moods strike all of them; the median of the rounds
-is shown. The load generator checks every byte that comes back.
+is shown. The load generator checks every byte that comes back. Connecting is not part of it: see short.py.
 """
-import argparse
-import json
-import os
-import random
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-BUILD = ROOT / ".build" / "benchmarks"
-SERVER_CORE, LOAD_CORE = 0, 1
-YARDSTICK = "C epoll"
+from harness import figures, servers
+from harness.processes import Load, Server, raise_descriptor_limit
 
-
-def build():
-    """Compiles the C programs and the tool; returns the load generator and the command of each server."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("epoll-echo", "echo-load"):
-        subprocess.run(["cc", "-O2", "-Wall", "-o", BUILD / name, HERE / "peers" / f"{name}.c"], check=True)
-    subprocess.run(["swift", "build", "-c", "release", "--product", "mux"], cwd=ROOT, check=True, stdout=sys.stderr)
-    swift = ["swift", "build", "-c", "release", "--package-path", HERE, "--scratch-path", BUILD / "swift"]
-    subprocess.run(swift + ["--product", "async-echo"], check=True, stdout=sys.stderr)
-    mux = ROOT / ".build" / "release" / "mux"
-    servers = {YARDSTICK: [BUILD / "epoll-echo", "0"]}
-    for backend in ("epoll", "poll", "select"):
-        servers[f"mux {backend}"] = [mux, "serve", "--listen", "127.0.0.1:0", "--backend", backend]
-        servers[f"async {backend}"] = [BUILD / "swift" / "release" / "async-echo", backend]
-    return BUILD / "echo-load", servers
+# By server: the one it is compared to, the limit in the median cell, and the limit in any cell.
+TARGETS = {
+    "async epoll": (servers.YARDSTICK, 1.02, 1.10),
+    "async io_uring": (servers.TO_BEAT, None, 1.03),
+}
 
 
-def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
+def measure(command, connections, size, depth, requests):
+    with Server(command) as server, Load("echo-load", server.port, connections, size, depth) as load:
+        load.run(max(1000, connections, requests // 10))  # warms up
+        before = server.processor_time()
+        result = load.run(requests)
+        time = server.processor_time() - before
+    return {"ns": time / requests, "p50_us": result["p50_us"], "p99_us": result["p99_us"]}
 
 
-def processor_time(pid):
-    """The time that all threads of a process have run, in nanoseconds."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+def requests_of(cell, requests):
+    """Fewer where messages are long; enough for each connection to have several."""
+    connections, size, depth = cell
+    return max(connections * depth * 5, requests * 1024 // max(1024, size))
 
 
-def measure(command, load, connections, size, depth, requests):
-    """Runs one server under load; returns its nanoseconds per request, and the 99th percentile of latency."""
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=pinned(SERVER_CORE))
-    try:
-        # "listening on 127.0.0.1:40123 ..."
-        port = server.stdout.readline().split()[2].rsplit(b":", 1)[1].decode()
-
-        def run(count):
-            arguments = [load, port, str(connections), str(size), str(depth), str(count)]
-            output = subprocess.run(arguments, check=True, capture_output=True, preexec_fn=pinned(LOAD_CORE)).stdout
-            return json.loads(output)
-
-        run(max(1000, requests // 10))  # warms up
-        before = processor_time(server.pid)
-        result = run(requests)
-        return (processor_time(server.pid) - before) / requests, result["p99_us"]
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
+def compare(contestants, cell, arguments, progress):
+    """The medians of each server in one cell."""
+    requests = requests_of(cell, arguments.requests)
+    what = "{} x {} B x {}: ".format(*cell)
+    samples = figures.interleaved(
+        contestants, arguments.rounds, lambda command: measure(command, *cell, requests), progress, what,
+        servers.YARDSTICK)
+    base = samples[servers.YARDSTICK]
+    results = {}
+    for name, taken in samples.items():
+        results[name] = {**figures.medians(taken), "ratio": figures.ratio(taken, base, "ns")}
+        if servers.TO_BEAT in samples:
+            results[name]["to_uring"] = figures.ratio(taken, samples[servers.TO_BEAT], "ns")
+    return results
 
 
-def compare(load, servers, cell, rounds, requests):
-    """Returns the medians of each server in one cell."""
-    times = {name: [] for name in servers}
-    latencies = {name: [] for name in servers}
-    order = list(servers)
-    for _ in range(rounds):
-        random.shuffle(order)
-        for name in order:
-            time, latency = measure(servers[name], load, *cell, requests)
-            times[name].append(time)
-            latencies[name].append(latency)
-    base = times[YARDSTICK]
-    return {
-        name: {
-            "ns_per_request": statistics.median(times[name]),
-            # Round by round, as the two figures of a round have the same weather.
-            "ratio": statistics.median(mine / theirs for mine, theirs in zip(times[name], base)),
-            "p99_us": statistics.median(latencies[name]),
-        }
-        for name in servers
-    }
+def cell_table(cells):
+    columns = [("conns", "d"), ("bytes", "d"), ("depth", "d"), ("server", ""), ("ns/request", ".0f"),
+               ("to C epoll", ".2f"), ("to C io_uring", ".2f"), ("p50 us", ".1f"), ("p99 us", ".1f")]
+    rows = []
+    for cell in cells:
+        for name, got in cell["servers"].items():
+            rows.append([cell["connections"], cell["size"], cell["depth"], name, got["ns"], got["ratio"],
+                         got.get("to_uring"), got["p50_us"], got["p99_us"]])
+        rows.append(None)
+    return figures.table(columns, rows[:-1])
 
 
-def numbers(text):
-    return [int(part) for part in text.split(",")]
+def target_of(name, ratios):
+    """What is asked of a server, in words, and whether it does it."""
+    if name not in TARGETS:
+        return "", ""
+    base, in_median, in_any = TARGETS[name]
+    mine = ratios["ratio" if base == servers.YARDSTICK else "to_uring"]
+    if not mine:
+        return "", ""
+    parts = [f"median {in_median:.2f}"] if in_median else []
+    parts.append(f"any {in_any:.2f} of {base}")
+    is_met = max(mine) <= in_any and (in_median is None or statistics.median(mine) <= in_median)
+    return ", ".join(parts), figures.verdict(is_met)
+
+
+def summary_table(cells):
+    columns = [("server", ""), ("median cell", ".2f"), ("worst cell", ".2f"), ("median to C io_uring", ".2f"),
+               ("worst to C io_uring", ".2f"), ("p99 to C epoll", ".2f"), ("target", ""), ("", "")]
+    rows = []
+    for name in dict.fromkeys(name for cell in cells for name in cell["servers"]):
+        mine = [cell["servers"][name] for cell in cells if name in cell["servers"]]
+        ratios = {key: [got[key] for got in mine if key in got] for key in ("ratio", "to_uring")}
+        tails = [
+            cell["servers"][name]["p99_us"] / cell["servers"][servers.YARDSTICK]["p99_us"]
+            for cell in cells if name in cell["servers"]
+        ]
+        uring = ratios["to_uring"]
+        rows.append([name, statistics.median(ratios["ratio"]), max(ratios["ratio"]),
+                     statistics.median(uring) if uring else None, max(uring) if uring else None,
+                     statistics.median(tails), *target_of(name, ratios)])
+    return figures.table(columns, rows)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=100_000, help="of each run, fewer where messages are long")
-    parser.add_argument("--connections", type=numbers, default=[1, 50, 1000])
-    parser.add_argument("--sizes", type=numbers, default=[64, 1024, 16384])
-    parser.add_argument("--depths", type=numbers, default=[1, 16])
-    parser.add_argument("--only", type=lambda text: text.split(","), help="servers besides the yardstick")
-    parser.add_argument("--json", action="store_true")
+    parser = figures.options(__doc__, rounds=5)
+    parser.add_argument("--requests", type=int, default=50_000, help="of each run, fewer where messages are long")
+    parser.add_argument("--connections", type=figures.numbers, default=[1, 50, 1000])
+    parser.add_argument("--sizes", type=figures.numbers, default=[64, 1024, 16384])
+    parser.add_argument("--depths", type=figures.numbers, default=[1, 16])
     arguments = parser.parse_args()
 
-    load, servers = build()
-    if arguments.only:
-        servers = {name: command for name, command in servers.items() if name in arguments.only + [YARDSTICK]}
-    results = []
-    if not arguments.json:
-        print(f"{'conns':>6} {'bytes':>6} {'depth':>5}  {'server':<12} {'ns/request':>10} {'ratio':>6} {'p99 us':>8}")
-    for connections in arguments.connections:
-        for size in arguments.sizes:
-            for depth in arguments.depths:
-                cell = (connections, size, depth)
-                requests = max(connections * 10, arguments.requests * 1024 // max(1024, size))
-                medians = compare(load, servers, cell, arguments.rounds, requests)
-                results.append({"connections": connections, "size": size, "depth": depth, "servers": medians})
-                if arguments.json:
-                    continue
-                for name, figures in medians.items():
-                    print(f"{connections:>6} {size:>6} {depth:>5}  {name:<12} {figures['ns_per_request']:>10.0f}"
-                          f" {figures['ratio']:>6.2f} {figures['p99_us']:>8.1f}", flush=True)
+    raise_descriptor_limit(max(arguments.connections) + 1000)
+    contestants = servers.prepare(arguments.servers)
+    shapes = [(connections, size, depth) for connections in arguments.connections for size in arguments.sizes
+              for depth in arguments.depths]
+    progress = figures.Progress(len(shapes) * arguments.rounds * len(contestants))
+    cells = []
+    for shape in shapes:
+        medians = compare(contestants, shape, arguments, progress)
+        cells.append({"connections": shape[0], "size": shape[1], "depth": shape[2], "servers": medians})
+    progress.clear()
     if arguments.json:
-        print(json.dumps(results, indent=2))
+        figures.show_json(cells)
+        return
+    print(cell_table(cells))
+    print("\nRatios of processor time per request, over all cells:\n")
+    print(summary_table(cells))
 
 
 if __name__ == "__main__":

@@ -1,32 +1,24 @@
 /*
  * Loads an echo server and checks every byte that comes back.
  *
- *     echo-load PORT CONNECTIONS SIZE DEPTH REQUESTS [--seed N]
+ *     echo-load PORT CONNECTIONS SIZE DEPTH [--in-turn N] [--sources N] [--seed N]
  *
  * Keeps DEPTH messages of SIZE bytes in flight on each of CONNECTIONS
- * connections to 127.0.0.1:PORT and ends after REQUESTS round trips in total.
- * Prints one line of JSON; anything wrong ends it with a reason and status 1.
+ * connections; with --in-turn, only N messages over all connections, which
+ * have their turn one after the other. The connections come from as many
+ * addresses of 127.0.0.0/8 as --sources says. The work is a number of round
+ * trips: see load.h.
  *
  * Latency runs from the moment a message is handed over to be sent until its
  * last byte is back. The clock is read once per event, not once per message,
  * so that a deep pipeline is not slowed down by being measured.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "load.h"
 
-enum { TIME_LIMIT_SECONDS = 60, CHUNK = 64 * 1024, EVENTS = 256 };
+#include <sys/epoll.h>
+
+enum { TIME_LIMIT_SECONDS = 120, CHUNK = 64 * 1024, EVENTS = 256, MOST_REQUESTS = 100000000 };
 
 /*
  * Each connection sends this pattern over and over, from its own starting
@@ -38,7 +30,9 @@ enum { PERIOD = 65521 };
 static unsigned char pattern[PERIOD + CHUNK];
 
 struct settings {
-    uint64_t port, connections, size, depth, requests, seed;
+    uint64_t port, connections, size, depth;
+    uint64_t in_turn; /* 0: all connections at once */
+    uint64_t sources, seed;
 };
 
 struct connection {
@@ -52,43 +46,9 @@ struct connection {
 
 static struct settings settings;
 static int epoll;
-static uint64_t started, completed; /* over all connections */
-static uint64_t *latencies;         /* of all completed round trips, in nanoseconds */
-
-static void fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "echo-load: ");
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n");
-    va_end(arguments);
-    exit(1);
-}
-
-static void fail_with_errno(const char *what) {
-    fail("%s: %s", what, strerror(errno));
-}
-
-/* An alarm covers it all, a connect that hangs included. */
-static void time_is_up(int signal) {
-    static const char reason[] = "echo-load: not done within the time limit\n";
-    (void)signal;
-    ssize_t ignored = write(STDERR_FILENO, reason, sizeof reason - 1);
-    (void)ignored;
-    _exit(1);
-}
-
-static void *allocate(uint64_t count, size_t size) {
-    void *memory = calloc(count, size);
-    if (!memory) fail_with_errno("calloc");
-    return memory;
-}
-
-static uint64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
+static struct connection *all;
+static uint64_t requests, started, completed; /* of the work at hand, over all connections */
+static uint64_t *latencies;                   /* of all completed round trips, in nanoseconds */
 
 /* ---- Pattern ---- */
 
@@ -119,26 +79,21 @@ static void watch(struct connection *c, int operation, uint32_t events) {
     c->watched = events;
 }
 
-static void open_connection(struct connection *c, uint64_t first) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)settings.port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0) fail_with_errno("socket");
-    if (connect(c->fd, (struct sockaddr *)&address, sizeof address) < 0) fail_with_errno("connect");
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+static void open_connection(struct connection *c, uint64_t source, uint64_t first) {
+    c->fd = connect_from(source, settings.port);
     c->first = first;
     c->started_at = allocate(settings.depth, sizeof *c->started_at);
     watch(c, EPOLL_CTL_ADD, EPOLLIN);
 }
 
-static void start_messages(struct connection *c, uint64_t time) {
-    while (c->started - c->completed < settings.depth && started < settings.requests) {
-        c->started_at[c->started % settings.depth] = time;
-        c->started++;
-        started++;
-    }
+static int has_room(const struct connection *c) {
+    return c->started - c->completed < settings.depth && started < requests;
+}
+
+static void start_message(struct connection *c, uint64_t time) {
+    c->started_at[c->started % settings.depth] = time;
+    c->started++;
+    started++;
 }
 
 static void complete_messages(struct connection *c, uint64_t time) {
@@ -184,31 +139,51 @@ static void receive(struct connection *c) {
     c->received += (uint64_t)n;
 }
 
+/* Starts one message on the connection whose turn it is. */
+static void start_next(uint64_t time) {
+    static uint64_t turn;
+    if (started == requests) return;
+    struct connection *c;
+    do c = &all[turn++ % settings.connections];
+    while (!has_room(c));
+    start_message(c, time);
+    send_started(c);
+}
+
 static void handle(struct connection *c, uint32_t events) {
     if (events & ~(uint32_t)EPOLLOUT) receive(c); /* errors show up here as well */
-    uint64_t time = now();
+    uint64_t time = now(), before = completed;
     complete_messages(c, time);
-    start_messages(c, time);
+    while (!settings.in_turn && has_room(c)) start_message(c, time);
     send_started(c);
+    for (; settings.in_turn && before < completed; before++) start_next(time);
 }
 
 /* ---- The run ---- */
 
-static struct connection *open_connections(uint64_t *random) {
-    struct connection *all = allocate(settings.connections, sizeof *all);
+static void open_connections(uint64_t *random) {
+    all = allocate(settings.connections, sizeof *all);
     for (uint64_t i = 0; i < settings.connections; i++) {
-        open_connection(&all[i], next_random(random) % PERIOD);
+        open_connection(&all[i], 1 + i % settings.sources, next_random(random) % PERIOD);
     }
-    return all;
 }
 
-static void run(struct connection *all) {
-    for (uint64_t i = 0; i < settings.connections; i++) {
-        start_messages(&all[i], now());
+static void start_first(void) {
+    for (uint64_t i = 0; i < settings.in_turn; i++) start_next(now());
+    for (uint64_t i = 0; !settings.in_turn && i < settings.connections; i++) {
+        uint64_t time = now();
+        while (has_room(&all[i])) start_message(&all[i], time);
         send_started(&all[i]);
     }
+}
+
+static void run(void) {
+    started = completed = 0;
+    latencies = realloc(latencies, requests * sizeof *latencies);
+    if (!latencies) fail_with_errno("realloc");
+    start_first();
     struct epoll_event events[EVENTS];
-    while (completed < settings.requests) {
+    while (completed < requests) {
         int count = epoll_wait(epoll, events, EVENTS, -1);
         if (count < 0 && errno != EINTR) fail_with_errno("epoll_wait");
         for (int i = 0; i < count; i++) handle(events[i].data.ptr, events[i].events);
@@ -222,61 +197,58 @@ static int by_value(const void *left, const void *right) {
 
 /* Of the sorted latencies, the least that is not exceeded by `percent` of them. */
 static double percentile_us(uint64_t percent) {
-    uint64_t rank = (settings.requests * percent + 99) / 100;
+    uint64_t rank = (requests * percent + 99) / 100;
     return (double)latencies[rank - 1] / 1000;
 }
 
 static void report(uint64_t nanoseconds) {
     double seconds = (double)nanoseconds / 1e9;
-    qsort(latencies, settings.requests, sizeof *latencies, by_value);
+    qsort(latencies, requests, sizeof *latencies, by_value);
     printf("{\"requests\": %llu, \"seconds\": %.6f, \"requests_per_second\": %.1f, "
            "\"p50_us\": %.3f, \"p99_us\": %.3f}\n",
-           (unsigned long long)settings.requests, seconds, (double)settings.requests / seconds,
+           (unsigned long long)requests, seconds, (double)requests / seconds,
            percentile_us(50), percentile_us(99));
 }
 
 /* ---- Arguments ---- */
 
-static uint64_t parse(const char *name, const char *text, uint64_t least, uint64_t most) {
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    int is_number = *text >= '0' && *text <= '9' && !*end && !errno;
-    if (!is_number || value < least || value > most) {
-        fail("%s must be a number from %llu to %llu, not '%s'", name, (unsigned long long)least,
-             (unsigned long long)most, text);
-    }
-    return value;
+static void parse_option(const char *name, const char *value) {
+    if (!strcmp(name, "--in-turn")) settings.in_turn = parse(name, value, 1, settings.connections * settings.depth);
+    else if (!strcmp(name, "--sources")) settings.sources = parse(name, value, 1, 250);
+    else if (!strcmp(name, "--seed")) settings.seed = parse(name, value, 0, UINT64_MAX);
+    else fail("there is no option %s", name);
 }
 
-static struct settings parse_arguments(int argc, char **argv) {
-    int has_seed = argc == 8 && strcmp(argv[6], "--seed") == 0;
-    if (argc != 6 && !has_seed) {
-        fail("usage: echo-load PORT CONNECTIONS SIZE DEPTH REQUESTS [--seed N]");
+static void parse_arguments(int argc, char **argv) {
+    if (argc < 5 || argc % 2 == 0) {
+        fail("usage: echo-load PORT CONNECTIONS SIZE DEPTH [--in-turn N] [--sources N] [--seed N]");
     }
-    return (struct settings){
+    settings = (struct settings){
         .port = parse("PORT", argv[1], 1, 65535),
-        .connections = parse("CONNECTIONS", argv[2], 1, 100000),
+        .connections = parse("CONNECTIONS", argv[2], 1, 2000000),
         .size = parse("SIZE", argv[3], 1, 1 << 30),
         .depth = parse("DEPTH", argv[4], 1, 100000),
-        .requests = parse("REQUESTS", argv[5], 1, 100000000),
-        .seed = has_seed ? parse("--seed", argv[7], 0, UINT64_MAX) : 1,
+        .sources = 1,
+        .seed = 1,
     };
+    for (int i = 5; i < argc; i += 2) parse_option(argv[i], argv[i + 1]);
 }
 
 int main(int argc, char **argv) {
-    settings = parse_arguments(argc, argv);
-    signal(SIGALRM, time_is_up);
-    alarm(TIME_LIMIT_SECONDS);
+    parse_arguments(argc, argv);
+    raise_descriptor_limit();
     epoll = epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) fail_with_errno("epoll_create1");
-    latencies = allocate(settings.requests, sizeof *latencies);
 
+    limit_time(TIME_LIMIT_SECONDS);
     uint64_t random = settings.seed;
     fill_pattern(&random);
-    struct connection *all = open_connections(&random);
-    uint64_t begin = now();
-    run(all);
-    report(now() - begin);
+    open_connections(&random);
+    printf("{\"connected\": %llu}\n", (unsigned long long)settings.connections);
+    while ((requests = next_command(MOST_REQUESTS, TIME_LIMIT_SECONDS))) {
+        uint64_t begin = now();
+        run();
+        report(now() - begin);
+    }
     return 0;
 }

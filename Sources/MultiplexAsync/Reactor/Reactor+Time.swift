@@ -27,11 +27,11 @@ extension Reactor {
 }
 
 extension Reactor {
-  /// Suspends the calling task, which runs on the reactor, until I/O has had its turn: `Task.yield()` lets a few hundred
+  /// Suspends the calling task until I/O has had its turn: `Task.yield()` lets a few hundred
   /// jobs run before that, be they all of one task.
   func nextTurn() async {
     await Waiter<Void>.suspend { waiter in
-      _ = loop.schedule(at: .now) { waiter.resume(returning: ()) }
+      onLoop { [loop] in _ = loop.schedule(at: .now) { waiter.resume(returning: ()) } }
     }
   }
 }

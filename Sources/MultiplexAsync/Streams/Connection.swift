@@ -120,8 +120,9 @@ extension Connection {
   private func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
       let isCancelled = Task.isCancelled
-      // The thread may be another by now, for a task that doesn't prefer this reactor.
-      reactor.onLoop { [self] in unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) }
+      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) }
+      // A task that doesn't prefer this reactor may have been taken elsewhere.
+      reactor.loop.add(.call { [self] in unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) })
     }
   }
 
@@ -262,36 +263,37 @@ extension Connection {
     try result.get()
   }
 
-  /// Waits where a write has to.
+  /// Waits where a write has to. On the reactor's thread.
   func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
-    let reason = await here { await self.settle(outcome) }
+    let reason: ConnectionError.Reason?
+    switch outcome {
+    case .taken: return
+    case .refused(let refusal): reason = refusal
+    case .busy: return await reactor.nextTurn()
+    case .full: reason = await awaitOutput(.room)
+    }
     if let reason { throw failure(reason, during: .write) }
   }
 
-  private func settle(_ outcome: Stream.WriteOutcome) async -> ConnectionError.Reason? {
-    switch outcome {
-    case .taken: return nil
-    case .refused(let reason): return reason
-    case .busy:
-      await reactor.nextTurn()
-      return nil
-    case .full:
-      return await awaitOutput { stream, id, waiter in
-        stream.awaitRoom(id, waiter, isCancelled: Task.isCancelled)
-      }
+  /// On the reactor's thread.
+  ///
+  /// - Returns: Why it will never come; nil if it has.
+  private func awaitOutput(_ goal: Stream.OutputGoal) async -> ConnectionError.Reason? {
+    if unsafe stream.isOwnerCurrent { return await awaitOutput(goal, Stream.ownerID) }
+    let id = unsafe stream.makeID()
+    return await withTaskCancellationHandler {
+      await awaitOutput(goal, id)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
     }
   }
 
-  /// On the reactor's thread.
-  private func awaitOutput(_ start: (Stream, UInt64, Stream.OutputWaiter) -> Void) async -> ConnectionError.Reason? {
-    if unsafe stream.isOwnerCurrent {
-      return await Waiter.suspend { waiter in unsafe start(stream, Stream.ownerID, waiter) }
-    }
-    let id = unsafe stream.makeID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe start(stream, id, waiter) }
-    } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
+  private func awaitOutput(_ goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
+    await Waiter.suspend { waiter in
+      let isCancelled = Task.isCancelled
+      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
+      // A task that doesn't prefer this reactor may have been taken elsewhere.
+      reactor.loop.add(.call { [self] in unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) })
     }
   }
 
@@ -302,7 +304,7 @@ extension Connection {
   }
 
   private func flushHere() async -> ConnectionError.Reason? {
-    await awaitOutput { stream, id, waiter in stream.awaitFlush(id, waiter, isCancelled: Task.isCancelled) }
+    await awaitOutput(.flush)
   }
 
   /// Ends this side: sends what is queued, then the end. The peer reads to it; it may go on sending.

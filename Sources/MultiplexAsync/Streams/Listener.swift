@@ -49,6 +49,8 @@ public final class Listener: Sendable {
     let socket = try Socket.listening(on: address, reusePort: sharing == .joining)
     // From then on others may join: while it was bound, nobody else could be there.
     if sharing == .founding { try socket.set(.reusePort, to: 1) }
+    // Its connections inherit it. Unix sockets have no such option, and do without.
+    try? socket.set(.noDelay, to: 1)
     let local = try socket.localAddress()
     let descriptor = try socket.take().release()
     let result = await reactor.run { () async -> Result<Listener, MultiplexError> in
@@ -120,8 +122,6 @@ public final class Listener: Sendable {
 
   /// - Returns: nil for a connection that can't be waited for: it is lost, the listener isn't.
   private func adopt(_ socket: Socket, for target: Reactor) async -> Connection? {
-    // Unix sockets have no such option, and do without.
-    try? socket.set(.noDelay, to: 1)
     do {
       guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
       return try await Connection.adopting(socket, origin: .accepted(at: localAddress), on: target)

@@ -22,6 +22,14 @@ final class Stream {
     case refused(ConnectionError.Reason)
   }
 
+  /// What a task waits for that has written.
+  enum OutputGoal: Sendable {
+    /// The queue has fallen to the low watermark.
+    case room
+    /// Everything has been sent.
+    case flush
+  }
+
   /// What has become of a write.
   enum WriteOutcome: Sendable {
     case taken
@@ -155,6 +163,8 @@ extension Stream {
     if let closure { return waiter.resume(returning: closure) }
     if reader != nil { return waiter.resume(returning: .busy) }
     reader = (id, waiter)
+    // The others have their turn meanwhile.
+    writesAtOnce = 0
     channel.awaitInput { [self] in endRead(nil) }
   }
 
@@ -297,19 +307,16 @@ extension Stream {
     closure ?? (outputEnds ? .closed : outputFailure)
   }
 
-  /// Waits until the queue has fallen to the low watermark.
-  func awaitRoom(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
-    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if unsentCount <= watermarks.low { return waiter.resume(returning: outputFailure) }
-    roomWaiters.append((id, waiter))
-  }
-
-  /// Waits until everything has been sent.
-  func awaitFlush(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
+  /// Waits until the queue has fallen to the low watermark, or everything has been sent.
+  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let closure { return waiter.resume(returning: closure) }
-    if unsentCount == 0 { return waiter.resume(returning: outputFailure) }
-    flushWaiters.append((id, waiter))
+    switch goal {
+    case .room where unsentCount <= watermarks.low, .flush where unsentCount == 0:
+      return waiter.resume(returning: outputFailure)
+    case .room: roomWaiters.append((id, waiter))
+    case .flush: flushWaiters.append((id, waiter))
+    }
     flushLater()
   }
 

@@ -1,0 +1,75 @@
+"""Builds what is measured. Whatever can't be built raises `Unavailable`, with the reason in a line."""
+import functools
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+ROOT = HERE.parent
+PEERS = HERE / "peers"
+BUILD = ROOT / ".build" / "benchmarks"
+
+
+class Unavailable(Exception):
+    """Something that isn't installed, or doesn't work here."""
+
+
+def run_quietly(command, **options):
+    """Runs a command; when it fails, the first line that names an error tells why."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    except FileNotFoundError:
+        raise Unavailable(f"{command[0]} is not installed") from None
+    if done.returncode != 0:
+        lines = done.stdout.splitlines() or [f"{command[0]} failed"]
+        raise Unavailable(next((line for line in lines if re.search("error:|cannot find", line)), lines[-1]).strip())
+
+
+@functools.cache
+def c_program(name, *flags):
+    """Compiles one of peers/*.c; returns its path."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", BUILD / name, PEERS / f"{name}.c", *flags]
+    run_quietly(command)
+    return BUILD / name
+
+
+@functools.cache
+def swift_program(package, product, scratch):
+    """Builds an executable in release mode; returns its path."""
+    if not shutil.which("swift"):
+        raise Unavailable("swift is not installed")
+    print(f"building {product}", file=sys.stderr, flush=True)
+    options = ["-c", "release", "--package-path", package, "--scratch-path", scratch]
+    run_quietly(["swift", "build", *options, "--product", product])
+    return Path(scratch) / "release" / product
+
+
+def mux():
+    return swift_program(ROOT, "mux", ROOT / ".build")
+
+
+def async_echo():
+    return swift_program(HERE, "async-echo", BUILD / "swift")
+
+
+def swift_peer(name):
+    """A peer with a package of its own in peers/."""
+    return swift_program(PEERS / name, name, BUILD / name)
+
+
+def python_peer(module):
+    if importlib.util.find_spec(module) is None:
+        raise Unavailable(f"Python's {module} is not installed")
+    return [sys.executable, PEERS / "asyncio-echo.py", module]
+
+
+def installed(program):
+    """The path of a program of the system."""
+    path = shutil.which(program)
+    if not path:
+        raise Unavailable(f"{program} is not installed")
+    return path

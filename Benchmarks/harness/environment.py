@@ -1,0 +1,68 @@
+"""Where figures were taken: a figure without its machine says nothing."""
+import datetime
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from .building import ROOT
+
+PACKAGES = ("libuv1-dev", "libevent-dev", "haproxy", "socat")
+
+
+def first_line(*command):
+    if not shutil.which(command[0]):
+        return None
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    return done.stdout.splitlines()[0] if done.returncode == 0 and done.stdout else None
+
+
+def processor():
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine()
+
+
+def memory_in_gib():
+    return int(re.search(r"^MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1]) / 2**20
+
+
+def package_versions():
+    versions = []
+    for package in PACKAGES:
+        version = first_line("dpkg-query", "-W", "-f", "${Version}", package)
+        if version:
+            versions.append(f"{package.removesuffix('-dev')} {version}")
+    return versions
+
+
+def uvloop_version():
+    version = first_line(sys.executable, "-c", "import uvloop; print(uvloop.__version__)")
+    return f"uvloop {version}" if version else None
+
+
+def heading():
+    commit = first_line("git", "rev-parse", "--short", "HEAD") or "unknown"
+    swift = re.search(r"Swift version ([\d.]+)", first_line("swift", "--version") or "")
+    versions = [
+        f"Swift {swift[1]}" if swift else None, first_line("cc", "--version"), *package_versions(),
+        f"Python {platform.python_version()}", uvloop_version(),
+    ]
+    return f"""# Benchmarks
+
+Written by `Benchmarks/run`; [Benchmarks/README.md](../Benchmarks/README.md) says what each measures, and how.
+
+| | |
+|---|---|
+| Date | {datetime.date.today().isoformat()}, at commit {commit} |
+| Kernel | {platform.system()} {platform.release()} {platform.machine()} |
+| Machine | {processor()}, {os.cpu_count()} cores, {memory_in_gib():.0f} GiB |
+| Load before | {os.getloadavg()[0]:.1f} |
+| Versions | {", ".join(version for version in versions if version)}; SwiftNIO 2.101.2, FlyingFox 0.27.1 |
+"""
+
+
+def closing():
+    return f"Load average of the machine at the end: {os.getloadavg()[0]:.1f} (the benchmarks themselves make about 2).\n"

@@ -1,0 +1,122 @@
+"""Rounds, medians, tables and progress."""
+import argparse
+import json
+import random
+import signal
+import statistics
+import sys
+
+from .processes import Failure
+
+
+class Progress:
+    """One line on standard error that tells how far it is; lines for those who read it from a file."""
+
+    def __init__(self, total):
+        self.total = total
+        self.done = 0
+
+    def step(self, what):
+        self.done += 1
+        percent = f"{100 * self.done // self.total:>3} %"
+        if sys.stderr.isatty():
+            print(f"\r\033[K{percent}  {what}", end="", file=sys.stderr, flush=True)
+        elif 100 * self.done // self.total // 5 > 100 * (self.done - 1) // self.total // 5:
+            print(f"{percent}  {what}", file=sys.stderr, flush=True)
+
+    @staticmethod
+    def clear():
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def interleaved(contestants, rounds, measure, progress, what="", base=None):
+    """Measures each contestant once in each round, in an order that changes, so that the machine's moods strike all.
+
+    `measure` takes a command and returns figures by name. Returns a list of them for each contestant; one that fails is
+    left out, with a line that says so, unless it is the base of all comparison.
+    """
+    samples = {name: [] for name in contestants}
+    failed = {}
+    for _ in range(rounds):
+        order = list(contestants)
+        random.shuffle(order)
+        for name in order:
+            progress.step(f"{what}{name}")
+            if name in failed:
+                continue
+            try:
+                samples[name].append(measure(contestants[name]))
+            except Failure as reason:
+                if name == base:
+                    sys.exit(f"{what}{name} failed: {reason}")
+                failed[name] = reason
+                progress.clear()
+                print(f"{what}{name} failed: {reason}", file=sys.stderr, flush=True)
+    return {name: taken for name, taken in samples.items() if name not in failed}
+
+
+def medians(samples):
+    """The median of each figure, over the rounds of one contestant."""
+    return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+
+
+def ratio(samples, base, key):
+    """The median of the ratios of two contestants, round by round: two figures of a round have the same weather."""
+    pairs = [(mine[key], theirs[key]) for mine, theirs in zip(samples, base) if theirs[key] > 0]
+    return statistics.median(mine / theirs for mine, theirs in pairs) if pairs else float("nan")
+
+
+def table(columns, rows):
+    """Aligns rows; a column is a heading and a format. Texts (no format) go to the left, numbers to the right.
+
+    A row that is None becomes an empty line.
+    """
+    def cell(value, style):
+        if value is None:
+            return "-"
+        return format(value, style) if style and not isinstance(value, str) else str(value)
+
+    texts = [row and [cell(value, style) for value, (_, style) in zip(row, columns)] for row in rows]
+    widths = [
+        max([len(heading)] + [len(row[i]) for row in texts if row]) for i, (heading, _) in enumerate(columns)
+    ]
+
+    def line(cells):
+        aligned = [
+            text.rjust(width) if style else text.ljust(width)
+            for text, width, (_, style) in zip(cells, widths, columns)
+        ]
+        return "  ".join(aligned).rstrip()
+
+    return "\n".join([line([heading for heading, _ in columns])] + [line(row) if row else "" for row in texts])
+
+
+def verdict(is_met):
+    return "met" if is_met else "missed"
+
+
+def numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def names(text):
+    return [part.strip() for part in text.split(",")]
+
+
+def options(description, rounds):
+    """The options that all benchmarks have."""
+    # So that whoever is told to end takes along what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    parser = argparse.ArgumentParser(
+        description=description.split("\n")[0], epilog=description.split("\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument(
+        "--servers", type=names, help="those whose names begin like this: 'async,libuv'; C epoll is always there")
+    parser.add_argument("--json", action="store_true", help="all figures, for programs")
+    return parser
+
+
+def show_json(results):
+    print(json.dumps(results, indent=2))
