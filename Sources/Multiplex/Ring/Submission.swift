@@ -107,7 +107,7 @@ extension Ring.Submission {
   /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
   ///
   /// - Parameters:
-  ///   - group: Of a ``BufferRing`` that is registered with the same ring.
+  ///   - group: Of a ``BufferGroup`` that is registered with the same ring.
   ///   - isMultishot: Goes on receiving (Linux 6.0).
   public static func receive(
     on socket: FileDescriptor, intoGroup group: UInt16, isMultishot: Bool = false,
