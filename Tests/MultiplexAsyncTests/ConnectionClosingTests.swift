@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Closing a connection", .timeLimit(.minutes(2)))
 struct ConnectionClosingTests {
-  @Test("closing this side leaves the other open", arguments: Poller.Backend.all)
+  @Test("closing this side leaves the other open", arguments: usableBackends)
   func closeWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("last")
@@ -19,7 +19,7 @@ struct ConnectionClosingTests {
     try await peer.connection.closeWrite()
   }
 
-  @Test("closing this side sends what is queued first", arguments: Poller.Backend.all)
+  @Test("closing this side sends what is queued first", arguments: usableBackends)
   func closeWriteQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -30,7 +30,7 @@ struct ConnectionClosingTests {
     try await closing.value
   }
 
-  @Test("closing delivers what is queued", arguments: Poller.Backend.all)
+  @Test("closing delivers what is queued", arguments: usableBackends)
   func closeQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -41,7 +41,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: Poller.Backend.all)
+  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: usableBackends)
   func closeTwice(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -53,7 +53,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == [])
   }
 
-  @Test("after closing, everything is refused", arguments: Poller.Backend.all)
+  @Test("after closing, everything is refused", arguments: usableBackends)
   func useAfterClose(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -66,7 +66,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.closeWrite() } == .closed)
   }
 
-  @Test("closing wakes the reader", arguments: Poller.Backend.all)
+  @Test("closing wakes the reader", arguments: usableBackends)
   func closeWakesReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for kind in 0..<2 {
@@ -79,7 +79,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("an abort wakes all that wait, and the peer is told", arguments: Poller.Backend.all)
+  @Test("an abort wakes all that wait, and the peer is told", arguments: usableBackends)
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -104,7 +104,7 @@ struct ConnectionClosingTests {
       })
   }
 
-  @Test("a close that is cancelled while the peer is slow closes at once", arguments: Poller.Backend.all)
+  @Test("a close that is cancelled while the peer is slow closes at once", arguments: usableBackends)
   func closeCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -117,7 +117,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("x") } == .closed)
   }
 
-  @Test("a connection that nobody refers to any more is closed", arguments: Poller.Backend.all)
+  @Test("a connection that nobody refers to any more is closed", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
@@ -136,7 +136,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("what was queued doesn't keep a connection that is dropped", arguments: Poller.Backend.all)
+  @Test("what was queued doesn't keep a connection that is dropped", arguments: usableBackends)
   func droppedWithQueue(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     weak var dropped: Connection?
@@ -159,7 +159,7 @@ struct ConnectionClosingTests {
 
   @Test(
     "a number that is closed and given out again in one turn gets no event of the old one",
-    arguments: Poller.Backend.all)
+    arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for _ in 0..<100 {
