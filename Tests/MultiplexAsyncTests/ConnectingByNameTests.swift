@@ -7,7 +7,7 @@ import Testing
 /// Names that every machine knows, and addresses of this one: no server is asked.
 @Suite("Connecting to names and to several addresses", .timeLimit(.minutes(5)))
 struct ConnectingByNameAsyncTests {
-  @Test("a name, a text and a numeric address lead to the same server", arguments: Poller.Backend.all)
+  @Test("a name, a text and a numeric address lead to the same server", arguments: usableBackends)
   func byName(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -41,7 +41,7 @@ struct ConnectingByNameAsyncTests {
     #expect(error?.operation == .connect)
   }
 
-  @Test("an address that refuses is passed over at once", arguments: Poller.Backend.all)
+  @Test("an address that refuses is passed over at once", arguments: usableBackends)
   func refusedFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -53,7 +53,7 @@ struct ConnectingByNameAsyncTests {
 
   @Test(
     "the next address joins after a quarter of a second, and the one that lost is given up",
-    arguments: Poller.Backend.all)
+    arguments: usableBackends)
   func silentFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Connecting", .timeLimit(.minutes(2)))
 struct ConnectingTests {
-  @Test("nobody listens: refused", arguments: Poller.Backend.all)
+  @Test("nobody listens: refused", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let address = try { try Socket.listening(on: .ipv4(.loopback, port: 0)).localAddress() }()
@@ -23,7 +23,7 @@ struct ConnectingTests {
     }
   }
 
-  @Test("nobody answers: timed out, and not before its time", arguments: Poller.Backend.all)
+  @Test("nobody answers: timed out, and not before its time", arguments: usableBackends)
   func timedOut(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let full = try FullListener()
@@ -36,7 +36,7 @@ struct ConnectingTests {
     #expect(ContinuousClock.now - start >= limit)
   }
 
-  @Test("cancelled while nobody answers", arguments: Poller.Backend.all, [nil, Duration.seconds(1000)])
+  @Test("cancelled while nobody answers", arguments: usableBackends, [nil, Duration.seconds(1000)])
   func cancelled(backend: Poller.Backend, timeout: Duration?) async throws {
     let reactor = try Reactor(backend: backend)
     let full = try FullListener()
@@ -53,7 +53,7 @@ struct ConnectingTests {
     #expect(try await becomesTrue { try heldSockets(to: address) == before })
   }
 
-  @Test("a connection knows its peer's address", arguments: Poller.Backend.all)
+  @Test("a connection knows its peer's address", arguments: usableBackends)
   func peerAddress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

@@ -8,7 +8,7 @@ import Testing
 struct ConnectionClosingTests {
   @Test(
     "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
-    arguments: Poller.Backend.all, [true, false])
+    arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
     // Where edges are emulated, each wait arms the descriptor, which fails; elsewhere a call has to run into it.
     guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
@@ -36,7 +36,7 @@ struct ConnectionClosingTests {
     withExtendedLifetime((owner, peer, far)) {}
   }
 
-  @Test("closing this side leaves the other open", arguments: Poller.Backend.all)
+  @Test("closing this side leaves the other open", arguments: usableBackends)
   func closeWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("last")
@@ -49,7 +49,7 @@ struct ConnectionClosingTests {
     try await peer.connection.closeWrite()
   }
 
-  @Test("closing this side sends what is queued first", arguments: Poller.Backend.all)
+  @Test("closing this side sends what is queued first", arguments: usableBackends)
   func closeWriteQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -60,7 +60,7 @@ struct ConnectionClosingTests {
     try await closing.value
   }
 
-  @Test("closing delivers what is queued", arguments: Poller.Backend.all)
+  @Test("closing delivers what is queued", arguments: usableBackends)
   func closeQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -71,7 +71,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: Poller.Backend.all)
+  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: usableBackends)
   func closeTwice(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -83,7 +83,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == [])
   }
 
-  @Test("after closing, everything is refused", arguments: Poller.Backend.all)
+  @Test("after closing, everything is refused", arguments: usableBackends)
   func useAfterClose(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -96,7 +96,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.closeWrite() } == .closed)
   }
 
-  @Test("closing wakes the reader", arguments: Poller.Backend.all)
+  @Test("closing wakes the reader", arguments: usableBackends)
   func closeWakesReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for kind in 0..<2 {
@@ -109,7 +109,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("an abort wakes all that wait, and the peer is told", arguments: Poller.Backend.all)
+  @Test("an abort wakes all that wait, and the peer is told", arguments: usableBackends)
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -134,7 +134,7 @@ struct ConnectionClosingTests {
       })
   }
 
-  @Test("a close that is cancelled while the peer is slow closes at once", arguments: Poller.Backend.all)
+  @Test("a close that is cancelled while the peer is slow closes at once", arguments: usableBackends)
   func closeCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -147,7 +147,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("x") } == .closed)
   }
 
-  @Test("a connection that nobody refers to any more is closed", arguments: Poller.Backend.all)
+  @Test("a connection that nobody refers to any more is closed", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
@@ -166,7 +166,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("what was queued doesn't keep a connection that is dropped", arguments: Poller.Backend.all)
+  @Test("what was queued doesn't keep a connection that is dropped", arguments: usableBackends)
   func droppedWithQueue(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     weak var dropped: Connection?
@@ -189,7 +189,7 @@ struct ConnectionClosingTests {
 
   @Test(
     "a number that is closed and given out again in one turn gets no event of the old one",
-    arguments: Poller.Backend.all)
+    arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for _ in 0..<100 {

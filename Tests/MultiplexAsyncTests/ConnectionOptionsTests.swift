@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A connection's options and addresses", .timeLimit(.minutes(1)))
 struct ConnectionOptionsTests {
-  @Test("what is set is what the kernel says", arguments: Poller.Backend.all)
+  @Test("what is set is what the kernel says", arguments: usableBackends)
   func options(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
     // The same socket by another descriptor: it has the same options.
@@ -25,7 +25,7 @@ struct ConnectionOptionsTests {
     withExtendedLifetime(far) {}
   }
 
-  @Test("each side's local address is the other's peer address", arguments: Poller.Backend.all)
+  @Test("each side's local address is the other's peer address", arguments: usableBackends)
   func localAddress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -35,7 +35,7 @@ struct ConnectionOptionsTests {
     #expect(try await client.localAddress() == server.peerAddress)
   }
 
-  @Test("a closed connection has none any more", arguments: Poller.Backend.all)
+  @Test("a closed connection has none any more", arguments: usableBackends)
   func closed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     await peer.connection.close()

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Reading from a connection", .timeLimit(.minutes(2)))
 struct ConnectionReadingTests {
-  @Test("a read takes what has come, and waits for what hasn't", arguments: Poller.Backend.all)
+  @Test("a read takes what has come, and waits for what hasn't", arguments: usableBackends)
   func read(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     for text in ["one", "two", "three"] {
@@ -18,7 +18,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a chunk is never longer than 64 KiB, and chunks put together are the stream", arguments: Poller.Backend.all)
+  @Test("a chunk is never longer than 64 KiB, and chunks put together are the stream", arguments: usableBackends)
   func chunks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let bytes = numbered(1_000_000)
@@ -36,7 +36,7 @@ struct ConnectionReadingTests {
     try sender.join()
   }
 
-  @Test("after the end of input every read says so, and writing goes on", arguments: Poller.Backend.all)
+  @Test("after the end of input every read says so, and writing goes on", arguments: usableBackends)
   func endOfInput(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll([1, 2])
@@ -50,7 +50,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.takeAll() == Array("answer".utf8))
   }
 
-  @Test("the end that comes while a read waits ends it", arguments: Poller.Backend.all)
+  @Test("the end that comes while a read waits ends it", arguments: usableBackends)
   func endWhileWaiting(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -60,7 +60,7 @@ struct ConnectionReadingTests {
     #expect(try await waiting.value == nil)
   }
 
-  @Test("the end right behind a full buffer is found", arguments: Poller.Backend.all)
+  @Test("the end right behind a full buffer is found", arguments: usableBackends)
   func endBehindFullBuffer(backend: Poller.Backend) async throws {
     for size in [65_535, 65_536, 65_537, 131_072] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
@@ -78,7 +78,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a reset ends the read that waits", arguments: Poller.Backend.all)
+  @Test("a reset ends the read that waits", arguments: usableBackends)
   func resetWhileReading(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -88,7 +88,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await waiting.value } == .reset)
   }
 
-  @Test("a reset is never taken for an end, however often one reads", arguments: Poller.Backend.all)
+  @Test("a reset is never taken for an end, however often one reads", arguments: usableBackends)
   func resetIsNoEnd(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.reset()
@@ -96,7 +96,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await peer.connection.readLine() } == .reset)
   }
 
-  @Test("a reset that a write has run into is none for the reader either", arguments: Poller.Backend.all)
+  @Test("a reset that a write has run into is none for the reader either", arguments: usableBackends)
   func resetFoundByWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.reset()
@@ -108,7 +108,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await peer.connection.read() } == .reset)
   }
 
-  @Test("a second reader is refused, and the first goes on", arguments: Poller.Backend.all)
+  @Test("a second reader is refused, and the first goes on", arguments: usableBackends)
   func busy(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -122,7 +122,7 @@ struct ConnectionReadingTests {
     #expect(try await first.value == [9])
   }
 
-  @Test("a cancelled read ends at once, and the connection goes on", arguments: Poller.Backend.all)
+  @Test("a cancelled read ends at once, and the connection goes on", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -136,7 +136,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a read of an exact count that is cancelled or fails keeps what has come", arguments: Poller.Backend.all)
+  @Test("a read of an exact count that is cancelled or fails keeps what has come", arguments: usableBackends)
   func exactlyKeeps(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -153,7 +153,7 @@ struct ConnectionReadingTests {
     #expect(try await connection.read(exactly: 0) == [])
   }
 
-  @Test("lines come one by one, each with its end, the last perhaps without", arguments: Poller.Backend.all)
+  @Test("lines come one by one, each with its end, the last perhaps without", arguments: usableBackends)
   func lines(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let lines = ["first\n", "\n", "third\r\n", "no end"]
@@ -168,7 +168,7 @@ struct ConnectionReadingTests {
     #expect(try await reading.value == lines)
   }
 
-  @Test("a line as long as the limit is taken, a longer one is refused and kept", arguments: Poller.Backend.all)
+  @Test("a line as long as the limit is taken, a longer one is refused and kept", arguments: usableBackends)
   func lineLimit(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll(Array("1234\n12345\n".utf8))
@@ -183,7 +183,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.connection.read(exactly: 6) == Array("abcdef".utf8))
   }
 
-  @Test("a last line without an end may be as long as the limit", arguments: Poller.Backend.all)
+  @Test("a last line without an end may be as long as the limit", arguments: usableBackends)
   func lastLineLimit(backend: Poller.Backend) async throws {
     for (text, isTooLong) in [("1234", false), ("12345", false), ("123456", true)] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
@@ -201,7 +201,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a line whose reader is cancelled in its middle is whole for the next", arguments: Poller.Backend.all)
+  @Test("a line whose reader is cancelled in its middle is whole for the next", arguments: usableBackends)
   func lineCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -215,7 +215,7 @@ struct ConnectionReadingTests {
     #expect(try await connection.read(exactly: 4) == Array("rest".utf8))
   }
 
-  @Test("reads of all kinds share one stream", arguments: Poller.Backend.all)
+  @Test("reads of all kinds share one stream", arguments: usableBackends)
   func mixed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll(Array("line\n12345rest\n".utf8))
@@ -224,7 +224,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.connection.readLine() == Array("rest\n".utf8))
   }
 
-  @Test("chunks outlive their connection and their reactor's other references", arguments: Poller.Backend.all)
+  @Test("chunks outlive their connection and their reactor's other references", arguments: usableBackends)
   func chunkOutlives(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> KernelThread? in
       var peer: RawPeer? = try await RawPeer(on: try Reactor(backend: backend))

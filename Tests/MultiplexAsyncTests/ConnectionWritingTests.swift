@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Writing to a connection", .timeLimit(.minutes(2)))
 struct ConnectionWritingTests {
-  @Test("what is written arrives, as text, bytes and chunks", arguments: Poller.Backend.all)
+  @Test("what is written arrives, as text, bytes and chunks", arguments: usableBackends)
   func write(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("text ")
@@ -17,7 +17,7 @@ struct ConnectionWritingTests {
     #expect(try await peer.take(16) == Array("text bytes chunk".utf8))
   }
 
-  @Test("a write waits while the peer is slow, and goes on when it reads", arguments: Poller.Backend.all)
+  @Test("a write waits while the peer is slow, and goes on when it reads", arguments: usableBackends)
   func backpressure(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 16 * 1024)
     let connection = peer.connection
@@ -39,7 +39,7 @@ struct ConnectionWritingTests {
     #expect(written.value == bytes.count)
   }
 
-  @Test("watermarks say when writes wait", arguments: Poller.Backend.all)
+  @Test("watermarks say when writes wait", arguments: usableBackends)
   func watermarks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -67,7 +67,7 @@ struct ConnectionWritingTests {
     #expect(Watermarks(low: -1, high: -1) == Watermarks(low: 0, high: 0))
   }
 
-  @Test("writes of several tasks arrive whole", arguments: Poller.Backend.all)
+  @Test("writes of several tasks arrive whole", arguments: usableBackends)
   func concurrentWriters(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -89,7 +89,7 @@ struct ConnectionWritingTests {
     for writer in writers { try await writer.value }
   }
 
-  @Test("a flush waits until the kernel has everything", arguments: Poller.Backend.all)
+  @Test("a flush waits until the kernel has everything", arguments: usableBackends)
   func flush(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -107,7 +107,7 @@ struct ConnectionWritingTests {
     try await flushing.value
   }
 
-  @Test("a cancelled write has taken its bytes, and they arrive", arguments: Poller.Backend.all)
+  @Test("a cancelled write has taken its bytes, and they arrive", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -127,7 +127,7 @@ struct ConnectionWritingTests {
     #expect(try await peer.take(2) == Array("on".utf8))
   }
 
-  @Test("a reset ends the write that waits, and all after it", arguments: Poller.Backend.all)
+  @Test("a reset ends the write that waits, and all after it", arguments: usableBackends)
   func resetWhileWriting(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -142,7 +142,7 @@ struct ConnectionWritingTests {
     await connection.close()
   }
 
-  @Test("large transfers in pieces of random sizes arrive identical", arguments: Poller.Backend.all, 1...3)
+  @Test("large transfers in pieces of random sizes arrive identical", arguments: usableBackends, 1...3)
   func randomPieces(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Deadlines", .timeLimit(.minutes(2)))
 struct DeadlineTests {
-  @Test("an operation that is done in time returns its result", arguments: Poller.Backend.all)
+  @Test("an operation that is done in time returns its result", arguments: usableBackends)
   func inTime(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let value = try await withTimeout(.seconds(100), on: reactor) { reactor.isCurrent ? 7 : 0 }
@@ -14,7 +14,7 @@ struct DeadlineTests {
     #expect(nothing == nil)
   }
 
-  @Test("an operation that isn't is cancelled, and the error says so", arguments: Poller.Backend.all)
+  @Test("an operation that isn't is cancelled, and the error says so", arguments: usableBackends)
   func late(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -29,7 +29,7 @@ struct DeadlineTests {
     #expect(try await peer.connection.read(exactly: 1) == [5])
   }
 
-  @Test("an operation that ends well after its time returns its result", arguments: Poller.Backend.all)
+  @Test("an operation that ends well after its time returns its result", arguments: usableBackends)
   func wellAfterItsTime(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let value = try await withTimeout(.zero, on: reactor) {
@@ -39,14 +39,14 @@ struct DeadlineTests {
     #expect(value == 3)
   }
 
-  @Test("an error of the operation is thrown as it is", arguments: Poller.Backend.all)
+  @Test("an error of the operation is thrown as it is", arguments: usableBackends)
   func failing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
     await #expect(throws: Failure.self) { try await withTimeout(.seconds(100), on: reactor) { throw Failure() } }
   }
 
-  @Test("cancelling the caller cancels the operation, and isn't taken for a deadline", arguments: Poller.Backend.all)
+  @Test("cancelling the caller cancels the operation, and isn't taken for a deadline", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let hasBegun = Counter()

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Echo over connections")
 struct EchoTests {
-  @Test("what is written comes back", arguments: Poller.Backend.all)
+  @Test("what is written comes back", arguments: usableBackends)
   func echo(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

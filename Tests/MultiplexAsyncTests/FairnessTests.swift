@@ -9,7 +9,7 @@ struct FairnessTests {
   /// How much a firehose may do between two messages of another connection: a few turns' share of 64 reads or writes.
   private static let bound = 400
 
-  @Test("a peer that always has more leaves the others their turn", arguments: Poller.Backend.all)
+  @Test("a peer that always has more leaves the others their turn", arguments: usableBackends)
   func firehoseReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)
@@ -32,7 +32,7 @@ struct FairnessTests {
     try sender.join()
   }
 
-  @Test("a writer whose peer takes everything leaves the others their turn", arguments: Poller.Backend.all)
+  @Test("a writer whose peer takes everything leaves the others their turn", arguments: usableBackends)
   func firehoseWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("An idle timeout", .timeLimit(.minutes(2)))
 struct IdleTimeoutTests {
-  @Test("closes a connection on which nothing moves, not too early", arguments: Poller.Backend.all)
+  @Test("closes a connection on which nothing moves, not too early", arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
@@ -19,7 +19,7 @@ struct IdleTimeoutTests {
     #expect(await reason { try await peer.connection.write("x") } == .timedOut)
   }
 
-  @Test("counts anew from every byte that comes or goes", arguments: Poller.Backend.all)
+  @Test("counts anew from every byte that comes or goes", arguments: usableBackends)
   func activity(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -45,7 +45,7 @@ struct IdleTimeoutTests {
     #expect(ContinuousClock.now - lastByte >= limit)
   }
 
-  @Test("closes a connection whose peer takes nothing, though much is owed", arguments: Poller.Backend.all)
+  @Test("closes a connection whose peer takes nothing, though much is owed", arguments: usableBackends)
   func stuck(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     try await peer.connection.write(numbered(60_000))
@@ -55,7 +55,7 @@ struct IdleTimeoutTests {
     #expect(await peer.connection.queuedCount == 0)
   }
 
-  @Test("can be taken back, and set again", arguments: Poller.Backend.all)
+  @Test("can be taken back, and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     // In one go, so that the time can't be up before.
@@ -71,7 +71,7 @@ struct IdleTimeoutTests {
     #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
   }
 
-  @Test("of a connection that is dropped or closed does nothing more", arguments: Poller.Backend.all)
+  @Test("of a connection that is dropped or closed does nothing more", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A listener", .timeLimit(.minutes(3)))
 struct ListenerTests {
-  @Test("many are served at once", arguments: Poller.Backend.all)
+  @Test("many are served at once", arguments: usableBackends)
   func many(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withServer(on: reactor, echo) { listener in
@@ -29,7 +29,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: Poller.Backend.all)
+  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
   func maximum(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let current = Counter()
@@ -53,7 +53,7 @@ struct ListenerTests {
     #expect(highest.elements.max() ?? 0 <= 3)
   }
 
-  @Test("a handler that throws ends its own connection alone", arguments: Poller.Backend.all)
+  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
@@ -73,7 +73,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("what a handler has written is delivered after it has returned", arguments: Poller.Backend.all)
+  @Test("what a handler has written is delivered after it has returned", arguments: usableBackends)
   func deliveredAfterReturn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(200_000)
@@ -86,7 +86,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("shutting down waits for those that are being served", arguments: Poller.Backend.all)
+  @Test("shutting down waits for those that are being served", arguments: usableBackends)
   func drain(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -119,7 +119,7 @@ struct ListenerTests {
     await serving.value
   }
 
-  @Test("shutting down closes those that are left when the time is up, and counts them", arguments: Poller.Backend.all)
+  @Test("shutting down closes those that are left when the time is up, and counts them", arguments: usableBackends)
   func drainLimit(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -137,7 +137,7 @@ struct ListenerTests {
     #expect(try heldSockets(at: listener.localAddress) == 0)
   }
 
-  @Test("a handler that does something else when the time is up is cancelled", arguments: Poller.Backend.all)
+  @Test("a handler that does something else when the time is up is cancelled", arguments: usableBackends)
   func drainCancels(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -155,7 +155,7 @@ struct ListenerTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("shutting down twice at once waits twice, and the shorter limit counts", arguments: Poller.Backend.all)
+  @Test("shutting down twice at once waits twice, and the shorter limit counts", arguments: usableBackends)
   func shutDownTwice(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -175,7 +175,7 @@ struct ListenerTests {
     #expect(await listener.shutDown(within: .zero) == 0)
   }
 
-  @Test("cancelling serve cancels the handlers, and returns", arguments: Poller.Backend.all)
+  @Test("cancelling serve cancels the handlers, and returns", arguments: usableBackends)
   func cancelServe(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -210,7 +210,7 @@ struct ListenerTests {
     await again.value
   }
 
-  @Test("serving ends when the listener is closed, also while all places are taken", arguments: Poller.Backend.all)
+  @Test("serving ends when the listener is closed, also while all places are taken", arguments: usableBackends)
   func closeWhileFull(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for maximum in [1, .max] {
@@ -226,7 +226,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("of two that serve one listener, each waits for its own connections", arguments: Poller.Backend.all)
+  @Test("of two that serve one listener, each waits for its own connections", arguments: usableBackends)
   func twoServers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -258,7 +258,7 @@ struct ListenerTests {
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("connections that end don't wake the task that accepts", arguments: Poller.Backend.all)
+    @Test("connections that end don't wake the task that accepts", arguments: usableBackends)
     func quietEnds(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: backend)
@@ -278,7 +278,7 @@ struct ListenerTests {
     }
   #endif
 
-  @Test("accept takes one connection at a time, and says when the listener is closed", arguments: Poller.Backend.all)
+  @Test("accept takes one connection at a time, and says when the listener is closed", arguments: usableBackends)
   func accept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -295,7 +295,7 @@ struct ListenerTests {
 
   @Test(
     "several tasks may accept at once: each gets its own, and one's cancellation is no other's",
-    arguments: Poller.Backend.all)
+    arguments: usableBackends)
   func acceptConcurrently(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -322,7 +322,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("a cancelled accept loses no connection", arguments: Poller.Backend.all)
+  @Test("a cancelled accept loses no connection", arguments: usableBackends)
   func acceptCancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -340,7 +340,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("the file of a Unix socket goes with the listener", arguments: Poller.Backend.all)
+  @Test("the file of a Unix socket goes with the listener", arguments: usableBackends)
   func unixSocketFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -364,7 +364,7 @@ struct ListenerTests {
     #expect(await becomesTrue { !FileManager.default.fileExists(atPath: path) })
   }
 
-  @Test("a thousand short connections leave no socket", arguments: Poller.Backend.all)
+  @Test("a thousand short connections leave no socket", arguments: usableBackends)
   func churn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     var address: SocketAddress?
@@ -395,7 +395,7 @@ struct ListenerTests {
     #expect(try heldSockets(at: #require(address)) == 0)
   }
 
-  @Test("a flood of connections leaves those that are there their turn", arguments: Poller.Backend.all)
+  @Test("a flood of connections leaves those that are there their turn", arguments: usableBackends)
   func flood(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

@@ -9,7 +9,7 @@ import Testing
 struct OffloadTests {
   private struct Failure: Error, Equatable {}
 
-  @Test("the reactor goes on while the code blocks, which runs on another thread", arguments: Poller.Backend.all)
+  @Test("the reactor goes on while the code blocks, which runs on another thread", arguments: usableBackends)
   func reactorGoesOn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let semaphore = DispatchSemaphore(value: 0)

@@ -6,7 +6,7 @@ import Testing
 @Suite("Connections used from elsewhere than their reactor", .timeLimit(.minutes(2)))
 struct OtherExecutorsTests {
   @MainActor
-  @Test("the main actor", arguments: Poller.Backend.all)
+  @Test("the main actor", arguments: usableBackends)
   func mainActor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -28,7 +28,7 @@ struct OtherExecutorsTests {
     await serving.value
   }
 
-  @Test("an actor, on the default executor and on the reactor", arguments: Poller.Backend.all)
+  @Test("an actor, on the default executor and on the reactor", arguments: usableBackends)
   func actors(backend: Poller.Backend) async throws {
     actor Client {
       private let connection: Connection
@@ -55,7 +55,7 @@ struct OtherExecutorsTests {
     }
   }
 
-  @Test("another reactor, with chunks that go from one to the other", arguments: Poller.Backend.all)
+  @Test("another reactor, with chunks that go from one to the other", arguments: usableBackends)
   func anotherReactor(backend: Poller.Backend) async throws {
     let one = try Reactor(backend: backend)
     let other = try Reactor(backend: backend)
@@ -78,7 +78,7 @@ struct OtherExecutorsTests {
     try await relaying.value
   }
 
-  @Test("a reader here, a writer there", arguments: Poller.Backend.all)
+  @Test("a reader here, a writer there", arguments: usableBackends)
   func readerAndWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withServer(on: reactor, echo) { listener in

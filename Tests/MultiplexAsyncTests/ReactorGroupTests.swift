@@ -26,7 +26,7 @@ struct ReactorGroupTests {
     #expect(try ReactorGroup(count: count).reactors.count == processors)
   }
 
-  @Test("each reactor serves connections of one TCP port on its own thread", arguments: Poller.Backend.all)
+  @Test("each reactor serves connections of one TCP port on its own thread", arguments: usableBackends)
   func sharedPort(backend: Poller.Backend) async throws {
     let group = try ReactorGroup(count: 2, backend: backend)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -39,7 +39,7 @@ struct ReactorGroupTests {
     await serving
   }
 
-  @Test("the reactors take over the connections of a Unix socket in turn", arguments: Poller.Backend.all)
+  @Test("the reactors take over the connections of a Unix socket in turn", arguments: usableBackends)
   func handOver(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 2, backend: backend)

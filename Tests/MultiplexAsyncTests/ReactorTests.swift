@@ -6,7 +6,7 @@ import Testing
 /// Serialized, as some of these keep a processor busy.
 @Suite("A reactor", .serialized, .timeLimit(.minutes(2)))
 struct ReactorTests {
-  @Test("a task runs on the reactor's one thread, and goes back", arguments: Poller.Backend.all)
+  @Test("a task runs on the reactor's one thread, and goes back", arguments: usableBackends)
   func runsOnItsThread(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let first = await reactor.run { (thread: KernelThread.current, isCurrent: reactor.isCurrent) }
@@ -17,7 +17,7 @@ struct ReactorTests {
     #expect(!reactor.isCurrent)
   }
 
-  @Test("each of many bodies runs on its reactor, and what comes after it doesn't", arguments: Poller.Backend.all)
+  @Test("each of many bodies runs on its reactor, and what comes after it doesn't", arguments: usableBackends)
   func thereAndBack(backend: Poller.Backend) async throws {
     let reactors = [try Reactor(backend: backend), try Reactor(backend: backend)]
     for _ in 0..<500 {
@@ -36,7 +36,7 @@ struct ReactorTests {
   }
 
   @MainActor
-  @Test("a task of the main actor runs on the reactor for as long as it asks", arguments: Poller.Backend.all)
+  @Test("a task of the main actor runs on the reactor for as long as it asks", arguments: usableBackends)
   func fromMainActor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let isCurrent = await reactor.run { reactor.isCurrent }
@@ -45,14 +45,14 @@ struct ReactorTests {
     MainActor.assertIsolated()
   }
 
-  @Test("a task can prefer the reactor from its beginning", arguments: Poller.Backend.all)
+  @Test("a task can prefer the reactor from its beginning", arguments: usableBackends)
   func taskPreference(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let isCurrent = await Task(executorPreference: reactor) { reactor.isCurrent }.value
     #expect(isCurrent)
   }
 
-  @Test("child tasks inherit the reactor, and so do theirs", arguments: Poller.Backend.all)
+  @Test("child tasks inherit the reactor, and so do theirs", arguments: usableBackends)
   func inheritance(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let strays = await reactor.run {
@@ -71,14 +71,14 @@ struct ReactorTests {
     #expect(strays == 0)
   }
 
-  @Test("an error of the body is thrown to the caller", arguments: Poller.Backend.all)
+  @Test("an error of the body is thrown to the caller", arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
     await #expect(throws: Failure.self) { try await reactor.run { throw Failure() } }
   }
 
-  @Test("no job is lost of those that many threads enqueue", arguments: Poller.Backend.all)
+  @Test("no job is lost of those that many threads enqueue", arguments: usableBackends)
   func manyThreads(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let done = Counter()
@@ -98,7 +98,7 @@ struct ReactorTests {
     for party in parties { try party.join() }
   }
 
-  @Test("jobs of one thread run in the order in which they came", arguments: Poller.Backend.all)
+  @Test("jobs of one thread run in the order in which they came", arguments: usableBackends)
   func order(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let order = Recorder<Int>()
@@ -110,7 +110,7 @@ struct ReactorTests {
     #expect(order.elements == Array(0..<500))
   }
 
-  @Test("tasks that yield take turns with one another", arguments: Poller.Backend.all)
+  @Test("tasks that yield take turns with one another", arguments: usableBackends)
   func yielding(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let counts = await reactor.run {
@@ -136,7 +136,7 @@ struct ReactorTests {
     #expect(counts.allSatisfy { $0 <= 3 }, "\(counts)")
   }
 
-  @Test("a task that never stops yielding leaves the others their I/O", arguments: Poller.Backend.all)
+  @Test("a task that never stops yielding leaves the others their I/O", arguments: usableBackends)
   func busyTask(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -166,7 +166,7 @@ struct ReactorTests {
     await busy.value
   }
 
-  @Test("timers fire while a task never stops yielding", arguments: Poller.Backend.all)
+  @Test("timers fire while a task never stops yielding", arguments: usableBackends)
   func busyTaskAndTimers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let busy = Task(executorPreference: reactor) {
@@ -177,7 +177,7 @@ struct ReactorTests {
     await busy.value
   }
 
-  @Test("the thread ends when the last reference goes", arguments: Poller.Backend.all)
+  @Test("the thread ends when the last reference goes", arguments: usableBackends)
   func threadEnds(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> KernelThread? in
       let reactor = try Reactor(backend: backend)
@@ -187,7 +187,7 @@ struct ReactorTests {
     #expect(await becomesTrue { !ended.isAlive })
   }
 
-  @Test("the thread ends when the last reference goes on the thread itself", arguments: Poller.Backend.all)
+  @Test("the thread ends when the last reference goes on the thread itself", arguments: usableBackends)
   func threadEndsFromWithin(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> KernelThread? in
       let reactor = try Reactor(backend: backend)
@@ -201,7 +201,7 @@ struct ReactorTests {
     #expect(await becomesTrue { !ended.isAlive })
   }
 
-  @Test("a connection that is dropped with its reactor is closed, and the thread ends", arguments: Poller.Backend.all)
+  @Test("a connection that is dropped with its reactor is closed, and the thread ends", arguments: usableBackends)
   func droppedTogether(backend: Poller.Backend) async throws {
     for _ in 0..<50 {
       let (near, far) = try connectedPair()
@@ -219,7 +219,7 @@ struct ReactorTests {
     }
   }
 
-  @Test("reactors leave no descriptor behind", arguments: Poller.Backend.all)
+  @Test("reactors leave no descriptor behind", arguments: usableBackends)
   func noDescriptorLeft(backend: Poller.Backend) async throws {
     for number in 0..<400 {
       let reactor = try Reactor(backend: backend)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Shutting down, idle connections first", .timeLimit(.minutes(2)))
 struct ShutDownTests {
-  @Test("closes what owes nothing and rests, and doesn't count it as left over", arguments: Poller.Backend.all)
+  @Test("closes what owes nothing and rests, and doesn't count it as left over", arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -21,7 +21,7 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("goes on with a connection that owes something, however long it rests", arguments: Poller.Backend.all)
+  @Test("goes on with a connection that owes something, however long it rests", arguments: usableBackends)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = [UInt8](repeating: 7, count: 16_000_000)

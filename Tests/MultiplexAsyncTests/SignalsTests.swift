@@ -8,7 +8,7 @@ import Testing
 /// Each test has real-time signals of its own, which nobody else uses, as signals are for the whole process.
 @Suite("Signals as a sequence", .timeLimit(.minutes(5)))
 struct SignalsTests {
-  @Test("a signal to the process is returned instead of its effect", arguments: Poller.Backend.all)
+  @Test("a signal to the process is returned instead of its effect", arguments: usableBackends)
   func oneSignal(backend: Poller.Backend) async throws {
     let number = unusedSignal()
     let reactor = try Reactor(backend: backend)

@@ -6,7 +6,7 @@ import Testing
 /// Serialized, as some of these keep a processor busy.
 @Suite("Timers", .serialized, .timeLimit(.minutes(2)))
 struct TimerTests {
-  @Test("a sleep never ends early", arguments: Poller.Backend.all)
+  @Test("a sleep never ends early", arguments: usableBackends)
   func neverEarly(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for microseconds in [0, 1, 300, 999, 1000, 1001, 2500, 20_000] {
@@ -16,7 +16,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a sleep until a moment that has passed ends", arguments: Poller.Backend.all)
+  @Test("a sleep until a moment that has passed ends", arguments: usableBackends)
   func past(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await reactor.sleep(until: .now - .seconds(100))
@@ -24,7 +24,7 @@ struct TimerTests {
     try await reactor.sleep(for: .zero)
   }
 
-  @Test("sleeps until the same moment end in the order they began", arguments: Poller.Backend.all)
+  @Test("sleeps until the same moment end in the order they began", arguments: usableBackends)
   func firstInFirstOut(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let order = Recorder<Int>()
@@ -43,7 +43,7 @@ struct TimerTests {
     #expect(order.elements == Array(0..<300))
   }
 
-  @Test("a sleep that is cancelled ends at once", arguments: Poller.Backend.all)
+  @Test("a sleep that is cancelled ends at once", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     // The last one is more than any clock can show.
@@ -59,7 +59,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a task that was cancelled before doesn't sleep", arguments: Poller.Backend.all)
+  @Test("a task that was cancelled before doesn't sleep", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
@@ -71,7 +71,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a cancelled sleep takes no other with it", arguments: Poller.Backend.all)
+  @Test("a cancelled sleep takes no other with it", arguments: usableBackends)
   func cancelOne(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let deadline = ContinuousClock.now + .milliseconds(100)
@@ -83,7 +83,7 @@ struct TimerTests {
     for index in stride(from: 0, to: 100, by: 3) { _ = await tasks[index].value }
   }
 
-  @Test("a timer that sets itself again at once leaves I/O its turn", arguments: Poller.Backend.all)
+  @Test("a timer that sets itself again at once leaves I/O its turn", arguments: usableBackends)
   func selfRearming(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -108,7 +108,7 @@ struct TimerTests {
     for timer in timers { _ = await timer.result }
   }
 
-  @Test("timers in random order, some cancelled, end as a sorted list does", arguments: Poller.Backend.all, 1...4)
+  @Test("timers in random order, some cancelled, end as a sorted list does", arguments: usableBackends, 1...4)
   func sortedModel(backend: Poller.Backend, seed: Int) async throws {
     let reactor = try Reactor(backend: backend)
     // All sleeps must have begun before the first ends: a slow machine gets more time for that.

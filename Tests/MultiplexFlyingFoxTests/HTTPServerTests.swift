@@ -11,7 +11,7 @@
   /// FlyingFox on a reactor, asked by another implementation of HTTP: Python's.
   @Suite("An HTTP server on a reactor", .timeLimit(.minutes(3)), .enabled(if: Python.isPresent))
   struct HTTPServerTests {
-    @Test("one connection is kept for many requests", arguments: Poller.Backend.all)
+    @Test("one connection is kept for many requests", arguments: usableBackends)
     func keepAlive(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -30,7 +30,7 @@
       }
     }
 
-    @Test("many clients at once, each with connections of its own", arguments: Poller.Backend.all)
+    @Test("many clients at once, each with connections of its own", arguments: usableBackends)
     func concurrent(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -51,7 +51,7 @@
       }
     }
 
-    @Test("a large body goes both ways, also for a client that is slow to read", arguments: Poller.Backend.all)
+    @Test("a large body goes both ways, also for a client that is slow to read", arguments: usableBackends)
     func largeBody(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -71,7 +71,7 @@
       }
     }
 
-    @Test("a client that leaves in the middle harms nobody", arguments: Poller.Backend.all)
+    @Test("a client that leaves in the middle harms nobody", arguments: usableBackends)
     func leaving(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -91,7 +91,7 @@
       }
     }
 
-    @Test("stopping lets a request finish, ends idle connections, and listens no more", arguments: Poller.Backend.all)
+    @Test("stopping lets a request finish, ends idle connections, and listens no more", arguments: usableBackends)
     func stop(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       try await withHTTPServer(on: reactor) { server in
@@ -117,7 +117,7 @@
       }
     }
 
-    @Test("several servers, and connections of other kinds, share a reactor", arguments: Poller.Backend.all)
+    @Test("several servers, and connections of other kinds, share a reactor", arguments: usableBackends)
     func shared(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       try await withHTTPServer(on: reactor) { first in

@@ -10,7 +10,7 @@
 
   @Suite("FlyingFox's sockets on a reactor", .timeLimit(.minutes(1)))
   struct ReactorSocketPoolTests {
-    @Test("a socket is waited for until it is ready for what was asked", arguments: Poller.Backend.all)
+    @Test("a socket is waited for until it is ready for what was asked", arguments: usableBackends)
     func waits(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       let (near, far) = try connectedPair()
@@ -24,7 +24,7 @@
       #expect(kernelReadiness(of: near.fileDescriptor, for: .read).contains(.readable))
     }
 
-    @Test("a wait ends when it is cancelled, and when the peer goes", arguments: Poller.Backend.all)
+    @Test("a wait ends when it is cancelled, and when the peer goes", arguments: usableBackends)
     func ends(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       let (near, far) = try connectedPair()
@@ -37,7 +37,7 @@
       try await waiting.value
     }
 
-    @Test("a socket that isn't open is refused", arguments: Poller.Backend.all)
+    @Test("a socket that isn't open is refused", arguments: usableBackends)
     func notOpen(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       await #expect(throws: MultiplexError.self) {
@@ -54,7 +54,7 @@
       await #expect(throws: CancellationError.self) { try await running.value }
     }
 
-    @Test("FlyingFox's own client and server sockets exchange bytes", arguments: Poller.Backend.all)
+    @Test("FlyingFox's own client and server sockets exchange bytes", arguments: usableBackends)
     func exchange(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

@@ -7,7 +7,7 @@
 
   @Suite("A listener as a service", .timeLimit(.minutes(2)))
   struct ListenerServiceTests {
-    @Test("a graceful shutdown accepts no more, and lets the connections finish", arguments: Poller.Backend.all)
+    @Test("a graceful shutdown accepts no more, and lets the connections finish", arguments: usableBackends)
     func drains(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -22,7 +22,7 @@
       try await running.value
     }
 
-    @Test("connections that are left when the time is up are closed", arguments: Poller.Backend.all)
+    @Test("connections that are left when the time is up are closed", arguments: usableBackends)
     func drainTimeout(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -35,7 +35,7 @@
       #expect(try await client.read()?.count == nil)
     }
 
-    @Test("a handler can end by itself when it learns of the shutdown", arguments: Poller.Backend.all)
+    @Test("a handler can end by itself when it learns of the shutdown", arguments: usableBackends)
     func handlerLearns(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -54,7 +54,7 @@
       try await running.value
     }
 
-    @Test("cancelling the group closes everything at once", arguments: Poller.Backend.all)
+    @Test("cancelling the group closes everything at once", arguments: usableBackends)
     func cancelled(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -68,7 +68,7 @@
       try await expectRefusal(at: listener.localAddress, on: reactor)
     }
 
-    @Test("a shutdown that is cancelled in its middle waits no longer", arguments: Poller.Backend.all)
+    @Test("a shutdown that is cancelled in its middle waits no longer", arguments: usableBackends)
     func cancelledShutdown(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -83,7 +83,7 @@
       #expect(try await client.read()?.count == nil)
     }
 
-    @Test("the service ends with its listener, also without a group", arguments: Poller.Backend.all)
+    @Test("the service ends with its listener, also without a group", arguments: usableBackends)
     func closed(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -97,7 +97,7 @@
       await running.value
     }
 
-    @Test("the listeners of several reactors are one service", arguments: Poller.Backend.all)
+    @Test("the listeners of several reactors are one service", arguments: usableBackends)
     func listenerGroup(backend: Poller.Backend) async throws {
       let reactors = try ReactorGroup(count: 2, backend: backend)
       let listeners = try await ListenerGroup.bind(to: "127.0.0.1:0", on: reactors)

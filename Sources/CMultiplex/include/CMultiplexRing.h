@@ -106,6 +106,7 @@ static const uint32_t cmx_SETUP_CLAMP = 1u << 4;
 static const uint32_t cmx_SETUP_R_DISABLED = 1u << 6;
 static const uint32_t cmx_SETUP_SUBMIT_ALL = 1u << 7;    // 5.18
 static const uint32_t cmx_SETUP_COOP_TASKRUN = 1u << 8;  // 5.19
+static const uint32_t cmx_SETUP_TASKRUN_FLAG = 1u << 9;  // 5.19
 static const uint32_t cmx_SETUP_SINGLE_ISSUER = 1u << 12; // 6.0
 static const uint32_t cmx_SETUP_DEFER_TASKRUN = 1u << 13; // 6.1
 static const uint32_t cmx_SETUP_NO_SQARRAY = 1u << 16;    // 6.6
@@ -128,6 +129,7 @@ static const uint32_t cmx_ENTER_EXT_ARG = 1u << 3;
 static const uint32_t cmx_ENTER_REGISTERED_RING = 1u << 4; // 5.18
 
 static const uint32_t cmx_SQ_CQ_OVERFLOW = 1u << 1;
+static const uint32_t cmx_SQ_TASKRUN = 1u << 2;
 
 // io_uring_register
 static const uint32_t cmx_REGISTER_FILES_UPDATE = 6;

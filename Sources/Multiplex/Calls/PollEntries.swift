@@ -54,6 +54,15 @@ struct PollEntries: Sendable {
     return Int(try outcome.get())
   }
 
+  /// The same without waiting, which costs less: the kernel doesn't look at the clock.
+  mutating func look() throws(Errno) -> Int {
+    var outcome = Result<Int32, Errno>.success(0)
+    unsafe entries.withUnsafeMutableBufferPointer { entries in
+      outcome = Result { () throws(Errno) in try unsafe Kernel.poll(entries) }
+    }
+    return Int(try outcome.get())
+  }
+
   /// Visits the descriptors that the last wait found ready.
   ///
   /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.

@@ -38,7 +38,9 @@ extension MultiplexError {
     case ("io_uring_setup", .notPermitted), ("io_uring_setup", .permissionDenied):
       "io_uring is forbidden here, by the setting kernel.io_uring_disabled or by a sandbox (seccomp): use epoll"
     case ("io_uring_setup", .noMemory): "the limit of locked memory is too low for a ring: raise it (ulimit -l)"
-    case ("pselect", .invalidArgument), ("ppoll", .invalidArgument):
+    case ("io_uring_enter", .fileExists), ("io_uring_register", .fileExists):
+      "the ring belongs to the thread that first submitted: use it there, or make it without a single issuer"
+    case ("pselect", .invalidArgument), ("ppoll", .invalidArgument), ("poll", .invalidArgument):
       "more descriptors than the process may have open, or a negative timeout"
     default: nil
     }

@@ -48,8 +48,10 @@ extension Poller {
         _ = try implementation.init()
         return nil
       } catch {
-        switch error.errno {
-        case .noFunction, .notPermitted, .permissionDenied: return error
+        switch (error.call, error.errno) {
+        case (_, .noFunction), (_, .notPermitted), (_, .permissionDenied): return error
+        // The limit of locked memory, which lasts.
+        case ("io_uring_setup", .noMemory): return error
         default: return nil
         }
       }

@@ -30,6 +30,8 @@ public final class BufferGroup {
   /// Up to where the kernel may take buffers. It lies in a field of the first entry that means nothing there.
   private let tail: UnsafePointer<Atomic<UInt16>>
   private var next: UInt16 = 0
+  /// One ring alone may take from a group: two would be given the same buffers.
+  private var isRegistered = false
 
   /// Makes a group without buffers.
   ///
@@ -98,18 +100,34 @@ public final class BufferGroup {
 
   /// Lets a ring take from the group.
   func register(with ring: borrowing Ring) throws(MultiplexError) {
+    guard !isRegistered else {
+      throw MultiplexError(
+        call: "Ring.register", subject: "group \(id)", reason: .alreadyRegistered, errno: .fileExists,
+        advice: "another ring takes from this group: make one for each ring")
+    }
     var registration = cmx_buffer_ring_registration()
     registration.ring_address = unsafe UInt64(UInt(bitPattern: self.ring.start))
     registration.ring_entries = UInt32(capacity)
     registration.group = id
     try unsafe ring.register(cmx_REGISTER_PBUF_RING, &registration, 1)
+    isRegistered = true
+  }
+
+  /// Keeps a ring that ends from taking more.
+  func unregister(from ring: borrowing Ring) {
+    var registration = cmx_buffer_ring_registration()
+    registration.group = id
+    // Fails on another thread than a single issuer's, whose work nobody does any more.
+    try? unsafe ring.register(cmx_UNREGISTER_PBUF_RING, &registration, 1)
+    isRegistered = false
   }
 }
 
 extension Ring {
   /// Lets receives take buffers from a group, which the ring keeps from then on.
   ///
-  /// - Throws: ``MultiplexError/Reason/alreadyRegistered`` where a group has the same number.
+  /// - Throws: ``MultiplexError/Reason/alreadyRegistered`` where a group has the same number, or another ring takes from
+  ///   this one.
   public mutating func register(_ group: BufferGroup) throws(MultiplexError) {
     guard groups[group.id] == nil else {
       throw MultiplexError(

@@ -26,7 +26,8 @@ extension Ring {
     /// ended, and is to be made anew if it is still wanted.
     public var hasMore: Bool { flags & cmx_CQE_F_MORE != 0 }
 
-    /// The buffer that was taken from the group for what was received: give it back with ``BufferRing/giveBack(_:)``.
+    /// The buffer that was taken from the group for what was received: give it back with
+    /// ``BufferGroup/provide(_:)``.
     public var buffer: UInt16? {
       flags & cmx_CQE_F_BUFFER != 0 ? UInt16(truncatingIfNeeded: flags >> cmx_CQE_BUFFER_SHIFT) : nil
     }

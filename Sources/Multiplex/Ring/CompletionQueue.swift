@@ -10,6 +10,8 @@ package struct CompletionQueue {
   private let tail: UnsafePointer<Atomic<UInt32>>
   private let entries: UnsafePointer<cmx_cqe>
   private let mask: UInt32
+  /// A power of two.
+  package let capacity: UInt32
 
   /// - Parameters:
   ///   - head: A number of 32 bits, as is that at `tail`.
@@ -21,6 +23,7 @@ package struct CompletionQueue {
     unsafe self.head = UnsafePointer(head.assumingMemoryBound(to: Atomic<UInt32>.self))
     unsafe self.tail = UnsafePointer(tail.assumingMemoryBound(to: Atomic<UInt32>.self))
     unsafe self.entries = UnsafePointer(entries.assumingMemoryBound(to: cmx_cqe.self))
+    self.capacity = capacity
     mask = capacity - 1
   }
 

@@ -47,6 +47,11 @@ public struct Ring: ~Copyable {
     guard (1...32_768).contains(entries) else {
       throw .outOfRange("entries \(entries)", for: "io_uring_setup", advice: "a ring has 1 to 32,768 entries")
     }
+    guard completions.map({ (entries...65_536).contains($0) }) ?? true else {
+      throw .outOfRange(
+        "completions \(completions ?? 0)", for: "io_uring_setup",
+        advice: "a ring has room for no fewer completions than entries, and for 65,536 at most")
+    }
     var parameters = cmx_ring_params()
     let descriptor = try RingSetup.perform(
       entries: UInt32(entries), completions: completions.map { UInt32(clamping: $0) }, isSingleIssuer: isSingleIssuer,
@@ -62,6 +67,12 @@ public struct Ring: ~Copyable {
     self.descriptor = consume descriptor
   }
 
+  deinit {
+    // The kernel may hold the ring for longer than this value lives: a forked child has it too, until it calls exec. It
+    // mustn't receive into memory that is somebody else's by then.
+    for group in groups.values { group.unregister(from: self) }
+  }
+
   /// The ring's own descriptor, which is readable while there are completions.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 }
@@ -75,11 +86,15 @@ extension Ring {
   ///
   /// - Throws: As ``submit()`` does; the operation isn't in the queue then.
   public mutating func prepare(_ submission: Submission) throws(MultiplexError) {
-    while !submissions.append(submission) {
-      // The kernel takes one at least, or says why it doesn't.
-      try submit()
+    guard !submissions.append(submission) else { return }
+    try submit()
+    guard submissions.append(submission) else {
+      throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .resourceTemporarilyUnavailable)
     }
   }
+
+  /// How many operations were prepared that the kernel hasn't taken.
+  public var preparedCount: Int { Int(submissions.count) }
 
   /// Hands all prepared operations to the kernel, without waiting.
   ///
@@ -93,29 +108,36 @@ extension Ring {
 
   /// Hands all prepared operations to the kernel, and waits for completions, in one call.
   ///
-  /// An interruption by a signal doesn't end the wait.
+  /// An interruption by a signal doesn't end the wait, nor does it begin anew.
   ///
   /// - Parameters:
-  ///   - count: How many completions to wait for; those that are there already count.
+  ///   - count: How many completions to wait for; those that are there already count. No more than there is room for.
   ///   - timeout: How long to wait at most; nil waits without limit.
   /// - Returns: How many operations the kernel has taken.
   /// - Throws: As ``submit()`` does.
   @discardableResult
   public mutating func submitAndWait(for count: Int = 1, timeout: Duration? = nil) throws(MultiplexError) -> Int {
     try takePossession()
+    let wanted = min(UInt32(clamping: count), completions.capacity)
     let deadline = Deadline(after: timeout)
     var taken = 0
     while true {
+      let remaining = deadline.remaining
       do {
-        taken += try enter(waitingFor: UInt32(clamping: count), deadline.remaining)
-        return taken
+        taken += try enter(waitingFor: wanted, remaining)
       } catch .interrupted {
         continue
       } catch .timeout {
         return taken
       } catch {
+        // What was taken is under way. What keeps the kernel from taking the others comes back with the next submission.
+        if taken > 0 { return taken }
         throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: error)
       }
+      // A call that has submitted something says so, and nothing of the wait: that it was interrupted, say, or that it
+      // didn't come to that, as there is more to submit.
+      guard submissions.count == 0, remaining == .zero || completions.count >= wanted else { continue }
+      return taken
     }
   }
 
@@ -138,9 +160,7 @@ extension Ring {
     let thread = Kernel.currentThread
     if issuer == thread { return }
     guard issuer == nil else {
-      throw MultiplexError(
-        call: "io_uring_enter", descriptor: fileDescriptor, reason: .system, errno: .fileExists,
-        advice: "the ring belongs to the thread that first submitted: use it there, or make it without a single issuer")
+      throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .fileExists)
     }
     try unsafe register(cmx_REGISTER_ENABLE_RINGS, nil, 0)
     issuer = thread
@@ -167,4 +187,11 @@ extension Ring {
 
   /// How many completions can be taken without waiting.
   public var completionCount: Int { Int(completions.count) }
+
+  /// Whether there will be more once the kernel is entered, which ``submit()`` does: there was no room for all, or the
+  /// kernel has put off its work for the ring's single issuer. Costs no system call.
+  public var hasPendingWork: Bool { memory.hasPendingWork }
+
+  /// Whether completions wait in the kernel because there was no room for them. Costs no system call.
+  public var isOverflowing: Bool { memory.isOverflowing }
 }

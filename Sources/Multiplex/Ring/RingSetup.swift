@@ -8,6 +8,8 @@ enum RingSetup {
     cmx_SETUP_NO_SQARRAY,
     cmx_SETUP_DEFER_TASKRUN,
     cmx_SETUP_SINGLE_ISSUER,
+    // Means nothing without one of the two that defer work.
+    cmx_SETUP_TASKRUN_FLAG,
     cmx_SETUP_COOP_TASKRUN,
     cmx_SETUP_SUBMIT_ALL,
   ]
@@ -20,6 +22,7 @@ enum RingSetup {
     if isSingleIssuer {
       // Disabled until its thread comes, as it may be made by another.
       flags |= cmx_SETUP_R_DISABLED | cmx_SETUP_SINGLE_ISSUER | cmx_SETUP_DEFER_TASKRUN | cmx_SETUP_COOP_TASKRUN
+      flags |= cmx_SETUP_TASKRUN_FLAG
     }
     if completions != nil { flags |= cmx_SETUP_CQSIZE }
     var rest = optional[...]

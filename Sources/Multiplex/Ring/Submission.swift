@@ -107,7 +107,7 @@ extension Ring.Submission {
   /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
   ///
   /// - Parameters:
-  ///   - group: Of a ``BufferRing`` that is registered with the same ring.
+  ///   - group: Of a ``BufferGroup`` that is registered with the same ring.
   ///   - isMultishot: Goes on receiving (Linux 6.0).
   public static func receive(
     on socket: FileDescriptor, intoGroup group: UInt16, isMultishot: Bool = false,
@@ -138,16 +138,20 @@ extension Ring.Submission {
   /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
   /// the kernel doesn't keep the order of several.
   ///
-  /// - Parameter isWhole: Completes once everything is sent, or something has gone wrong (`MSG_WAITALL`).
+  /// - Parameters:
+  ///   - isWhole: Completes once everything is sent, or something has gone wrong (`MSG_WAITALL`).
+  ///   - isWaiting: Waits for room. Otherwise the send is done with the call that submits it, as far as there is room
+  ///     (`MSG_DONTWAIT`): it completes with the part that was sent, or with `EAGAIN`.
   @unsafe
   public static func send(
-    on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = true,
+    on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = true, isWaiting: Bool = true,
     token: UInt64
   ) -> Self {
     var submission = Self(cmx_OP_SEND, socket.rawValue, token: token)
     submission.entry.address = UInt64(UInt(bitPattern: bytes.baseAddress))
     submission.entry.length = UInt32(clamping: bytes.count)
-    submission.entry.operation_flags = UInt32(bitPattern: cmx_MSG_NOSIGNAL | (isWhole ? cmx_MSG_WAITALL : 0))
+    submission.entry.operation_flags = UInt32(
+      bitPattern: cmx_MSG_NOSIGNAL | (isWhole ? cmx_MSG_WAITALL : 0) | (isWaiting ? 0 : cmx_MSG_DONTWAIT))
     return submission
   }
 

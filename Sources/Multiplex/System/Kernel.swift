@@ -99,6 +99,11 @@ extension Kernel {
     }
   }
 
+  /// Doesn't wait.
+  static func poll(_ entries: UnsafeMutableBufferPointer<pollfd>) throws(Errno) -> Int32 {
+    try perform(.poll) { unsafe CMultiplex.poll(entries.baseAddress, nfds_t(entries.count), 0) }
+  }
+
   /// The bitmaps hold at least `count` bits each.
   package static func pselect(
     _ count: Int32, _ reading: UnsafeMutablePointer<UInt>?, _ writing: UnsafeMutablePointer<UInt>?,
@@ -335,6 +340,13 @@ extension Kernel {
   package static func fileMode(_ path: String) throws(Errno) -> UInt32 {
     var status = stat()
     _ = try perform(.lstat) { unsafe lstat(path, &status) }
+    return status.st_mode
+  }
+
+  /// The type and mode of an open file.
+  static func fileMode(_ fd: Int32) throws(Errno) -> UInt32 {
+    var status = stat()
+    _ = try perform(.fstat) { unsafe fstat(fd, &status) }
     return status.st_mode
   }
 

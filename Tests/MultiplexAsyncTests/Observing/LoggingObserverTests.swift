@@ -8,7 +8,7 @@ import Testing
 
 @Suite("A logging observer", .timeLimit(.minutes(2)))
 struct LoggingObserverTests {
-  @Test("logs a connection's life with its number and peer", arguments: Poller.Backend.all)
+  @Test("logs a connection's life with its number and peer", arguments: usableBackends)
   func life(backend: Poller.Backend) async throws {
     let log = RecordingLog(level: .trace)
     let reactor = try Reactor(backend: backend, observer: LoggingObserver(log.logger))

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("An observer", .timeLimit(.minutes(2)))
 struct ReactorObserverTests {
-  @Test("is told of a connection from its beginning to its end, in order", arguments: Poller.Backend.all)
+  @Test("is told of a connection from its beginning to its end, in order", arguments: usableBackends)
   func story(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -26,7 +26,7 @@ struct ReactorObserverTests {
     }
   }
 
-  @Test("is called on the reactor's thread alone", arguments: Poller.Backend.all)
+  @Test("is called on the reactor's thread alone", arguments: usableBackends)
   func thread(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -40,7 +40,7 @@ struct ReactorObserverTests {
     #expect(await observer.threads == [reactor.run { KernelThread.current }])
   }
 
-  @Test("is told where a listener listens, and when it stops", arguments: Poller.Backend.all)
+  @Test("is told where a listener listens, and when it stops", arguments: usableBackends)
   func listener(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -54,7 +54,7 @@ struct ReactorObserverTests {
     #expect(observer.stoppedListeners == [observed])
   }
 
-  @Test("is told what each wait has found, and how much", arguments: Poller.Backend.all)
+  @Test("is told what each wait has found, and how much", arguments: usableBackends)
   func readySet(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -95,7 +95,7 @@ struct ReactorObserverTests {
     if case .turnEnded = happenings.last { true } else { false }
   }
 
-  @Test("is told of a lent descriptor that is ready", arguments: Poller.Backend.all)
+  @Test("is told of a lent descriptor that is ready", arguments: usableBackends)
   func lentDescriptor(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.turns)
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -107,7 +107,7 @@ struct ReactorObserverTests {
       observer.all.contains { if case .ready(reader, let readiness) = $0 { readiness.isReadable } else { false } })
   }
 
-  @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: Poller.Backend.all)
+  @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: usableBackends)
   func queueDepth(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
@@ -124,7 +124,7 @@ struct ReactorObserverTests {
     #expect(observer.queued == observer.queued.sorted(by: >))
   }
 
-  @Test("is told what came, however it is read", arguments: Poller.Backend.all)
+  @Test("is told what came, however it is read", arguments: usableBackends)
   func received(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
@@ -135,7 +135,7 @@ struct ReactorObserverTests {
     #expect(observer.received.reduce(0, +) == 9)
   }
 
-  @Test("is told why a connection was closed", arguments: Poller.Backend.all)
+  @Test("is told why a connection was closed", arguments: usableBackends)
   func closeReasons(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -165,7 +165,7 @@ struct ReactorObserverTests {
     #expect(observer.opened.map(\.origin) == Array(repeating: .adopted, count: 4))
   }
 
-  @Test("is told what a handler has thrown, and of a shutdown", arguments: Poller.Backend.all)
+  @Test("is told what a handler has thrown, and of a shutdown", arguments: usableBackends)
   func serverReasons(backend: Poller.Backend) async throws {
     struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }
     let observer = RecordingObserver(.connections)
@@ -188,7 +188,7 @@ struct ReactorObserverTests {
   #if MULTIPLEX_FAULTS
     /// A ring accepts by itself: no call can be made to fail there.
     @Test(
-      "is told each time that nothing can be accepted", arguments: Poller.Backend.all.filter { $0 != .ioUring })
+      "is told each time that nothing can be accepted", arguments: usableBackends.filter { $0 != .ioUring })
     func acceptFailures(backend: Poller.Backend) async throws {
       let observer = RecordingObserver()
       let reactor = try Reactor(backend: backend, observer: observer)
@@ -204,7 +204,7 @@ struct ReactorObserverTests {
     }
   #endif
 
-  @Test("is told how many bytes were lost with a connection", arguments: Poller.Backend.all)
+  @Test("is told how many bytes were lost with a connection", arguments: usableBackends)
   func unsent(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
@@ -214,7 +214,7 @@ struct ReactorObserverTests {
     #expect(await becomesTrue { observer.closed.map(\.unsent) == [60_000 - taken] })
   }
 
-  @Test("tells a connection that was made from one that was accepted", arguments: Poller.Backend.all)
+  @Test("tells a connection that was made from one that was accepted", arguments: usableBackends)
   func origins(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)

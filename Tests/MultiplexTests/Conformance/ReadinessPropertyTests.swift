@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test(
-    "any sequence of operations leaves the readiness that the kernel reports", arguments: Poller.Backend.all,
+    "any sequence of operations leaves the readiness that the kernel reports", arguments: usableBackends,
     UInt64(1)...12)
   func sequences(backend: Poller.Backend, seed: UInt64) throws {
     var model = try Model(backend: backend, seed: seed)

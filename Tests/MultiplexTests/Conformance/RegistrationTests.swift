@@ -6,7 +6,7 @@ import Testing
 
 /// What registering, modifying and unregistering accept and refuse, and what they leave behind.
 @Suite struct RegistrationTests {
-  @Test("the count follows register and unregister", arguments: Poller.Backend.all)
+  @Test("the count follows register and unregister", arguments: usableBackends)
   func count(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -21,7 +21,7 @@ import Testing
     #expect(poller.count == 0)
   }
 
-  @Test("a duplicate registration is refused and changes nothing", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("a duplicate registration is refused and changes nothing", arguments: usableBackends, TriggerMode.allCases)
   func duplicate(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -39,7 +39,7 @@ import Testing
     #expect(try poller.tokens() == [1], "the mode is as it was")
   }
 
-  @Test("a duplicate is recognized by its descriptor, whatever object it comes with", arguments: Poller.Backend.all)
+  @Test("a duplicate is recognized by its descriptor, whatever object it comes with", arguments: usableBackends)
   func duplicateByDescriptor(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -51,7 +51,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try poller.unregister(near) } == .notRegistered)
   }
 
-  @Test("two descriptors of one open file are two registrations", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("two descriptors of one open file are two registrations", arguments: usableBackends, TriggerMode.allCases)
   func duplicateOfFile(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -66,7 +66,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("an unknown descriptor is neither modified, unregistered nor given back", arguments: Poller.Backend.all)
+  @Test("an unknown descriptor is neither modified, unregistered nor given back", arguments: usableBackends)
   func unknown(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -78,7 +78,7 @@ import Testing
     #expect(poller.count == 0)
   }
 
-  @Test("a negative descriptor isn't open", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("a negative descriptor isn't open", arguments: usableBackends, TriggerMode.allCases)
   func negative(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     for number in [Int32.min, -1] {
@@ -90,7 +90,7 @@ import Testing
     #expect(poller.count == 0)
   }
 
-  @Test("a number beyond all open files isn't open", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("a number beyond all open files isn't open", arguments: usableBackends, TriggerMode.allCases)
   func huge(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     // A table that grew to hold it would take more memory than there is.
@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test(
-    "registering a closed descriptor fails and leaves nothing behind", arguments: Poller.Backend.all,
+    "registering a closed descriptor fails and leaves nothing behind", arguments: usableBackends,
     TriggerMode.allCases)
   func closed(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -123,7 +123,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("what the poller knows is checked before the kernel is asked", arguments: Poller.Backend.all)
+  @Test("what the poller knows is checked before the kernel is asked", arguments: usableBackends)
   func validationFirst(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -139,7 +139,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try poller.register(number, for: .read) } == .closed)
   }
 
-  @Test("a regular file is refused, leaving nothing behind, or always ready", arguments: Poller.Backend.all)
+  @Test("a regular file is refused, leaving nothing behind, or always ready", arguments: usableBackends)
   func regularFile(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let file = try regularFile()
@@ -151,7 +151,9 @@ import Testing
     }
   }
 
-  @Test("select and poll report a regular file as always ready", arguments: [Poller.Backend.select, .poll])
+  @Test(
+    "select, poll and io_uring report a regular file as always ready",
+    arguments: [Poller.Backend.select, .poll, .ioUring].filter(usableBackends.contains))
   func regularFileIsReady(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let file = try regularFile()
@@ -160,7 +162,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("edge mode refuses a regular file, whose readiness never changes", arguments: Poller.Backend.all)
+  @Test("edge mode refuses a regular file, whose readiness never changes", arguments: usableBackends)
   func regularFileEdge(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let file = try regularFile()
@@ -171,7 +173,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("tokens come back as they were given", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("tokens come back as they were given", arguments: usableBackends, TriggerMode.allCases)
   func tokens(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     for token in [0, 1, UInt64(UInt32.max) + 1, .max] {
@@ -185,7 +187,7 @@ import Testing
     }
   }
 
-  @Test("modify replaces the interest", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("modify replaces the interest", arguments: usableBackends, TriggerMode.allCases)
   func modifyReplaces(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -200,7 +202,7 @@ import Testing
   }
 
   @Test(
-    "modifying a descriptor that was closed fails and drops it", arguments: Poller.Backend.all, TriggerMode.allCases)
+    "modifying a descriptor that was closed fails and drops it", arguments: usableBackends, TriggerMode.allCases)
   func modifyClosed(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -218,7 +220,7 @@ import Testing
     }
   }
 
-  @Test("a closed poller refuses every verb, and closing it again does nothing", arguments: Poller.Backend.all)
+  @Test("a closed poller refuses every verb, and closing it again does nothing", arguments: usableBackends)
   func closedPoller(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -239,14 +241,14 @@ import Testing
     poller.waker.wake()
   }
 
-  @Test("what a poller opens is closed on exec", arguments: Poller.Backend.all)
+  @Test("what a poller opens is closed on exec", arguments: usableBackends)
   func closeOnExec(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
     defer { far.close() }
     try poller.register(near, for: .read, mode: .edge)
     // Neither the tests nor their runtime open such files for programs that they start.
-    let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]"]
+    let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[io_uring]"]
     var seen = 0
     for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
       let path = "/proc/self/fd/\(name)"

@@ -9,7 +9,7 @@ import Testing
   // MARK: Inside one batch
 
   @Test(
-    "an event of a descriptor that was unregistered in the same batch is dropped", arguments: Poller.Backend.all,
+    "an event of a descriptor that was unregistered in the same batch is dropped", arguments: usableBackends,
     TriggerMode.allCases)
   func unregistered(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(
-    "an event of a descriptor that was registered anew in the same batch is dropped", arguments: Poller.Backend.all,
+    "an event of a descriptor that was registered anew in the same batch is dropped", arguments: usableBackends,
     TriggerMode.allCases)
   func registeredAnew(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "a number that was closed and taken by another file in the same batch has no event", arguments: Poller.Backend.all,
+    "a number that was closed and taken by another file in the same batch has no event", arguments: usableBackends,
     TriggerMode.allCases)
   func reused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -66,7 +66,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("an interest that was narrowed in the same batch narrows the event", arguments: Poller.Backend.all)
+  @Test("an interest that was narrowed in the same batch narrows the event", arguments: usableBackends)
   func narrowed(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -81,7 +81,7 @@ import Testing
 
   // MARK: Unregistering too late
 
-  @Test("unregistering after the close is no error", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("unregistering after the close is no error", arguments: usableBackends, TriggerMode.allCases)
   func unregisteredAfterClose(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let pipe = try Pipe()
@@ -95,7 +95,7 @@ import Testing
   }
 
   @Test(
-    "unregistering after the number was reused leaves the new file alone", arguments: Poller.Backend.all,
+    "unregistering after the number was reused leaves the new file alone", arguments: usableBackends,
     TriggerMode.allCases)
   func unregisteredAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -118,7 +118,7 @@ import Testing
 
   @Test(
     "a descriptor that was closed before it was unregistered is silent, though a duplicate lives",
-    arguments: Poller.Backend.all, TriggerMode.allCases)
+    arguments: usableBackends, TriggerMode.allCases)
   func duplicateLives(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -132,7 +132,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("a wait doesn't spin on a closed descriptor whose duplicate is ready", arguments: Poller.Backend.all)
+  @Test("a wait doesn't spin on a closed descriptor whose duplicate is ready", arguments: usableBackends)
   func duplicateDoesNotSpin(backend: Poller.Backend) throws {
     for mode in TriggerMode.allCases {
       let poller = try Poller(backend: backend)
@@ -151,7 +151,7 @@ import Testing
 
   @Test(
     "a number registered anew has its own events alone, though a duplicate of the old file lives",
-    arguments: Poller.Backend.all, TriggerMode.allCases)
+    arguments: usableBackends, TriggerMode.allCases)
   func duplicateLivesNumberReused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -171,7 +171,7 @@ import Testing
 
   @Test(
     "a number that is the same file again after it was closed and unregistered can be registered",
-    arguments: Poller.Backend.all, TriggerMode.allCases)
+    arguments: usableBackends, TriggerMode.allCases)
   func sameFileAgain(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -188,7 +188,7 @@ import Testing
   }
 
   @Test(
-    "a number modified after it was reused has the new file's events alone", arguments: Poller.Backend.all,
+    "a number modified after it was reused has the new file's events alone", arguments: usableBackends,
     TriggerMode.allCases)
   func modifiedAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -209,7 +209,7 @@ import Testing
   }
 
   @Test(
-    "a descriptor that was found closed stays silent, though a duplicate becomes ready", arguments: Poller.Backend.all,
+    "a descriptor that was found closed stays silent, though a duplicate becomes ready", arguments: usableBackends,
     TriggerMode.allCases)
   func invalidThenReady(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -225,7 +225,7 @@ import Testing
     try poller.unregister(number)
   }
 
-  @Test("getting rid of a stale registration leaves the others as they were", arguments: Poller.Backend.all)
+  @Test("getting rid of a stale registration leaves the others as they were", arguments: usableBackends)
   func othersSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<6).map { _ in try Socket.pair() }
@@ -264,7 +264,7 @@ import Testing
   #if MULTIPLEX_FAULTS
     @Test(
       "what was found beside a stale registration isn't lost when descriptors have run out",
-      arguments: Poller.Backend.all)
+      arguments: usableBackends)
     func shortage(backend: Poller.Backend) throws {
       for mode in TriggerMode.allCases {
         let poller = try Poller(backend: backend)
@@ -320,7 +320,7 @@ import Testing
 
   @Test(
     "a forked child that closes everything and ends leaves its parent's poller as it was",
-    arguments: Poller.Backend.all, TriggerMode.allCases)
+    arguments: usableBackends, TriggerMode.allCases)
   func fork(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()

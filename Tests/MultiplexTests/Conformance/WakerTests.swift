@@ -6,7 +6,7 @@ import Testing
 
 /// Wakes end waits: from any thread, coalesced, and none is lost.
 @Suite struct WakerTests {
-  @Test("a wake before the wait ends it at once", arguments: Poller.Backend.all)
+  @Test("a wake before the wait ends it at once", arguments: usableBackends)
   func before(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     poller.waker.wake()
@@ -15,7 +15,7 @@ import Testing
     #expect(batch.isEmpty, "the waker itself is no event")
   }
 
-  @Test("a wake from another thread ends a wait without a timeout", arguments: Poller.Backend.all)
+  @Test("a wake from another thread ends a wait without a timeout", arguments: usableBackends)
   func fromAnotherThread(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  @Test("wakes are coalesced: many end one wait", arguments: Poller.Backend.all)
+  @Test("wakes are coalesced: many end one wait", arguments: usableBackends)
   func coalesced(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     for _ in 0..<1000 { poller.waker.wake() }
@@ -39,7 +39,7 @@ import Testing
     #expect(try poller.wait(timeout: patience).wasWoken, "later ones count anew")
   }
 
-  @Test("a wait that wasn't woken says so", arguments: Poller.Backend.all)
+  @Test("a wait that wasn't woken says so", arguments: usableBackends)
   func notWoken(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -49,7 +49,7 @@ import Testing
     #expect(try !poller.wait(timeout: .milliseconds(1)).wasWoken)
   }
 
-  @Test("a wake and events come together", arguments: Poller.Backend.all, TriggerMode.allCases)
+  @Test("a wake and events come together", arguments: usableBackends, TriggerMode.allCases)
   func withEvents(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -61,7 +61,7 @@ import Testing
     #expect(batch.map(\.descriptor) == [near.fileDescriptor])
   }
 
-  @Test("a wake during the handling of a batch ends the next wait", arguments: Poller.Backend.all)
+  @Test("a wake during the handling of a batch ends the next wait", arguments: usableBackends)
   func duringBatch(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     poller.waker.wake()
@@ -72,7 +72,7 @@ import Testing
     #expect(try !poller.wait(timeout: .zero).wasWoken)
   }
 
-  @Test("what was written before a wake is read after the wait that it ended", arguments: Poller.Backend.all)
+  @Test("what was written before a wake is read after the wait that it ended", arguments: usableBackends)
   func memory(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  @Test("of the wakes of many threads none is lost", arguments: Poller.Backend.all)
+  @Test("of the wakes of many threads none is lost", arguments: usableBackends)
   func manyThreads(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
@@ -131,7 +131,7 @@ import Testing
     #expect(try !poller.wait(timeout: .zero).wasWoken, "once the last are taken there are no more")
   }
 
-  @Test("a waker outlives its poller", arguments: Poller.Backend.all)
+  @Test("a waker outlives its poller", arguments: usableBackends)
   func outlives(backend: Poller.Backend) throws {
     let waker = try Poller(backend: backend).waker
     waker.wake()
@@ -141,7 +141,7 @@ import Testing
     #expect(try far.fileDescriptor.take() == nil)
   }
 
-  @Test("wakes that race with closing the poller do no harm", arguments: Poller.Backend.all)
+  @Test("wakes that race with closing the poller do no harm", arguments: usableBackends)
   func racingClose(backend: Poller.Backend) throws {
     for _ in 0..<200 {
       let poller = try Poller(backend: backend)

@@ -34,4 +34,25 @@ struct BackendsTests {
     #expect(entries.count { $0["automatic"] as? Bool == true } == 1)
     #expect(entries.allSatisfy { ($0["maximumDescriptors"] as? Int ?? 0) > 0 })
   }
+
+  @Test("tells why io_uring doesn't work where it is forbidden", .enabled(if: Executable.installed("python3") != nil))
+  func forbidden() throws {
+    let process = try Sandbox.withoutRing(try Executable.built("mux"), ["backends"])
+    #expect(try process.waitForExit() == .exited(0))
+    let lines = process.outputText.split(separator: "\n")
+    let row = try #require(lines.first { $0.hasPrefix("io_uring ") }).split(separator: " ")
+    #expect(row[1] == "no")
+    let reason = try #require(lines.first { $0.hasPrefix("io_uring: ") })
+    #expect(reason.contains("Operation not permitted") && reason.contains("io_uring_disabled"))
+    #expect(lines.contains { $0.hasPrefix("epoll ") && $0.contains("*") })
+  }
+
+  @Test("a server isn't started on a backend that is forbidden", .enabled(if: Executable.installed("python3") != nil))
+  func forbiddenServer() throws {
+    let arguments = ["serve", "--backend", "io_uring", "--listen", "127.0.0.1:0"]
+    let process = try Sandbox.withoutRing(try Executable.built("mux"), arguments)
+    #expect(try process.waitForExit() == .exited(69))
+    #expect(process.errorText.contains("'io_uring' doesn't work here"))
+    #expect(process.errorText.contains("--backend auto"))
+  }
 }

@@ -16,7 +16,7 @@ struct ConnectTests {
     return try ChildProcess(try Executable.built("mux"), ["connect"] + arguments)
   }
 
-  @Test("sends its input and prints the reply, without a prompt in a pipe", arguments: Poller.Backend.all)
+  @Test("sends its input and prints the reply, without a prompt in a pipe", arguments: usableBackends)
   func conversation(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let client = try connect(to: server.address)
@@ -29,7 +29,7 @@ struct ConnectTests {
     #expect(client.errorText.isEmpty)
   }
 
-  @Test("takes 64 MiB from a file through the server and back unchanged", arguments: Poller.Backend.all)
+  @Test("takes 64 MiB from a file through the server and back unchanged", arguments: usableBackends)
   func bigFile(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let folder = try TemporaryFolder()

@@ -6,7 +6,7 @@ import Testing
 /// `mux relay`, between a client and a target.
 @Suite("mux relay")
 struct RelayTests {
-  @Test("forwards both ways, half-closes included, and loses nothing", arguments: Poller.Backend.all)
+  @Test("forwards both ways, half-closes included, and loses nothing", arguments: usableBackends)
   func bothWays(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)
@@ -22,7 +22,7 @@ struct RelayTests {
     #expect(try relay.process.waitForExit() == .exited(0))
   }
 
-  @Test("passes the end of one direction on while the other goes on", arguments: Poller.Backend.all)
+  @Test("passes the end of one direction on while the other goes on", arguments: usableBackends)
   func halfClose(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
@@ -52,7 +52,7 @@ struct RelayTests {
     #expect(tcp.process.isRunning && server.process.isRunning)
   }
 
-  @Test("closes a client whose target doesn't answer, says why, and goes on", arguments: Poller.Backend.all)
+  @Test("closes a client whose target doesn't answer, says why, and goes on", arguments: usableBackends)
   func unreachableTarget(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let target = try listener.localAddress()
@@ -68,7 +68,7 @@ struct RelayTests {
     #expect(relay.process.isRunning)
   }
 
-  @Test("a side that takes nothing makes the other wait, in bounded memory", arguments: Poller.Backend.all)
+  @Test("a side that takes nothing makes the other wait, in bounded memory", arguments: usableBackends)
   func slowSide(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
@@ -83,7 +83,7 @@ struct RelayTests {
     #expect(isWhole)
   }
 
-  @Test("closes a pair on which nothing has moved for --idle-timeout", arguments: Poller.Backend.all)
+  @Test("closes a pair on which nothing has moved for --idle-timeout", arguments: usableBackends)
   func idleTimeout(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--idle-timeout", "0.3"])
@@ -94,7 +94,7 @@ struct RelayTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
-  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: Poller.Backend.all)
+  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--max-connections", "1"])
@@ -108,7 +108,7 @@ struct RelayTests {
     #expect(try second.receiveText(6) == "second")
   }
 
-  @Test("breaks both sides off when one is reset", arguments: Poller.Backend.all)
+  @Test("breaks both sides off when one is reset", arguments: usableBackends)
   func reset(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)

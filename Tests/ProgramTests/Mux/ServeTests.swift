@@ -6,7 +6,7 @@ import Testing
 /// What a client of `mux serve` can rely on, on every backend.
 @Suite("mux serve")
 struct ServeTests {
-  @Test("tells where it listens, with the real port, and how it waits", arguments: Poller.Backend.all)
+  @Test("tells where it listens, with the real port, and how it waits", arguments: usableBackends)
   func greeting(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let port = try #require(try server.address.port)
@@ -42,7 +42,7 @@ struct ServeTests {
     #expect(other.errorText.contains("network interface"))
   }
 
-  @Test("answers nc", .enabled(if: Executable.installed("nc") != nil), arguments: Poller.Backend.all)
+  @Test("answers nc", .enabled(if: Executable.installed("nc") != nil), arguments: usableBackends)
   func netcat(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let nc = try ChildProcess(try #require(Executable.installed("nc")), ["-N", "127.0.0.1", try server.port])
@@ -52,7 +52,7 @@ struct ServeTests {
     #expect(nc.outputText == "hello")
   }
 
-  @Test("returns a long message whole to a client that reads only when it must", arguments: Poller.Backend.all)
+  @Test("returns a long message whole to a client that reads only when it must", arguments: usableBackends)
   func longMessage(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--high-water", "100000"])
     let peer = try server.connect()
@@ -66,7 +66,7 @@ struct ServeTests {
 
   @Test(
     "holds no more than --high-water for a client that takes nothing, and serves the others",
-    arguments: Poller.Backend.all)
+    arguments: usableBackends)
   func slowReader(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--high-water", "65536"])
     let before = try server.residentKiB
@@ -85,7 +85,7 @@ struct ServeTests {
     #expect(isWhole)
   }
 
-  @Test("doesn't let one firehose starve the others", arguments: Poller.Backend.all)
+  @Test("doesn't let one firehose starve the others", arguments: usableBackends)
   func firehose(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let hose = try ChildProcess(
@@ -103,7 +103,7 @@ struct ServeTests {
     #expect(hose.isRunning)
   }
 
-  @Test("survives clients that reset while it reads and while it writes", arguments: Poller.Backend.all)
+  @Test("survives clients that reset while it reads and while it writes", arguments: usableBackends)
   func resets(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     for isReading in [false, true] {
@@ -118,7 +118,7 @@ struct ServeTests {
     #expect(try peer.receiveText(10) == "still here")
   }
 
-  @Test("gives a client that half-closes all that it is owed, then closes", arguments: Poller.Backend.all)
+  @Test("gives a client that half-closes all that it is owed, then closes", arguments: usableBackends)
   func halfClose(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let peer = try server.connect()
@@ -130,7 +130,7 @@ struct ServeTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
-  @Test("leaves no descriptor behind when many clients come and go", arguments: Poller.Backend.all)
+  @Test("leaves no descriptor behind when many clients come and go", arguments: usableBackends)
   func churn(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     for round in 0..<300 {
@@ -142,7 +142,7 @@ struct ServeTests {
   }
 
   @Test(
-    "without a descriptor to spare it neither spins nor ends, and accepts again later", arguments: Poller.Backend.all)
+    "without a descriptor to spare it neither spins nor ends, and accepts again later", arguments: usableBackends)
   func noDescriptors(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, openFileLimit: 16)
     var peers = try (0..<20).map { _ in try server.connect() }
@@ -164,7 +164,7 @@ struct ServeTests {
     #expect(try last.receiveText(8) == "patience")
   }
 
-  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: Poller.Backend.all)
+  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--max-connections", "2"])
     var peers = try (0..<3).map { _ in try server.connect() }
@@ -176,7 +176,7 @@ struct ServeTests {
     #expect(try peers[1].receiveText(5) == "hello")
   }
 
-  @Test("closes a connection on which nothing has moved for --idle-timeout", arguments: Poller.Backend.all)
+  @Test("closes a connection on which nothing has moved for --idle-timeout", arguments: usableBackends)
   func idleTimeout(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--idle-timeout", "0.3"])
     let start = ContinuousClock.now
@@ -185,7 +185,7 @@ struct ServeTests {
     #expect(ContinuousClock.now - start >= .milliseconds(300))
   }
 
-  @Test("doesn't close a connection that is used, whatever --idle-timeout", arguments: Poller.Backend.all)
+  @Test("doesn't close a connection that is used, whatever --idle-timeout", arguments: usableBackends)
   func used(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--idle-timeout", "1"])
     let peer = try server.connect()
@@ -213,7 +213,7 @@ struct ServeTests {
     #expect(try second.receiveText(1) == "y")
   }
 
-  @Test("spreads its clients over --threads", arguments: Poller.Backend.all, [false, true])
+  @Test("spreads its clients over --threads", arguments: usableBackends, [false, true])
   func threads(backend: Poller.Backend, isUnix: Bool) throws {
     let folder = try TemporaryFolder()
     let path = folder.file("socket")
@@ -252,7 +252,7 @@ struct ServeTests {
     #expect(try #require(server.greetings.first).hasSuffix("(\(Poller.Backend.automatic)\(threads))"))
   }
 
-  @Test("prints each turn with --trace", arguments: Poller.Backend.all)
+  @Test("prints each turn with --trace", arguments: usableBackends)
   func trace(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--trace"])
     let peer = try server.connect()

@@ -1,5 +1,3 @@
-internal import SystemPackage
-
 /// A backend whose system call knows levels alone. It says how to watch a descriptor; which descriptors, and that those in
 /// edge mode are left to ``EdgeTriggers``, is the same for all of them.
 protocol LevelBackend: ReadinessBackend {
@@ -42,12 +40,5 @@ extension LevelBackend {
     } else {
       unwatch(registration.descriptor)
     }
-  }
-
-  /// For calls that take any number and complain about it later, or never.
-  private func checkOpen(_ registration: Registration) throws(MultiplexError) {
-    guard !Kernel.isOpen(registration.descriptor) else { return }
-    throw MultiplexError(
-      call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
   }
 }

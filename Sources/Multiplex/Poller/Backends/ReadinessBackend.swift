@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 /// What a poller asks of the kernel, as one of its system calls can do it.
 ///
 /// The contract. A poller has checked what can be checked without the kernel: the poller is open, the descriptor is not
@@ -30,5 +32,12 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 }
 
 extension ReadinessBackend {
+  /// For calls that take any number and complain about it later, or never.
+  func checkOpen(_ registration: Registration) throws(MultiplexError) {
+    guard !Kernel.isOpen(registration.descriptor) else { return }
+    throw MultiplexError(
+      call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
+  }
+
   static var descriptorLimit: Int? { nil }
 }

@@ -8,7 +8,7 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   let rawDescriptor: Int32
   private unowned let driver: CompletionDriver
-  @safe @exclusivity(unchecked) private var slot: HandlerTable.Slot = 0
+  @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
   @safe @exclusivity(unchecked) private var isClosed = false
   private var isAbandoned = false
 
@@ -21,7 +21,14 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
 
   @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
+  /// Whether a send is under way that waits for room.
   @safe @exclusivity(unchecked) private var isSending = false
+  /// The batch of the last inline send, and its bytes.
+  @safe @exclusivity(unchecked) private var inlineBatch: UInt64 = 0
+  @safe @exclusivity(unchecked) private var inlineCount = 0
+  /// Whether there was no room for the last inline send.
+  @safe @exclusivity(unchecked) private var isFull = false
+  @safe @exclusivity(unchecked) private var isFollowing = false
   /// Where a send of several buffers finds them.
   @safe @exclusivity(unchecked) private var message: MessageHeader?
   @safe @exclusivity(unchecked) private var sendFailure: Errno?
@@ -37,7 +44,7 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     if operation == .receive { endReceive(completion) } else { endSend(completion) }
-    leaveIfDone()
+    if isClosed { leaveIfDone() }
   }
 
   // MARK: Receiving
@@ -112,13 +119,20 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   // MARK: Sending
 
-  var unsentCount: Int { outgoing.count }
+  var unsentCount: Int { outgoing.count + (isSendingInline ? inlineCount : 0) }
+
+  /// Whether the outcome of an inline send isn't known yet.
+  private var isSendingInline: Bool { inlineBatch == driver.batch }
 
   func take(_ chunk: consuming Chunk) -> Chunk? {
     guard sendFailure == nil, !isClosed, outgoing.hasRoom else { return chunk }
     let count = chunk.count
-    unsafe outgoing.append(chunk.release(), count: count)
-    send()
+    if outgoing.count == 0, !isSending, !isSendingInline {
+      unsafe sendInline(chunk.release(), 0..<count)
+    } else {
+      unsafe outgoing.append(chunk.release(), count: count)
+      send()
+    }
     return nil
   }
 
@@ -131,11 +145,56 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func awaitRoom(_ waiter: @escaping () -> Void) {
     sender = waiter
+    if !isSending { follow() }
   }
 
+  /// Sends what there is, or goes on when what is under way has ended.
   private func send() {
-    guard !isSending, outgoing.count > 0 else { return }
+    guard outgoing.count > 0, !isSending else { return }
+    if isSendingInline { return follow() }
+    if !isFull, let only = unsafe outgoing.takeOnly() { return unsafe sendInline(only.buffer, only.range) }
+    sendWaiting()
+  }
+
+  private func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>) {
+    inlineBatch = driver.batch
+    inlineCount = range.count
+    unsafe driver.sendInline(buffer, range, on: self)
+  }
+
+  /// An inline send couldn't be done wholly.
+  func resumeSend(_ buffer: PooledBuffer, _ range: Range<Int>, _ completion: Ring.Completion) {
+    inlineBatch = 0
+    let sent = max(0, Int(completion.result))
+    switch completion.errno {
+    case nil, .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?:
+      unsafe outgoing.putBack(buffer, range.lowerBound + sent..<range.upperBound)
+      isFull = true
+    case let errno?:
+      unsafe driver.give(back: buffer)
+      fail(errno)
+    }
+    follow()
+  }
+
+  private func follow() {
+    guard !isFollowing else { return }
+    isFollowing = true
+    driver.follow(self)
+  }
+
+  /// The batch has ended, and what was sent inline is done.
+  func sendOn() {
+    isFollowing = false
+    guard !isClosed else { return leaveIfDone() }
+    send()
+    tellSender()
+  }
+
+  /// Sends as soon as there is room.
+  private func sendWaiting() {
     isSending = true
+    isFull = false
     let token = RingOperation.send.token(of: slot)
     let count = outgoing.beginSend()
     guard count > 1 else { return unsafe driver.start(.send(on: descriptor, outgoing[0], token: token)) }
@@ -150,13 +209,28 @@ final class CompletionChannel: Channel, CompletionHandler {
     isSending = false
     if let message { driver.give(back: message) }
     message = nil
-    if let errno = completion.errno { sendFailure = errno }
-    if completion.errno == .badFileDescriptor { abandon() }
-    // What can't be sent any more is as good as sent.
-    let count = completion.errno == nil && !isClosed ? Int(completion.result) : outgoing.count
-    unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
+    if let errno = completion.errno {
+      fail(errno)
+    } else {
+      discard(isClosed ? outgoing.count : Int(completion.result))
+    }
     guard !isClosed else { return }
     send()
+    tellSender()
+  }
+
+  /// What can't be sent any more is as good as sent.
+  private func fail(_ errno: Errno) {
+    sendFailure = errno
+    discard(outgoing.count)
+    if errno == .badFileDescriptor { abandon() }
+  }
+
+  private func discard(_ count: Int) {
+    unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
+  }
+
+  private func tellSender() {
     let sender = self.sender
     self.sender = nil
     sender?()
@@ -189,7 +263,11 @@ final class CompletionChannel: Channel, CompletionHandler {
     sender = nil
     giveBackReceived()
     if isReceiving { driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess()) }
-    if isSending { driver.submit(.cancel(RingOperation.send.token(of: slot), token: 0).skippingSuccess()) }
+    if isSending {
+      driver.submit(.cancel(RingOperation.send.token(of: slot), token: 0).skippingSuccess())
+    } else {
+      discard(outgoing.count)
+    }
     if !isAbandoned {
       driver.forget(descriptor)
       driver.submit(.close(descriptor, token: 0).skippingSuccess())
@@ -203,7 +281,9 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   private func leaveIfDone() {
-    guard isClosed, !isReceiving, !isSending else { return }
+    guard isClosed, !isReceiving, !isSending, !isFollowing else { return }
+    // A late completion of its send must not find another in its place.
+    if isSendingInline { return follow() }
     driver.remove(slot)
   }
 }

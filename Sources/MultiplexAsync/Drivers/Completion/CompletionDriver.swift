@@ -37,6 +37,11 @@ final class CompletionDriver: Driver {
   /// Channels for which the kernel had no buffer.
   @safe @exclusivity(unchecked) private var starved: [CompletionChannel] = []
   private var lastSweep: ContinuousClock.Instant?
+  @safe @exclusivity(unchecked) private var inlineSends = InlineSends()
+  /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
+  @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
+  /// Channels that wait for the end of the batch.
+  @safe @exclusivity(unchecked) private var followers: [CompletionChannel] = []
   /// Headers of sends, for the next.
   @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
@@ -58,9 +63,11 @@ final class CompletionDriver: Driver {
   func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
     wasWoken = false
     submitBacklog()
+    feedStarved()
     let timeout = deadline.map { max(.zero, $0 - .now) }
     do {
-      try ring.submitAndWait(timeout: timeout)
+      // Nothing tells that an inline send was done, but that the call has returned.
+      try ring.submitAndWait(for: followers.isEmpty ? 1 : 0, timeout: timeout)
     } catch let error where ring.completionCount == 0 {
       throw error
     } catch {
@@ -72,13 +79,14 @@ final class CompletionDriver: Driver {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)
     }
-    feedStarved()
+    endBatch()
     return wasWoken
   }
 
   private func handle(_ completion: Ring.Completion) {
     let operation = RingOperation(of: completion.token)
     if operation == .silent { return }
+    if operation == .inlineSend { return endInlineSend(completion) }
     if !completion.hasMore { operations -= 1 }
     if operation == .wake { return wake(completion) }
     guard let handler = handlers[RingOperation.slot(of: completion.token)] else { return }
@@ -103,6 +111,42 @@ final class CompletionDriver: Driver {
     let submissions = backlog
     backlog = []
     submissions.forEach(submit)
+  }
+
+  // MARK: Inline sends
+
+  /// Sends what there is room for, with the next submission. The buffer is returned when that has been done; if it
+  /// couldn't be done wholly, the channel gets it back.
+  func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>, on channel: CompletionChannel) {
+    let index = unsafe inlineSends.append(buffer, range, of: channel.slot)
+    let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start + range.lowerBound, count: range.count)
+    unsafe submit(
+      .send(
+        on: channel.descriptor, bytes, isWaiting: false, token: RingOperation.inlineSend.token(of: index)
+      ).skippingSuccess())
+  }
+
+  /// Calls a channel when the batch has ended.
+  func follow(_ channel: CompletionChannel) {
+    followers.append(channel)
+  }
+
+  private func endInlineSend(_ completion: Ring.Completion) {
+    guard let send = unsafe inlineSends.take(RingOperation.slot(of: completion.token)) else { return }
+    // The channel is there until its batch has ended.
+    guard let channel = unsafe handlers[send.slot] as? CompletionChannel else { return unsafe give(back: send.buffer) }
+    unsafe channel.resumeSend(send.buffer, send.range, completion)
+  }
+
+  /// What was submitted is done, if the kernel has taken everything and has told of everything.
+  private func endBatch() {
+    guard backlog.isEmpty, ring.preparedCount == 0, !ring.isOverflowing else { return }
+    batch += 1
+    unsafe inlineSends.end { [self] buffer in unsafe give(back: buffer) }
+    guard !followers.isEmpty else { return }
+    let channels = followers
+    followers.removeAll(keepingCapacity: true)
+    for channel in channels { channel.sendOn() }
   }
 
   private func watchWaker() {

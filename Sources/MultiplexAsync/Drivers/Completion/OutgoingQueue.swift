@@ -60,6 +60,19 @@ struct OutgoingQueue {
     return unsafe part.count
   }
 
+  /// Takes the buffer out, if it is the only one.
+  mutating func takeOnly() -> (buffer: PooledBuffer, range: Range<Int>)? {
+    guard unsafe entries.count == 1, let only = unsafe entries.popLast() else { return nil }
+    count = 0
+    return unsafe (only.buffer, only.range)
+  }
+
+  /// Puts a buffer before the others, with the bytes that are left in it.
+  mutating func putBack(_ buffer: PooledBuffer, _ range: Range<Int>) {
+    unsafe entries.insert(Entry(buffer: buffer, range: range, isOpen: false), at: 0)
+    count += range.count
+  }
+
   /// Begins a send of the first buffers: their bytes stay where they are until ``removeFirst(_:giveBack:)``.
   ///
   /// - Returns: How many buffers it takes.

@@ -6,6 +6,8 @@ enum RingOperation: UInt8 {
   case accept
   case receive
   case send
+  /// A send that completes only if it fails: the slot is its number among the ``InlineSends``.
+  case inlineSend
   case poll
 
   /// Names the operation and its handler in what the kernel hands back.

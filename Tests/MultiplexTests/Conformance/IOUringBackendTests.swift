@@ -1,0 +1,258 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What is io_uring's own: polls that hold files, and a ring that belongs to a thread.
+@Suite("Poller on io_uring", .needsRing) struct IOUringBackendTests {
+  // MARK: Files
+
+  @Test(
+    "the peer sees the end at once when a descriptor is unregistered and closed, whatever was done with it before",
+    arguments: TriggerMode.allCases, [false, true])
+  func unregisteredAndClosed(mode: TriggerMode, isModified: Bool) throws {
+    let poller = try Poller(backend: .ioUring)
+    for waits in 0..<3 {
+      let pipe = try Pipe()
+      let reader = try pipe.reader.renumbered()
+      let number = reader.fileDescriptor
+      let writer = pipe.writer.fileDescriptor
+      try poller.register(number, for: .read, mode: mode)
+      for _ in 0..<waits { _ = try poller.found() }
+      if waits == 2 {
+        try writer.put()
+        #expect(try poller.found() == [number: [.readable]])
+      }
+      if isModified { try poller.modify(number, for: .read | .priority) }
+      try poller.unregister(number)
+      try reader.close()
+      #expect(kernelReadiness(of: writer, for: .read) == [.error])
+    }
+  }
+
+  @Test("the peer sees the end at once also when many others become ready at the same time")
+  func unregisteredAmongMany() throws {
+    let poller = try Poller(backend: .ioUring)
+    let pairs = try (0..<200).map { _ in try Socket.pair() }
+    for (index, pair) in pairs.enumerated() { try poller.register(pair.0, for: .read, token: UInt64(index)) }
+    #expect(try poller.found() == [:])
+    for (_, far) in pairs { try far.fileDescriptor.put() }
+    for index in [199, 0, 100] {
+      try poller.unregister(pairs[index].0)
+      pairs[index].0.close()
+      #expect(kernelReadiness(of: pairs[index].1.fileDescriptor, for: .read).contains(.hangUp))
+    }
+    var found: Set<UInt64> = []
+    for _ in 0..<20 where found.count < 197 { found.formUnion(try poller.tokens()) }
+    #expect(found == Set(0..<200).subtracting([0, 100, 199]))
+  }
+
+  @Test(
+    "the peer sees the end at once when the poller is closed, and then the descriptor", arguments: TriggerMode.allCases)
+  func pollerClosed(mode: TriggerMode) throws {
+    let poller = try Poller(backend: .ioUring)
+    let pairs = try (0..<100).map { _ in try Socket.pair() }
+    for (near, _) in pairs { try poller.register(near, for: .read, mode: mode) }
+    #expect(try poller.found() == [:])
+    poller.close()
+    for (near, far) in pairs {
+      near.close()
+      #expect(kernelReadiness(of: far.fileDescriptor, for: .read).contains(.hangUp))
+    }
+  }
+
+  @Test(
+    "a descriptor that was closed without being unregistered is let go of when that is found out",
+    arguments: TriggerMode.allCases)
+  func closedAndFound(mode: TriggerMode) throws {
+    let poller = try Poller(backend: .ioUring)
+    let pipe = try Pipe()
+    let reader = try pipe.reader.renumbered()
+    let number = reader.fileDescriptor
+    let writer = pipe.writer.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    #expect(try poller.found() == [:])
+    try reader.close()
+    #expect(kernelReadiness(of: writer, for: .read) == [], "the poll holds the file")
+    #expect(try eventually { try poller.found(within: .milliseconds(5)) == [number: [.invalid]] })
+    #expect(kernelReadiness(of: writer, for: .read) == [.error])
+  }
+
+  @Test("a regular file is always ready in level mode, at each wait, beside other descriptors")
+  func regularFile() throws {
+    let poller = try Poller(backend: .ioUring)
+    let file = OwnedDescriptor(adopting: try FileDescriptor.open(FilePath("/proc/self/exe"), .readOnly))
+    let (near, far) = try Socket.pair()
+    try poller.register(file, for: .read)
+    try poller.register(near, for: .read)
+    for _ in 0..<5 { #expect(try poller.found(within: patience) == [file.fileDescriptor: [.readable]]) }
+    try far.fileDescriptor.put()
+    let both: [FileDescriptor: Readiness] = [file.fileDescriptor: [.readable], near.fileDescriptor: [.readable]]
+    #expect(try poller.found(within: patience) == both)
+    try poller.unregister(file)
+    #expect(try poller.found() == [near.fileDescriptor: [.readable]])
+  }
+
+  @Test("descriptors that are neither sockets nor pipes have edges too")
+  func otherFiles() throws {
+    let poller = try Poller(backend: .ioUring)
+    let inner = try Epoll()
+    let (near, far) = try Socket.pair()
+    try inner.add(near, events: .in)
+    try poller.register(inner.fileDescriptor, for: .read, mode: .edge)
+    #expect(try poller.found() == [:])
+    try far.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [inner.fileDescriptor: [.readable]])
+    #expect(try poller.found() == [:])
+    let null = OwnedDescriptor(adopting: try FileDescriptor.open(FilePath("/dev/null"), .readOnly))
+    let key = null.fileDescriptor
+    #expect(refusal { () throws(MultiplexError) in try poller.register(key, for: .read, mode: .edge) } == .notPollable)
+  }
+
+  @Test("kernel: a poll for priority data alone isn't woken by data, hence the other bit that is asked for")
+  func kernelPriority() throws {
+    var ring = try Ring()
+    let (near, far) = try connectedPair()
+    try ring.prepare(.poll(near.fileDescriptor, for: .priority, token: 1))
+    try ring.prepare(.poll(near.fileDescriptor, for: [.priority, .readBand], token: 2))
+    try ring.submit()
+    try far.fileDescriptor.putUrgent()
+    let woken = try ring.complete(1)
+    #expect(woken.map(\.token).contains(2))
+  }
+
+  // MARK: Many
+
+  @Test("more registrations than the ring has room for are all watched", arguments: TriggerMode.allCases)
+  func many(mode: TriggerMode) throws {
+    let poller = try Poller(backend: .ioUring)
+    let (near, far) = try Socket.pair()
+    let count = min(6000, try OpenFileLimit.raise().current / 4)
+    for token in 0..<UInt64(count) {
+      let duplicate = try OwnedDescriptor(duplicating: near.fileDescriptor)
+      try poller.register(owning: duplicate, for: .read, mode: mode, token: token)
+    }
+    #expect(try poller.found() == [:])
+    for round in 0..<2 where round == 0 || mode != .oneShot {
+      try far.fileDescriptor.put()
+      var found: Set<UInt64> = []
+      for _ in 0..<50 where found.count < count { found.formUnion(try poller.tokens()) }
+      #expect(found.count == count)
+    }
+  }
+
+  // MARK: Threads
+
+  /// A poller to be used by several threads, one at a time.
+  private final class SharedPoller: @unchecked Sendable {
+    let poller: Poller
+
+    init(_ poller: Poller) { self.poller = poller }
+
+    /// Does something with the poller on a thread of its own, which then ends.
+    func elsewhere<Value: Sendable>(_ body: @escaping @Sendable (Poller) throws -> Value) throws -> Value {
+      try SecondParty { try body(self.poller) }.join()
+    }
+  }
+
+  @Test("a poller whose threads have ended goes on working", arguments: TriggerMode.allCases)
+  func threads(mode: TriggerMode) throws {
+    let shared = SharedPoller(try Poller(backend: .ioUring))
+    let (near, far) = try Socket.pair()
+    let descriptor = near.fileDescriptor
+    try shared.elsewhere { try $0.register(descriptor, for: .read, mode: mode) }
+    for _ in 0..<4 {
+      #expect(try shared.elsewhere { try $0.found() } == [:])
+      try far.fileDescriptor.put()
+      #expect(try shared.elsewhere { try $0.found(within: patience) } == [descriptor: [.readable]])
+      try near.fileDescriptor.drain()
+      if mode == .oneShot { try shared.elsewhere { try $0.modify(descriptor, for: .read) } }
+    }
+    shared.poller.waker.wake()
+    #expect(try shared.elsewhere { try $0.wait(timeout: nil).wasWoken })
+    try shared.elsewhere { try $0.unregister(descriptor) }
+    try far.fileDescriptor.put()
+    #expect(try shared.poller.found(within: .milliseconds(5)) == [:])
+  }
+
+  @Test("what one thread registers while another waits no more is found by the next", arguments: TriggerMode.allCases)
+  func changedElsewhere(mode: TriggerMode) throws {
+    let shared = SharedPoller(try Poller(backend: .ioUring))
+    let pairs = try (0..<3).map { _ in try Socket.pair() }
+    let ends = pairs.map(\.0.fileDescriptor)
+    try shared.poller.register(ends[0], for: .read, mode: mode, token: 0)
+    #expect(try shared.poller.tokens() == [])
+    try shared.elsewhere { poller in
+      try poller.register(ends[1], for: .read, mode: mode, token: 1)
+      try poller.modify(ends[0], for: .read | .priority)
+    }
+    for (_, far) in pairs { try far.fileDescriptor.put() }
+    #expect(try shared.poller.tokens(within: patience) == [0, 1])
+    try shared.elsewhere { poller in
+      try poller.unregister(ends[0])
+      try poller.register(ends[2], for: .read, mode: mode, token: 2)
+    }
+    for (_, far) in pairs { try far.fileDescriptor.put() }
+    let found = try shared.poller.tokens(within: patience)
+    #expect(found == (mode == .oneShot ? [2] : [1, 2]))
+    withExtendedLifetime(pairs) {}
+  }
+
+  @Test("the peer sees the end soon when another thread unregisters and closes")
+  func unregisteredElsewhere() throws {
+    let shared = SharedPoller(try Poller(backend: .ioUring))
+    for _ in 0..<3 {
+      let pipe = try Pipe()
+      let reader = try pipe.reader.renumbered()
+      let number = reader.fileDescriptor
+      let writer = pipe.writer.fileDescriptor
+      try shared.poller.register(number, for: .read)
+      #expect(try shared.poller.found() == [:])
+      try shared.elsewhere { try $0.unregister(number) }
+      try reader.close()
+      #expect(eventually { kernelReadiness(of: writer, for: .read) == [.error] })
+    }
+  }
+
+  @Test("no edge is lost when another thread waits; what is still ready comes once more")
+  func edgesElsewhere() throws {
+    let shared = SharedPoller(try Poller(backend: .ioUring))
+    let (near, far) = try Socket.pair()
+    let descriptor = near.fileDescriptor
+    try shared.poller.register(near, for: .read, mode: .edge)
+    #expect(try shared.poller.found() == [:])
+    #expect(try shared.elsewhere { try $0.found() } == [:])
+    for _ in 0..<4 {
+      try far.fileDescriptor.put()
+      #expect(try shared.elsewhere { try $0.found() } == [descriptor: [.readable]])
+      #expect(try shared.poller.found(within: .milliseconds(1)) == [descriptor: [.readable]])
+      #expect(try shared.poller.found(within: .milliseconds(1)) == [:])
+      try near.fileDescriptor.drain()
+      #expect(try shared.elsewhere { try $0.found() } == [:])
+    }
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test("no event is lost where the kernel is interrupted or busy", arguments: UInt64(1)...10)
+    func faults(seed: UInt64) throws {
+      let poller = try Poller(backend: .ioUring)
+      let pairs = try (0..<20).map { _ in try Socket.pair() }
+      let plan = FaultPlan(
+        seed: seed, oneIn: 3, faults: [.io_uring_enter: [.interrupted], .poll: [.interrupted]])
+      try FaultPlan.$current.withValue(plan) {
+        for (index, pair) in pairs.enumerated() {
+          try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
+        }
+        for round in 0..<10 {
+          for (_, far) in pairs { try far.fileDescriptor.put() }
+          let due = (0..<UInt64(20)).filter { round == 0 || $0 % 3 != 2 }
+          let found = try poller.tokens(within: patience)
+          try #require(found == due)
+          for (near, _) in pairs { try near.fileDescriptor.drain() }
+        }
+      }
+      #expect(plan.injected > 0)
+      withExtendedLifetime(pairs) {}
+    }
+  #endif
+}

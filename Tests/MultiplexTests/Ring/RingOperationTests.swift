@@ -1,0 +1,274 @@
+import CMultiplex
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What each operation does, seen from its other end.
+@Suite("Ring, operations", .needsRing) struct RingOperationTests {
+  // MARK: Polls
+
+  @Test("a poll completes when the descriptor is ready, once")
+  func poll() throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 7))
+    #expect(try ring.completeNow().isEmpty)
+    try pipe.writer.fileDescriptor.put()
+    let completions = try ring.complete(1)
+    #expect(completions.map(\.token) == [7])
+    #expect(completions.map { EpollEvents(rawValue: UInt32($0.result)) } == [.in])
+    #expect(completions.allSatisfy { !$0.hasMore })
+    try pipe.writer.fileDescriptor.put()
+    #expect(try ring.completeNow().isEmpty)
+  }
+
+  @Test("a multishot poll completes with each wakeup, until it is cancelled")
+  func multishotPoll() throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, isMultishot: true, token: 7))
+    for _ in 0..<3 {
+      try pipe.writer.fileDescriptor.put()
+      let completions = try ring.complete(1)
+      #expect(completions.map(\.token) == [7])
+      #expect(completions.map(\.hasMore) == [true])
+    }
+    try ring.prepare(.cancel(7, token: 8))
+    let ends = try ring.complete(2)
+    #expect(Dictionary(uniqueKeysWithValues: ends.map { ($0.token, $0.errno) }) == [7: .canceled, 8: nil])
+    #expect(ends.allSatisfy { !$0.hasMore })
+  }
+
+  @Test("a multishot poll can be changed, and looks at once")
+  func updatedPoll() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try ring.prepare(.poll(near.fileDescriptor, for: .in, isMultishot: true, token: 7))
+    #expect(try ring.completeNow().isEmpty)
+    try ring.prepare(.updatePoll(7, to: .out, token: 8))
+    let completions = try ring.complete(2)
+    #expect(Set(completions.map(\.token)) == [7, 8])
+    #expect(completions.first { $0.token == 7 }?.result == Int32(EpollEvents.out.rawValue))
+    try ring.prepare(.updatePoll(99, to: .out, token: 9))
+    #expect(try ring.complete(1).map(\.errno) == [.noSuchFileOrDirectory])
+  }
+
+  @Test("a poll of a closed descriptor says so")
+  func closedPoll() throws {
+    var ring = try Ring()
+    try ring.prepare(.poll(FileDescriptor(rawValue: .max), for: .in, token: 1))
+    #expect(try ring.complete(1).map(\.errno) == [.badFileDescriptor])
+  }
+
+  // MARK: Cancelling
+
+  @Test("everything on one descriptor is cancelled, and nothing else")
+  func cancelDescriptor() throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    let other = try Pipe()
+    try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1))
+    try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, isMultishot: true, token: 2))
+    try ring.prepare(.poll(other.reader.fileDescriptor, for: .in, token: 3))
+    try ring.prepare(.cancelAll(on: pipe.reader.fileDescriptor, token: 4))
+    let completions = try ring.complete(3).sorted { $0.token < $1.token }
+    #expect(completions.map(\.token) == [1, 2, 4])
+    #expect(completions.map(\.result) == [-Errno.canceled.rawValue, -Errno.canceled.rawValue, 2])
+    try other.writer.fileDescriptor.put()
+    #expect(try ring.complete(1).map(\.token) == [3])
+  }
+
+  @Test("everything is cancelled at once")
+  func cancelAll() throws {
+    var ring = try Ring(entries: 64)
+    let pipe = try Pipe()
+    for token in 1...UInt64(50) { try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: token)) }
+    try ring.prepare(.cancelAll(token: 0))
+    let completions = try ring.complete(51)
+    #expect(Set(completions.map(\.token)) == Set(0...50))
+    #expect(completions.first { $0.token == 0 }?.result == 50)
+    #expect(completions.count { $0.errno == .canceled } == 50)
+  }
+
+  // MARK: Accepting
+
+  @Test("connections are accepted one after the other by one submission, non-blocking and close-on-exec")
+  func accept() throws {
+    var ring = try Ring()
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let address = try listener.localAddress()
+    try ring.prepare(.accept(on: listener.fileDescriptor, isMultishot: true, token: 5))
+    for _ in 0..<3 {
+      let client = try Socket.connected(to: address)
+      let completion = try #require(try ring.complete(1).first)
+      #expect(completion.token == 5)
+      #expect(completion.hasMore)
+      try #require(completion.errno == nil)
+      let accepted = OwnedDescriptor(adopting: FileDescriptor(rawValue: completion.result))
+      try client.fileDescriptor.put(3)
+      #expect(eventually { kernelReadiness(of: accepted.fileDescriptor, for: .read) == [.readable] })
+      #expect(try accepted.fileDescriptor.take(10) == 3)
+      #expect(try accepted.fileDescriptor.take() == nil, "it is non-blocking")
+      #expect(try Kernel.fcntl(accepted.fileDescriptor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+    }
+  }
+
+  // MARK: Receiving
+
+  @Test("a multishot receive takes buffers in order, ends when there are none, and goes on with what is given back")
+  func receive() throws {
+    var ring = try Ring()
+    try #require(ring.features.receivesMultishot)
+    let (near, far) = try Socket.pair()
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
+    try ring.register(group)
+    for buffer in 0..<UInt16(4) { group.provide(buffer) }
+    let sent = (0..<UInt8(150)).map { $0 }
+    var received: [UInt8] = []
+    try far.sendAll(sent)
+    try far.shutdown(.writing)
+
+    var endings: [Errno?] = []
+    var rounds = 0
+    while endings.last != .some(nil), rounds < 20 {
+      rounds += 1
+      try ring.prepare(.receive(on: near.fileDescriptor, intoGroup: 3, isMultishot: true, token: 1))
+      var buffers: [UInt16] = []
+      var isOver = false
+      while !isOver {
+        for completion in try ring.complete(1) {
+          isOver = !completion.hasMore
+          if isOver { endings.append(completion.errno) }
+          guard let buffer = completion.buffer else { continue }
+          group.withBytes(of: buffer, count: Int(completion.result)) { bytes in
+            for index in bytes.byteOffsets {
+              received.append(unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self))
+            }
+          }
+          buffers.append(buffer)
+        }
+      }
+      // None was given back meanwhile: four at most, in the order in which they were.
+      #expect(buffers == Array(0..<UInt16(buffers.count)))
+      #expect(buffers.count <= 4)
+      buffers.forEach(group.provide)
+    }
+    #expect(received == sent)
+    // 150 bytes are two full rounds and a third that sees the end of input.
+    #expect(endings == [.noBufferSpace, .noBufferSpace, nil])
+  }
+
+  @Test("bytes of a buffer are lent within its bounds, and none of one that isn't the group's")
+  func bufferBounds() throws {
+    let group = try BufferGroup(id: 1, capacity: 2, bufferSize: 8)
+    for (buffer, count, expected) in [
+      (0, 5, 5), (1, 8, 8), (1, 9, 8), (0, -1, 0), (0, Int.max, 8), (2, 8, 0), (.max, 1, 0),
+    ] as [(UInt16, Int, Int)] {
+      #expect(group.withBytes(of: buffer, count: count) { $0.byteCount } == expected)
+    }
+    group.provide(2)
+    for (capacity, size) in [(0, 8), (3, 8), (65_536, 8), (-4, 8), (4, 0), (4, -1), (4, Int.max)] {
+      let error = #expect(throws: MultiplexError.self) {
+        try BufferGroup(id: 1, capacity: capacity, bufferSize: size)
+      }
+      #expect(error?.reason == .invalidArgument)
+    }
+  }
+
+  @Test("a group's number is used once in a ring, and a group by one ring")
+  func groups() throws {
+    var ring = try Ring()
+    var other = try Ring()
+    let group = try BufferGroup(id: 1, capacity: 2, bufferSize: 8)
+    try ring.register(group)
+    let reasons = [
+      refusal { () throws(MultiplexError) in try ring.register(group) },
+      refusal { () throws(MultiplexError) in
+        try ring.register(try BufferGroup(id: 1, capacity: 2, bufferSize: 8))
+      },
+      refusal { () throws(MultiplexError) in try other.register(group) },
+    ]
+    #expect(reasons == [.alreadyRegistered, .alreadyRegistered, .alreadyRegistered])
+    try other.register(try BufferGroup(id: 1, capacity: 2, bufferSize: 8))
+  }
+
+  @Test("a receive into memory completes with the number of bytes, and 0 at the end of input")
+  func receiveIntoMemory() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 10, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    unsafe try ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
+    try far.sendAll(Array("hello".utf8))
+    #expect(try ring.complete(1).map(\.result) == [5])
+    #expect(unsafe String(decoding: memory.prefix(5), as: UTF8.self) == "hello")
+    try far.shutdown(.writing)
+    unsafe try ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 2))
+    #expect(try ring.complete(1).map(\.result) == [0])
+  }
+
+  // MARK: Sending
+
+  @Test("a whole send completes once everything is sent, a short one with what there was room for")
+  func send() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let count = 4 << 20
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+    defer { unsafe bytes.deallocate() }
+    unsafe bytes.initializeMemory(as: UInt8.self, repeating: 1)
+    unsafe try ring.prepare(.send(on: near.fileDescriptor, UnsafeRawBufferPointer(bytes), isWhole: false, token: 1))
+    let short = try #require(try ring.complete(1).first)
+    #expect(short.result > 0 && short.result < count)
+    try far.fileDescriptor.drain()
+
+    unsafe try ring.prepare(.send(on: near.fileDescriptor, UnsafeRawBufferPointer(bytes), token: 2))
+    try ring.submit()
+    var drained = 0
+    var completions: [Ring.Completion] = []
+    let isSent = try eventually {
+      while let taken = try far.fileDescriptor.take(1 << 20) { drained += taken }
+      completions += try ring.completeNow()
+      return !completions.isEmpty
+    }
+    #expect(isSent)
+    while let taken = try far.fileDescriptor.take(1 << 20) { drained += taken }
+    #expect(completions.map(\.result) == [Int32(count)])
+    #expect(drained == count)
+  }
+
+  @Test("a send to a peer that has gone is EPIPE, without a signal")
+  func sendToNobody() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    far.close()
+    let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+    defer { unsafe byte.deallocate() }
+    unsafe byte[0] = 1
+    unsafe try ring.prepare(.send(on: near.fileDescriptor, UnsafeRawBufferPointer(byte), token: 1))
+    #expect(try ring.complete(1).map(\.errno) == [.brokenPipe])
+  }
+
+  // MARK: Ending
+
+  @Test("a shutdown ends a direction, and a close the descriptor")
+  func shutdownAndClose() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.release()
+    near.close()
+    try ring.prepare(.shutdown(number, .writing, token: 1))
+    #expect(try ring.complete(1).map(\.result) == [0])
+    #expect(kernelReadiness(of: far.fileDescriptor, for: .read) == [.readable, .readClosed])
+    #expect(try far.fileDescriptor.take() == 0)
+    try ring.prepare(.close(number, token: 2))
+    #expect(try ring.complete(1).map(\.result) == [0])
+    #expect(kernelReadiness(of: number, for: .read) == [.invalid])
+    #expect(eventually { kernelReadiness(of: far.fileDescriptor, for: .read).contains(.hangUp) })
+    try ring.prepare(.close(number, token: 3))
+    #expect(try ring.complete(1).map(\.errno) == [.badFileDescriptor])
+  }
+}

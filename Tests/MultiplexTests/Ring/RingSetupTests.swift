@@ -1,0 +1,136 @@
+import CMultiplex
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What a ring is made with, and why it can't be made.
+@Suite("Ring, set-up", .needsRing) struct RingSetupTests {
+  @Test(
+    "features and operations are those that the kernel tells another program",
+    .enabled(if: Executable.installed("python3") != nil))
+  func witness() throws {
+    let program = """
+      import ctypes, struct
+      libc = ctypes.CDLL(None, use_errno=True)
+      params = ctypes.create_string_buffer(120)
+      fd = libc.syscall(425, 4, params)
+      assert fd >= 0
+      probe = ctypes.create_string_buffer(16 + 256 * 8)
+      assert libc.syscall(427, fd, 8, probe, 256) == 0
+      print(struct.unpack_from("<I", params, 20)[0])
+      count = probe.raw[1]
+      entries = [struct.unpack_from("<BBHI", probe, 16 + 8 * index) for index in range(count)]
+      print(*[opcode for opcode, _, flags, _ in entries if flags & 1])
+      """
+    let lines = try Python.run(program).split(separator: "\n")
+    let ring = try Ring()
+    #expect(lines.first.flatMap { UInt32($0) } == ring.features.flags)
+    #expect(Set(try #require(lines.last).split(separator: " ").compactMap { UInt8($0) }) == ring.features.operations)
+    #expect(ring.features.operations.isSuperset(of: [cmx_OP_NOP, cmx_OP_POLL_ADD, cmx_OP_ACCEPT, cmx_OP_RECV]))
+  }
+
+  @Test("the ring of a single issuer defers work where the kernel is able to, and no other does")
+  func deferring() throws {
+    let single = try Ring(isSingleIssuer: true).features
+    let shared = try Ring().features
+    #expect(single.defersWork == (single.setup & cmx_SETUP_DEFER_TASKRUN != 0))
+    #expect(!shared.defersWork)
+    // Sends without a copy came one release before.
+    if single.bundles { #expect(single.defersWork && single.receivesMultishot) }
+  }
+
+  #if MULTIPLEX_FAULTS
+    @Test(
+      "a kernel without io_uring, one that forbids it and a limit of memory are told apart, with advice",
+      arguments: [
+        (Errno.noFunction, "Linux 5.19"), (.notPermitted, "io_uring_disabled"), (.permissionDenied, "seccomp"),
+        (.noMemory, "ulimit -l"),
+      ])
+    func refused(errno: Errno, words: String) throws {
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.io_uring_setup: [errno]])
+      try FaultPlan.$current.withValue(plan) {
+        let error = try #require(throws: MultiplexError.self) { _ = try Ring() }
+        #expect(error.errno == errno)
+        #expect(error.call == "io_uring_setup")
+        #expect(error.advice?.contains(words) == true)
+        let backend = Poller.Backend.ioUring
+        #expect(backend.unavailability == error)
+        #expect(throws: error) { try Poller(backend: backend) }
+        #expect(Poller.Backend.automatic != backend)
+      }
+      #expect(Poller.Backend.ioUring.unavailability == nil)
+    }
+
+    @Test("a shortage of descriptors, which passes, makes nothing unavailable")
+    func shortage() throws {
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.io_uring_setup: [.tooManyOpenFiles]])
+      FaultPlan.$current.withValue(plan) {
+        #expect(Poller.Backend.ioUring.unavailability == nil)
+        let error = #expect(throws: MultiplexError.self) { _ = try Ring() }
+        #expect(error?.reason == .openFileLimit)
+      }
+    }
+
+    @Test("flags that a kernel doesn't know are left out one by one, the newest first", arguments: UInt64(1)...40)
+    func fallback(seed: UInt64) throws {
+      let newestFirst = [
+        cmx_SETUP_NO_SQARRAY, cmx_SETUP_DEFER_TASKRUN, cmx_SETUP_SINGLE_ISSUER, cmx_SETUP_TASKRUN_FLAG,
+        cmx_SETUP_COOP_TASKRUN, cmx_SETUP_SUBMIT_ALL,
+      ]
+      let whole = try Ring(isSingleIssuer: true).features.setup
+      let plan = FaultPlan(seed: seed, oneIn: 2, faults: [.io_uring_setup: [.invalidArgument]])
+      do {
+        let made = try FaultPlan.$current.withValue(plan) { try SharedRing(isSingleIssuer: true) }
+        let left = newestFirst.dropFirst(plan.injected).reduce(0, |)
+        #expect(made.setup & newestFirst.reduce(0, |) == whole & left)
+        #expect(try made.roundTrip(token: seed) == [seed])
+      } catch {
+        #expect(plan.injected == newestFirst.count + 1)
+        #expect((error as? MultiplexError)?.reason == .invalidArgument)
+      }
+    }
+
+    @Test("memory that can't be mapped is an error, and the ring's descriptor is closed", arguments: UInt64(1)...10)
+    func unmapped(seed: UInt64) throws {
+      let plan = FaultPlan(seed: seed, oneIn: 2, faults: [.mmap: [.noMemory]])
+      let before = openRings()
+      for _ in 0..<50 {
+        do {
+          _ = try FaultPlan.$current.withValue(plan) { try SharedRing(isSingleIssuer: false) }
+        } catch {
+          #expect((error as? MultiplexError)?.call == "mmap")
+          #expect((error as? MultiplexError)?.errno == .noMemory)
+        }
+      }
+      #expect(plan.injected > 0)
+      #expect(eventually { openRings() < before + 30 })
+    }
+
+    @Test("that the kernel is busy loses nothing", arguments: UInt64(1)...10)
+    func busy(seed: UInt64) throws {
+      let plan = FaultPlan(seed: seed, oneIn: 3, faults: [.io_uring_enter: [.resourceBusy, .interrupted]])
+      var ring = try Ring(entries: 4, completions: 8)
+      var tokens: [UInt64] = []
+      try FaultPlan.$current.withValue(plan) {
+        var token: UInt64 = 0
+        while tokens.count < 300 {
+          do {
+            if token < 300 {
+              try ring.prepare(.nop(token: token))
+              token += 1
+            } else {
+              try ring.submit()
+            }
+          } catch {
+            guard (error as? MultiplexError)?.errno == .resourceBusy else { throw error }
+            // There is to be room: then once more.
+          }
+          while let completion = ring.nextCompletion() { tokens.append(completion.token) }
+        }
+      }
+      #expect(tokens == Array(0..<300))
+      #expect(plan.injected > 0)
+    }
+  #endif
+}

@@ -1,0 +1,39 @@
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Which threads may use a ring.
+@Suite("Ring, threads", .needsRing) struct RingThreadTests {
+  @Test("a ring is used by one thread after the other")
+  func severalThreads() throws {
+    let ring = try SharedRing(isSingleIssuer: false)
+    for token in 0..<UInt64(5) {
+      let tokens = try SecondParty { try ring.roundTrip(token: token) }.join()
+      #expect(tokens == [token])
+    }
+    let tokens = try ring.roundTrip(token: 9)
+    #expect(tokens == [9])
+  }
+
+  @Test("a single issuer may be another thread than the one that made the ring")
+  func madeElsewhere() throws {
+    let ring = try SharedRing(isSingleIssuer: true)
+    let tokens = try SecondParty { try ring.roundTrip(token: 1) }.join()
+    #expect(tokens == [1])
+  }
+
+  @Test("a second thread is refused by the ring of a single issuer, with advice, also when the first has ended")
+  func singleIssuer() throws {
+    let ring = try SharedRing(isSingleIssuer: true)
+    _ = try SecondParty { try ring.roundTrip(token: 1) }.join()
+    // One of the later threads may have the first one's place in memory, and with that its name.
+    for _ in 0..<5 {
+      let second = SecondParty { try ring.roundTrip(token: 2) }
+      let error = #expect(throws: MultiplexError.self) { try second.join() }
+      #expect(error?.errno == .fileExists)
+      #expect(error?.call == "io_uring_enter")
+      #expect(error?.advice?.contains("thread that first submitted") == true)
+    }
+  }
+}
