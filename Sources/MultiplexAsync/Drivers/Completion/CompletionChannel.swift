@@ -5,6 +5,9 @@ internal import SystemPackage
 final class CompletionChannel: Channel, CompletionHandler {
   /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
   private static let readAhead = 4
+  /// How many receives of our own succeed at once in a turn. A peer that always has more would keep all others waiting
+  /// otherwise.
+  private static let share = 16
 
   let rawDescriptor: Int32
   private unowned let driver: CompletionDriver
@@ -18,6 +21,12 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isReceiving = false
   /// Whether receiving was told to end, for the time being.
   @safe @exclusivity(unchecked) private var isPausing = false
+  /// Whether more comes than there were buffers, or readers, for. What the kernel receives by itself has no bound but the
+  /// socket's buffer; calls of our own have, and many bytes cost the same either way.
+  @safe @exclusivity(unchecked) private var isBulky = false
+  /// The batch in which `receives` were made.
+  @safe @exclusivity(unchecked) private var shareBatch: UInt64 = 0
+  @safe @exclusivity(unchecked) private var receives = 0
   @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
 
   @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
@@ -50,8 +59,10 @@ final class CompletionChannel: Channel, CompletionHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    if received.isEmpty { return ending }
-    return received.removeFirst()
+    if !received.isEmpty { return received.removeFirst() }
+    if let ending { return ending }
+    guard receivesDirectly, hasShare else { return nil }
+    return receiveOnce()
   }
 
   func awaitInput(_ waiter: @escaping () -> Void) {
@@ -64,9 +75,15 @@ final class CompletionChannel: Channel, CompletionHandler {
     receiver = nil
   }
 
-  /// Receives, as far as somebody waits for it and nothing hinders it.
-  func receiveOn() {
+  private var hasInput: Bool { !received.isEmpty || end != nil }
+
+  /// Whether to receive by calls of our own, as nothing is received for us at present.
+  private var receivesDirectly: Bool { isBulky && !isReceiving && !isClosed }
+
+  /// Has something received, or goes on in the next turn.
+  private func receiveOn() {
     guard receiver != nil, !isReceiving, !isClosed, end == nil else { return }
+    if isBulky { return follow() }
     isReceiving = true
     driver.start(
       .receive(
@@ -80,8 +97,6 @@ final class CompletionChannel: Channel, CompletionHandler {
     return .failure(sendFailure)
   }
 
-  private var hasInput: Bool { !received.isEmpty || end != nil }
-
   private func endReceive(_ completion: Ring.Completion) {
     if !completion.hasMore {
       isReceiving = false
@@ -89,7 +104,10 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     take(completion)
     guard !isClosed else { return }
-    guard hasInput else { return }
+    if hasInput || receivesDirectly { tellReceiver() } else { receiveOn() }
+  }
+
+  private func tellReceiver() {
     let receiver = self.receiver
     self.receiver = nil
     receiver?()
@@ -100,10 +118,11 @@ final class CompletionChannel: Channel, CompletionHandler {
     guard !isClosed else { return }
     switch completion.errno {
     case nil where completion.result == 0: end = .endOfInput
-    case nil: break
-    case .noBufferSpace?: driver.feed(self)
-    // It was told to pause. Whoever has begun to wait since then is waiting for more.
-    case .canceled?: receiveOn()
+    // It was told to pause, perhaps.
+    case nil, .canceled?: break
+    case .noBufferSpace?:
+      isBulky = true
+      driver.growBuffers()
     case .badFileDescriptor?: abandon()
     case let errno?: end = .failure(errno)
     }
@@ -114,7 +133,42 @@ final class CompletionChannel: Channel, CompletionHandler {
     unsafe received.append(.bytes(buffer, count: count))
     guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
     isPausing = true
+    isBulky = true
     driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess())
+  }
+
+  private var hasShare: Bool {
+    if shareBatch != driver.batch {
+      shareBatch = driver.batch
+      receives = 0
+    }
+    receives += 1
+    return receives <= Self.share
+  }
+
+  private func receiveOnce() -> Received? {
+    let buffer = unsafe driver.pool.take()
+    // The buffer is ours until it is lent in what is returned.
+    let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: buffer.capacity)
+    while true {
+      do {
+        let count = try unsafe Kernel.receive(rawDescriptor, memory)
+        // After a short receive there is nothing left for the moment.
+        isBulky = count == memory.count
+        if count > 0 { return unsafe .bytes(buffer, count: count) }
+        end = .endOfInput
+      } catch .interrupted {
+        continue
+      } catch .wouldBlock, .resourceTemporarilyUnavailable {
+        isBulky = false
+      } catch .badFileDescriptor {
+        abandon()
+      } catch {
+        end = .failure(error)
+      }
+      unsafe driver.give(back: buffer)
+      return ending
+    }
   }
 
   // MARK: Sending
@@ -183,12 +237,15 @@ final class CompletionChannel: Channel, CompletionHandler {
     driver.follow(self)
   }
 
-  /// The batch has ended, and what was sent inline is done.
-  func sendOn() {
+  /// The batch has ended: what was sent inline is done, and receives have a share again.
+  func goOn() {
     isFollowing = false
     guard !isClosed else { return leaveIfDone() }
-    send()
-    tellSender()
+    if !isSending {
+      send()
+      tellSender()
+    }
+    if receivesDirectly { tellReceiver() }
   }
 
   /// Sends as soon as there is room.

@@ -34,8 +34,6 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var wasWoken = false
   /// Submissions that there was no room for.
   @safe @exclusivity(unchecked) private var backlog: [Ring.Submission] = []
-  /// Channels for which the kernel had no buffer.
-  @safe @exclusivity(unchecked) private var starved: [CompletionChannel] = []
   private var lastSweep: ContinuousClock.Instant?
   @safe @exclusivity(unchecked) private var inlineSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
@@ -63,7 +61,6 @@ final class CompletionDriver: Driver {
   func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
     wasWoken = false
     submitBacklog()
-    feedStarved()
     let timeout = deadline.map { max(.zero, $0 - .now) }
     do {
       // Nothing tells that an inline send was done, but that the call has returned.
@@ -146,7 +143,7 @@ final class CompletionDriver: Driver {
     guard !followers.isEmpty else { return }
     let channels = followers
     followers.removeAll(keepingCapacity: true)
-    for channel in channels { channel.sendOn() }
+    for channel in channels { channel.goOn() }
   }
 
   private func watchWaker() {
@@ -255,18 +252,9 @@ final class CompletionDriver: Driver {
     messages.append(message)
   }
 
-  /// Lets a channel go on receiving once there is a buffer for it.
-  func feed(_ channel: CompletionChannel) {
-    starved.append(channel)
-  }
-
-  /// Buffers that have come back, or more of them, are for those that had none.
-  private func feedStarved() {
-    guard !starved.isEmpty else { return }
-    if buffers.available == 0 { _ = buffers.grow() }
-    let fed = starved.prefix(buffers.available)
-    starved.removeFirst(fed.count)
-    for channel in fed { channel.receiveOn() }
+  /// The kernel had no buffer for what came.
+  func growBuffers() {
+    buffers.grow()
   }
 
   // MARK: The end

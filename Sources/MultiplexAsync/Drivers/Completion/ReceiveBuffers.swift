@@ -30,9 +30,6 @@ final class ReceiveBuffers {
 
   private var circulating: Int { Self.capacity - spare.count }
 
-  /// How many the kernel has, at most.
-  var available: Int { circulating - lent }
-
   /// Takes a buffer that a completion has named.
   func take(_ id: UInt16) -> PooledBuffer {
     lent += 1
@@ -50,14 +47,11 @@ final class ReceiveBuffers {
     spare.append(id)
   }
 
-  /// Lets the kernel have more.
-  ///
-  /// - Returns: False if there are no more.
-  func grow() -> Bool {
-    guard !spare.isEmpty else { return false }
+  /// Lets the kernel have twice as many, unless it has had no use for those that are back.
+  func grow() {
+    guard lent > circulating / 2 else { return }
     target = Self.capacity
     for _ in 0..<min(circulating, spare.count) { provideSpare() }
-    return true
   }
 
   private func provideSpare() {
