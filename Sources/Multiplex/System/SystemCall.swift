@@ -4,6 +4,6 @@ package enum SystemCall: String, CaseIterable, Sendable {
   case flock, fstat
   case getpeername, getrlimit, getsockname, getsockopt, io_uring_enter, io_uring_register, io_uring_setup, listen, lstat
   case mmap, open, pipe2, poll, ppoll, pselect, read, recv, recvfrom
-  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket, socketpair
-  case unlink, write
+  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket
+  case socketpair, unlink, write
 }

@@ -35,7 +35,8 @@ final class EventLoop: @unchecked Sendable {
   /// The thread's number, once it runs.
   private let threadID = Atomic<UInt>(0)
 
-  // The loop's own.
+  // The loop's own. What each message touches, here and in what belongs to the loop, does without the runtime's checks for
+  // overlapping accesses, which cost a tenth of a message: nothing is called back while one of these is being changed.
   private let ownDriver: any Driver
   private let observation: TurnObservation?
   /// Who is told of listeners and connections.

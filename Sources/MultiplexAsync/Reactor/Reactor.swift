@@ -23,7 +23,7 @@ public final class Reactor: TaskExecutor {
   /// - Parameter observer: Is told what happens on the reactor.
   /// - Throws: What keeps the backend from working here, or a thread from being made.
   public init(
-    backend: Poller.Backend = .automatic, observer: (any ReactorObserver)? = nil
+    backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
   ) throws(MultiplexError) {
     self.backend = backend
     let observation = TurnObservation(observer)
@@ -83,13 +83,5 @@ public final class Reactor: TaskExecutor {
   /// Does something on the reactor's thread: now, if that is the calling one.
   func onLoop(_ body: @escaping @Sendable () -> Void) {
     if isCurrent { body() } else { loop.add(.call(body)) }
-  }
-}
-
-extension Poller.Backend {
-  /// How a reactor does I/O with this backend.
-  fileprivate func makeDriver(_ observation: TurnObservation?) throws(MultiplexError) -> any Driver {
-    guard self == .ioUring else { return try ReadinessDriver(backend: self, observation: observation) }
-    return try CompletionDriver(observation: observation)
   }
 }

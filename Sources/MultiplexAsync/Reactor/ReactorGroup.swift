@@ -20,7 +20,7 @@ public final class ReactorGroup: Sendable {
   ///   - observer: Is told what happens on each of the reactors, by their threads at the same time.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public convenience init(
-    count: Int? = nil, backend: Poller.Backend = .automatic, observer: (any ReactorObserver)? = nil
+    count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
   ) throws(MultiplexError) {
     try self.init(count: count, backend: backend) { _ in observer }
   }
@@ -32,7 +32,7 @@ public final class ReactorGroup: Sendable {
   ///   - makeObserver: Makes the observer of a reactor, whose index it gets.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public init(
-    count: Int? = nil, backend: Poller.Backend = .automatic,
+    count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend,
     makeObserver: (_ index: Int) -> (any ReactorObserver)?
   ) throws(MultiplexError) {
     let count = count ?? 0

@@ -341,10 +341,11 @@ extension Connection {
     try await withTaskCancellationHandler {
       try await handler(self)
     } onCancel: {
-      reactor.loop.add(.call { [self] in
-        unsafe stream.cancelRead(Stream.ownerID)
-        unsafe stream.cancelWrite(Stream.ownerID)
-      })
+      reactor.loop.add(
+        .call { [self] in
+          unsafe stream.cancelRead(Stream.ownerID)
+          unsafe stream.cancelWrite(Stream.ownerID)
+        })
     }
   }
 }

@@ -110,7 +110,7 @@ struct Bench: ParsableCommand {
       return BenchPlan(
         target: try endpoint, targetName: path ?? target ?? Self.usual, connections: connections, size: size,
         pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
-        warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolve())
+        warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
     }
   }
 

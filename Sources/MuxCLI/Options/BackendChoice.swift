@@ -1,5 +1,6 @@
 import ArgumentParser
 import Multiplex
+import MultiplexAsync
 
 /// The value of `--backend`: a backend's name, or "auto".
 struct BackendChoice: ExpressibleByArgument {
@@ -25,11 +26,25 @@ struct BackendChoice: ExpressibleByArgument {
 
   var defaultValueDescription: String { backend?.name ?? "auto" }
 
-  /// The backend to use.
+  /// The backend for reactors. Says so if it isn't the one that would have been taken.
   ///
   /// - Throws: Why the chosen one doesn't work here.
   func resolve() throws(Failure) -> Poller.Backend {
-    guard let backend else { return .automatic }
+    if backend == nil, let reason = Poller.Backend.ioUring.unavailability {
+      Console.complain("without io_uring: \(reason)")
+    }
+    return try resolve(automatic: Reactor.automaticBackend)
+  }
+
+  /// The backend for pollers.
+  ///
+  /// - Throws: Why the chosen one doesn't work here.
+  func resolveForPoller() throws(Failure) -> Poller.Backend {
+    try resolve(automatic: .automatic)
+  }
+
+  private func resolve(automatic: Poller.Backend) throws(Failure) -> Poller.Backend {
+    guard let backend else { return automatic }
     if let reason = backend.unavailability {
       throw Failure("the backend '\(backend)' doesn't work here: \(reason); try --backend auto", .unavailable)
     }

@@ -1,4 +1,5 @@
 import Multiplex
+import MultiplexAsync
 
 /// What each backend offers on this machine.
 struct BackendReport: Encodable {
@@ -7,12 +8,18 @@ struct BackendReport: Encodable {
     let available: Bool
     /// Why it doesn't work here.
     let reason: String?
-    /// Whether `auto` takes it.
+    /// Whether `auto` takes it for a poller: in `mux bench`.
     let automatic: Bool
+    /// Whether `auto` takes it for a reactor: in `mux serve`, `connect` and `relay`.
+    let automaticForReactors: Bool
     let emulatedModes: [String]
     /// How many descriptors it can wait for.
     let maximumDescriptors: Int
     let cost: String
+
+    fileprivate var automaticFor: String {
+      [(automatic, "poller"), (automaticForReactors, "reactor")].filter(\.0).map(\.1).joined(separator: ", ")
+    }
   }
 
   let openFiles: Int
@@ -28,6 +35,7 @@ struct BackendReport: Encodable {
       let reason = backend.unavailability
       return Entry(
         name: backend.name, available: reason == nil, reason: reason?.description, automatic: backend == automatic,
+        automaticForReactors: backend == Reactor.automaticBackend,
         emulatedModes: backend.emulatedModes.map(\.description),
         maximumDescriptors: min(limit.maximum, backend.descriptorLimit ?? .max), cost: backend.summary)
     }
@@ -42,7 +50,7 @@ struct BackendReport: Encodable {
     for entry in backends {
       let emulated = entry.emulatedModes.joined(separator: ", ")
       table.append([
-        entry.name, entry.available ? "yes" : "no", entry.automatic ? "*" : "",
+        entry.name, entry.available ? "yes" : "no", entry.automaticFor.isEmpty ? "-" : entry.automaticFor,
         "up to \(entry.maximumDescriptors)", emulated.isEmpty ? "-" : emulated, entry.cost,
       ])
     }

@@ -20,7 +20,7 @@ struct BackendsTests {
     for (line, backend) in zip(lines.dropFirst(), Poller.Backend.all) {
       #expect(line.hasPrefix(backend.name))
       #expect(line.dropFirst(column).hasPrefix("cost grows"))
-      #expect(line.contains("*") == (backend == .automatic))
+      #expect(line.contains("poller") == (backend == .automatic))
     }
     #expect(lines.count == Poller.Backend.all.count + 2)
   }
@@ -32,6 +32,7 @@ struct BackendsTests {
     let entries = try #require(report["backends"] as? [[String: Any]])
     #expect(entries.compactMap { $0["name"] as? String } == Poller.Backend.all.map(\.name))
     #expect(entries.count { $0["automatic"] as? Bool == true } == 1)
+    #expect(entries.count { $0["automaticForReactors"] as? Bool == true } == 1)
     #expect(entries.allSatisfy { ($0["maximumDescriptors"] as? Int ?? 0) > 0 })
   }
 
@@ -44,7 +45,16 @@ struct BackendsTests {
     #expect(row[1] == "no")
     let reason = try #require(lines.first { $0.hasPrefix("io_uring: ") })
     #expect(reason.contains("Operation not permitted") && reason.contains("io_uring_disabled"))
-    #expect(lines.contains { $0.hasPrefix("epoll ") && $0.contains("*") })
+    #expect(lines.contains { $0.hasPrefix("epoll ") && $0.contains("poller, reactor") })
+  }
+
+  @Test("a server says once that it does without io_uring", .enabled(if: Executable.installed("python3") != nil))
+  func fallingBack() throws {
+    let process = try Sandbox.withoutRing(try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"])
+    #expect(try process.nextLine().hasSuffix("(epoll)"))
+    process.signal(SIGTERM)
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.errorText.split(separator: "\n").count { $0.contains("without io_uring") } == 1)
   }
 
   @Test("a server isn't started on a backend that is forbidden", .enabled(if: Executable.installed("python3") != nil))

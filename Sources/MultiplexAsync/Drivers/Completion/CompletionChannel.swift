@@ -87,7 +87,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     isReceiving = true
     driver.start(
       .receive(
-        on: descriptor, intoGroup: CompletionDriver.group, isMultishot: true, token: RingOperation.receive.token(of: slot)))
+        on: descriptor, intoGroup: CompletionDriver.group, isMultishot: true,
+        token: RingOperation.receive.token(of: slot)))
   }
 
   /// The kernel tells once that a connection was broken off: if it was a send that was told, receiving looks as if the

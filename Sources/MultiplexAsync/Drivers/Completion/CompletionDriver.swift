@@ -35,7 +35,10 @@ final class CompletionDriver: Driver {
   /// Submissions that there was no room for.
   @safe @exclusivity(unchecked) private var backlog: [Ring.Submission] = []
   private var lastSweep: ContinuousClock.Instant?
+  private var isEnding = false
+  /// Those that go with the next submission, and those that went with the last, until its completions were taken.
   @safe @exclusivity(unchecked) private var inlineSends = InlineSends()
+  @safe @exclusivity(unchecked) private var submittedSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
   /// Channels that wait for the end of the batch.
@@ -43,12 +46,15 @@ final class CompletionDriver: Driver {
   /// Headers of sends, for the next.
   @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
+  /// Whether the kernel can do all that this driver asks of it, found out once. A passing shortage counts as a no.
+  static let isUsable: Bool = {
+    guard let ring = try? Ring(entries: 1, isSingleIssuer: true) else { return false }
+    return ring.features.receivesMultishot && ring.features.defersWork
+  }()
+
   init(observation: TurnObservation?) throws(MultiplexError) {
     self.observation = observation
     var ring = try Ring(entries: Self.entries, completions: Self.completions, isSingleIssuer: true)
-    guard ring.features.receivesMultishot else {
-      throw MultiplexError(call: "io_uring_setup", errno: .noFunction)
-    }
     buffers = try ReceiveBuffers(group: Self.group)
     try ring.register(buffers.group)
     waker = try Waker()
@@ -71,12 +77,14 @@ final class CompletionDriver: Driver {
       // More completions than there is room for, for example: taking some helps.
     }
     if ring.completionCount == 0, timeout != .zero { sweep() }
+    let due = beginBatch()
     // As many as there are now: what comes meanwhile has its turn after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)
     }
-    endBatch()
+    unsafe submittedSends.end { [self] buffer in unsafe give(back: buffer) }
+    for channel in due { channel.goOn() }
     return wasWoken
   }
 
@@ -129,21 +137,24 @@ final class CompletionDriver: Driver {
   }
 
   private func endInlineSend(_ completion: Ring.Completion) {
-    guard let send = unsafe inlineSends.take(RingOperation.slot(of: completion.token)) else { return }
+    let index = RingOperation.slot(of: completion.token)
+    let send = unsafe submittedSends.isEmpty ? inlineSends.take(index) : submittedSends.take(index)
+    guard let send = unsafe send else { return }
     // The channel is there until its batch has ended.
     guard let channel = unsafe handlers[send.slot] as? CompletionChannel else { return unsafe give(back: send.buffer) }
     unsafe channel.resumeSend(send.buffer, send.range, completion)
   }
 
-  /// What was submitted is done, if the kernel has taken everything and has told of everything.
-  private func endBatch() {
-    guard backlog.isEmpty, ring.preparedCount == 0, !ring.isOverflowing else { return }
+  /// The kernel has done what was submitted. What is sent from here on goes with the next submission.
+  ///
+  /// - Returns: The channels that have waited for that; none if something is left, or the kernel hasn't told of everything.
+  private func beginBatch() -> [CompletionChannel] {
+    guard backlog.isEmpty, ring.preparedCount == 0, !ring.isOverflowing else { return [] }
     batch += 1
-    unsafe inlineSends.end { [self] buffer in unsafe give(back: buffer) }
-    guard !followers.isEmpty else { return }
-    let channels = followers
-    followers.removeAll(keepingCapacity: true)
-    for channel in channels { channel.goOn() }
+    swap(&inlineSends, &submittedSends)
+    guard !followers.isEmpty else { return [] }
+    defer { followers = [] }
+    return followers
   }
 
   private func watchWaker() {
@@ -258,8 +269,6 @@ final class CompletionDriver: Driver {
   }
 
   // MARK: The end
-
-  private var isEnding = false
 
   func finish() {
     isEnding = true
