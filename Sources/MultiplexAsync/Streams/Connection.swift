@@ -97,14 +97,14 @@ extension Connection {
 
   private func readHere() async -> Stream.ReadOutcome {
     while true {
-      // A task that doesn't prefer this reactor goes on elsewhere after each wait.
-      guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
+      // A task that doesn't prefer this reactor goes on elsewhere after each wait, or before it.
+      guard reactor.isPreferred else { return await reactor.run { await self.readHere() } }
       if let outcome = unsafe stream.readNow() { return outcome }
       if let reason = await awaitInput() { return .refused(reason) }
     }
   }
 
-  /// On the reactor's thread.
+  /// For a task that prefers the reactor, on its thread.
   ///
   /// - Returns: Why reading isn't worth another try; nil if it is.
   func awaitInput() async -> ConnectionError.Reason? {
@@ -119,10 +119,8 @@ extension Connection {
 
   private func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      let isCancelled = Task.isCancelled
-      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) }
-      // A task that doesn't prefer this reactor may have been taken elsewhere.
-      reactor.loop.add(.call { [self] in unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) })
+      assert(reactor.isCurrent, "a cancellation would come before the wait")
+      unsafe stream.awaitInput(id, waiter, isCancelled: Task.isCancelled)
     }
   }
 
@@ -270,12 +268,13 @@ extension Connection {
     case .taken: return
     case .refused(let refusal): reason = refusal
     case .busy: return await reactor.nextTurn()
-    case .full: reason = await awaitOutput(.room)
+    case .full where reactor.isPreferred: reason = await awaitOutput(.room)
+    case .full: reason = await here { await self.awaitOutput(.room) }
     }
     if let reason { throw failure(reason, during: .write) }
   }
 
-  /// On the reactor's thread.
+  /// For a task that prefers the reactor, on its thread.
   ///
   /// - Returns: Why it will never come; nil if it has.
   private func awaitOutput(_ goal: Stream.OutputGoal) async -> ConnectionError.Reason? {
@@ -290,10 +289,8 @@ extension Connection {
 
   private func awaitOutput(_ goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      let isCancelled = Task.isCancelled
-      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
-      // A task that doesn't prefer this reactor may have been taken elsewhere.
-      reactor.loop.add(.call { [self] in unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) })
+      assert(reactor.isCurrent, "a cancellation would come before the wait")
+      unsafe stream.awaitOutput(goal, id, waiter, isCancelled: Task.isCancelled)
     }
   }
 
