@@ -12,17 +12,14 @@ struct CancellationPropertyTests {
     let peer = try await RawPeer(on: reactor, bufferSize: seed.isMultiple(of: 3) ? 4096 : nil)
     let connection = peer.connection
     let bytes = numbered(60_000)
-    let descriptor = peer.socket.fileDescriptor
-    let sender = SecondParty {
+    let sender = try peer.startOtherSide { socket in
       var random = SeededGenerator(seed: UInt64(seed) &* 77)
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
       var rest = bytes[...]
       while !rest.isEmpty {
         let piece = rest.prefix(Int.random(in: 1...500, using: &random))
         try socket.sendAll(Array(piece), timeout: .seconds(30))
         rest = rest.dropFirst(piece.count)
       }
-      try socket.shutdown(.writing)
     }
     var received: [UInt8] = []
     var isAtEnd = false
@@ -68,9 +65,7 @@ struct CancellationPropertyTests {
     let peer = try await RawPeer(on: reactor, bufferSize: 4096)
     let connection = peer.connection
     await connection.setWatermarks(Watermarks(low: 500, high: 2000))
-    let descriptor = peer.socket.fileDescriptor
-    let receiver = SecondParty { () -> [UInt8] in
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+    let receiver = try peer.startOtherSide { socket in
       var received: [UInt8] = []
       _ = try eventually(within: .seconds(60)) {
         while let bytes = try socket.receive(upTo: 3000) {

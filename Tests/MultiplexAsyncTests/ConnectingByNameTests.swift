@@ -144,33 +144,8 @@ private final class SilentServer {
   /// Whether somebody else is trying to connect, as the kernel lists it: a client whose SYN has no answer.
   var isBeingTried: Bool {
     get throws {
-      let own = try clients.map { Self.listed(try $0.localAddress()) }
-      let list = try wholeFile("/proc/net/tcp")
-      return list.split(separator: UInt8(ascii: "\n")).contains { line in
-        let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 4).map { String(decoding: $0, as: UTF8.self) }
-        guard fields.count > 3, fields[2].hasSuffix(Self.listed(address)), fields[3] == "02" else { return false }
-        return !own.contains { fields[1].hasSuffix($0) }
-      }
-    }
-  }
-
-  /// The port as it stands in the list.
-  private static func listed(_ address: SocketAddress) -> String {
-    let port = String(address.port ?? 0, radix: 16, uppercase: true)
-    return ":" + String(repeating: "0", count: 4 - port.count) + port
-  }
-}
-
-/// The kernel hands over such files a page at a time.
-private func wholeFile(_ path: String) throws -> [UInt8] {
-  let file = try unsafe FileDescriptor.open(path, .readOnly)
-  return try file.closeAfter {
-    var bytes: [UInt8] = []
-    var page = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = try unsafe page.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
-      guard count > 0 else { return bytes }
-      bytes += page[..<count]
+      let own = try clients.map { try $0.localAddress().port }
+      return try ListedSocket.all(in: .sendingRequest, otherPort: address.port).contains { !own.contains($0.port) }
     }
   }
 }

@@ -15,12 +15,7 @@ struct ConnectionMemoryTests {
     let peer = try await RawPeer(on: reactor, bufferSize: seed.isMultiple(of: 2) ? 4096 : nil)
     let connection = peer.connection
     let bytes = numbered(150_000)
-    let descriptor = peer.socket.fileDescriptor
-    let sender = SecondParty {
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
-      try socket.sendAll(bytes, timeout: .seconds(30))
-      try socket.shutdown(.writing)
-    }
+    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
     var received: [UInt8] = []
     var isAtEnd = false
     while !isAtEnd {

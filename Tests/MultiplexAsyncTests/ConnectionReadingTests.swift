@@ -22,10 +22,7 @@ struct ConnectionReadingTests {
   func chunks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let bytes = numbered(1_000_000)
-    let descriptor = peer.socket.fileDescriptor
-    let sender = SecondParty {
-      try Socket(adopting: OwnedDescriptor(duplicating: descriptor)).sendAll(bytes, timeout: .seconds(30))
-    }
+    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
     var received: [UInt8] = []
     while received.count < bytes.count, let chunk = try await peer.connection.read() {
       #expect(1...65_536 ~= chunk.count)
@@ -65,12 +62,7 @@ struct ConnectionReadingTests {
     for size in [65_535, 65_536, 65_537, 131_072] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
       let bytes = numbered(size)
-      let descriptor = peer.socket.fileDescriptor
-      let sender = SecondParty {
-        let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
-        try socket.sendAll(bytes, timeout: .seconds(30))
-        try socket.shutdown(.writing)
-      }
+      let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
       var received: [UInt8] = []
       while let chunk = try await peer.connection.read() { received += chunk.array }
       #expect(received == bytes)

@@ -14,12 +14,9 @@ struct FairnessTests {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)
     let isOver = Counter()
-    let descriptor = firehose.socket.fileDescriptor
-    let sender = SecondParty {
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+    let sender = try firehose.startOtherSide { socket in
       let bytes = numbered(1_000_000)
       while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(30)) }
-      try socket.shutdown(.writing)
     }
     let input = firehose.connection
     let reads = Counter()
@@ -36,9 +33,7 @@ struct FairnessTests {
   func firehoseWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)
-    let descriptor = firehose.socket.fileDescriptor
-    let receiver = SecondParty {
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
+    let receiver = try firehose.startOtherSide { socket in
       while true {
         while let bytes = try socket.receive(upTo: 1_000_000) {
           if bytes.isEmpty { return }

@@ -1,7 +1,14 @@
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import TestSupport
 import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
 
 @Suite("Connections used from elsewhere than their reactor", .timeLimit(.minutes(2)))
 struct OtherExecutorsTests {
@@ -55,6 +62,49 @@ struct OtherExecutorsTests {
     }
   }
 
+  /// An actor runs its tasks' jobs one after the other on the thread that has it, whatever executor they prefer.
+  @Test("an actor that another thread has while a read comes to an end", arguments: usableBackends)
+  func heldActor(backend: Poller.Backend) async throws {
+    actor Client {
+      private let connection: Connection
+
+      init(_ connection: Connection) {
+        self.connection = connection
+      }
+
+      func read(_ count: Int) async throws -> [UInt8] { try await connection.read(exactly: count) }
+
+      /// Keeps the actor and its thread.
+      func hold(_ body: @Sendable () throws -> Bool) rethrows -> Bool { try body() }
+    }
+    let threads = Recorder<String>()
+    let reactor = try Reactor(backend: backend, observer: ThreadRecorder(threads: threads))
+    let own = await reactor.run { ThreadRecorder.currentThread }
+    let peer = try await RawPeer(on: reactor)
+    let far = peer.socket.fileDescriptor
+    let client = Client(peer.connection)
+    for round in 0..<10 {
+      let reading = Task(executorPreference: reactor) { try await client.read(2) }
+      await reactor.run { await Task.yield() }
+      let hasPassed = Counter()
+      let isHeld = try await client.hold {
+        try far.writeAll([1])
+        Task(executorPreference: reactor) {
+          // The input has been dealt with by then; if not, the round is wasted.
+          try await reactor.sleep(for: .milliseconds(5))
+          hasPassed.add()
+        }
+        return eventually { hasPassed.value == 1 }
+      }
+      #expect(isHeld)
+      try far.writeAll([2])
+      #expect(try await reading.value == [1, 2], "round \(round)")
+    }
+    #expect(!threads.elements.isEmpty)
+    #expect(threads.elements.allSatisfy { $0 == own })
+    withExtendedLifetime(peer) {}
+  }
+
   @Test("another reactor, with chunks that go from one to the other", arguments: usableBackends)
   func anotherReactor(backend: Poller.Backend) async throws {
     let one = try Reactor(backend: backend)
@@ -67,12 +117,7 @@ struct OtherExecutorsTests {
       while let chunk = try await input.read() { try await output.write(chunk) }
       try await output.closeWrite()
     }
-    let descriptor = source.socket.fileDescriptor
-    let sender = SecondParty {
-      let socket = Socket(adopting: try OwnedDescriptor(duplicating: descriptor))
-      try socket.sendAll(bytes, timeout: .seconds(30))
-      try socket.shutdown(.writing)
-    }
+    let sender = try source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
     #expect(try await sink.takeAll() == bytes)
     try sender.join()
     try await relaying.value
@@ -94,4 +139,14 @@ struct OtherExecutorsTests {
       try await writing.value
     }
   }
+}
+
+/// Notes on which thread bytes are received.
+private struct ThreadRecorder: ReactorObserver {
+  let events: ReactorEvents = .transfers
+  let threads: Recorder<String>
+
+  static var currentThread: String { "\(pthread_self())" }
+
+  func received(_ count: Int, on connection: ObservedConnection) { threads.add(Self.currentThread) }
 }

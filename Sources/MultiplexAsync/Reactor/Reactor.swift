@@ -50,9 +50,13 @@ public final class Reactor: TaskExecutor {
   public func run<Result: Sendable>(
     _ body: @escaping @Sendable () async throws -> Result
   ) async rethrows -> Result {
-    if isPreferred { return try await body() }
+    // In a caller's actor the body would go on wherever that actor's turn comes, which another thread may take.
+    if isPreferred, isNoActor(#isolation) { return try await body() }
     return try await runInChildTask(body)
   }
+
+  /// A function of its own, as the compiler crashes over a comparison in the caller (Swift 6.3.1).
+  private func isNoActor(_ isolation: (any Actor)?) -> Bool { isolation == nil }
 
   /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
   @inline(never)

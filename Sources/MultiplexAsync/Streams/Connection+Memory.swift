@@ -26,7 +26,7 @@ extension Connection {
       }
       // Memory can't be lent to another task.
       guard reactor.isPreferred else { return try await readThere(into: &memory) }
-      if let reason = await awaitInput() { throw failure(reason, during: .read) }
+      if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
     }
   }
 

@@ -97,33 +97,37 @@ extension Connection {
 
   private func readHere() async -> Stream.ReadOutcome {
     while true {
-      // A task that doesn't prefer this reactor goes on elsewhere after each wait.
+      // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
       guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
       if let outcome = unsafe stream.readNow() { return outcome }
-      if let reason = await awaitInput() { return .refused(reason) }
+      if let reason = await awaitInput(unsafe stream.makeWaitID()) { return .refused(reason) }
     }
   }
 
-  /// On the reactor's thread.
-  ///
+  /// - Parameter id: Of this wait; ``Stream/makeWaitID()``.
   /// - Returns: Why reading isn't worth another try; nil if it is.
-  func awaitInput() async -> ConnectionError.Reason? {
-    if unsafe stream.isOwnerCurrent { return await awaitInput(Stream.ownerID) }
-    let id = unsafe stream.makeID()
+  func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    if id == Stream.ownerID { return await suspendForInput(id) }
     return await withTaskCancellationHandler {
-      await awaitInput(id)
+      await suspendForInput(id)
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
     }
   }
 
-  private func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
+  private func suspendForInput(_ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      let isCancelled = Task.isCancelled
-      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) }
-      // A task that doesn't prefer this reactor may have been taken elsewhere.
-      reactor.loop.add(.call { [self] in unsafe stream.awaitInput(id, waiter, isCancelled: isCancelled) })
+      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: Task.isCancelled) }
+      beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }
     }
+  }
+
+  /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
+  /// was cancelled is asked there: the call that tells of it may come first.
+  private func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
+    // A task that is suspended is there to be asked.
+    nonisolated(unsafe) let task = unsafe withUnsafeCurrentTask { unsafe $0 }
+    reactor.loop.add(.call { [self] in unsafe begin(stream, task?.isCancelled ?? false) })
   }
 
   /// Waits for exactly so many bytes.
@@ -184,7 +188,7 @@ extension Connection {
       if let count = unsafe measure(stream.lookahead) { return unsafe .success(stream.takeLookahead(count)) }
       switch unsafe stream.receiveNow() {
       case nil:
-        if let reason = await awaitInput() { return .failure(failure(reason, during: .read)) }
+        if let reason = await awaitInput(unsafe stream.makeWaitID()) { return .failure(failure(reason, during: .read)) }
       case .refused(let reason): return .failure(failure(reason, during: .read))
       case .received(.failure(let errno)): return .failure(failure(.init(errno), during: .read))
       case .received(.endOfInput): return .success(nil)
@@ -263,7 +267,7 @@ extension Connection {
     try result.get()
   }
 
-  /// Waits where a write has to. On the reactor's thread.
+  /// Waits where a write has to.
   func finishWrite(_ outcome: Stream.WriteOutcome) async throws(ConnectionError) {
     let reason: ConnectionError.Reason?
     switch outcome {
@@ -275,25 +279,22 @@ extension Connection {
     if let reason { throw failure(reason, during: .write) }
   }
 
-  /// On the reactor's thread.
-  ///
   /// - Returns: Why it will never come; nil if it has.
   private func awaitOutput(_ goal: Stream.OutputGoal) async -> ConnectionError.Reason? {
-    if unsafe stream.isOwnerCurrent { return await awaitOutput(goal, Stream.ownerID) }
-    let id = unsafe stream.makeID()
+    guard reactor.isCurrent else { return await reactor.run { await self.awaitOutput(goal) } }
+    let id = unsafe stream.makeWaitID()
+    if id == Stream.ownerID { return await suspend(until: goal, id) }
     return await withTaskCancellationHandler {
-      await awaitOutput(goal, id)
+      await suspend(until: goal, id)
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
     }
   }
 
-  private func awaitOutput(_ goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
+  private func suspend(until goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      let isCancelled = Task.isCancelled
-      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
-      // A task that doesn't prefer this reactor may have been taken elsewhere.
-      reactor.loop.add(.call { [self] in unsafe stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) })
+      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: Task.isCancelled) }
+      beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
     }
   }
 

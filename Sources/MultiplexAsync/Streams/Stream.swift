@@ -81,17 +81,18 @@ final class Stream {
   /// The descriptor, for options and addresses; nil once it is closed.
   var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
 
-  /// Names a wait, so that a late cancellation hits no other.
-  func makeID() -> UInt64 {
+  /// Names the wait of the task that serves the connection, which has one at a time.
+  static let ownerID: UInt64 = 0
+
+  /// Names the next wait of the calling task, so that a late cancellation hits no other.
+  func makeWaitID() -> UInt64 {
+    guard !isOwnerCurrent else { return Self.ownerID }
     lastID += 1
     return lastID
   }
 
-  /// Names the wait of the task that serves the connection, which has one at a time.
-  static let ownerID: UInt64 = 0
-
   /// Whether the calling task is the one that serves the connection.
-  var isOwnerCurrent: Bool {
+  private var isOwnerCurrent: Bool {
     guard let owner else { return false }
     return unsafe withUnsafeCurrentTask { current in
       guard let current = unsafe current else { return false }

@@ -1,25 +1,18 @@
-import Foundation
 import Multiplex
 
 /// How many TCP sockets over IPv4 with this port on their own side some process has open, as the kernel lists them.
 func heldSockets(at address: SocketAddress) throws -> Int {
-  try heldSockets(column: 1, address)
+  try ListedSocket.all(port: port(of: address)).count { $0.isHeld }
 }
 
 /// How many TCP sockets over IPv4 with this port on the other side some process has open, as the kernel lists them.
 func heldSockets(to address: SocketAddress) throws -> Int {
-  try heldSockets(column: 2, address)
+  try ListedSocket.all(otherPort: port(of: address)).count { $0.isHeld }
 }
 
-private func heldSockets(column: Int, _ address: SocketAddress) throws -> Int {
+private func port(of address: SocketAddress) throws -> UInt16 {
   guard case .ipv4(_, let port) = address else { throw NoPort() }
-  let suffix = ":" + String(Int(port) + 0x1_0000, radix: 16, uppercase: true).dropFirst()
-  let table = try String(contentsOfFile: "/proc/self/net/tcp", encoding: .utf8)
-  return table.split(separator: "\n").dropFirst().count { line in
-    let fields = line.split(separator: " ")
-    // Those that nobody has open any more, but that TCP still remembers, have the inode 0.
-    return fields.count > 9 && fields[column].hasSuffix(suffix) && fields[9] != "0"
-  }
+  return port
 }
 
 private struct NoPort: Error {}

@@ -19,6 +19,20 @@ struct RawPeer {
     socket = far
   }
 
+  /// Uses the plain socket on a thread of its own, and shuts it down then: also if that side gives up, as the connection's
+  /// would otherwise wait for ever for bytes, for room or for the end.
+  func startOtherSide<Outcome>(
+    _ body: @escaping @Sendable (Socket) throws -> Outcome
+  ) throws -> SecondParty<Outcome> {
+    // Duplicated here: the thread may begin after the last use of the peer, when its socket has been closed.
+    let descriptor = try OwnedDescriptor(duplicating: socket.fileDescriptor).release()
+    return SecondParty {
+      let socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
+      defer { try? socket.shutdown(.both) }
+      return try body(socket)
+    }
+  }
+
   /// Takes what has arrived: nil at the end of input, nothing if nothing has arrived.
   private func takeNow(upTo count: Int) throws -> [UInt8]? {
     guard let bytes = try socket.receive(upTo: count) else { return [] }
