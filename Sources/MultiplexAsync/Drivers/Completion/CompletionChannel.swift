@@ -150,16 +150,22 @@ final class CompletionChannel: Channel, CompletionHandler {
     isSending = false
     if let message { driver.give(back: message) }
     message = nil
-    if let errno = completion.errno { sendFailure = errno }
-    if completion.errno == .badFileDescriptor { abandon() }
+    let failure = failure(of: completion)
+    if let failure { sendFailure = failure }
+    if failure == .badFileDescriptor { abandon() }
     // What can't be sent any more is as good as sent.
-    let count = completion.errno == nil && !isClosed ? Int(completion.result) : outgoing.count
+    let count = failure == nil && !isClosed ? max(0, Int(completion.result)) : outgoing.count
     unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
     guard !isClosed else { return }
     send()
     let sender = self.sender
     self.sender = nil
     sender?()
+  }
+
+  /// The kernel gives up a send that has found no room too often, though it was to wait: it is begun anew.
+  private func failure(of completion: Ring.Completion) -> Errno? {
+    completion.errno == .wouldBlock || completion.errno == .resourceTemporarilyUnavailable ? nil : completion.errno
   }
 
   func shutdownOutput() -> Errno? {
