@@ -336,7 +336,7 @@ extension Connection {
   /// Runs the handler that serves this connection, in the calling task, which prefers the reactor.
   ///
   /// The task asks once to be told of its cancellation. All its waits would have to otherwise, at a price.
-  func serve(_ handler: (Connection) async throws -> Void) async throws {
+  package func serve(_ handler: (Connection) async throws -> Void) async throws {
     unsafe stream.owner = unsafe withUnsafeCurrentTask { unsafe $0 }
     defer { reactor.onLoop { [self] in unsafe stream.owner = nil } }
     try await withTaskCancellationHandler {

@@ -48,11 +48,12 @@ struct Relay: ParsableCommand {
         targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
         idleTimeout: idleTimeout.map { .seconds($0) })
       let address = try listen.addresses(for: .listening)[0]
-      let limit = maxConnections ?? .max
+      let (limit, drainLimit) = (maxConnections ?? .max, Limits.words(seconds: RelayServer.drainLimit))
       try Foreground.run {
-        try await relay.run(at: address, backend: backend, maximumConnections: limit)
+        let unfinished = try await relay.run(at: address, backend: backend, maximumConnections: limit)
+        if unfinished > 0 { Console.complain("connections closed unfinished after \(drainLimit): \(unfinished)") }
       } stop: {
-        await relay.stop()
+        relay.stop()
       }
     } catch let error as MultiplexError {
       throw Failure(error, otherwise: .unavailable)

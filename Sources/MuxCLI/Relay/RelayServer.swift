@@ -4,19 +4,21 @@ import Synchronization
 
 /// Forwards the connections that come to an address to another.
 final class RelayServer: Sendable {
-  /// How long a relay that was told to stop goes on with the connections it has.
-  private static let drainLimit = Duration.seconds(5)
+  /// How long a relay that was told to stop goes on with the connections it has, in seconds.
+  static let drainLimit = 5.0
+
+  private struct State {
+    var listener: Listener?
+    var isStopping = false
+    /// Ends with the number of clients whose connections were closed unfinished.
+    var stopping: Task<Int, Never>?
+  }
 
   /// Tried in turn, until one answers.
   private let targets: [SocketAddress]
   private let connectTimeout: Duration
   private let idleTimeout: Duration?
   private let state = Mutex(State())
-
-  private struct State {
-    var listener: Listener?
-    var isStopped = false
-  }
 
   init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?) {
     self.targets = targets
@@ -25,29 +27,31 @@ final class RelayServer: Sendable {
   }
 
   /// Relays until ``stop()``.
-  func run(at address: SocketAddress, backend: Poller.Backend, maximumConnections: Int) async throws {
+  ///
+  /// - Returns: How many clients' connections were closed though they were not finished.
+  func run(at address: SocketAddress, backend: Poller.Backend, maximumConnections: Int) async throws -> Int {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: address, on: reactor)
-    let isStopped = state.withLock { state in
+    let isStopping = state.withLock { state in
       state.listener = listener
-      return state.isStopped
+      return state.isStopping
     }
-    guard !isStopped else { return }
+    guard !isStopping else { return 0 }
     Console.print("listening on \(listener.localAddress) (\(backend)), relaying to \(targets[0])")
     await listener.serve(maximumConnections: maximumConnections) { client in
       await self.relay(client)
     }
+    // The last connection may end before the shutdown has counted.
+    return await state.withLock { $0.stopping }?.value ?? 0
   }
 
   /// Accepts no more, and goes on with the connections it has for a while.
-  func stop() async {
-    let listener = state.withLock { state in
-      state.isStopped = true
-      return state.listener
+  func stop() {
+    state.withLock { state in
+      state.isStopping = true
+      guard let listener = state.listener, state.stopping == nil else { return }
+      state.stopping = Task { await listener.shutDown(within: .seconds(Self.drainLimit)) }
     }
-    guard let listener else { return }
-    let unfinished = await listener.shutDown(within: Self.drainLimit)
-    if unfinished > 0 { Console.complain("closed \(unfinished) connections that were not finished within 5 seconds") }
   }
 
   private func relay(_ client: Connection) async {

@@ -15,17 +15,23 @@ final class RelayedPair: Sendable {
     self.idleTimeout = idleTimeout
   }
 
-  /// Forwards until both sides have finished, or one of them is broken.
+  /// Forwards until both sides have finished, or one of them is broken. Called by the task that serves the client.
   func run() async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask(executorPreference: self.client.reactor) { await self.forward(from: self.client, to: self.target) }
-      group.addTask(executorPreference: self.client.reactor) { await self.forward(from: self.target, to: self.client) }
-      let watch = idleTimeout.map { limit in Task { await self.closeWhenIdle(for: limit) } }
-      await group.waitForAll()
-      watch?.cancel()
+    let watch = idleTimeout.map { limit in Task { await self.closeWhenIdle(for: limit) } }
+    await withDiscardingTaskGroup { group in
+      group.addTask(executorPreference: self.target.reactor) { await self.forwardFromTarget() }
+      await forward(from: client, to: target)
     }
+    watch?.cancel()
     await client.close()
     await target.close()
+  }
+
+  /// In a task that serves the target, as the other serves the client: neither has to ask to be told of its
+  /// cancellation for each message.
+  private func forwardFromTarget() async {
+    // What it does throws nothing.
+    try? await target.serve { target in await self.forward(from: target, to: self.client) }
   }
 
   /// Forwards one direction to its end, and passes the end on. A broken side ends both directions: neither peer is to

@@ -40,14 +40,7 @@ struct MuxServer {
   }
 
   /// The kernel's answer to how many sockets the server has open.
-  var openSockets: Int {
-    let folder = "/proc/\(process.processID)/fd"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.count { name in
-      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
-      return target?.hasPrefix("socket:") ?? false
-    }
-  }
+  var openSockets: Int { process.openSockets }
 
   /// The processor time it has used so far, in the kernel's ticks of a hundredth of a second.
   var processorTicks: Int {
@@ -61,10 +54,6 @@ struct MuxServer {
 
   /// Its resident memory, in KiB.
   var residentKiB: Int {
-    get throws {
-      let text = try String(contentsOfFile: "/proc/\(process.processID)/status", encoding: .utf8)
-      let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
-      return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
-    }
+    get throws { try process.residentKiB }
   }
 }

@@ -132,4 +132,23 @@ struct RelayTests {
     relay.process.signal(SIGINT)
     #expect(try relay.process.waitForExit() == .exited(128 + SIGINT))
   }
+
+  @Test("says how many connections were not finished 5 seconds after a signal, each time")
+  func unfinishedConnections() throws {
+    let server = try MuxServer()
+    // The line comes last, and might be lost: several have the chance to lose theirs.
+    let relays = try (0..<8).map { _ in try MuxRelay(to: "127.0.0.1:\(try server.port)") }
+    let clients = try relays.map { try $0.connect() }
+    for client in clients {
+      try client.send("x")
+      #expect(try client.receiveText(1) == "x")
+    }
+    for relay in relays { relay.process.signal(SIGTERM) }
+    for relay in relays {
+      #expect(try relay.process.waitForExit() == .exited(0))
+      #expect(relay.process.errorText == "mux: connections closed unfinished after 5 seconds: 1\n")
+    }
+    // They keep the connections open until here.
+    withExtendedLifetime((server, clients)) {}
+  }
 }

@@ -184,10 +184,12 @@ final class CompletionChannel: Channel, CompletionHandler {
     let count = chunk.count
     if outgoing.count == 0, !isSending, !isSendingInline {
       unsafe sendInline(chunk.release(), 0..<count)
-    } else {
-      unsafe outgoing.append(chunk.release(), count: count)
-      send()
+      return nil
     }
+    // What waits is to hold memory in proportion to its bytes: little of a buffer is better copied.
+    guard count >= ReceiveBuffers.bufferSize / 4 else { return chunk }
+    unsafe outgoing.append(chunk.release(), count: count)
+    send()
     return nil
   }
 
@@ -267,12 +269,13 @@ final class CompletionChannel: Channel, CompletionHandler {
     isSending = false
     if let message { driver.give(back: message) }
     message = nil
-    if let errno = completion.errno {
-      fail(errno)
-    } else {
-      discard(isClosed ? outgoing.count : Int(completion.result))
+    switch completion.errno {
+    case nil: discard(Int(completion.result))
+    // Though it was to wait, the kernel may give a send up before anything is sent: it is begun anew.
+    case .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?: discard(0)
+    case let errno?: fail(errno)
     }
-    guard !isClosed else { return }
+    if isClosed { return discard(outgoing.count) }
     send()
     tellSender()
   }
