@@ -17,7 +17,7 @@ struct CancellationPropertyTests {
       var rest = bytes[...]
       while !rest.isEmpty {
         let piece = rest.prefix(Int.random(in: 1...500, using: &random))
-        try socket.sendAll(Array(piece), timeout: .seconds(30))
+        try socket.sendAll(Array(piece), timeout: .seconds(100))
         rest = rest.dropFirst(piece.count)
       }
     }
@@ -67,7 +67,7 @@ struct CancellationPropertyTests {
     await connection.setWatermarks(Watermarks(low: 500, high: 2000))
     let receiver = try peer.startOtherSide { socket in
       var received: [UInt8] = []
-      _ = try eventually(within: .seconds(60)) {
+      _ = try eventually(within: .seconds(100)) {
         while let bytes = try socket.receive(upTo: 3000) {
           if bytes.isEmpty { return true }
           received += bytes

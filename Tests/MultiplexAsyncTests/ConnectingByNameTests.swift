@@ -45,8 +45,10 @@ struct ConnectingByNameAsyncTests {
   func refusedFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let dead = try deadAddress()
-    let connection = try await Connection.connect(toAnyOf: [dead, dead, listener.localAddress], on: reactor)
+    let dead = try UnusedAddress()
+    let addresses = [dead.address, dead.address, listener.localAddress]
+    let connection = try await Connection.connect(toAnyOf: addresses, on: reactor)
+    withExtendedLifetime(dead) {}
     #expect(connection.peerAddress == listener.localAddress)
     await connection.close()
   }
@@ -69,12 +71,14 @@ struct ConnectingByNameAsyncTests {
   @Test("where all addresses refuse, the last one's refusal is thrown")
   func allRefuse() async throws {
     let reactor = try Reactor()
-    let dead = [try deadAddress(), try deadAddress()]
+    let dead = [try UnusedAddress(), try UnusedAddress()]
+    let addresses = dead.map(\.address)
     let error = await #expect(throws: ConnectionError.self) {
-      try await Connection.connect(toAnyOf: dead, on: reactor)
+      try await Connection.connect(toAnyOf: addresses, on: reactor)
     }
+    withExtendedLifetime(dead) {}
     #expect(error?.reason == .refused)
-    #expect(error?.peer.map(dead.contains) == true)
+    #expect(error?.peer.map(addresses.contains) == true)
   }
 
   @Test("no address at all is a refusal")
@@ -120,12 +124,6 @@ struct ConnectingByNameAsyncTests {
       try await Listener.bind(to: HostPort("localhost:no-such-service"), on: reactor)
     }
   }
-}
-
-/// An address where nobody listens: taken, so that nobody else gets it.
-private func deadAddress() throws -> SocketAddress {
-  let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-  return try listener.localAddress()
 }
 
 /// A server that answers nobody: its backlog is full, so that the kernel drops what comes.

@@ -15,7 +15,7 @@ struct ConnectionMemoryTests {
     let peer = try await RawPeer(on: reactor, bufferSize: seed.isMultiple(of: 2) ? 4096 : nil)
     let connection = peer.connection
     let bytes = numbered(150_000)
-    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
+    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
     var received: [UInt8] = []
     var isAtEnd = false
     while !isAtEnd {

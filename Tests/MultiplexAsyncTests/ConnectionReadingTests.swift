@@ -22,7 +22,7 @@ struct ConnectionReadingTests {
   func chunks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let bytes = numbered(1_000_000)
-    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
+    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
     var received: [UInt8] = []
     while received.count < bytes.count, let chunk = try await peer.connection.read() {
       #expect(1...65_536 ~= chunk.count)
@@ -62,11 +62,32 @@ struct ConnectionReadingTests {
     for size in [65_535, 65_536, 65_537, 131_072] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
       let bytes = numbered(size)
-      let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
+      let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
       var received: [UInt8] = []
       while let chunk = try await peer.connection.read() { received += chunk.array }
       #expect(received == bytes)
       try sender.join()
+    }
+  }
+
+  /// A receive ends where out-of-band data were sent, though there is more to receive.
+  @Test("what was sent behind out-of-band data is read", arguments: usableBackends)
+  func behindUrgent(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isReading in [false, true] {
+      let peer = try await RawPeer(on: reactor)
+      let connection = peer.connection
+      if isReading {
+        try peer.socket.sendAll([0])
+        #expect(try await connection.read(exactly: 1) == [0])
+      }
+      try peer.socket.sendAll([1, 2])
+      try peer.socket.fileDescriptor.putUrgent()
+      try peer.socket.sendAll([3, 4])
+      // All of it has come, and the reactor knows.
+      try await reactor.sleep(for: .milliseconds(20))
+      #expect(
+        try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 4) } == [1, 2, 3, 4])
     }
   }
 
@@ -232,7 +253,19 @@ struct ConnectionReadingTests {
   }
 }
 
-/// Bytes of which no part looks like another of the same length nearby.
+/// Bytes of which no part looks like another of the same length nearby: the same ones each time.
+///
+/// Copied, not computed: tests ask for millions of them, on the few threads that all of them share.
 func numbered(_ count: Int) -> [UInt8] {
-  (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 0x9e37 >> 7 &+ $0) }
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(count + period.count)
+  while bytes.count < count { bytes += period }
+  bytes.removeLast(bytes.count - count)
+  return bytes
 }
+
+/// As many bytes as a prime number: no buffer's size is a multiple of it.
+private let period = {
+  var random = SeededGenerator(seed: 1)
+  return (0..<16_381).map { _ in UInt8.random(in: 0...255, using: &random) }
+}()

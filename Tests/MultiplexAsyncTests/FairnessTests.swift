@@ -16,7 +16,7 @@ struct FairnessTests {
     let isOver = Counter()
     let sender = try firehose.startOtherSide { socket in
       let bytes = numbered(1_000_000)
-      while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(30)) }
+      while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(100)) }
     }
     let input = firehose.connection
     let reads = Counter()

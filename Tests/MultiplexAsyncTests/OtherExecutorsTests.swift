@@ -117,7 +117,7 @@ struct OtherExecutorsTests {
       while let chunk = try await input.read() { try await output.write(chunk) }
       try await output.closeWrite()
     }
-    let sender = try source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(30)) }
+    let sender = try source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
     #expect(try await sink.takeAll() == bytes)
     try sender.join()
     try await relaying.value

@@ -18,7 +18,7 @@ struct LoggingObserverTests {
       try client.shutdown(.writing)
       #expect(await becomesTrue { log.lines.last?.message == "closed" })
       let lines = log.lines
-      #expect(
+      try #require(
         lines.map { "\($0.level) \($0.message)" } == [
           "info listening", "debug accepted", "trace received", "trace sent", "trace the peer has finished sending",
           "debug closed",

@@ -1,5 +1,5 @@
 /// Waits for a condition as `eventually` does, without holding a thread of the pool.
-func becomesTrue(within limit: Duration = .seconds(30), _ condition: () async throws -> Bool) async rethrows -> Bool {
+func becomesTrue(within limit: Duration = .seconds(100), _ condition: () async throws -> Bool) async rethrows -> Bool {
   let deadline = ContinuousClock.now + limit
   while try await !condition() {
     guard ContinuousClock.now < deadline, !Task.isCancelled else { return false }

@@ -12,8 +12,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   /// Whether a receive is worth trying: false once one has found less than there was room for.
   @safe @exclusivity(unchecked) private var mayReceive = true
-  /// Whether the peer has finished or broken the connection: then every receive is worth trying, as no further event
-  /// announces the end that lies behind the last bytes.
+  /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
+  /// as no further event announces what lies behind the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
   @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
   @safe @exclusivity(unchecked) private var sender: (() -> Void)?
@@ -134,7 +134,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func handle(_ readiness: Readiness) {
     if readiness.isReadable { mayReceive = true }
-    if !readiness.isDisjoint(with: [.readClosed, .hangUp, .error]) { isEnding = true }
+    if !readiness.isDisjoint(with: [.readClosed, .hangUp, .error, .priority]) { isEnding = true }
     if readiness.isWritable { finishSending() }
     finishReceiving()
     armIfNeeded()

@@ -49,7 +49,8 @@ final class ReadinessDriver: Driver {
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self)
-    try poller.register(owning: descriptor, for: .read | .write, mode: mode)
+    // Out-of-band data are an event too, as a receive ends before them: see `isEnding` in the channel.
+    try poller.register(owning: descriptor, for: .read | .write | .priority, mode: mode)
     setHandler(channel, of: channel.rawDescriptor)
     return channel
   }

@@ -1,0 +1,21 @@
+internal import CMultiplex
+public import Multiplex
+internal import SystemPackage
+
+/// An address of this machine where nobody listens, nor will while this lives: the port is taken, by a socket that doesn't
+/// listen.
+public final class UnusedAddress {
+  /// Over IPv4.
+  public let address: SocketAddress
+  private let socket: Socket
+
+  /// Takes a port that was free.
+  public init() throws {
+    let descriptor = FileDescriptor(rawValue: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
+    socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
+    try unsafe SocketAddress.ipv4(.loopback, port: 0).withSockaddr { raw, length throws(Errno) in
+      try unsafe Kernel.bind(descriptor.rawValue, raw, length)
+    }
+    address = try socket.localAddress()
+  }
+}
