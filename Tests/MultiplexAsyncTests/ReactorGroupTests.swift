@@ -69,6 +69,7 @@ struct ReactorGroupTests {
     for _ in 0..<12 {
       clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
     }
+    #expect(await comesTrue { count.withLock { $0.now == 2 } })
     // Those that aren't served yet have connected all the same, and are served though they have gone.
     for client in clients { await client.close() }
     #expect(await comesTrue { count.withLock { $0.total == 12 && $0.now == 0 } })

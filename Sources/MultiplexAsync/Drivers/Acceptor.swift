@@ -9,7 +9,9 @@ protocol Acceptor: AnyObject {
   func acceptNow() throws(MultiplexError) -> Socket?
 
   /// Calls back once when there may be a connection. At most one such wait at a time.
-  func awaitConnection(_ waiter: @escaping () -> Void)
+  ///
+  /// - Parameter onlyOne: There is a place for one connection: any others are to wait in the kernel.
+  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void)
 
   /// Forgets the wait.
   func cancelWait()

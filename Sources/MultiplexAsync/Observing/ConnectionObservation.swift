@@ -45,7 +45,7 @@ final class ConnectionObservation {
     if events.contains(.transfers) { observer.queued(count, on: connection) }
   }
 
-  func closed(because reason: CloseReason) {
-    if events.contains(.connections) { observer.closed(connection, because: reason, unsent: queuedCount) }
+  func closed(because reason: CloseReason, unsent: Int) {
+    if events.contains(.connections) { observer.closed(connection, because: reason, unsent: unsent) }
   }
 }

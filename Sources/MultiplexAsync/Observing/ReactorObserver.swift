@@ -61,7 +61,7 @@ public protocol ReactorObserver: Sendable {
   /// The peer has finished sending.
   func receivedEnd(on connection: ObservedConnection)
 
-  /// The kernel has taken bytes to send, at least one.
+  /// The kernel has taken bytes to send, at least one; or on io_uring, was given them, a few hundred KiB ahead at most.
   func sent(_ count: Int, on connection: ObservedConnection)
 
   /// So many bytes wait in the connection's queue until there is room to send them. Called when a write was queued, and

@@ -87,11 +87,13 @@ final class AcceptQueue {
   }
 
   /// Goes on with true when accepting is worth another try, with false when it was cancelled.
-  func await(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
+  ///
+  /// - Parameter onlyOne: There is a place for one connection, and no more are to be accepted.
+  func await(_ id: UInt64, onlyOne: Bool, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append((id, waiter))
     guard pauseTimer == nil else { return }
-    acceptor.awaitConnection { [weak self] in self?.wakeAll() }
+    acceptor.awaitConnection(onlyOne: onlyOne) { [weak self] in self?.wakeAll() }
   }
 
   /// Goes on with true when a connection has ended, with false when it was cancelled.

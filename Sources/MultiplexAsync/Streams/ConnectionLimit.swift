@@ -10,12 +10,15 @@ public final class ConnectionLimit: Sendable {
   }
 
   private let state: Mutex<State>
+  /// Whether there is a limit at all.
+  let isBounded: Bool
 
   /// Allows so many connections at a time.
   ///
   /// - Parameter count: Zero and less let no connection in.
   public init(_ count: Int) {
     state = Mutex(State(vacancies: count))
+    isBounded = count < .max
   }
 
   /// Takes a place for one connection.

@@ -114,7 +114,7 @@ public final class Listener: Sendable {
       // A place that is kept while nothing comes would be missed by the others.
       limit?.giveBack()
       if case .nothing = accepted {
-        guard await awaitConnection() else { return .failure(CancellationError()) }
+        guard await awaitConnection(onlyOne: limit?.isBounded ?? false) else { return .failure(CancellationError()) }
       }
     }
     return .success(nil)
@@ -132,10 +132,10 @@ public final class Listener: Sendable {
   }
 
   /// - Returns: False when the task was cancelled.
-  private func awaitConnection() async -> Bool {
+  private func awaitConnection(onlyOne: Bool) async -> Bool {
     let id = unsafe queue.makeID()
     return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.await(id, waiter, isCancelled: Task.isCancelled) }
+      await Waiter.suspend { waiter in unsafe queue.await(id, onlyOne: onlyOne, waiter, isCancelled: Task.isCancelled) }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe queue.cancelWait(id) })
     }

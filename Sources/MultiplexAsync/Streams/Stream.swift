@@ -48,6 +48,8 @@ final class Stream {
   let channel: any Channel
   private let driver: any Driver
   private var monitor: StreamMonitor?
+  /// How many bytes could not be sent any more.
+  private var lostCount = 0
   @safe @exclusivity(unchecked) var watermarks = Watermarks()
 
   /// Bytes that were received, and put back, before the channel's.
@@ -371,6 +373,7 @@ extension Stream {
     outputFailure = reason
     // A broken pipe alone leaves open what the peer has sent, to its end.
     if errno != .brokenPipe { breakage = errno }
+    lostCount = output.count
     output = ByteQueue()
     resume(\.roomWaiters, reason)
     resume(\.flushWaiters, reason)
@@ -396,7 +399,7 @@ extension Stream {
     guard !isClosed else { return }
     let closure: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
     self.closure = closure
-    monitor?.closed(because: loss.map { .lost($0) } ?? reason)
+    monitor?.closed(because: loss.map { .lost($0) } ?? reason, unsent: output.count + lostCount)
     endRead(closure)
     channel.close()
     output = ByteQueue()

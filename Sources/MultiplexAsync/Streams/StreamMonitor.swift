@@ -29,8 +29,8 @@ final class StreamMonitor {
     idleTimer?.touch()
   }
 
-  func closed(because reason: CloseReason) {
+  func closed(because reason: CloseReason, unsent: Int) {
     idleTimer = nil
-    observation?.closed(because: reason)
+    observation?.closed(because: reason, unsent: unsent)
   }
 }

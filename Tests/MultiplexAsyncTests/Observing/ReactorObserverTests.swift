@@ -208,10 +208,12 @@ struct ReactorObserverTests {
   func unsent(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
-    try await peer.connection.write(numbered(60_000))
+    let size = 1_000_000
+    await peer.connection.setWatermarks(Watermarks(low: 0, high: size))
+    try await peer.connection.write(numbered(size))
     let taken = observer.sent.reduce(0, +)
     peer.connection.abort()
-    #expect(await becomesTrue { observer.closed.map(\.unsent) == [60_000 - taken] })
+    #expect(await becomesTrue { observer.closed.map(\.unsent) == [size - taken] })
   }
 
   @Test("tells a connection that was made from one that was accepted", arguments: usableBackends)

@@ -16,6 +16,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
   private var failure: MultiplexError?
   private var isAccepting = false
   private var isPausing = false
+  private var acceptsOnlyOne = false
   private var waiter: (() -> Void)?
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
@@ -34,8 +35,9 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     throw failure
   }
 
-  func awaitConnection(_ waiter: @escaping () -> Void) {
+  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {
     self.waiter = waiter
+    acceptsOnlyOne = onlyOne
     acceptOn()
   }
 
@@ -47,7 +49,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     guard waiter != nil, !isAccepting, !isClosed else { return }
     isAccepting = true
     driver.start(
-      .accept(on: descriptor, isMultishot: true, token: RingOperation.accept.token(of: slot)))
+      .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: RingOperation.accept.token(of: slot)))
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {

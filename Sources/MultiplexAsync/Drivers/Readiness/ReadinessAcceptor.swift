@@ -34,7 +34,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     return accepts <= Self.share
   }
 
-  func awaitConnection(_ waiter: @escaping () -> Void) {
+  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {
     self.waiter = waiter
     do {
       try driver.arm(rawDescriptor, for: .read)
