@@ -237,7 +237,10 @@ extension IOUringPolls {
     var count = takeCompletions()
     while count < Self.batch, ring.hasPendingWork {
       try enter(waitingFor: 0, timeout: .zero)
-      count += takeCompletions()
+      let more = takeCompletions()
+      // The kernel may go on saying that there is work, though nothing comes of it. What there is comes with the next wait.
+      guard more > 0 else { break }
+      count += more
     }
     guard let failure else { return }
     self.failure = nil
