@@ -116,7 +116,7 @@ let package = Package(
     .testTarget(
       name: "MultiplexServiceLifecycleTests",
       dependencies: [
-        "MultiplexServiceLifecycle", "MultiplexAsync", "Multiplex",
+        "MultiplexServiceLifecycle", "MultiplexAsync", "Multiplex", "TestSupport",
         lifecycle("ServiceLifecycle"), lifecycle("UnixSignals"),
       ],
       swiftSettings: settings),

@@ -64,7 +64,7 @@
         tasks.addTask {
           // Throws when serving has ended without a shutdown.
           guard (try? await gracefulShutdown()) != nil else { return }
-          await listener.shutDown(within: drainTimeout)
+          await listener.shutDown(within: drainTimeout, closingIdleAfter: nil)
         }
         await tasks.next()
         // After a shutdown there is nobody left to cancel.
@@ -84,7 +84,7 @@
     var localAddress: SocketAddress { get }
     func serve(maximumConnections: Int, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
     @discardableResult
-    func shutDown(within limit: Duration) async -> Int
+    func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int
     func close()
   }
 

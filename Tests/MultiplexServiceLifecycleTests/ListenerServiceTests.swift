@@ -3,84 +3,64 @@
   import MultiplexAsync
   import MultiplexServiceLifecycle
   import ServiceLifecycle
+  import TestSupport
   import Testing
 
   @Suite("A listener as a service", .timeLimit(.minutes(2)))
   struct ListenerServiceTests {
     @Test("a graceful shutdown accepts no more, and lets the connections finish", arguments: usableBackends)
     func drains(backend: Poller.Backend) async throws {
-      let reactor = try Reactor(backend: backend)
-      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: .seconds(100), echo)])
-      let running = Task { try await group.run() }
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      #expect(try await client.isEchoed([1]))
-      await group.triggerGracefulShutdown()
-      try await expectRefusal(at: listener.localAddress, on: reactor)
-      #expect(try await client.isEchoed([2]))
-      await client.close()
-      try await running.value
+      let service = try await RunningService(on: backend)
+      #expect(try await service.client.isEchoed([1]))
+      await service.group.triggerGracefulShutdown()
+      try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
+      #expect(try await service.client.isEchoed([2]))
+      await service.client.close()
+      try await service.running.value
     }
 
     @Test("connections that are left when the time is up are closed", arguments: usableBackends)
     func drainTimeout(backend: Poller.Backend) async throws {
-      let reactor = try Reactor(backend: backend)
-      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: .milliseconds(20), echo)])
-      let running = Task { try await group.run() }
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      #expect(try await client.isEchoed([1]))
-      await group.triggerGracefulShutdown()
-      try await running.value
-      #expect(try await client.read()?.count == nil)
+      let service = try await RunningService(on: backend, drainTimeout: .milliseconds(20))
+      #expect(try await service.client.isEchoed([1]))
+      await service.group.triggerGracefulShutdown()
+      try await service.running.value
+      #expect(try await service.client.read()?.count == nil)
     }
 
     @Test("a handler can end by itself when it learns of the shutdown", arguments: usableBackends)
     func handlerLearns(backend: Poller.Backend) async throws {
-      let reactor = try Reactor(backend: backend)
-      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let service = ListenerService(listener, drainTimeout: .seconds(100)) { connection in
+      let service = try await RunningService(on: backend) { connection in
         try await connection.write([1])
         try await gracefulShutdown()
         try await connection.write([2])
       }
-      let group = ServiceGroup(services: [service])
-      let running = Task { try await group.run() }
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      #expect(try await client.read(exactly: 1) == [1])
-      await group.triggerGracefulShutdown()
-      #expect(try await client.read(exactly: 1) == [2])
-      #expect(try await client.read()?.count == nil)
-      try await running.value
+      #expect(try await service.client.read(exactly: 1) == [1])
+      await service.group.triggerGracefulShutdown()
+      #expect(try await service.client.read(exactly: 1) == [2])
+      #expect(try await service.client.read()?.count == nil)
+      try await service.running.value
     }
 
     @Test("cancelling the group closes everything at once", arguments: usableBackends)
     func cancelled(backend: Poller.Backend) async throws {
-      let reactor = try Reactor(backend: backend)
-      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: .seconds(100), echo)])
-      let running = Task { try await group.run() }
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      #expect(try await client.isEchoed([1]))
-      running.cancel()
-      _ = await running.result
-      #expect(try await client.read()?.count == nil)
-      try await expectRefusal(at: listener.localAddress, on: reactor)
+      let service = try await RunningService(on: backend)
+      #expect(try await service.client.isEchoed([1]))
+      service.running.cancel()
+      _ = await service.running.result
+      #expect(try await service.client.read()?.count == nil)
+      try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
     }
 
     @Test("a shutdown that is cancelled in its middle waits no longer", arguments: usableBackends)
     func cancelledShutdown(backend: Poller.Backend) async throws {
-      let reactor = try Reactor(backend: backend)
-      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: .seconds(1000), echo)])
-      let running = Task { try await group.run() }
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      #expect(try await client.isEchoed([1]))
-      await group.triggerGracefulShutdown()
-      try await expectRefusal(at: listener.localAddress, on: reactor)
-      running.cancel()
-      _ = await running.result
-      #expect(try await client.read()?.count == nil)
+      let service = try await RunningService(on: backend, drainTimeout: .seconds(1000))
+      #expect(try await service.client.isEchoed([1]))
+      await service.group.triggerGracefulShutdown()
+      try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
+      service.running.cancel()
+      _ = await service.running.result
+      #expect(try await service.client.read()?.count == nil)
     }
 
     @Test("the service ends with its listener, also without a group", arguments: usableBackends)
@@ -116,6 +96,27 @@
     func description() async throws {
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: try Reactor())
       #expect("\(ListenerService(listener, echo))" == "listener at \(listener.localAddress)")
+    }
+  }
+
+  /// An echo service that runs in a group, and a client that it serves.
+  private struct RunningService {
+    let reactor: Reactor
+    let listener: Listener
+    let group: ServiceGroup
+    let running: Task<Void, any Error>
+    let client: Connection
+
+    init(
+      on backend: Poller.Backend, drainTimeout: Duration = .seconds(100),
+      _ handler: @escaping @Sendable (Connection) async throws -> Void = echo
+    ) async throws {
+      reactor = try Reactor(backend: backend)
+      listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: drainTimeout, handler)])
+      self.group = group
+      running = Task { try await group.run() }
+      client = try await Connection.connect(to: listener.localAddress, on: reactor)
     }
   }
 
