@@ -190,6 +190,8 @@ extension Ring {
 
   /// Whether there will be more once the kernel is entered, which ``submit()`` does: there was no room for all, or the
   /// kernel has put off its work for the ring's single issuer. Costs no system call.
+  ///
+  /// A hint: it may stay true though the work has been done, until there is more. Don't loop until it is false.
   public var hasPendingWork: Bool { memory.hasPendingWork }
 
   /// Whether completions wait in the kernel because there was no room for them. Costs no system call.

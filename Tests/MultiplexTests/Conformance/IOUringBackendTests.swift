@@ -5,6 +5,25 @@ import Testing
 
 /// What is io_uring's own: polls that hold files, and a ring that belongs to a thread.
 @Suite("Poller on io_uring", .needsRing) struct IOUringBackendTests {
+  // MARK: Wakeups
+
+  /// The kernel's word that there is work to do may outlive the work, when another thread has given it.
+  @Test("no call waits for ever while another thread wakes the poller")
+  func wokenAllTheTime() throws {
+    let poller = try Poller(backend: .ioUring)
+    let waker = poller.waker
+    let pipe = try Pipe()
+    try withThread {
+      for _ in 0..<20_000 { waker.wake() }
+    } while: {
+      for _ in 0..<2_000 {
+        try poller.register(pipe.reader, for: .read)
+        #expect(try poller.found() == [:])
+        try poller.unregister(pipe.reader)
+      }
+    }
+  }
+
   // MARK: Files
 
   @Test(

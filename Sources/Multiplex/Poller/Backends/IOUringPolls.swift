@@ -108,7 +108,8 @@ extension IOUringPolls {
     do {
       try prepare(.cancelAll(token: Self.noRequest))
       try enter(waitingFor: 0, timeout: .zero)
-      while takeCompletions() > 0 || ring.hasPendingWork { try enter(waitingFor: 0, timeout: .zero) }
+      takeCompletions()
+      while try advance() > 0 {}
     } catch {
       // The ring belongs to another thread. Its end lets go of the files too, within some ten milliseconds.
     }
@@ -154,10 +155,7 @@ extension IOUringPolls {
     try enter(waitingFor: 0, timeout: .zero)
     takeCompletions()
     // There may be other work that comes first.
-    while watches[Int(fd)].phase == .armed, ring.hasPendingWork {
-      try enter(waitingFor: 0, timeout: .zero)
-      takeCompletions()
-    }
+    while watches[Int(fd)].phase == .armed, try advance() > 0 {}
   }
 
   private mutating func prepare(_ submission: Ring.Submission) throws(MultiplexError) {
@@ -235,16 +233,26 @@ extension IOUringPolls {
   /// Takes the completions that there are, and those that the kernel has still to work on: it does so for some at a time.
   private mutating func gather() throws(MultiplexError) {
     var count = takeCompletions()
-    while count < Self.batch, ring.hasPendingWork {
-      try enter(waitingFor: 0, timeout: .zero)
-      let more = takeCompletions()
-      // The kernel may go on saying that there is work, though nothing comes of it. What there is comes with the next wait.
+    while count < Self.batch {
+      let more = try advance()
       guard more > 0 else { break }
       count += more
     }
     guard let failure else { return }
     self.failure = nil
     throw failure
+  }
+
+  /// Lets the kernel do work that it has put off, and takes what comes of it.
+  ///
+  /// Nothing may come of it: another thread that wakes a poll says so after it has handed the work over, and the kernel may
+  /// have done it by then. What was said is taken back with the next work alone, so it is never waited for.
+  ///
+  /// - Returns: How many completions there were.
+  private mutating func advance() throws(MultiplexError) -> Int {
+    guard ring.hasPendingWork else { return 0 }
+    try enter(waitingFor: 0, timeout: .zero)
+    return takeCompletions()
   }
 
   /// - Returns: How many there were.
