@@ -1,3 +1,4 @@
+internal import Multiplex
 internal import SystemPackage
 
 /// The bytes of one connection, as a driver moves them. Belongs to the thread of its event loop.
@@ -77,6 +78,15 @@ extension Channel {
       }
     }
     return .success(sent)
+  }
+
+  func shutdownOutput() -> Errno? {
+    do throws(Errno) {
+      try Kernel.shutdown(rawDescriptor, ShutdownDirection.writing.rawValue)
+      return nil
+    } catch {
+      return error
+    }
   }
 }
 

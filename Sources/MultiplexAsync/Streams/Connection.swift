@@ -218,21 +218,13 @@ extension Connection {
     guard reactor.isCurrent else { return try await write(chunk.array) }
     let outcome: Stream.WriteOutcome
     if chunk.reactor === reactor {
-      switch unsafe stream.hand(over: chunk) {
-      case nil: outcome = unsafe stream.outcomeOfWrite()
-      case let chunk?: outcome = write(bytesOf: chunk)
-      }
+      outcome = unsafe stream.write(chunk)
     } else {
-      outcome = write(bytesOf: chunk)
+      outcome = unsafe stream.write(bytesOf: chunk)
     }
     // Most writes end here, without a wait.
     if case .taken = outcome { return }
     try await finishWrite(outcome)
-  }
-
-  /// Gives the buffer back before a wait that may be long.
-  private func write(bytesOf chunk: consuming Chunk) -> Stream.WriteOutcome {
-    chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.write($0) } }
   }
 
   /// Sends bytes.

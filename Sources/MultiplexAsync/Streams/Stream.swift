@@ -106,18 +106,20 @@ final class Stream {
 // MARK: - Reading
 
 extension Stream {
+  private var readRefusal: ConnectionError.Reason? {
+    closure ?? (reader != nil ? .busy : nil)
+  }
+
   /// Reads without waiting; nil if that isn't possible.
   func readNow() -> ReadOutcome? {
-    if let closure { return .refused(closure) }
-    if reader != nil { return .refused(.busy) }
+    if let readRefusal { return .refused(readRefusal) }
     if !lookahead.isEmpty { return .received(takeLookahead()) }
     return channel.receiveNow().map(outcome)
   }
 
   /// Receives without waiting, past what was put back; nil if that isn't possible.
   func receiveNow() -> ReadOutcome? {
-    if let closure { return .refused(closure) }
-    if reader != nil { return .refused(.busy) }
+    if let readRefusal { return .refused(readRefusal) }
     return channel.receiveNow().map(outcome)
   }
 
@@ -125,8 +127,7 @@ extension Stream {
   ///
   /// - Parameter memory: At least one byte.
   func readNow(into memory: UnsafeMutableRawBufferPointer) -> FillOutcome? {
-    if let closure { return .refused(closure) }
-    if reader != nil { return .refused(.busy) }
+    if let readRefusal { return .refused(readRefusal) }
     if !lookahead.isEmpty { return unsafe .filled(takeLookahead(into: memory)) }
     switch unsafe channel.receiveNow(into: memory) {
     case nil: return nil
@@ -163,8 +164,7 @@ extension Stream {
   /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
   func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    if let closure { return waiter.resume(returning: closure) }
-    if reader != nil { return waiter.resume(returning: .busy) }
+    if let readRefusal { return waiter.resume(returning: readRefusal) }
     reader = (id, waiter)
     // The others have their turn meanwhile.
     writesAtOnce = 0
@@ -225,36 +225,40 @@ extension Stream {
 extension Stream {
   /// Sends at once what there is room for, and queues the rest.
   func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
-    if let refusal { return .refused(refusal) }
-    var sent = 0
-    if output.isEmpty {
-      switch unsafe channel.sendNow(bytes) {
-      case .success(let count):
-        sent = count
-        monitor?.sent(count)
-      case .failure(let errno): return .refused(failOutput(errno))
-      }
+    write {
+      unsafe channel.sendNow(bytes)
+    } queueing: { sent in
+      if sent < bytes.count { unsafe output.append(bytes[sent...]) }
     }
-    if sent < bytes.count { unsafe output.append(bytes[sent...]) }
-    return outcomeOfWrite()
   }
 
   /// Sends at once what there is room for, several pieces in one call, and queues the rest.
   func write(_ pieces: [[UInt8]]) -> WriteOutcome {
+    write {
+      send(pieces)
+    } queueing: { sent in
+      var sent = sent
+      for piece in pieces {
+        output.append(piece.dropFirst(sent))
+        sent -= min(sent, piece.count)
+      }
+    }
+  }
+
+  /// - Parameter queue: Queues what is left when so many bytes were sent.
+  @inline(__always)
+  private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> WriteOutcome {
     if let refusal { return .refused(refusal) }
     var sent = 0
     if output.isEmpty {
-      switch send(pieces) {
+      switch send() {
       case .success(let count):
         sent = count
         monitor?.sent(count)
       case .failure(let errno): return .refused(failOutput(errno))
       }
     }
-    for piece in pieces {
-      output.append(piece.dropFirst(sent))
-      sent -= min(sent, piece.count)
-    }
+    queue(sent)
     return outcomeOfWrite()
   }
 
@@ -276,19 +280,24 @@ extension Stream {
     return .success(sent)
   }
 
-  /// Hands a chunk of the same reactor over to the channel; or returns it, if it is to be written as bytes are.
-  func hand(over chunk: consuming Chunk) -> Chunk? {
-    guard refusal == nil, output.isEmpty else { return chunk }
+  /// Writes a chunk of the same reactor: hands it over to the channel, or returns its buffer before a wait that may be long.
+  func write(_ chunk: consuming Chunk) -> WriteOutcome {
+    guard refusal == nil, output.isEmpty else { return write(bytesOf: chunk) }
     let count = chunk.count
     guard let chunk = channel.take(chunk) else {
       monitor?.sent(count)
-      return nil
+      return outcomeOfWrite()
     }
-    return chunk
+    return write(bytesOf: chunk)
+  }
+
+  /// Writes any chunk, and returns its buffer.
+  func write(bytesOf chunk: consuming Chunk) -> WriteOutcome {
+    chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe write($0) } }
   }
 
   /// What becomes of a write whose bytes are sent, or queued.
-  func outcomeOfWrite() -> WriteOutcome {
+  private func outcomeOfWrite() -> WriteOutcome {
     if !output.isEmpty {
       monitor?.observation?.queued(output.count)
       flushLater()
@@ -407,6 +416,7 @@ extension Stream {
     resume(\.roomWaiters, closure)
     resume(\.flushWaiters, closure)
   }
+
   /// Closes once nothing has moved for so long.
   ///
   /// - Parameter limit: nil for never.

@@ -20,7 +20,7 @@ final class EpollBackend: ReadinessBackend {
   private let epoll: Epoll
   /// The one mode whose registrations are kept here; nil for all.
   private let mode: TriggerMode?
-  private var lastSweep: ContinuousClock.Instant?
+  private var closed = ClosedDescriptors()
   /// Whether the kernel may hold two files for one registration: see `modify`.
   private var isAmbiguous = false
   /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
@@ -109,15 +109,9 @@ final class EpollBackend: ReadinessBackend {
     }
   }
 
-  /// Looks for descriptors that were closed while they were registered: the kernel doesn't tell. Done by waits that
-  /// found nothing, and not too often, as it takes time in proportion to all registrations.
+  /// Reports descriptors that were closed while they were registered: the kernel doesn't tell.
   func sweep(_ registry: inout Registry) {
-    let now = ContinuousClock.now
-    if let lastSweep, now - lastSweep < .seconds(1) { return }
-    lastSweep = now
-    for registration in own(registry) where registration.isArmed && !Kernel.isOpen(registration.descriptor) {
-      _ = registry.report(registration.key, .invalid)
-    }
+    for registration in closed.search(own(registry)) { _ = registry.report(registration.key, .invalid) }
   }
 
   /// The registrations that this instance is to report.

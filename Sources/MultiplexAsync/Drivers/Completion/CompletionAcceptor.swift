@@ -83,7 +83,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
   private func pause() {
     guard isAccepting, !isPausing else { return }
     isPausing = true
-    driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess())
+    driver.cancel(.accept, of: slot)
   }
 
   func close() {
@@ -92,7 +92,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     waiter = nil
     accepted.forEach { $0.close() }
     accepted = []
-    if isAccepting { driver.submit(.cancel(RingOperation.accept.token(of: slot), token: 0).skippingSuccess()) }
+    if isAccepting { driver.cancel(.accept, of: slot) }
     // The kernel holds the socket for as long as it accepts. Nobody is to reach it any more, from here on.
     try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue)
     driver.forget(descriptor)

@@ -5,9 +5,6 @@ internal import SystemPackage
 final class CompletionChannel: Channel, CompletionHandler {
   /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
   private static let readAhead = 4
-  /// How many receives of our own succeed at once in a turn. A peer that always has more would keep all others waiting
-  /// otherwise.
-  private static let share = 16
 
   let rawDescriptor: Int32
   private unowned let driver: CompletionDriver
@@ -24,9 +21,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Whether more comes than there were buffers, or readers, for. What the kernel receives by itself has no bound but the
   /// socket's buffer; calls of our own have, and many bytes cost the same either way.
   @safe @exclusivity(unchecked) private var isBulky = false
-  /// The batch in which `receives` were made.
-  @safe @exclusivity(unchecked) private var shareBatch: UInt64 = 0
-  @safe @exclusivity(unchecked) private var receives = 0
+  /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
+  @safe @exclusivity(unchecked) private var share = TurnShare(16)
   @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
 
   @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
@@ -61,7 +57,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   func receiveNow() -> Received? {
     if !received.isEmpty { return received.removeFirst() }
     if let ending { return ending }
-    guard receivesDirectly, hasShare else { return nil }
+    guard receivesDirectly, share.take(in: driver.batch) else { return nil }
     return receiveOnce()
   }
 
@@ -135,16 +131,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
     isPausing = true
     isBulky = true
-    driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess())
-  }
-
-  private var hasShare: Bool {
-    if shareBatch != driver.batch {
-      shareBatch = driver.batch
-      receives = 0
-    }
-    receives += 1
-    return receives <= Self.share
+    driver.cancel(.receive, of: slot)
   }
 
   private func receiveOnce() -> Received? {
@@ -297,15 +284,6 @@ final class CompletionChannel: Channel, CompletionHandler {
     sender?()
   }
 
-  func shutdownOutput() -> Errno? {
-    do throws(Errno) {
-      try Kernel.shutdown(rawDescriptor, ShutdownDirection.writing.rawValue)
-      return nil
-    } catch {
-      return error
-    }
-  }
-
   // MARK: Closing
 
   /// The descriptor was closed elsewhere: its number isn't ours to use, or to close, any more.
@@ -323,16 +301,9 @@ final class CompletionChannel: Channel, CompletionHandler {
     receiver = nil
     sender = nil
     giveBackReceived()
-    if isReceiving { driver.submit(.cancel(RingOperation.receive.token(of: slot), token: 0).skippingSuccess()) }
-    if isSending {
-      driver.submit(.cancel(RingOperation.send.token(of: slot), token: 0).skippingSuccess())
-    } else {
-      discard(outgoing.count)
-    }
-    if !isAbandoned {
-      driver.forget(descriptor)
-      driver.submit(.close(descriptor, token: 0).skippingSuccess())
-    }
+    if isReceiving { driver.cancel(.receive, of: slot) }
+    if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
+    if !isAbandoned { driver.close(descriptor) }
     leaveIfDone()
   }
 

@@ -34,7 +34,7 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var wasWoken = false
   /// Submissions that there was no room for.
   @safe @exclusivity(unchecked) private var backlog: [Ring.Submission] = []
-  private var lastSweep: ContinuousClock.Instant?
+  private var sweepInterval = SweepInterval()
   private var isEnding = false
   /// Those that go with the next submission, and those that went with the last, until its completions were taken.
   @safe @exclusivity(unchecked) private var inlineSends = InlineSends()
@@ -109,6 +109,17 @@ final class CompletionDriver: Driver {
   func submit(_ submission: Ring.Submission) {
     if backlog.isEmpty, (try? ring.prepare(submission)) != nil { return }
     backlog.append(submission)
+  }
+
+  /// Ends an operation of a handler, which is told by a last completion.
+  func cancel(_ operation: RingOperation, of slot: HandlerTable.Slot) {
+    submit(.cancel(operation.token(of: slot), token: RingOperation.silentToken).skippingSuccess())
+  }
+
+  /// Closes a descriptor that was handed over.
+  func close(_ descriptor: FileDescriptor) {
+    owned.remove(descriptor)
+    submit(.close(descriptor, token: RingOperation.silentToken).skippingSuccess())
   }
 
   private func submitBacklog() {
@@ -212,17 +223,15 @@ final class CompletionDriver: Driver {
     endPolls { $0 == descriptor }
   }
 
-  /// The descriptor was handed over, and is closed with the next submission.
+  /// The descriptor was handed over, and is closed by now, or is about to be.
   func forget(_ descriptor: FileDescriptor) {
     owned.remove(descriptor)
   }
 
   /// Looks for lent descriptors that were closed while they were waited for: the kernel doesn't tell. Done by turns that
-  /// found nothing, and not too often, as it takes time in proportion to all handlers.
+  /// found nothing.
   private func sweep() {
-    let now = ContinuousClock.now
-    if let lastSweep, now - lastSweep < .seconds(1) { return }
-    lastSweep = now
+    guard pollCount > 0, sweepInterval.isDue() else { return }
     endPolls { !Kernel.isOpen($0.rawValue) }
   }
 
@@ -273,7 +282,7 @@ final class CompletionDriver: Driver {
   func finish() {
     isEnding = true
     let limit = ContinuousClock.now + Self.endLimit
-    submit(.cancelAll(token: RingOperation.silent.token(of: 0)))
+    submit(.cancelAll(token: RingOperation.silentToken))
     while operations > 0, ContinuousClock.now < limit {
       guard (try? turn(until: limit)) != nil else { return }
     }

@@ -19,20 +19,20 @@ final class CompletionPoll: CompletionHandler {
   ) -> ReadinessWait {
     let poll = CompletionPoll(descriptor, driver)
     let slot = driver.insert(poll)
-    let token = RingOperation.poll.token(of: slot)
     let wait = ReadinessWait(descriptor: descriptor.rawValue, interest: interest, body: body) { [unowned driver] _ in
-      driver.submit(.cancel(token, token: 0).skippingSuccess())
+      driver.cancel(.poll, of: slot)
     }
     poll.slot = slot
     driver.pollCount += 1
     poll.wait = wait
-    driver.start(.poll(descriptor, for: EpollEvents(interest, .level), token: token))
+    driver.start(
+      .poll(descriptor, for: EpollEvents(interest, .level), token: RingOperation.poll.token(of: slot)))
     return wait
   }
 
   /// The descriptor was closed, or handed over, while it was waited for.
   func end() {
-    driver.submit(.cancel(RingOperation.poll.token(of: slot), token: 0).skippingSuccess())
+    driver.cancel(.poll, of: slot)
     wait?.finish(.invalid)
   }
 

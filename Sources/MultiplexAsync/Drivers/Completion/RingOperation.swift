@@ -15,6 +15,9 @@ enum RingOperation: UInt8 {
     UInt64(slot) << 8 | UInt64(rawValue)
   }
 
+  /// Of what has no handler.
+  static let silentToken = RingOperation.silent.token(of: 0)
+
   /// - Parameter token: One that was made here.
   init(of token: UInt64) {
     self = RingOperation(rawValue: UInt8(truncatingIfNeeded: token)) ?? .silent

@@ -3,15 +3,11 @@ internal import SystemPackage
 
 /// A listening socket on a readiness driver.
 final class ReadinessAcceptor: Acceptor, ReadinessHandler {
-  /// How many connections of a turn are accepted at once. A flood of them would keep all others waiting otherwise.
-  private static let share = 64
-
   private let socket: Socket
   private unowned let driver: ReadinessDriver
   private var waiter: (() -> Void)?
-  /// The turn in which `accepts` were made.
-  private var turn: UInt64 = 0
-  private var accepts = 0
+  /// Of connections that are accepted. A flood of them would keep all others waiting otherwise.
+  private var share = TurnShare(64)
 
   init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
@@ -21,17 +17,8 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   var rawDescriptor: Int32 { socket.fileDescriptor.rawValue }
 
   func acceptNow() throws(MultiplexError) -> Socket? {
-    guard hasShare else { return nil }
+    guard share.take(in: driver.turn) else { return nil }
     return try socket.accept()
-  }
-
-  private var hasShare: Bool {
-    if turn != driver.turn {
-      turn = driver.turn
-      accepts = 0
-    }
-    accepts += 1
-    return accepts <= Self.share
   }
 
   func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {

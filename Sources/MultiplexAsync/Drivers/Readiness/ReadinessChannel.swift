@@ -3,9 +3,6 @@ internal import SystemPackage
 
 /// One connection on a readiness driver. The driver owns the descriptor.
 final class ReadinessChannel: Channel, ReadinessHandler {
-  /// How many receives of a turn succeed at once. A peer that always has more would keep all others waiting otherwise.
-  private static let share = 16
-
   private(set) var rawDescriptor: Int32
   private unowned let driver: ReadinessDriver
   @safe @exclusivity(unchecked) private var isClosed = false
@@ -18,9 +15,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
   @safe @exclusivity(unchecked) private var sender: (() -> Void)?
 
-  /// The turn in which `receives` were made.
-  @safe @exclusivity(unchecked) private var turn: UInt64 = 0
-  @safe @exclusivity(unchecked) private var receives = 0
+  /// Of receives. A peer that always has more would keep all others waiting otherwise.
+  @safe @exclusivity(unchecked) private var share = TurnShare(16)
 
   init(_ descriptor: FileDescriptor, driver: ReadinessDriver) {
     self.rawDescriptor = descriptor.rawValue
@@ -30,7 +26,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard mayReceive || isEnding, hasShare else { return nil }
+    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
     return receiveOnce()
   }
 
@@ -49,7 +45,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard mayReceive || isEnding, hasShare else { return nil }
+    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
@@ -82,15 +78,6 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  private var hasShare: Bool {
-    if turn != driver.turn {
-      turn = driver.turn
-      receives = 0
-    }
-    receives += 1
-    return receives <= Self.share
-  }
-
   // MARK: Sending
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
@@ -119,15 +106,6 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   func awaitRoom(_ waiter: @escaping () -> Void) {
     sender = waiter
     armIfNeeded()
-  }
-
-  func shutdownOutput() -> Errno? {
-    do throws(Errno) {
-      try Kernel.shutdown(rawDescriptor, ShutdownDirection.writing.rawValue)
-      return nil
-    } catch {
-      return error
-    }
   }
 
   // MARK: Events

@@ -1,0 +1,16 @@
+/// When to look for closed descriptors: it takes time in proportion to all that are watched, so once a second.
+package struct SweepInterval {
+  private static let length = Duration.seconds(1)
+
+  private var last: ContinuousClock.Instant?
+
+  package init() {}
+
+  /// Whether the last time is long enough ago. If so, this is the last time from now on.
+  package mutating func isDue() -> Bool {
+    let now = ContinuousClock.now
+    if let last, now - last < Self.length { return false }
+    last = now
+    return true
+  }
+}
