@@ -86,20 +86,6 @@ struct cmx_probe {
     struct cmx_probed_operation operations[cmx_PROBED_OPERATIONS];
 };
 
-struct cmx_fd_update {
-    uint32_t offset, reserved;
-    uint64_t data;
-};
-
-struct cmx_synchronous_cancel {
-    uint64_t address;
-    int32_t fd;
-    uint32_t flags;
-    int64_t seconds, nanoseconds;
-    uint8_t opcode, padding[7];
-    uint64_t padding2[3];
-};
-
 // io_uring_setup
 static const uint32_t cmx_SETUP_CQSIZE = 1u << 3;
 static const uint32_t cmx_SETUP_CLAMP = 1u << 4;
@@ -113,77 +99,57 @@ static const uint32_t cmx_SETUP_NO_SQARRAY = 1u << 16;    // 6.6
 
 static const uint32_t cmx_FEAT_SINGLE_MMAP = 1u << 0;
 static const uint32_t cmx_FEAT_NODROP = 1u << 1;
-static const uint32_t cmx_FEAT_SUBMIT_STABLE = 1u << 2;
 static const uint32_t cmx_FEAT_EXT_ARG = 1u << 8;
 static const uint32_t cmx_FEAT_CQE_SKIP = 1u << 11;
 static const uint32_t cmx_FEAT_RECVSEND_BUNDLE = 1u << 14; // 6.10
 static const uint32_t cmx_FEAT_MIN_TIMEOUT = 1u << 15;     // 6.12
 
 static const int64_t cmx_OFF_SQ_RING = 0;
-static const int64_t cmx_OFF_CQ_RING = 0x8000000;
 static const int64_t cmx_OFF_SQES = 0x10000000;
 
 // io_uring_enter
 static const uint32_t cmx_ENTER_GETEVENTS = 1u << 0;
 static const uint32_t cmx_ENTER_EXT_ARG = 1u << 3;
-static const uint32_t cmx_ENTER_REGISTERED_RING = 1u << 4; // 5.18
 
 static const uint32_t cmx_SQ_CQ_OVERFLOW = 1u << 1;
 static const uint32_t cmx_SQ_TASKRUN = 1u << 2;
 
 // io_uring_register
-static const uint32_t cmx_REGISTER_FILES_UPDATE = 6;
 static const uint32_t cmx_REGISTER_PROBE = 8;
 static const uint32_t cmx_REGISTER_ENABLE_RINGS = 12;
-static const uint32_t cmx_REGISTER_FILES2 = 13;
-static const uint32_t cmx_REGISTER_RING_FDS = 20;
-static const uint32_t cmx_UNREGISTER_RING_FDS = 21;
 static const uint32_t cmx_REGISTER_PBUF_RING = 22;
 static const uint32_t cmx_UNREGISTER_PBUF_RING = 23;
-static const uint32_t cmx_REGISTER_SYNC_CANCEL = 24; // 6.0
 
 // Operations
 static const uint8_t cmx_OP_NOP = 0;
 static const uint8_t cmx_OP_POLL_ADD = 6;
 static const uint8_t cmx_OP_POLL_REMOVE = 7;
 static const uint8_t cmx_OP_SENDMSG = 9;
-static const uint8_t cmx_OP_TIMEOUT = 11;
 static const uint8_t cmx_OP_ACCEPT = 13;
 static const uint8_t cmx_OP_ASYNC_CANCEL = 14;
-static const uint8_t cmx_OP_CONNECT = 16;
 static const uint8_t cmx_OP_CLOSE = 19;
-static const uint8_t cmx_OP_READ = 22;
-static const uint8_t cmx_OP_WRITE = 23;
 static const uint8_t cmx_OP_SEND = 26;
 static const uint8_t cmx_OP_RECV = 27;
 static const uint8_t cmx_OP_SHUTDOWN = 34;
 static const uint8_t cmx_OP_SEND_ZC = 47;
 
 // Flags of a submission
-static const uint8_t cmx_SQE_FIXED_FILE = 1u << 0;
-static const uint8_t cmx_SQE_IO_LINK = 1u << 2;
-static const uint8_t cmx_SQE_IO_HARDLINK = 1u << 3;
 static const uint8_t cmx_SQE_BUFFER_SELECT = 1u << 5;
 static const uint8_t cmx_SQE_CQE_SKIP_SUCCESS = 1u << 6;
 
 // Flags of single operations
 static const uint32_t cmx_POLL_ADD_MULTI = 1u << 0;
 static const uint32_t cmx_POLL_UPDATE_EVENTS = 1u << 1;
-static const uint32_t cmx_POLL_UPDATE_USER_DATA = 1u << 2;
-static const uint32_t cmx_POLL_ADD_LEVEL = 1u << 3;
 static const uint32_t cmx_ASYNC_CANCEL_ALL = 1u << 0;
 static const uint32_t cmx_ASYNC_CANCEL_FD = 1u << 1;
 static const uint32_t cmx_ASYNC_CANCEL_ANY = 1u << 2;
-static const uint16_t cmx_RECVSEND_POLL_FIRST = 1u << 0;
 static const uint16_t cmx_RECV_MULTISHOT = 1u << 1;
-static const uint16_t cmx_RECVSEND_BUNDLE = 1u << 4;
 static const uint16_t cmx_ACCEPT_MULTISHOT = 1u << 0;
 
 // Flags of a completion
 static const uint32_t cmx_CQE_F_BUFFER = 1u << 0;
 static const uint32_t cmx_CQE_F_MORE = 1u << 1;
 static const uint32_t cmx_CQE_F_SOCK_NONEMPTY = 1u << 2;
-static const uint32_t cmx_CQE_F_NOTIF = 1u << 3;
 static const uint32_t cmx_CQE_BUFFER_SHIFT = 16;
 
 // The calls have the same numbers on every architecture, and no functions in the C library.

@@ -1,13 +1,12 @@
 internal import CMultiplex
-internal import Synchronization
 
 /// The completions of a ring that wait for us, in memory that the kernel writes. Positions are those of ``SubmissionQueue``.
 @safe
 package struct CompletionQueue {
   /// Up to where completions were taken. We move it.
-  private let head: UnsafePointer<Atomic<UInt32>>
+  private let head: RingCounter
   /// Up to where there are some. The kernel moves it.
-  private let tail: UnsafePointer<Atomic<UInt32>>
+  private let tail: RingCounter
   private let entries: UnsafePointer<cmx_cqe>
   private let mask: UInt32
   /// A power of two.
@@ -19,9 +18,8 @@ package struct CompletionQueue {
   package init(
     head: UnsafeMutableRawPointer, tail: UnsafeMutableRawPointer, entries: UnsafeMutableRawPointer, capacity: UInt32
   ) {
-    // An atomic number has the layout of a number, and the kernel's are aligned.
-    unsafe self.head = UnsafePointer(head.assumingMemoryBound(to: Atomic<UInt32>.self))
-    unsafe self.tail = UnsafePointer(tail.assumingMemoryBound(to: Atomic<UInt32>.self))
+    self.head = unsafe RingCounter(at: head)
+    self.tail = unsafe RingCounter(at: tail)
     unsafe self.entries = UnsafePointer(entries.assumingMemoryBound(to: cmx_cqe.self))
     self.capacity = capacity
     mask = capacity - 1
@@ -29,16 +27,16 @@ package struct CompletionQueue {
 
   /// How many completions there are.
   package var count: UInt32 {
-    unsafe tail.pointee.load(ordering: .acquiring) &- head.pointee.load(ordering: .relaxed)
+    tail.acquired &- head.own
   }
 
   /// Takes the next completion.
   package func next() -> Ring.Completion? {
-    let position = unsafe head.pointee.load(ordering: .relaxed)
-    guard unsafe position != tail.pointee.load(ordering: .acquiring) else { return nil }
+    let position = head.own
+    guard position != tail.acquired else { return nil }
     let entry = unsafe entries[Int(position & mask)]
     // Only from here on may the kernel overwrite the entry.
-    unsafe head.pointee.store(position &+ 1, ordering: .releasing)
+    head.release(position &+ 1)
     return Ring.Completion(token: entry.user_data, result: entry.result, flags: entry.flags)
   }
 }

@@ -1,5 +1,4 @@
 internal import CMultiplex
-internal import Synchronization
 
 /// The memory that a ring shares with the kernel, mapped as the kernel's offsets say.
 @safe
@@ -9,7 +8,7 @@ struct RingMemory: ~Copyable {
   let submissions: SubmissionQueue
   let completions: CompletionQueue
   /// What the kernel has to tell (`IORING_SQ_*`). It changes them.
-  private let state: UnsafePointer<Atomic<UInt32>>
+  private let state: RingCounter
 
   /// - Parameter parameters: As the kernel has filled them in. Both queues lie in one mapping (`IORING_FEAT_SINGLE_MMAP`).
   init(of fd: Int32, _ parameters: cmx_ring_params) throws(MultiplexError) {
@@ -32,7 +31,7 @@ struct RingMemory: ~Copyable {
       head: start + Int(parameters.cq.head), tail: start + Int(parameters.cq.tail),
       entries: start + Int(parameters.cq.cqes), capacity: parameters.cq_entries)
     // An atomic number has the layout of a number, and the kernel's are aligned.
-    unsafe state = UnsafePointer((start + Int(parameters.sq.flags)).assumingMemoryBound(to: Atomic<UInt32>.self))
+    unsafe state = RingCounter(at: start + Int(parameters.sq.flags))
     self.queues = consume queues
     self.entries = consume entries
   }
@@ -40,11 +39,11 @@ struct RingMemory: ~Copyable {
   /// Whether the kernel will have completions once it is entered: wakeups that it hasn't looked at, or completions that
   /// there was no room for.
   var hasPendingWork: Bool {
-    unsafe state.pointee.load(ordering: .acquiring) & (cmx_SQ_TASKRUN | cmx_SQ_CQ_OVERFLOW) != 0
+    state.acquired & (cmx_SQ_TASKRUN | cmx_SQ_CQ_OVERFLOW) != 0
   }
 
   /// Whether there are completions that there was no room for.
   var isOverflowing: Bool {
-    unsafe state.pointee.load(ordering: .acquiring) & cmx_SQ_CQ_OVERFLOW != 0
+    state.acquired & cmx_SQ_CQ_OVERFLOW != 0
   }
 }

@@ -1,5 +1,4 @@
 internal import CMultiplex
-internal import Synchronization
 
 /// The submissions of a ring that wait for the kernel, in memory that it reads.
 ///
@@ -8,9 +7,9 @@ internal import Synchronization
 @safe
 package struct SubmissionQueue {
   /// Up to where the kernel has taken submissions. The kernel moves it.
-  private let head: UnsafePointer<Atomic<UInt32>>
+  private let head: RingCounter
   /// Up to where the kernel may take them. We move it.
-  private let tail: UnsafePointer<Atomic<UInt32>>
+  private let tail: RingCounter
   private let entries: UnsafeMutablePointer<cmx_sqe>
   /// A power of two.
   package let capacity: UInt32
@@ -23,16 +22,15 @@ package struct SubmissionQueue {
   package init(
     head: UnsafeMutableRawPointer, tail: UnsafeMutableRawPointer, entries: UnsafeMutableRawPointer, capacity: UInt32
   ) {
-    // An atomic number has the layout of a number, and the kernel's are aligned.
-    unsafe self.head = UnsafePointer(head.assumingMemoryBound(to: Atomic<UInt32>.self))
-    unsafe self.tail = UnsafePointer(tail.assumingMemoryBound(to: Atomic<UInt32>.self))
+    self.head = unsafe RingCounter(at: head)
+    self.tail = unsafe RingCounter(at: tail)
     unsafe self.entries = entries.assumingMemoryBound(to: cmx_sqe.self)
     self.capacity = capacity
-    next = unsafe self.tail.pointee.load(ordering: .relaxed)
+    next = self.tail.own
   }
 
   /// How many submissions the kernel hasn't taken.
-  package var count: UInt32 { unsafe next &- head.pointee.load(ordering: .acquiring) }
+  package var count: UInt32 { next &- head.acquired }
 
   package var isFull: Bool { count == capacity }
 
@@ -48,7 +46,7 @@ package struct SubmissionQueue {
   ///
   /// - Returns: How many it may take.
   package func publish() -> UInt32 {
-    unsafe tail.pointee.store(next, ordering: .releasing)
+    tail.release(next)
     return count
   }
 }
