@@ -52,9 +52,7 @@ struct LoggingObserverTests {
   @Test("tells how many bytes were lost with a connection")
   func unsent() async throws {
     let log = RecordingLog(level: .debug)
-    let peer = try await RawPeer(on: try Reactor(observer: LoggingObserver(log.logger)), bufferSize: 4096)
-    await peer.connection.setWatermarks(Watermarks(low: 0, high: 1_000_000))
-    try await peer.connection.write(numbered(1_000_000))
+    let peer = try await slowPeer(sent: 1_000_000, on: try Reactor(observer: LoggingObserver(log.logger)))
     peer.connection.abort()
     #expect(await becomesTrue { log.lines.last?.message == "closed" })
     let unsent = try #require(log.lines.last?.metadata["unsent"].flatMap { Int("\($0)") })

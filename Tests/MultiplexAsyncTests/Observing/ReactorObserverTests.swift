@@ -110,11 +110,8 @@ struct ReactorObserverTests {
   @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: usableBackends)
   func queueDepth(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
-    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
-    // More than a driver takes over at once, and less than makes the write wait.
     let size = 1_000_000
-    await peer.connection.setWatermarks(Watermarks(low: 0, high: size))
-    try await peer.connection.write(numbered(size))
+    let peer = try await slowPeer(sent: size, on: try Reactor(backend: backend, observer: observer))
     let taken = observer.sent.reduce(0, +)
     #expect(taken > 0 && taken < size)
     #expect(observer.queued == [size - taken])
@@ -207,10 +204,8 @@ struct ReactorObserverTests {
   @Test("is told how many bytes were lost with a connection", arguments: usableBackends)
   func unsent(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
-    let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer), bufferSize: 4096)
     let size = 1_000_000
-    await peer.connection.setWatermarks(Watermarks(low: 0, high: size))
-    try await peer.connection.write(numbered(size))
+    let peer = try await slowPeer(sent: size, on: try Reactor(backend: backend, observer: observer))
     let taken = observer.sent.reduce(0, +)
     peer.connection.abort()
     #expect(await becomesTrue { observer.closed.map(\.unsent) == [size - taken] })
