@@ -1,4 +1,5 @@
 import Multiplex
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -8,20 +9,31 @@ import Testing
   // MARK: Wakeups
 
   /// The kernel's word that there is work to do may outlive the work, when another thread has given it.
-  @Test("no call waits for ever while another thread wakes the poller")
+  @Test("each wakeup by another thread is seen, and no wait goes on for ever")
   func wokenAllTheTime() throws {
     let poller = try Poller(backend: .ioUring)
-    let waker = poller.waker
-    let pipe = try Pipe()
+    let (near, far) = try Socket.pair()
+    let sender = far.fileDescriptor
+    try poller.register(near, for: .read, mode: .edge)
+    // One wakeup at a time, in the middle of waits that take what the kernel has; no later one makes up for it.
+    let round = Atomic(0)
+    let sent = Atomic(0)
     try withThread {
-      for _ in 0..<20_000 { waker.wake() }
+      for number in 1...20_000 {
+        while round.load(ordering: .acquiring) < number {}
+        _ = try sender.writeAll([1])
+        sent.store(number, ordering: .releasing)
+      }
     } while: {
-      for _ in 0..<2_000 {
-        try poller.register(pipe.reader, for: .read)
-        #expect(try poller.found() == [:])
-        try poller.unregister(pipe.reader)
+      for number in 1...20_000 {
+        round.store(number, ordering: .releasing)
+        var isRead = false
+        while !isRead || sent.load(ordering: .acquiring) < number {
+          for event in try poller.wait(timeout: .zero) where event.isReadable { isRead = try near.receive(upTo: 1) != nil }
+        }
       }
     }
+    withExtendedLifetime(far) {}
   }
 
   // MARK: Files
