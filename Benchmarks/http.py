@@ -10,37 +10,23 @@ own pool in the same round.
 """
 import argparse
 import json
-import os
 import random
 import re
-import shutil
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-BUILD = HERE.parent / ".build" / "benchmarks" / "http"
-SERVER_CORE, LOAD_CORE = 0, 1
+from harness import building
+from harness.figures import numbers
+from harness.processes import LOAD_CORE, Server, start
+
 YARDSTICK = "own"
 SERVERS = (YARDSTICK, "epoll", "poll", "select")
 
 
 def build():
     """Compiles the server; returns its path."""
-    command = ["swift", "build", "-c", "release", "--package-path", HERE / "HTTP", "--scratch-path", BUILD]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return BUILD / "release" / "HTTPServerBench"
-
-
-def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
-
-
-def processor_time(pid):
-    """The time that all threads of a process have run, in nanoseconds."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    return building.swift_program(building.HERE / "HTTP", "HTTPServerBench", building.BUILD / "http")
 
 
 def load(port, connections, seconds):
@@ -48,26 +34,20 @@ def load(port, connections, seconds):
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
     # FlyingFox keeps a connection for those who say that they want it, as in HTTP 1.0.
     command += ["-H", "Connection: keep-alive"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=pinned(LOAD_CORE)).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
+    wrk = start(command, LOAD_CORE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output, _ = wrk.communicate()
+    if wrk.returncode != 0 or "Non-2xx" in output or "Socket errors" in output:
         sys.exit(f"http.py: the load failed:\n{output}")
     return int(re.search(r"(\d+) requests in", output)[1])
 
 
 def measure(program, name, connections, seconds):
     """Runs one server under load; returns its nanoseconds per request."""
-    server = subprocess.Popen([program, name], stdout=subprocess.PIPE, preexec_fn=pinned(SERVER_CORE))
-    try:
-        # "listening on 127.0.0.1:40123 ..."
-        port = server.stdout.readline().split()[2].rsplit(b":", 1)[1].decode()
-        load(port, connections, 1)  # warms up
-        before = processor_time(server.pid)
-        requests = load(port, connections, seconds)
-        return (processor_time(server.pid) - before) / requests
-    finally:
-        server.kill()
-        server.wait()
-        server.stdout.close()
+    with Server([program, name]) as server:
+        load(server.port, connections, 1)  # warms up
+        before = server.processor_time()
+        requests = load(server.port, connections, seconds)
+        return (server.processor_time() - before) / requests
 
 
 def compare(program, connections, rounds, seconds):
@@ -83,10 +63,6 @@ def compare(program, connections, rounds, seconds):
     }
 
 
-def numbers(text):
-    return [int(part) for part in text.split(",")]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -94,10 +70,11 @@ def main():
     parser.add_argument("--connections", type=numbers, default=[1, 50])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    if not shutil.which("wrk"):
-        sys.exit("http.py: wrk is not installed (Debian package wrk)")
-
-    program = build()
+    try:
+        building.installed("wrk")
+        program = build()
+    except building.Unavailable as reason:
+        sys.exit(f"http.py: {reason}")
     results = []
     if not arguments.json:
         print(f"{'conns':>6}  {'FlyingFox on':<12} {'ns/request':>10} {'ratio':>6}")

@@ -19,22 +19,18 @@ import random
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-BUILD = HERE.parent / ".build" / "benchmarks"
+from harness import building
+from harness.figures import numbers
+
 CORE = 0
 YARDSTICK = "C"
 
 
 def build():
     """Compiles the C program and the Swift one; returns the command of each contestant."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    loop = BUILD / "poller-loop"
-    subprocess.run(["cc", "-O2", "-Wall", "-o", loop, HERE / "peers" / "poller-loop.c"], check=True)
-    swift = ["swift", "build", "-c", "release", "--product", "poller-bench"]
-    subprocess.run(swift, cwd=HERE, check=True, stdout=sys.stderr)
-    bench = HERE / ".build" / "release" / "poller-bench"
+    loop = building.c_program("poller-loop")
+    bench = building.benchmark("poller-bench")
     return {YARDSTICK: [loop], "Poller": [bench, "poller"], "Multiplexer": [bench, "multiplexer"]}
 
 
@@ -70,10 +66,6 @@ def compare(contestants, cell, rounds):
     }
 
 
-def numbers(text):
-    return [int(part) for part in text.split(",")]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=21)
@@ -85,7 +77,10 @@ def main():
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
-    contestants = build()
+    try:
+        contestants = build()
+    except building.Unavailable as reason:
+        sys.exit(f"poller.py: {reason}")
     results = []
     if not arguments.json:
         print(f"{'backend':<8} {'pairs':>6} {'active':>6}  {'program':<12} {'ns/event':>9} {'ratio':>6}")

@@ -52,8 +52,9 @@ def mux():
     return swift_program(ROOT, "mux", ROOT / ".build")
 
 
-def async_echo():
-    return swift_program(HERE, "async-echo", BUILD / "swift")
+def benchmark(product):
+    """A program of our own package of benchmarks."""
+    return swift_program(HERE, product, BUILD / "swift")
 
 
 def swift_peer(name):

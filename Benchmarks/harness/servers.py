@@ -11,7 +11,7 @@ BACKENDS = ("epoll", "poll", "select", "io_uring")
 
 
 def async_echo(backend):
-    return lambda: [building.async_echo(), backend]
+    return lambda: [building.benchmark("async-echo"), backend]
 
 
 def mux_serve(backend):
