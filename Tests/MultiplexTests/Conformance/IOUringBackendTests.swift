@@ -67,6 +67,8 @@ import Testing
   func unregisteredAmongMany() throws {
     let poller = try Poller(backend: .ioUring)
     let pairs = try (0..<200).map { _ in try Socket.pair() }
+    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() { try poller.register(pair.0, for: .read, token: UInt64(index)) }
     #expect(try poller.found() == [:])
     for (_, far) in pairs { try far.fileDescriptor.put() }
