@@ -71,7 +71,7 @@ let package = Package(
     .target(
       name: "Multiplex", dependencies: ["CMultiplex", systemPackage], swiftSettings: settings),
     .target(
-      name: "MultiplexAsync", dependencies: ["Multiplex", systemPackage], swiftSettings: settings),
+      name: "MultiplexAsync", dependencies: ["Multiplex", "CMultiplex", systemPackage], swiftSettings: settings),
     .target(
       name: "MultiplexLogging",
       dependencies: ["MultiplexAsync", "Multiplex", .product(name: "Logging", package: "swift-log"), systemPackage],

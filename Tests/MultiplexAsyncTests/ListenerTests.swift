@@ -1,6 +1,7 @@
 import Foundation
 import Multiplex
 import MultiplexAsync
+import Synchronization
 import TestSupport
 import Testing
 
@@ -208,6 +209,57 @@ struct ListenerTests {
     #expect(try await client.read(exactly: 1) == Array("x".utf8))
     again.cancel()
     await again.value
+  }
+
+  @Test("a handler that has cancelled itself is told so by its next wait", arguments: usableBackends)
+  func cancelledByItself(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let reason = Mutex<ConnectionError.Reason?>(nil)
+    let serving = Task {
+      await listener.serve { connection in
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        do throws(ConnectionError) {
+          _ = try await connection.read()
+        } catch {
+          reason.withLock { $0 = error.reason }
+        }
+      }
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    #expect(try await client.read()?.count == nil)
+    #expect(reason.withLock { $0 } == .cancelled)
+    serving.cancel()
+    await serving.value
+  }
+
+  @Test(
+    "no handler waits on when serving is cancelled while clients come", arguments: usableBackends,
+    Array(1...10 as ClosedRange<UInt64>))
+  func cancelledWhileClientsCome(backend: Poller.Backend, seed: UInt64) async throws {
+    var random = SeededGenerator(seed: seed)
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
+    for _ in 0..<10 {
+      let served = Counter()
+      let serving = Task {
+        await listener.serve { connection in
+          served.add()
+          while try await connection.read() != nil {}
+        }
+      }
+      var clients: [Socket] = []
+      let count = Int.random(in: 0...20, using: &random)
+      for _ in 0..<20 {
+        clients.append(try Socket.connecting(to: listener.localAddress))
+        if clients.count == count { serving.cancel() }
+        if Bool.random(using: &random) { await Task.yield() }
+      }
+      serving.cancel()
+      // Ends, though the clients say nothing and stay.
+      await serving.value
+      withExtendedLifetime(clients) {}
+    }
   }
 
   @Test("serving ends when the listener is closed, also while all places are taken", arguments: usableBackends)

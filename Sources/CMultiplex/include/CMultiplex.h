@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "CMultiplexRing.h"
+#include "CMultiplexTask.h"
 
 // Constants that the C library's headers define as macros Swift can't read, or that older headers lack.
 static const int32_t cmx_SOCK_STREAM = SOCK_STREAM;
@@ -96,6 +97,18 @@ static inline long cmx_sched_getaffinity(void *mask, size_t size) {
 static inline int cmx_pselect(int count, unsigned long *reading, unsigned long *writing, unsigned long *exceptional,
                               const struct timespec *timeout) {
     return pselect(count, (fd_set *)reading, (fd_set *)writing, (fd_set *)exceptional, timeout, 0);
+}
+
+// Through syscall(2): the C library's functions are points where a thread may be cancelled, which costs four atomic
+// operations a call as soon as a process has several threads. Nothing cancels threads here.
+static inline ssize_t cmx_recv(int fd, void *buffer, size_t size, int flags) {
+    return syscall(SYS_recvfrom, fd, buffer, size, flags, (void *)0, (void *)0);
+}
+static inline ssize_t cmx_send(int fd, const void *bytes, size_t size, int flags) {
+    return syscall(SYS_sendto, fd, bytes, size, flags, (void *)0, (socklen_t)0);
+}
+static inline int cmx_epoll_wait(int fd, struct epoll_event *events, int count, int milliseconds) {
+    return (int)syscall(SYS_epoll_pwait, fd, events, count, milliseconds, (void *)0, (size_t)0);
 }
 
 // Through syscall(2), as glibc before 2.35 has no epoll_pwait2; 441 is its number on every architecture.

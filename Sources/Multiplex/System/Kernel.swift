@@ -130,7 +130,7 @@ extension Kernel {
     _ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, milliseconds: Int32
   ) throws(Errno) -> Int32 {
     try perform(.epoll_wait) {
-      unsafe epoll_wait(epoll, events.baseAddress, Int32(clamping: events.count), milliseconds)
+      unsafe cmx_epoll_wait(epoll, events.baseAddress, Int32(clamping: events.count), milliseconds)
     }
   }
 
@@ -195,13 +195,13 @@ extension Kernel {
   package static func receive(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, flags: Int32 = 0
   ) throws(Errno) -> Int {
-    try perform(.recv) { unsafe recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
+    try perform(.recv) { unsafe cmx_recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
   }
 
   /// A peer that has gone is an EPIPE here, never a SIGPIPE.
   package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, flags: Int32 = 0) throws(Errno) -> Int {
     try perform(.send) {
-      unsafe CMultiplex.send(fd, bytes.baseAddress, granted(bytes.count), flags | cmx_MSG_NOSIGNAL)
+      unsafe cmx_send(fd, bytes.baseAddress, granted(bytes.count), flags | cmx_MSG_NOSIGNAL)
     }
   }
 

@@ -6,6 +6,9 @@ protocol Channel: AnyObject {
   /// The descriptor, for options and addresses.
   var rawDescriptor: Int32 { get }
 
+  /// Who is told of the ends of waits. Kept until the channel is closed, which whoever sets it sees to.
+  var delegate: (any ChannelDelegate)? { get set }
+
   /// Receives into a buffer of the pool, without waiting.
   ///
   /// - Returns: nil if nothing has come yet, or others are to have their turn first.
@@ -17,12 +20,12 @@ protocol Channel: AnyObject {
   /// - Returns: As ``receiveNow()`` does.
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly?
 
-  /// Calls back once when receiving is worth another try. At most one such wait at a time.
+  /// Tells the delegate, once, when receiving is worth another try.
   ///
   /// Nothing is received in advance, so that the bytes of many connections don't lie in as many buffers.
-  func awaitInput(_ waiter: @escaping () -> Void)
+  func awaitInput()
 
-  /// Forgets the wait for input: its waiter is not called any more.
+  /// Forgets the wait for input: the delegate isn't told of it any more.
   func cancelInput()
 
   /// Sends without waiting.
@@ -43,14 +46,13 @@ protocol Channel: AnyObject {
   /// it can only send now or not at all.
   func take(_ chunk: consuming Chunk) -> Chunk?
 
-  /// Calls back once when there may be room to send, or an error, or everything was sent. At most one such wait
-  /// at a time.
-  func awaitRoom(_ waiter: @escaping () -> Void)
+  /// Tells the delegate, once, when there may be room to send, or an error, or everything was sent.
+  func awaitRoom()
 
   /// Tells the peer that nothing more comes.
   func shutdownOutput() -> Errno?
 
-  /// Closes the descriptor. Waiters are forgotten: whoever closes has told them.
+  /// Closes the descriptor, and forgets the delegate.
   func close()
 }
 

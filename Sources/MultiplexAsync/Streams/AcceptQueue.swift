@@ -13,6 +13,8 @@ final class AcceptQueue {
   /// A task that serves: of several on one listener, each waits for its own connections.
   final class Server {
     fileprivate var connections = 0
+    /// Whether it was cancelled, and its handlers with it.
+    fileprivate var isCancelled = false
     /// Once it accepts no more. It is told whether to cancel its handlers.
     fileprivate var waiter: Waiter<Bool>?
 
@@ -131,6 +133,7 @@ final class AcceptQueue {
   func begin(_ connection: Connection, for server: Server) {
     connections[ObjectIdentifier(connection)] = (connection, server)
     server.connections += 1
+    if server.isCancelled { connection.cancelService() }
   }
 
   func end(_ connection: Connection) {
@@ -173,13 +176,16 @@ final class AcceptQueue {
 
   /// Goes on with true when the time is up, and handlers are to be cancelled; with false when none of the server's
   /// connections is left.
-  func awaitEnd(of server: Server, _ waiter: Waiter<Bool>, isCancelled: Bool) {
-    guard !isCancelled, server.connections > 0 else { return waiter.resume(returning: false) }
+  func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
+    guard !server.isCancelled, server.connections > 0 else { return waiter.resume(returning: false) }
     server.waiter = waiter
   }
 
-  /// Handlers are cancelled with the task that serves: it needn't be told.
-  func cancelAwaitEnd(of server: Server) {
+  /// The task that serves was cancelled, which has cancelled its handlers too: their connections are told here, and it
+  /// needn't be told to do that.
+  func cancel(_ server: Server) {
+    server.isCancelled = true
+    for entry in connections.values where entry.server === server { entry.connection.cancelService() }
     server.dismiss(cancelling: false)
   }
 

@@ -80,35 +80,45 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
-    let outcome: Stream.ReadOutcome
-    if reactor.isCurrent, let now = unsafe stream.readNow() {
-      outcome = now
-    } else {
-      outcome = await readHere()
+    // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
+    while reactor.isCurrent {
+      if let outcome = unsafe stream.readNow() { return try chunk(of: outcome) }
+      if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
     }
+    return try chunk(of: await readThere())
+  }
+
+  /// Never inlined: what it needs would be part of the frame that waits for input.
+  @inline(never)
+  private func readThere() async -> Stream.ReadOutcome {
+    await here {
+      while true {
+        if let outcome = unsafe self.stream.readNow() { return outcome }
+        if let reason = await self.awaitInput(unsafe self.stream.makeWaitID()) { return .refused(reason) }
+      }
+    }
+  }
+
+  /// - Parameter outcome: Taken once, and the buffer with it.
+  private func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
     case .received(.endOfInput): return nil
-    // The outcome is taken once, and the buffer with it.
     case .received(.bytes(let buffer, let count)): return unsafe Chunk(buffer, count: count, reactor: reactor)
-    }
-  }
-
-  private func readHere() async -> Stream.ReadOutcome {
-    while true {
-      // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
-      guard reactor.isCurrent else { return await reactor.run { await self.readHere() } }
-      if let outcome = unsafe stream.readNow() { return outcome }
-      if let reason = await awaitInput(unsafe stream.makeWaitID()) { return .refused(reason) }
     }
   }
 
   /// - Parameter id: Of this wait; ``Stream/makeWaitID()``.
   /// - Returns: Why reading isn't worth another try; nil if it is.
   func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
-    if id == Stream.ownerID { return await suspendForInput(id) }
-    return await withTaskCancellationHandler {
+    id == Stream.ownerID ? await suspendForInput(id) : await awaitInputUnlessCancelled(id)
+  }
+
+  /// Never inlined, as above.
+  @inline(never)
+  private func awaitInputUnlessCancelled(_ id: UInt64) async -> ConnectionError.Reason? {
+    await withTaskCancellationHandler {
       await suspendForInput(id)
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
@@ -117,13 +127,16 @@ extension Connection {
 
   private func suspendForInput(_ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: Task.isCancelled) }
+      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: stream.isCancelled(id)) }
       beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }
     }
   }
 
   /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
   /// was cancelled is asked there: the call that tells of it may come first.
+  ///
+  /// Never inlined: see ``CallingTask``.
+  @inline(never)
   private func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
     // A task that is suspended is there to be asked.
     nonisolated(unsafe) let task = unsafe withUnsafeCurrentTask { unsafe $0 }
@@ -285,7 +298,7 @@ extension Connection {
 
   private func suspend(until goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: Task.isCancelled) }
+      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: stream.isCancelled(id)) }
       beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
     }
   }
@@ -329,17 +342,24 @@ extension Connection {
   ///
   /// The task asks once to be told of its cancellation. All its waits would have to otherwise, at a price.
   package func serve(_ handler: (Connection) async throws -> Void) async throws {
-    unsafe stream.owner = unsafe withUnsafeCurrentTask { unsafe $0 }
-    defer { reactor.onLoop { [self] in unsafe stream.owner = nil } }
     try await withTaskCancellationHandler {
-      try await handler(self)
+      try await serveForListener(handler)
     } onCancel: {
-      reactor.loop.add(
-        .call { [self] in
-          unsafe stream.cancelRead(Stream.ownerID)
-          unsafe stream.cancelWrite(Stream.ownerID)
-        })
+      cancelService()
     }
+  }
+
+  /// Serves as ``serve(_:)`` does, in a task that doesn't ask at all: the listener that cancels it calls
+  /// ``cancelService()`` too.
+  func serveForListener(_ handler: (Connection) async throws -> Void) async throws {
+    unsafe stream.beginService()
+    defer { reactor.onLoop { [self] in unsafe stream.endService() } }
+    try await handler(self)
+  }
+
+  /// The task that serves this connection is cancelled, though it may not have begun: its waits end. From any thread.
+  func cancelService() {
+    reactor.onLoop { [self] in unsafe stream.cancelService() }
   }
 }
 

@@ -168,17 +168,22 @@ public final class Listener: Sendable {
     _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await reactor.run {
-      let server = AcceptQueue.Server()
-      await withDiscardingTaskGroup { group in
-        while let connection = try? await self.acceptHere(for: nextReactor(), within: limit).get() {
-          unsafe self.queue.begin(connection, for: server)
-          group.addTask(executorPreference: connection.reactor) {
-            await Self.handle(connection, handler)
-            limit?.giveBack()
-            self.reactor.onLoop { unsafe self.queue.end(connection) }
+      // Reached on the reactor's thread alone.
+      nonisolated(unsafe) let server = AcceptQueue.Server()
+      await withTaskCancellationHandler {
+        await withDiscardingTaskGroup { group in
+          while let connection = try? await self.acceptHere(for: nextReactor(), within: limit).get() {
+            unsafe self.queue.begin(connection, for: server)
+            group.addTask(executorPreference: connection.reactor) {
+              await Self.handle(connection, handler)
+              limit?.giveBack()
+              self.reactor.onLoop { unsafe self.queue.end(connection) }
+            }
           }
+          if unsafe await self.isTimeUp(for: server) { group.cancelAll() }
         }
-        if await self.isTimeUp(for: server) { group.cancelAll() }
+      } onCancel: {
+        self.reactor.loop.add(.call { unsafe self.queue.cancel(server) })
       }
     }
   }
@@ -201,18 +206,12 @@ public final class Listener: Sendable {
 
   /// Waits until none of the server's connections is left, or a shutdown's time is up.
   private func isTimeUp(for server: AcceptQueue.Server) async -> Bool {
-    // Reached on the reactor's thread alone.
-    nonisolated(unsafe) let server = server
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter, isCancelled: Task.isCancelled) }
-    } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe queue.cancelAwaitEnd(of: server) })
-    }
+    await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter) }
   }
 
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
-      try await connection.serve(handler)
+      try await connection.serveForListener(handler)
       await close(connection)
     } catch {
       connection.abort(because: Task.isCancelled ? .shutDown : .failed(error))

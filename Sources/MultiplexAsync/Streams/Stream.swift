@@ -67,8 +67,9 @@ final class Stream {
   @safe @exclusivity(unchecked) private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
   @safe @exclusivity(unchecked) private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
 
-  /// The task that serves the connection; it is compared with, and nothing else, as it may have ended.
-  @safe @exclusivity(unchecked) var owner: UnsafeCurrentTask?
+  /// The task that serves the connection.
+  @safe @exclusivity(unchecked) private var owner: CallingTask?
+  @safe @exclusivity(unchecked) private var isServiceCancelled = false
   @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
   /// What is answered once the stream is closed; nil until then.
   @safe @exclusivity(unchecked) private var closure: ConnectionError.Reason?
@@ -78,28 +79,63 @@ final class Stream {
     self.channel = channel
     self.driver = driver
     monitor = observation.map { StreamMonitor($0) }
+    channel.delegate = self
   }
 
   /// The descriptor, for options and addresses; nil once it is closed.
   var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
 
+}
+
+// MARK: - Waits
+
+extension Stream {
   /// Names the wait of the task that serves the connection, which has one at a time.
   static let ownerID: UInt64 = 0
 
   /// Names the next wait of the calling task, so that a late cancellation hits no other.
   func makeWaitID() -> UInt64 {
-    guard !isOwnerCurrent else { return Self.ownerID }
-    lastID += 1
-    return lastID
+    guard let owner, let task = CallingTask.current, task == owner else {
+      lastID += 1
+      return lastID
+    }
+    if task.isCancelled { isServiceCancelled = true }
+    return Self.ownerID
   }
 
-  /// Whether the calling task is the one that serves the connection.
-  private var isOwnerCurrent: Bool {
-    guard let owner else { return false }
-    return unsafe withUnsafeCurrentTask { current in
-      guard let current = unsafe current else { return false }
-      return unsafe current == owner
-    }
+  /// Whether the task whose wait that is, the calling one, was cancelled.
+  func isCancelled(_ id: UInt64) -> Bool {
+    id == Self.ownerID ? isServiceCancelled : Task.isCancelled
+  }
+
+  /// The calling task serves the connection from now on.
+  func beginService() {
+    owner = .current
+  }
+
+  func endService() {
+    owner = nil
+  }
+
+  /// The task that serves the connection is cancelled.
+  func cancelService() {
+    isServiceCancelled = true
+    cancelRead(Self.ownerID)
+    cancelWrite(Self.ownerID)
+  }
+}
+
+// MARK: - The channel
+
+/// What the channel says is the end of a wait.
+extension Stream: ChannelDelegate {
+  func channelHasInput() {
+    endRead(nil)
+  }
+
+  func channelHasRoom() {
+    isFlushing = false
+    flush()
   }
 }
 
@@ -168,7 +204,7 @@ extension Stream {
     reader = (id, waiter)
     // The others have their turn meanwhile.
     writesAtOnce = 0
-    channel.awaitInput { [self] in endRead(nil) }
+    channel.awaitInput()
   }
 
   /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
@@ -349,10 +385,7 @@ extension Stream {
   private func flushLater() {
     guard !isFlushing else { return }
     isFlushing = true
-    channel.awaitRoom { [self] in
-      isFlushing = false
-      flush()
-    }
+    channel.awaitRoom()
   }
 
   private func flush() {

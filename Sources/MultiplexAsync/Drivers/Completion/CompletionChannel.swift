@@ -7,12 +7,13 @@ final class CompletionChannel: Channel, CompletionHandler {
   private static let readAhead = 4
 
   let rawDescriptor: Int32
-  private unowned let driver: CompletionDriver
+  private let driver: CompletionDriver
+  @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
   @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
   @safe @exclusivity(unchecked) private var isClosed = false
   private var isAbandoned = false
 
-  @safe @exclusivity(unchecked) private var received: [Received] = []
+  @safe @exclusivity(unchecked) private var received = ReceivedQueue()
   /// How receiving has ended.
   @safe @exclusivity(unchecked) private var end: Received?
   @safe @exclusivity(unchecked) private var isReceiving = false
@@ -23,7 +24,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isBulky = false
   /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
-  @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
+  @safe @exclusivity(unchecked) private var isAwaitingInput = false
 
   @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
   /// Whether a send is under way that waits for room.
@@ -37,7 +38,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Where a send of several buffers finds them.
   @safe @exclusivity(unchecked) private var message: MessageHeader?
   @safe @exclusivity(unchecked) private var sendFailure: Errno?
-  @safe @exclusivity(unchecked) private var sender: (() -> Void)?
+  @safe @exclusivity(unchecked) private var isAwaitingRoom = false
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
     self.rawDescriptor = descriptor.release().rawValue
@@ -55,20 +56,20 @@ final class CompletionChannel: Channel, CompletionHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    if !received.isEmpty { return received.removeFirst() }
+    if let received = received.popFirst() { return received }
     if let ending { return ending }
     guard receivesDirectly, share.take(in: driver.batch) else { return nil }
     return receiveOnce()
   }
 
-  func awaitInput(_ waiter: @escaping () -> Void) {
-    guard !hasInput else { return waiter() }
-    receiver = waiter
+  func awaitInput() {
+    isAwaitingInput = true
+    guard !hasInput else { return tellOfInput() }
     receiveOn()
   }
 
   func cancelInput() {
-    receiver = nil
+    isAwaitingInput = false
   }
 
   private var hasInput: Bool { !received.isEmpty || end != nil }
@@ -78,7 +79,7 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   /// Has something received, or goes on in the next turn.
   private func receiveOn() {
-    guard receiver != nil, !isReceiving, !isClosed, end == nil else { return }
+    guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
     if isBulky { return follow() }
     isReceiving = true
     driver.start(
@@ -101,13 +102,13 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     take(completion)
     guard !isClosed else { return }
-    if hasInput || receivesDirectly { tellReceiver() } else { receiveOn() }
+    if hasInput || receivesDirectly { tellOfInput() } else { receiveOn() }
   }
 
-  private func tellReceiver() {
-    let receiver = self.receiver
-    self.receiver = nil
-    receiver?()
+  private func tellOfInput() {
+    guard isAwaitingInput else { return }
+    isAwaitingInput = false
+    delegate?.channelHasInput()
   }
 
   private func take(_ completion: Ring.Completion) {
@@ -187,8 +188,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     return .success(count)
   }
 
-  func awaitRoom(_ waiter: @escaping () -> Void) {
-    sender = waiter
+  func awaitRoom() {
+    isAwaitingRoom = true
     if !isSending { follow() }
   }
 
@@ -233,9 +234,9 @@ final class CompletionChannel: Channel, CompletionHandler {
     guard !isClosed else { return leaveIfDone() }
     if !isSending {
       send()
-      tellSender()
+      tellOfRoom()
     }
-    if receivesDirectly { tellReceiver() }
+    if receivesDirectly { tellOfInput() }
   }
 
   /// Sends as soon as there is room.
@@ -264,7 +265,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     if isClosed { return discard(outgoing.count) }
     send()
-    tellSender()
+    tellOfRoom()
   }
 
   /// What can't be sent any more is as good as sent.
@@ -278,10 +279,10 @@ final class CompletionChannel: Channel, CompletionHandler {
     unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
   }
 
-  private func tellSender() {
-    let sender = self.sender
-    self.sender = nil
-    sender?()
+  private func tellOfRoom() {
+    guard isAwaitingRoom else { return }
+    isAwaitingRoom = false
+    delegate?.channelHasRoom()
   }
 
   // MARK: Closing
@@ -298,8 +299,9 @@ final class CompletionChannel: Channel, CompletionHandler {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    receiver = nil
-    sender = nil
+    isAwaitingInput = false
+    isAwaitingRoom = false
+    delegate = nil
     giveBackReceived()
     if isReceiving { driver.cancel(.receive, of: slot) }
     if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
@@ -308,8 +310,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   private func giveBackReceived() {
-    for case .bytes(let buffer, _) in received { unsafe driver.give(back: buffer) }
-    received = []
+    while case .bytes(let buffer, _)? = received.popFirst() { unsafe driver.give(back: buffer) }
   }
 
   private func leaveIfDone() {

@@ -280,6 +280,8 @@ final class CompletionDriver: Driver {
   // MARK: The end
 
   func finish() {
+    // Channels hold their driver.
+    defer { handlers = HandlerTable() }
     isEnding = true
     let limit = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))

@@ -4,7 +4,8 @@ internal import SystemPackage
 /// One connection on a readiness driver. The driver owns the descriptor.
 final class ReadinessChannel: Channel, ReadinessHandler {
   private(set) var rawDescriptor: Int32
-  private unowned let driver: ReadinessDriver
+  private let driver: ReadinessDriver
+  @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
   @safe @exclusivity(unchecked) private var isClosed = false
 
   /// Whether a receive is worth trying: false once one has found less than there was room for.
@@ -12,8 +13,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
   /// as no further event announces what lies behind the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
-  @safe @exclusivity(unchecked) private var receiver: (() -> Void)?
-  @safe @exclusivity(unchecked) private var sender: (() -> Void)?
+  @safe @exclusivity(unchecked) private var isAwaitingInput = false
+  @safe @exclusivity(unchecked) private var isAwaitingRoom = false
 
   /// Of receives. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
@@ -30,8 +31,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     return receiveOnce()
   }
 
-  func awaitInput(_ waiter: @escaping () -> Void) {
-    receiver = waiter
+  func awaitInput() {
+    isAwaitingInput = true
     if mayReceive || isEnding {
       // It was only for its share that it didn't go on.
       driver.postpone(self)
@@ -41,7 +42,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func cancelInput() {
-    receiver = nil
+    isAwaitingInput = false
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
@@ -103,8 +104,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  func awaitRoom(_ waiter: @escaping () -> Void) {
-    sender = waiter
+  func awaitRoom() {
+    isAwaitingRoom = true
     armIfNeeded()
   }
 
@@ -119,23 +120,22 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   private func finishReceiving() {
-    guard mayReceive || isEnding else { return }
-    let receiver = self.receiver
-    self.receiver = nil
-    receiver?()
+    guard isAwaitingInput, mayReceive || isEnding else { return }
+    isAwaitingInput = false
+    delegate?.channelHasInput()
   }
 
   private func finishSending() {
-    let sender = self.sender
-    self.sender = nil
-    sender?()
+    guard isAwaitingRoom else { return }
+    isAwaitingRoom = false
+    delegate?.channelHasRoom()
   }
 
   /// Waits for one event, on a backend that knows no edges.
   private func armIfNeeded() {
     guard driver.armsEachWait, !isClosed, rawDescriptor >= 0 else { return }
     let interest: Interest
-    switch (receiver != nil, sender != nil) {
+    switch (isAwaitingInput, isAwaitingRoom) {
     case (true, true): interest = .read | .write
     case (true, false): interest = .read
     case (false, true): interest = .write
@@ -155,8 +155,9 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    receiver = nil
-    sender = nil
+    isAwaitingInput = false
+    isAwaitingRoom = false
+    delegate = nil
     if rawDescriptor >= 0 { driver.forget(rawDescriptor) }
   }
 

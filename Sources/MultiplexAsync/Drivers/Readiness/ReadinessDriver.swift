@@ -119,6 +119,11 @@ final class ReadinessDriver: Driver {
     for channel in channels { channel.handle([]) }
   }
 
+  /// Channels hold their driver.
+  func finish() {
+    handlers = []
+  }
+
   private func handler(of fd: Int32) -> (any ReadinessHandler)? {
     fd >= 0 && Int(fd) < handlers.count ? handlers[Int(fd)] : nil
   }

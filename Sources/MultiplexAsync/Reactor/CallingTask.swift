@@ -1,0 +1,18 @@
+internal import CMultiplex
+
+/// The task that is running, for a comparison later. It isn't kept alive: once it has ended, another may look the same.
+@safe
+struct CallingTask: Equatable {
+  private let address: UnsafeRawPointer
+
+  /// Nil outside of tasks.
+  static var current: CallingTask? {
+    // The address is compared, and not followed once the task may have ended.
+    unsafe cmx_current_task().map { unsafe CallingTask(address: $0) }
+  }
+
+  /// Whether it was cancelled. To be asked by the task itself.
+  var isCancelled: Bool { unsafe cmx_is_task_cancelled(address) }
+
+  static func == (left: Self, right: Self) -> Bool { unsafe left.address == right.address }
+}
