@@ -2,13 +2,13 @@
 """Compares what it costs to find out which descriptors are ready, side by side in one interleaved run.
 
     Benchmarks/poller.py [--rounds N] [--pairs 100,1000,8000] [--active 10,100] [--chains N] [--idle]
-                         [--backends epoll,poll,select] [--json]
+                         [--backends epoll,poll,select,io_uring] [--json]
 
 The work is that of libevent's bench. Of so many socket pairs some get a byte; each that is found readable is read, and a
 byte is written to the next one, until 1000 have been written. The figure is the processor time per event, the read and
 the write included, and its ratio to the same program in C on the same system call. In each round all programs have their
 turn, in an order that changes; the medians of the rounds are shown, and last the median of the cells of each backend. The
-programs have to agree on what was ready.
+programs have to agree on what was ready; the one in C on io_uring, which reads all there is, takes it in another order.
 
 With --idle the bytes stay unread: the ratio of a bare wait is the worst there can be.
 """
@@ -46,6 +46,8 @@ def measure(command, work, backend, pairs, active, times):
 def compare(contestants, cell, rounds):
     """Returns the medians of each contestant in one cell."""
     times = {name: [] for name in contestants}
+    # Completions have an order of their own, which decides where the last bytes of a chain go.
+    has_order = cell[1] != "io_uring"
     sums = set()
     order = list(contestants)
     for _ in range(rounds):
@@ -53,7 +55,8 @@ def compare(contestants, cell, rounds):
         for name in order:
             time, total = measure(contestants[name], *cell)
             times[name].append(time)
-            sums.add(total)
+            if has_order or name != YARDSTICK:
+                sums.add(total)
     if len(sums) != 1:
         sys.exit(f"{cell}: the programs disagree on what was ready")
     return {
@@ -73,7 +76,7 @@ def main():
     parser.add_argument("--active", type=numbers, default=[10, 100])
     parser.add_argument("--chains", type=int, default=10, help="of each run; with --idle, as many events")
     parser.add_argument("--idle", action="store_true", help="leave the bytes unread")
-    parser.add_argument("--backends", type=lambda text: text.split(","), default=["epoll", "poll", "select"])
+    parser.add_argument("--backends", type=lambda text: text.split(","), default=["epoll", "poll", "select", "io_uring"])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 

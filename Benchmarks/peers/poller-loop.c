@@ -1,8 +1,8 @@
 /*
- * The yardstick of the poller benchmark: the least that select, poll and epoll
- * have to do to tell which of many descriptors are ready.
+ * The yardstick of the poller benchmark: the least that select, poll, epoll and
+ * io_uring have to do to tell which of many descriptors are ready.
  *
- *     poller-loop chain|idle epoll|poll|select PAIRS ACTIVE TIMES
+ *     poller-loop chain|idle epoll|poll|select|io_uring PAIRS ACTIVE TIMES
  *
  * chain: the work of libevent's bench. A byte is written to ACTIVE of PAIRS
  *        socket pairs, spread evenly. Each byte that can be read is read, and
@@ -15,17 +15,14 @@
  * nanoseconds of processor time per event, and the sum.
  */
 #define _GNU_SOURCE
+#include "ring.h"
+
 #include <poll.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { LARGEST = 100000, CHAIN = 1000 };
 
@@ -34,11 +31,6 @@ static int readers[LARGEST], writers[LARGEST];
 static int pair_of[LARGEST * 3]; /* by descriptor */
 static int is_chain, writes_left;
 static uint64_t sum, events_seen;
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static void open_pairs(void) {
     struct rlimit limit;
@@ -62,15 +54,23 @@ static void start(void) {
     for (int i = 0; i < active; i++) put(i * (count / active));
 }
 
-static void found(int i) {
+static void count_event(int i) {
     sum += (uint64_t)i;
     events_seen++;
-    if (!is_chain) return;
-    char byte;
-    if (recv(readers[i], &byte, 1, 0) != 1) die("recv");
+}
+
+static void pass_on(int i) {
     if (!writes_left) return;
     writes_left--;
     put(i + 1 < count ? i + 1 : 0);
+}
+
+static void found(int i) {
+    count_event(i);
+    if (!is_chain) return;
+    char byte;
+    if (recv(readers[i], &byte, 1, 0) != 1) die("recv");
+    pass_on(i);
 }
 
 static int epoll;
@@ -131,6 +131,47 @@ static void turn_select(void) {
     }
 }
 
+/*
+ * A multishot poll completes when bytes come, several of which may be told of once, or one of them after it was read: so
+ * all that there are are read. For what stays unread the poll is made anew each time.
+ */
+static void watch(int i) {
+    struct io_uring_sqe *sqe = next_submission();
+    sqe->opcode = IORING_OP_POLL_ADD;
+    sqe->fd = readers[i];
+    sqe->poll32_events = POLLIN | POLLRDHUP;
+    sqe->len = is_chain ? IORING_POLL_ADD_MULTI : 0;
+    sqe->user_data = (uint64_t)i;
+}
+
+static void prepare_io_uring(void) {
+    open_ring();
+    for (int i = 0; i < count; i++) watch(i);
+}
+
+static void found_all(int i) {
+    char bytes[64];
+    ssize_t length = recv(readers[i], bytes, sizeof bytes, 0);
+    if (length < 0 && errno != EAGAIN) die("recv");
+    for (; length > 0; length--) {
+        count_event(i);
+        pass_on(i);
+    }
+}
+
+static void handle(const struct io_uring_cqe *cqe) {
+    int i = (int)cqe->user_data;
+    if (cqe->res < 0) die("poll on io_uring");
+    if (is_chain) found_all(i);
+    else count_event(i);
+    if (!(cqe->flags & IORING_CQE_F_MORE)) watch(i);
+}
+
+static void turn_io_uring(void) {
+    enter(1);
+    take_completions(handle);
+}
+
 static void repeat(int rounds, void (*turn)(void)) {
     if (!is_chain) {
         while (rounds--) turn();
@@ -166,13 +207,14 @@ int main(int argc, char **argv) {
     active = argc == 6 ? atoi(argv[4]) : 0;
     times = argc == 6 ? atoi(argv[5]) : 0;
     if (times < 1 || active < 1 || active > count || count > LARGEST) {
-        fprintf(stderr, "usage: poller-loop chain|idle epoll|poll|select PAIRS ACTIVE TIMES\n");
+        fprintf(stderr, "usage: poller-loop chain|idle epoll|poll|select|io_uring PAIRS ACTIVE TIMES\n");
         return 2;
     }
     is_chain = !strcmp(argv[1], "chain");
     open_pairs();
     if (!strcmp(argv[2], "epoll")) run(prepare_epoll, turn_epoll);
     else if (!strcmp(argv[2], "poll")) run(prepare_poll, turn_poll);
-    else run(prepare_select, turn_select);
+    else if (!strcmp(argv[2], "select")) run(prepare_select, turn_select);
+    else run(prepare_io_uring, turn_io_uring);
     return 0;
 }

@@ -9,23 +9,13 @@
  *     uring-echo         (127.0.0.1, at a port that the kernel chooses)
  */
 #define _GNU_SOURCE
-#include "listening.h"
+#include "ring.h"
 
-#include <errno.h>
-#include <linux/io_uring.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* What the system's header may be too old for. */
-#ifndef IORING_SETUP_NO_SQARRAY
-#define IORING_SETUP_NO_SQARRAY (1U << 16) /* Linux 6.6 */
-#endif
 #ifndef IORING_CQE_F_BUF_MORE
 #define IORING_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12: there is room left in the buffer */
 #endif
@@ -40,8 +30,6 @@ struct buffer_ring_registration { /* io_uring_buf_reg, with the flags that it go
 };
 
 enum {
-    SUBMISSIONS = 1024,
-    COMPLETIONS = 8192,
     BUFFER_SIZE = 64 * 1024,
     BUFFERS = 4096,       /* at most; a power of two */
     BUFFERS_AT_A_TIME = 4, /* few: what is used again soon is still in the cache */
@@ -68,76 +56,24 @@ struct connection {
     struct connection *next_ready, *next_starved, *next_unsettled;
 };
 
-/* ---- The ring ---- */
-
-static struct {
-    int fd; /* registered: an index */
-    unsigned pending, sq_next;
-    _Atomic unsigned *sq_tail, *sq_flags, *cq_head, *cq_tail;
-    unsigned sq_mask, cq_mask;
-    struct io_uring_sqe *sqes;
-    struct io_uring_cqe *cqes;
-} ring;
-
-static void *map(int fd, size_t length, off_t offset) {
-    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED | MAP_POPULATE;
-    void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, fd, offset);
-    if (memory == MAP_FAILED) die("mmap");
-    return memory;
-}
-
-static void ring_register(int fd, unsigned operation, void *argument, unsigned count, const char *what) {
-    if (syscall(__NR_io_uring_register, fd, operation, argument, count) < 0) die(what);
-}
-
-static void open_ring(void) {
-    struct io_uring_params params = {
-        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_NO_SQARRAY,
-        .cq_entries = COMPLETIONS,
-    };
-    int fd = (int)syscall(__NR_io_uring_setup, SUBMISSIONS, &params);
-    if (fd < 0) die("io_uring_setup");
-    char *rings = map(fd, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_SQ_RING);
-    ring.sqes = map(fd, params.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
-    ring.sq_tail = (_Atomic unsigned *)(rings + params.sq_off.tail);
-    ring.sq_flags = (_Atomic unsigned *)(rings + params.sq_off.flags);
-    ring.cq_head = (_Atomic unsigned *)(rings + params.cq_off.head);
-    ring.cq_tail = (_Atomic unsigned *)(rings + params.cq_off.tail);
-    ring.cqes = (struct io_uring_cqe *)(rings + params.cq_off.cqes);
-    ring.sq_mask = params.sq_entries - 1;
-    ring.cq_mask = params.cq_entries - 1;
-
-    struct io_uring_rsrc_update self = {.offset = -1U, .data = (uint64_t)fd};
-    ring_register(fd, IORING_REGISTER_RING_FDS, &self, 1, "registering the ring");
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    struct io_uring_rsrc_register files = {.nr = (uint32_t)limit.rlim_cur, .flags = IORING_RSRC_REGISTER_SPARSE};
-    ring_register(fd, IORING_REGISTER_FILES2, &files, sizeof files, "registering direct descriptors");
-    ring.fd = (int)self.offset;
-}
-
-/* Hands over what is prepared, and waits for so many completions. */
-static void enter(unsigned wanted) {
-    atomic_store_explicit(ring.sq_tail, ring.sq_next, memory_order_release);
-    unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING;
-    long taken = syscall(__NR_io_uring_enter, ring.fd, ring.pending, wanted, flags, NULL, 0);
-    if (taken >= 0) ring.pending -= (unsigned)taken;
-    else if (errno != EINTR && errno != EAGAIN && errno != EBUSY) die("io_uring_enter");
-}
-
 /* What a completion is about: a connection's address has room for it in its lowest bits. */
 enum { ACCEPT, RECEIVE, SEND, NOTHING, KINDS = 4 };
 
 static struct io_uring_sqe *prepare(unsigned operation, int file, struct connection *c, uint64_t kind) {
-    while (ring.pending > ring.sq_mask) enter(0);
-    struct io_uring_sqe *sqe = &ring.sqes[ring.sq_next++ & ring.sq_mask];
-    ring.pending++;
+    struct io_uring_sqe *sqe = next_submission();
     *sqe = (struct io_uring_sqe){.opcode = (uint8_t)operation,
                                  .flags = c ? IOSQE_FIXED_FILE : 0,
                                  .fd = file,
                                  .user_data = (uint64_t)(uintptr_t)c | kind};
     return sqe;
+}
+
+static void open_files(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    struct io_uring_rsrc_register files = {.nr = (uint32_t)limit.rlim_cur, .flags = IORING_RSRC_REGISTER_SPARSE};
+    ring_register(ring.fd, IORING_REGISTER_FILES2 | USE_REGISTERED_RING, &files, sizeof files,
+                  "registering direct descriptors");
 }
 
 /* ---- Buffers ---- */
@@ -159,9 +95,8 @@ static void open_buffers(void) {
     buffer_ring = map(-1, BUFFERS * sizeof(struct io_uring_buf), 0);
     struct buffer_ring_registration registration = {
         .ring_address = (uint64_t)(uintptr_t)buffer_ring, .entries = BUFFERS, .flags = PBUF_RING_INCREMENTAL};
-    int fd = ring.fd;
-    unsigned operation = IORING_REGISTER_PBUF_RING | 1U << 31; /* IORING_REGISTER_USE_REGISTERED_RING */
-    ring_register(fd, operation, &registration, 1, "registering the buffer ring (needs Linux 6.12)");
+    ring_register(ring.fd, IORING_REGISTER_PBUF_RING | USE_REGISTERED_RING, &registration, 1,
+                  "registering the buffer ring (needs Linux 6.12)");
 }
 
 static void provide(uint32_t id) {
@@ -386,13 +321,6 @@ static void handle(const struct io_uring_cqe *cqe) {
     }
 }
 
-static void handle_completions(void) {
-    unsigned head = atomic_load_explicit(ring.cq_head, memory_order_relaxed);
-    unsigned tail = atomic_load_explicit(ring.cq_tail, memory_order_acquire);
-    for (; head != tail; head++) handle(&ring.cqes[head & ring.cq_mask]);
-    atomic_store_explicit(ring.cq_head, head, memory_order_release);
-}
-
 /* Those that found no buffer try again once there are some. */
 static void feed_starved(void) {
     if (!starved || (buffers_in_ring == 0 && !provide_more())) return;
@@ -416,16 +344,17 @@ static void go_on_with_ready(void) {
 int main(void) {
     listener = open_listener(0); /* blocking: else io_uring would not wait for it */
     open_ring();
+    open_files();
     open_buffers();
     provide_more();
     arm_accept();
     announce(listener);
     for (;;) {
         enter(1);
-        handle_completions();
+        take_completions(handle);
         while (!failures_are_known()) {
             enter(0);
-            handle_completions();
+            take_completions(handle);
         }
         settle();
         feed_starved();
