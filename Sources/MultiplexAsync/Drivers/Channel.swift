@@ -6,7 +6,7 @@ protocol Channel: AnyObject {
   /// The descriptor, for options and addresses.
   var rawDescriptor: Int32 { get }
 
-  /// Who is told of the ends of waits. Kept until the channel is closed, which whoever sets it sees to.
+  /// Who is told of the ends of waits. It is kept, and keeps the channel, until ``close()``.
   var delegate: (any ChannelDelegate)? { get set }
 
   /// Receives into a buffer of the pool, without waiting.

@@ -1,4 +1,4 @@
-/// Whom a channel tells that going on is worth a try: what it does for a connection.
+/// What a channel tells when going on is worth a try.
 protocol ChannelDelegate: AnyObject {
   /// The wait for input has ended.
   func channelHasInput()

@@ -133,7 +133,7 @@ final class AcceptQueue {
   func begin(_ connection: Connection, for server: Server) {
     connections[ObjectIdentifier(connection)] = (connection, server)
     server.connections += 1
-    if server.isCancelled { connection.cancelService() }
+    if server.isCancelled { connection.serviceWasCancelled() }
   }
 
   func end(_ connection: Connection) {
@@ -175,17 +175,17 @@ final class AcceptQueue {
   }
 
   /// Goes on with true when the time is up, and handlers are to be cancelled; with false when none of the server's
-  /// connections is left.
+  /// connections is left, or it was cancelled.
   func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
     guard !server.isCancelled, server.connections > 0 else { return waiter.resume(returning: false) }
     server.waiter = waiter
   }
 
-  /// The task that serves was cancelled, which has cancelled its handlers too: their connections are told here, and it
-  /// needn't be told to do that.
+  /// The task that serves was cancelled, and its handlers with it: their connections are told here. There is nothing left
+  /// for it to cancel.
   func cancel(_ server: Server) {
     server.isCancelled = true
-    for entry in connections.values where entry.server === server { entry.connection.cancelService() }
+    for entry in connections.values where entry.server === server { entry.connection.serviceWasCancelled() }
     server.dismiss(cancelling: false)
   }
 

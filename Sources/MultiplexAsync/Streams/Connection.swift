@@ -135,7 +135,7 @@ extension Connection {
   /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
   /// was cancelled is asked there: the call that tells of it may come first.
   ///
-  /// Never inlined: see ``CallingTask``.
+  /// Never inlined: the size of what is lent here is known at run time only, and would be allocated by each wait.
   @inline(never)
   private func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
     // A task that is suspended is there to be asked.
@@ -345,21 +345,22 @@ extension Connection {
     try await withTaskCancellationHandler {
       try await serveForListener(handler)
     } onCancel: {
-      cancelService()
+      serviceWasCancelled()
     }
   }
 
   /// Serves as ``serve(_:)`` does, in a task that doesn't ask at all: the listener that cancels it calls
-  /// ``cancelService()`` too.
+  /// ``serviceWasCancelled()`` too.
   func serveForListener(_ handler: (Connection) async throws -> Void) async throws {
     unsafe stream.beginService()
     defer { reactor.onLoop { [self] in unsafe stream.endService() } }
     try await handler(self)
   }
 
-  /// The task that serves this connection is cancelled, though it may not have begun: its waits end. From any thread.
-  func cancelService() {
-    reactor.onLoop { [self] in unsafe stream.cancelService() }
+  /// The task that serves this connection was cancelled, though it may not have begun: its waits end. From any thread.
+  func serviceWasCancelled() {
+    // Not at once, even here: the runtime may be in the middle of cancelling.
+    reactor.loop.add(.call { [self] in unsafe stream.serviceWasCancelled() })
   }
 }
 

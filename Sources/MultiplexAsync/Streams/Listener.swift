@@ -120,11 +120,15 @@ public final class Listener: Sendable {
     return .success(nil)
   }
 
-  /// - Returns: nil for a connection that can't be waited for: it is lost, the listener isn't.
+  /// - Returns: nil for a connection that can't be waited for, or that comes too late: it is lost, the listener isn't.
   private func adopt(_ socket: Socket, for target: Reactor) async -> Connection? {
     do {
       guard target !== reactor else { return try unsafe queue.adopt(socket, on: reactor) }
-      return try await Connection.adopting(socket, origin: .accepted(at: localAddress), on: target)
+      let connection = try await Connection.adopting(socket, origin: .accepted(at: localAddress), on: target)
+      guard unsafe queue.isClosed else { return connection }
+      // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
+      connection.abort(because: .shutDown)
+      return nil
     } catch {
       unsafe queue.noteFailure(error)
       return nil
@@ -204,7 +208,7 @@ public final class Listener: Sendable {
     }
   }
 
-  /// Waits until none of the server's connections is left, or a shutdown's time is up.
+  /// Waits until none of the server's connections is left, a shutdown's time is up, or the server was cancelled.
   private func isTimeUp(for server: AcceptQueue.Server) async -> Bool {
     await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter) }
   }

@@ -69,6 +69,7 @@ final class Stream {
 
   /// The task that serves the connection.
   @safe @exclusivity(unchecked) private var owner: CallingTask?
+  /// Whether that task was cancelled. It stays so, as it may be told before the task has begun, or while it decides to wait.
   @safe @exclusivity(unchecked) private var isServiceCancelled = false
   @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
   /// What is answered once the stream is closed; nil until then.
@@ -84,7 +85,6 @@ final class Stream {
 
   /// The descriptor, for options and addresses; nil once it is closed.
   var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
-
 }
 
 // MARK: - Waits
@@ -95,17 +95,14 @@ extension Stream {
 
   /// Names the next wait of the calling task, so that a late cancellation hits no other.
   func makeWaitID() -> UInt64 {
-    guard let owner, let task = CallingTask.current, task == owner else {
-      lastID += 1
-      return lastID
-    }
-    if task.isCancelled { isServiceCancelled = true }
-    return Self.ownerID
+    if let owner, CallingTask.current == owner { return Self.ownerID }
+    lastID += 1
+    return lastID
   }
 
   /// Whether the task whose wait that is, the calling one, was cancelled.
   func isCancelled(_ id: UInt64) -> Bool {
-    id == Self.ownerID ? isServiceCancelled : Task.isCancelled
+    (id == Self.ownerID && isServiceCancelled) || CallingTask.current?.isCancelled ?? false
   }
 
   /// The calling task serves the connection from now on.
@@ -117,8 +114,8 @@ extension Stream {
     owner = nil
   }
 
-  /// The task that serves the connection is cancelled.
-  func cancelService() {
+  /// The task that serves the connection, or is to, was cancelled.
+  func serviceWasCancelled() {
     isServiceCancelled = true
     cancelRead(Self.ownerID)
     cancelWrite(Self.ownerID)

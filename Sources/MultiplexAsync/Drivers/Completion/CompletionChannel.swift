@@ -210,6 +210,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// An inline send couldn't be done wholly.
   func resumeSend(_ buffer: PooledBuffer, _ range: Range<Int>, _ completion: Ring.Completion) {
     inlineBatch = 0
+    // It waits for the end of the batch, to leave.
+    guard !isClosed else { return unsafe driver.give(back: buffer) }
     let sent = max(0, Int(completion.result))
     switch completion.errno {
     case nil, .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?:

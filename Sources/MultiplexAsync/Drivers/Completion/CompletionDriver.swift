@@ -281,7 +281,10 @@ final class CompletionDriver: Driver {
 
   func finish() {
     // Channels hold their driver.
-    defer { handlers = HandlerTable() }
+    defer {
+      handlers = HandlerTable()
+      followers = []
+    }
     isEnding = true
     let limit = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))

@@ -122,6 +122,7 @@ final class ReadinessDriver: Driver {
   /// Channels hold their driver.
   func finish() {
     handlers = []
+    unfinished = []
   }
 
   private func handler(of fd: Int32) -> (any ReadinessHandler)? {
