@@ -21,7 +21,7 @@ from harness.figures import numbers
 from harness.processes import LOAD_CORE, Server, start
 
 YARDSTICK = "own"
-SERVERS = (YARDSTICK, "epoll", "poll", "select")
+SERVERS = (YARDSTICK, "epoll", "poll", "select", "io_uring")
 
 
 def build():
