@@ -25,7 +25,7 @@ SERVERS = (YARDSTICK, "epoll", "poll", "select", "io_uring")
 
 
 def build():
-    """Compiles the server; returns its path."""
+    """Compiles the server; returns its path. Not with the libraries linked in, as Foundation's would need libcurl's."""
     return building.swift_program(building.HERE / "HTTP", "HTTPServerBench", building.BUILD / "http")
 
 

@@ -11,6 +11,9 @@ HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent
 PEERS = HERE / "peers"
 BUILD = ROOT / ".build" / "benchmarks"
+# As servers are deployed: with Swift's libraries linked in. Where each message wakes an idle core, the calls between
+# libraries would show.
+STATIC = ("--static-swift-stdlib",)
 
 
 class Unavailable(Exception):
@@ -38,32 +41,28 @@ def c_program(name, *flags):
 
 
 @functools.cache
-def swift_program(package, product, scratch):
-    """Builds an executable in release mode, as servers are deployed: with Swift's libraries linked in. Where each message
-    wakes an idle core, the calls between libraries would show.
-
-    Returns its path.
-    """
+def swift_program(package, product, scratch, *more):
+    """Builds an executable in release mode; returns its path."""
     if not shutil.which("swift"):
         raise Unavailable("swift is not installed")
     print(f"building {product}", file=sys.stderr, flush=True)
-    options = ["-c", "release", "--static-swift-stdlib", "--package-path", package, "--scratch-path", scratch]
+    options = ["-c", "release", "--package-path", package, "--scratch-path", scratch, *more]
     run_quietly(["swift", "build", *options, "--product", product])
     return Path(scratch) / "release" / product
 
 
 def mux():
-    return swift_program(ROOT, "mux", ROOT / ".build")
+    return swift_program(ROOT, "mux", BUILD / "mux", *STATIC)
 
 
 def benchmark(product):
     """A program of our own package of benchmarks."""
-    return swift_program(HERE, product, BUILD / "swift")
+    return swift_program(HERE, product, BUILD / "swift", *STATIC)
 
 
 def swift_peer(name):
     """A peer with a package of its own in peers/."""
-    return swift_program(PEERS / name, name, BUILD / name)
+    return swift_program(PEERS / name, name, BUILD / name, *STATIC)
 
 
 def python_peer(module):
