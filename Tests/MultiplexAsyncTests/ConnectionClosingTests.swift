@@ -10,7 +10,7 @@ struct ConnectionClosingTests {
     "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
     arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
-    // Where edges are emulated, each wait arms the descriptor, which fails; elsewhere a call has to run into it.
+    // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it.
     guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()

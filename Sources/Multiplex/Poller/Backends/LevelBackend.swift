@@ -29,7 +29,8 @@ extension LevelBackend {
       remove(previous)
       try add(registration)
     default:
-      try checkOpen(registration)
+      // One that was handed over is closed by nobody else; to arm it again takes no call.
+      if !registration.isOwned { try checkOpen(registration) }
       try watch(registration.descriptor, for: registration.interest)
     }
   }

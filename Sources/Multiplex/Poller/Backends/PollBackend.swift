@@ -11,6 +11,8 @@ extension Poller.Backend {
 final class PollBackend: LevelBackend {
   @safe @exclusivity(unchecked) private var set = PollSet()
   @safe @exclusivity(unchecked) var edges = EdgeTriggers()
+  /// Descriptors that a wait is done with. Kept for its memory alone.
+  @safe @exclusivity(unchecked) private var silenced: [Int32] = []
 
   init() {}
 
@@ -30,7 +32,7 @@ final class PollBackend: LevelBackend {
       throw MultiplexError(call: "ppoll", errno: error)
     }
     if count == 0, timeout != .zero { edges.sweep(&registry) }
-    var silenced: [Int32] = []
+    silenced.removeAll(keepingCapacity: true)
     let edgeDescriptor = edges.descriptor
     var hasEdges = false
     set.forEachReady(count) { fd, events in

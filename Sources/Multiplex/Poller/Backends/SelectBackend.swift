@@ -17,6 +17,8 @@ final class SelectBackend: LevelBackend {
   /// What select has found, and what poll says about it. They are kept for their memory alone.
   @safe @exclusivity(unchecked) private var ready = DescriptorBitmaps()
   @safe @exclusivity(unchecked) private var details = PollEntries()
+  /// Descriptors that a wait is done with. Kept for its memory alone.
+  @safe @exclusivity(unchecked) private var silenced: [Int32] = []
   @safe @exclusivity(unchecked) var edges = EdgeTriggers()
 
   init() {}
@@ -94,7 +96,7 @@ final class SelectBackend: LevelBackend {
       throw MultiplexError(call: "ppoll", errno: error)
     }
     let edgeDescriptor = edges.descriptor
-    var silenced: [Int32] = []
+    silenced.removeAll(keepingCapacity: true)
     var hasEdges = false
     details.forEachReady(count) { fd, events in
       if fd == edgeDescriptor {

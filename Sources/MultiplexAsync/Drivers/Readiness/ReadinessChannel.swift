@@ -112,6 +112,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Events
 
   func handle(_ readiness: Readiness) {
+    guard !readiness.contains(.invalid) else { return failWaits() }
     if readiness.isReadable { mayReceive = true }
     if !readiness.isDisjoint(with: [.readClosed, .hangUp, .error, .priority]) { isEnding = true }
     if readiness.isWritable { finishSending() }
@@ -144,12 +145,16 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     do {
       try driver.arm(rawDescriptor, for: interest)
     } catch {
-      lose()
-      // The calls that are tried now tell.
-      isEnding = true
-      finishSending()
-      finishReceiving()
+      failWaits()
     }
+  }
+
+  /// The descriptor is no good any more: the calls that are tried now tell.
+  private func failWaits() {
+    lose()
+    isEnding = true
+    finishSending()
+    finishReceiving()
   }
 
   func close() {
