@@ -43,8 +43,13 @@ def uvloop_version():
     return f"uvloop {version}" if version else None
 
 
-def heading():
+def moment():
+    """When something is measured, of what, and what else the machine had to do."""
     commit = first_line("git", "rev-parse", "--short", "HEAD") or "unknown"
+    return f"{datetime.date.today().isoformat()}, commit {commit}, load average before {os.getloadavg()[0]:.1f}"
+
+
+def heading():
     swift = re.search(r"Swift version ([\d.]+)", first_line("swift", "--version") or "")
     versions = [
         f"Swift {swift[1]}" if swift else None, first_line("cc", "--version"), *package_versions(),
@@ -56,13 +61,7 @@ Written by `Benchmarks/run`; [Benchmarks/README.md](../Benchmarks/README.md) say
 
 | | |
 |---|---|
-| Date | {datetime.date.today().isoformat()}, at commit {commit} |
 | Kernel | {platform.system()} {platform.release()} {platform.machine()} |
 | Machine | {processor()}, {os.cpu_count()} cores, {memory_in_gib():.0f} GiB |
-| Load before | {os.getloadavg()[0]:.1f} |
 | Versions | {", ".join(version for version in versions if version)}; SwiftNIO 2.101.2, FlyingFox 0.27.1 |
 """
-
-
-def closing():
-    return f"Load average of the machine at the end: {os.getloadavg()[0]:.1f} (the benchmarks themselves make about 2).\n"

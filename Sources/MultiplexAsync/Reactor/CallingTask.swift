@@ -2,7 +2,7 @@ internal import CMultiplex
 
 /// The task that is running, for a comparison later. It isn't kept alive: once it has ended, another may look the same.
 @safe
-struct CallingTask: Equatable {
+struct CallingTask: Equatable, @unchecked Sendable {
   private let address: UnsafeRawPointer
 
   /// Nil outside of tasks.
@@ -11,7 +11,7 @@ struct CallingTask: Equatable {
     unsafe cmx_current_task().map { unsafe CallingTask(address: $0) }
   }
 
-  /// Whether it was cancelled. To be asked by the task itself.
+  /// Whether it was cancelled. To be asked by the task itself, or for it while it is suspended.
   var isCancelled: Bool { unsafe cmx_is_task_cancelled(address) }
 
   static func == (left: Self, right: Self) -> Bool { unsafe left.address == right.address }

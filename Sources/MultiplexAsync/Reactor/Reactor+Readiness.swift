@@ -4,8 +4,8 @@ internal import SystemPackage
 extension Reactor {
   /// Suspends the calling task until a descriptor is ready: a C library's socket, a pipe, inotify, a serial port.
   ///
-  /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several tasks may wait for one descriptor, each for
-  /// something of its own; it must not be a ``Connection``'s.
+  /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several
+  /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
   ///
   /// - Returns: What it is ready for; never nothing.
   /// - Throws: `CancellationError`, at once when the task is cancelled; ``MultiplexError``, for a descriptor that isn't

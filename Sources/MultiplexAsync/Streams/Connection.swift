@@ -134,12 +134,8 @@ extension Connection {
 
   /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
   /// was cancelled is asked there: the call that tells of it may come first.
-  ///
-  /// Never inlined: the size of what is lent here is known at run time only, and would be allocated by each wait.
-  @inline(never)
   private func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
-    // A task that is suspended is there to be asked.
-    nonisolated(unsafe) let task = unsafe withUnsafeCurrentTask { unsafe $0 }
+    let task = CallingTask.current
     reactor.loop.add(.call { [self] in unsafe begin(stream, task?.isCancelled ?? false) })
   }
 
@@ -210,6 +206,12 @@ extension Connection {
         chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
       }
     }
+  }
+
+  /// Does something on the reactor's thread that waits for nothing: at once, if that is the calling one.
+  private func onStream<Result: Sendable>(_ body: @escaping @Sendable (Stream) -> Result) async -> Result {
+    if reactor.isCurrent { return unsafe body(stream) }
+    return await here { unsafe body(self.stream) }
   }
 
   /// Runs on the reactor, to the end.
@@ -326,12 +328,12 @@ extension Connection {
 
   /// When writes wait for a slow peer.
   public func setWatermarks(_ watermarks: Watermarks) async {
-    await here { unsafe self.stream.watermarks = watermarks }
+    await onStream { $0.watermarks = watermarks }
   }
 
   /// How many bytes were written and wait for room to be sent.
   public var queuedCount: Int {
-    get async { await here { unsafe self.stream.unsentCount } }
+    get async { await onStream { $0.unsentCount } }
   }
 }
 
@@ -382,7 +384,7 @@ extension Connection {
   ///
   /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
   public func setIdleTimeout(_ limit: Duration?) async {
-    await here { unsafe self.stream.setIdleTimeout(limit, on: self.reactor.loop) }
+    await onStream { [loop = reactor.loop] in $0.setIdleTimeout(limit, on: loop) }
   }
 
   /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.

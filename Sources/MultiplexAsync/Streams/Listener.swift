@@ -10,8 +10,8 @@ internal import SystemPackage
 ///       }
 ///     }
 ///
-/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is gone. The file of its Unix
-/// socket is removed then.
+/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is gone. The
+/// file of its Unix socket is removed then.
 @safe
 public final class Listener: Sendable {
   /// The reactor that the listener, and all of its connections, belong to.
