@@ -18,6 +18,12 @@ extension OwnedDescriptor {
     return String(decoding: bytes.prefix(received), as: UTF8.self)
   }
 
+  /// Whether nobody has the other end any more. A process that is being spawned has it too, until it becomes another
+  /// program.
+  public func ends() throws -> Bool {
+    try eventually { try take() == "" }
+  }
+
   /// There was no room for all of a text.
   public struct Incomplete: Error {}
 }

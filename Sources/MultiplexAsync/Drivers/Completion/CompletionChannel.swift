@@ -5,6 +5,9 @@ internal import SystemPackage
 final class CompletionChannel: Channel, CompletionHandler {
   /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
   private static let readAhead = 4
+  /// So many bytes are sent at once, by a call of our own, where nothing is before them: until the next submission those of
+  /// other connections would take their place in the cache, and to copy them from memory costs more than the call.
+  private static let muchToSend = 16 * 1024
 
   let rawDescriptor: Int32
   private let driver: CompletionDriver
@@ -20,8 +23,11 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Whether receiving was told to end, for the time being.
   @safe @exclusivity(unchecked) private var isPausing = false
   /// Whether more comes than there were buffers, or readers, for. What the kernel receives by itself has no bound but the
-  /// socket's buffer; calls of our own have, and many bytes cost the same either way.
+  /// socket's buffer: by the time the last connection has its bytes, those of the first have left the cache. So these are
+  /// waited for, and received by calls of our own, until less than a buffer comes.
   @safe @exclusivity(unchecked) private var isBulky = false
+  /// Whether the last such call has filled its buffer.
+  @safe @exclusivity(unchecked) private var mayHaveMore = false
   /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
@@ -80,8 +86,12 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Has something received, or goes on in the next turn.
   private func receiveOn() {
     guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
-    if isBulky { return follow() }
+    if isBulky, mayHaveMore { return follow() }
     isReceiving = true
+    guard !isBulky else {
+      let token = RingOperation.receive.token(of: slot)
+      return driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: false, token: token))
+    }
     driver.start(
       .receive(
         on: descriptor, intoGroup: CompletionDriver.group, isMultishot: true,
@@ -119,7 +129,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     // It was told to pause, perhaps.
     case nil, .canceled?: break
     case .noBufferSpace?:
-      isBulky = true
+      becomeBulky()
       driver.growBuffers()
     case .badFileDescriptor?: abandon()
     case let errno?: end = .failure(errno)
@@ -131,8 +141,13 @@ final class CompletionChannel: Channel, CompletionHandler {
     unsafe received.append(.bytes(buffer, count: count))
     guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
     isPausing = true
-    isBulky = true
+    becomeBulky()
     driver.cancel(.receive, of: slot)
+  }
+
+  private func becomeBulky() {
+    isBulky = true
+    mayHaveMore = true
   }
 
   private func receiveOnce() -> Received? {
@@ -143,13 +158,14 @@ final class CompletionChannel: Channel, CompletionHandler {
       do {
         let count = try unsafe Kernel.receive(rawDescriptor, memory)
         // After a short receive there is nothing left for the moment.
-        isBulky = count == memory.count
+        mayHaveMore = count == memory.count
+        isBulky = count >= ReceiveBuffers.bufferSize
         if count > 0 { return unsafe .bytes(buffer, count: count) }
         end = .endOfInput
       } catch .interrupted {
         continue
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        isBulky = false
+        mayHaveMore = false
       } catch .badFileDescriptor {
         abandon()
       } catch {
@@ -170,8 +186,9 @@ final class CompletionChannel: Channel, CompletionHandler {
   func take(_ chunk: consuming Chunk) -> Chunk? {
     guard sendFailure == nil, !isClosed, outgoing.hasRoom else { return chunk }
     let count = chunk.count
-    if outgoing.count == 0, !isSending, !isSendingInline {
-      unsafe sendInline(chunk.release(), 0..<count)
+    if isSendIdle {
+      let buffer = unsafe chunk.release()
+      if count < Self.muchToSend { unsafe sendInline(buffer, 0..<count) } else { unsafe sendAtOnce(buffer, count) }
       return nil
     }
     // What waits is to hold memory in proportion to its bytes: little of a buffer is better copied.
@@ -183,9 +200,43 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
     if let sendFailure { return .failure(sendFailure) }
-    let count = unsafe outgoing.append(bytes) { [driver] size in unsafe driver.takeBuffer(for: size) }
+    let sent = isSendIdle && bytes.count >= Self.muchToSend ? unsafe sendAtOnce(bytes) : 0
+    if let sendFailure { return .failure(sendFailure) }
+    guard sent < bytes.count else { return .success(sent) }
+    // Not more than the bytes that are left.
+    let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[sent...])
+    let count = unsafe outgoing.append(rest) { [driver] size in unsafe driver.takeBuffer(for: size) }
     send()
-    return .success(count)
+    return .success(sent + count)
+  }
+
+  /// Whether nothing waits to be sent, or is under way.
+  private var isSendIdle: Bool { outgoing.count == 0 && !isSending && !isSendingInline }
+
+  /// Sends a buffer that was handed over; what there is no room for waits.
+  private func sendAtOnce(_ buffer: PooledBuffer, _ count: Int) {
+    let sent = unsafe sendAtOnce(UnsafeRawBufferPointer(start: buffer.start, count: count))
+    guard sent < count, sendFailure == nil else { return unsafe driver.give(back: buffer) }
+    unsafe outgoing.putBack(buffer, sent..<count)
+    send()
+  }
+
+  /// - Returns: How many bytes the kernel has taken.
+  private func sendAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
+    while true {
+      do {
+        let sent = try unsafe Kernel.send(rawDescriptor, bytes)
+        isFull = sent < bytes.count
+        return sent
+      } catch .interrupted {
+        continue
+      } catch .wouldBlock, .resourceTemporarilyUnavailable {
+        isFull = true
+      } catch {
+        fail(error)
+      }
+      return 0
+    }
   }
 
   func awaitRoom() {
