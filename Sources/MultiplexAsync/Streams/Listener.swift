@@ -213,6 +213,9 @@ public final class Listener: Sendable {
     await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter) }
   }
 
+  /// Always inlined: the frame of a task's first function lies with the task, those of the others share a slab of memory
+  /// that is then large enough for most handlers.
+  @inline(__always)
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
       try await connection.serveForListener(handler)
