@@ -33,7 +33,7 @@ def show(results):
 
 
 def main():
-    parser = figures.options(__doc__, rounds=5)
+    parser = figures.options(__doc__, rounds=15)
     parser.add_argument("--connections", type=int, default=20_000, help="of each run")
     arguments = parser.parse_args()
 
