@@ -142,6 +142,32 @@ struct ConnectionWritingTests {
     await connection.close()
   }
 
+  @Test(
+    "a chunk that can't be sent any more fails its write, or the flush after it", arguments: usableBackends,
+    [100, 20_000])
+  func chunkAfterReset(backend: Poller.Backend, size: Int) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    try peer.socket.sendAll(numbered(size))
+    let hasRead = Counter()
+    let isReset = Counter()
+    let writing = Task(executorPreference: reactor) { () async throws -> Void in
+      guard let chunk = try await connection.read() else { return }
+      hasRead.add()
+      while isReset.value == 0 { try await reactor.sleep(for: .milliseconds(1)) }
+      try await connection.write(chunk)
+      // The kernel is handed what is written with the turn.
+      try await reactor.sleep(for: .milliseconds(1))
+      try await connection.flush()
+    }
+    #expect(await becomesTrue { hasRead.value == 1 })
+    try peer.reset()
+    isReset.add()
+    #expect(await reason { try await writing.value } == .reset)
+    await connection.close()
+  }
+
   @Test("large transfers in pieces of random sizes arrive identical", arguments: usableBackends, 1...3)
   func randomPieces(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))

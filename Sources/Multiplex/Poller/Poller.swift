@@ -111,7 +111,9 @@ extension Poller {
   /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event. In edge mode, what is
   /// ready now counts as new.
   ///
-  /// If it fails, because the descriptor was closed, the descriptor is no longer registered.
+  /// If it fails, because the descriptor was closed, the descriptor is no longer registered. One that was handed over isn't
+  /// looked at by poll and select, as nobody else closes it: if somebody has, the next wait reports it as
+  /// ``Readiness/invalid``.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.
   public func modify(

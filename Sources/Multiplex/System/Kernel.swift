@@ -192,6 +192,9 @@ extension Kernel {
     try perform(.accept4) { unsafe cmx_accept4(fd, address, length, cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC) }
   }
 
+  /// For a call that mustn't wait, whatever the descriptor's own mode is.
+  package static var dontWait: Int32 { cmx_MSG_DONTWAIT }
+
   package static func receive(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, flags: Int32 = 0
   ) throws(Errno) -> Int {

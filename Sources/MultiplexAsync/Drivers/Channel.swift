@@ -42,6 +42,9 @@ protocol Channel: AnyObject {
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
 
+  /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
+  var sendFailure: Errno? { get }
+
   /// Takes a chunk of the same reactor over and sends it, without waiting and without copying it; or returns it, where
   /// it can only send now or not at all.
   func take(_ chunk: consuming Chunk) -> Chunk?
@@ -59,6 +62,7 @@ protocol Channel: AnyObject {
 /// For drivers that have nothing better than their other calls.
 extension Channel {
   var unsentCount: Int { 0 }
+  var sendFailure: Errno? { nil }
 
   func take(_ chunk: consuming Chunk) -> Chunk? { chunk }
 

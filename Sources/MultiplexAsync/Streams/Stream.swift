@@ -358,7 +358,7 @@ extension Stream {
     if let closure { return waiter.resume(returning: closure) }
     switch goal {
     case .room where unsentCount <= watermarks.low, .flush where unsentCount == 0:
-      return waiter.resume(returning: outputFailure)
+      return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput))
     case .room: roomWaiters.append((id, waiter))
     case .flush: flushWaiters.append((id, waiter))
     }

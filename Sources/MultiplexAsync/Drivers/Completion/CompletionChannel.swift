@@ -8,6 +8,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// So many bytes are sent at once, by a call of our own, where nothing is before them: until the next submission those of
   /// other connections would take their place in the cache, and to copy them from memory costs more than the call.
   private static let muchToSend = 16 * 1024
+  /// But no more than these: others are to have their turn.
+  private static let mostAtOnce = 256 * 1024
 
   let rawDescriptor: Int32
   private let driver: CompletionDriver
@@ -28,6 +30,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isBulky = false
   /// Whether the last such call has filled its buffer.
   @safe @exclusivity(unchecked) private var mayHaveMore = false
+  /// Whether nothing was received since the wait for it. That it ended all the same may be for an error that stays.
+  @safe @exclusivity(unchecked) private var wasInVain = false
   /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
@@ -43,7 +47,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isFollowing = false
   /// Where a send of several buffers finds them.
   @safe @exclusivity(unchecked) private var message: MessageHeader?
-  @safe @exclusivity(unchecked) private var sendFailure: Errno?
+  @safe @exclusivity(unchecked) private(set) var sendFailure: Errno?
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
@@ -89,6 +93,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     if isBulky, mayHaveMore { return follow() }
     isReceiving = true
     guard !isBulky else {
+      wasInVain = true
       let token = RingOperation.receive.token(of: slot)
       return driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: false, token: token))
     }
@@ -156,9 +161,10 @@ final class CompletionChannel: Channel, CompletionHandler {
     let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: buffer.capacity)
     while true {
       do {
-        let count = try unsafe Kernel.receive(rawDescriptor, memory)
+        let count = try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
         // After a short receive there is nothing left for the moment.
         mayHaveMore = count == memory.count
+        wasInVain = false
         isBulky = count >= ReceiveBuffers.bufferSize
         if count > 0 { return unsafe .bytes(buffer, count: count) }
         end = .endOfInput
@@ -166,6 +172,7 @@ final class CompletionChannel: Channel, CompletionHandler {
         continue
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
         mayHaveMore = false
+        if wasInVain { isBulky = false }
       } catch .badFileDescriptor {
         abandon()
       } catch {
@@ -187,8 +194,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     guard sendFailure == nil, !isClosed, outgoing.hasRoom else { return chunk }
     let count = chunk.count
     if isSendIdle {
-      let buffer = unsafe chunk.release()
-      if count < Self.muchToSend { unsafe sendInline(buffer, 0..<count) } else { unsafe sendAtOnce(buffer, count) }
+      if count >= Self.muchToSend { return takeAtOnce(chunk) }
+      unsafe sendInline(chunk.release(), 0..<count)
       return nil
     }
     // What waits is to hold memory in proportion to its bytes: little of a buffer is better copied.
@@ -213,20 +220,30 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Whether nothing waits to be sent, or is under way.
   private var isSendIdle: Bool { outgoing.count == 0 && !isSending && !isSendingInline }
 
-  /// Sends a buffer that was handed over; what there is no room for waits.
-  private func sendAtOnce(_ buffer: PooledBuffer, _ count: Int) {
-    let sent = unsafe sendAtOnce(UnsafeRawBufferPointer(start: buffer.start, count: count))
-    guard sent < count, sendFailure == nil else { return unsafe driver.give(back: buffer) }
+  /// Sends a chunk and takes it over; what there is no room for waits.
+  ///
+  /// - Returns: The chunk, if sending has failed.
+  private func takeAtOnce(_ chunk: consuming Chunk) -> Chunk? {
+    let count = chunk.count
+    let sent = chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe sendAtOnce($0) } }
+    guard sendFailure == nil else { return chunk }
+    let buffer = unsafe chunk.release()
+    guard sent < count else {
+      unsafe driver.give(back: buffer)
+      return nil
+    }
     unsafe outgoing.putBack(buffer, sent..<count)
     send()
+    return nil
   }
 
   /// - Returns: How many bytes the kernel has taken.
   private func sendAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
+    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.mostAtOnce))
     while true {
       do {
-        let sent = try unsafe Kernel.send(rawDescriptor, bytes)
-        isFull = sent < bytes.count
+        let sent = try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
+        isFull = sent < part.count
         return sent
       } catch .interrupted {
         continue
