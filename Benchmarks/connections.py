@@ -89,10 +89,7 @@ def main():
     usual = {name: servers.ECHO_SERVERS[name] for name in USUAL}
     contestants = servers.prepare(arguments.servers, makers=servers.ECHO_SERVERS if arguments.servers else usual)
     results = compare(contestants, arguments, numbers)
-    if arguments.json:
-        figures.show_json(results)
-    else:
-        show(results)
+    figures.report(results, arguments.json, show)
 
 
 if __name__ == "__main__":

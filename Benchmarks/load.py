@@ -67,10 +67,7 @@ def main():
         name: {**figures.medians(taken), "ratio": figures.ratio(taken, samples[YARDSTICK], "requests_per_second")}
         for name, taken in samples.items()
     }
-    if arguments.json:
-        figures.show_json(results)
-    else:
-        show(results)
+    figures.report(results, arguments.json, show)
 
 
 if __name__ == "__main__":

@@ -65,10 +65,7 @@ def main():
             contestants, arguments.rounds, attempt, progress, f"{connections} connections: ")
         results[connections] = {name: figures.medians(taken) for name, taken in samples.items()}
     progress.clear()
-    if arguments.json:
-        figures.show_json(results)
-    else:
-        show(results)
+    figures.report(results, arguments.json, show)
 
 
 if __name__ == "__main__":

@@ -47,10 +47,7 @@ def main():
     results = {
         name: {**figures.medians(taken), "ratio": figures.ratio(taken, base, "ns")} for name, taken in samples.items()
     }
-    if arguments.json:
-        figures.show_json(results)
-    else:
-        show(results)
+    figures.report(results, arguments.json, show)
 
 
 if __name__ == "__main__":

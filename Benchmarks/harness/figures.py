@@ -120,3 +120,11 @@ def options(description, rounds):
 
 def show_json(results):
     print(json.dumps(results, indent=2))
+
+
+def report(results, as_json, show):
+    """Prints the results: as they are for programs, and for people as `show` does."""
+    if as_json:
+        show_json(results)
+    else:
+        show(results)

@@ -1,10 +1,9 @@
-internal import SystemPackage
+public import SystemPackage
 
 /// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
+@inlinable
 @inline(__always)
-func transfer(
-  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Int
-) throws(MultiplexError) -> Int? {
+package func transfer(_ body: () throws(Errno) -> Int) throws(Errno) -> Int? {
   while true {
     do {
       return try body()
@@ -12,8 +11,18 @@ func transfer(
       continue
     } catch .wouldBlock, .resourceTemporarilyUnavailable {
       return nil
-    } catch {
-      throw MultiplexError(call: call, descriptor: descriptor, errno: error)
     }
+  }
+}
+
+/// As above, with an error that names the call.
+@inline(__always)
+func transfer(
+  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Int
+) throws(MultiplexError) -> Int? {
+  do {
+    return try transfer(body)
+  } catch {
+    throw MultiplexError(call: call, descriptor: descriptor, errno: error)
   }
 }

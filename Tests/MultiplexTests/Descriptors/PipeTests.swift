@@ -32,7 +32,7 @@ import Testing
     try pipe.writer.close()
     #expect(try pipe.reader.take() == "rest")
     #expect(try pipe.reader.ends())
-    #expect(try pipe.reader.ends())
+    #expect(try pipe.reader.take() == "")
   }
 
   @Test("a full pipe takes nothing more until something was read")

@@ -42,7 +42,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// The batch of the last inline send, and its bytes.
   @safe @exclusivity(unchecked) private var inlineBatch: UInt64 = 0
   @safe @exclusivity(unchecked) private var inlineCount = 0
-  /// Whether there was no room for the last inline send.
+  /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) private var isFull = false
   @safe @exclusivity(unchecked) private var isFollowing = false
   /// Where a send of several buffers finds them.
@@ -159,28 +159,27 @@ final class CompletionChannel: Channel, CompletionHandler {
     let buffer = unsafe driver.pool.take()
     // The buffer is ours until it is lent in what is returned.
     let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: buffer.capacity)
-    while true {
-      do {
-        let count = try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
-        // After a short receive there is nothing left for the moment.
-        mayHaveMore = count == memory.count
+    do {
+      let received = try transfer { () throws(Errno) in
+        try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
+      }
+      // After a short receive there is nothing left for the moment.
+      mayHaveMore = received == memory.count
+      if let count = received {
         wasInVain = false
         isBulky = count >= ReceiveBuffers.bufferSize
         if count > 0 { return unsafe .bytes(buffer, count: count) }
         end = .endOfInput
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        mayHaveMore = false
-        if wasInVain { isBulky = false }
-      } catch .badFileDescriptor {
-        abandon()
-      } catch {
-        end = .failure(error)
+      } else if wasInVain {
+        isBulky = false
       }
-      unsafe driver.give(back: buffer)
-      return ending
+    } catch .badFileDescriptor {
+      abandon()
+    } catch {
+      end = .failure(error)
     }
+    unsafe driver.give(back: buffer)
+    return ending
   }
 
   // MARK: Sending
@@ -240,18 +239,14 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// - Returns: How many bytes the kernel has taken.
   private func sendAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
     let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.mostAtOnce))
-    while true {
-      do {
-        let sent = try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
-        isFull = sent < part.count
-        return sent
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        isFull = true
-      } catch {
-        fail(error)
+    do {
+      let sent = try transfer { () throws(Errno) in
+        try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
       }
+      isFull = sent != part.count
+      return sent ?? 0
+    } catch {
+      fail(error)
       return 0
     }
   }

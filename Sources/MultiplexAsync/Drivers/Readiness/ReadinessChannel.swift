@@ -61,21 +61,18 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   private func receiveOnce(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    while true {
-      do {
-        let count = try unsafe Kernel.receive(rawDescriptor, memory)
-        // A short receive has emptied the socket: what comes now is announced.
-        mayReceive = count == memory.count
-        return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
+    do {
+      let count = try transfer { () throws(Errno) in try unsafe Kernel.receive(rawDescriptor, memory) }
+      guard let count else {
         mayReceive = false
         isEnding = false
         return nil
-      } catch {
-        return .elsewhere(.failure(noted(error)))
       }
+      // A short receive has emptied the socket: what comes now is announced.
+      mayReceive = count == memory.count
+      return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
+    } catch {
+      return .elsewhere(.failure(noted(error)))
     }
   }
 
@@ -91,16 +88,10 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   @inline(__always)
   private func sendNow(_ send: () throws(Errno) -> Int) -> Result<Int, Errno> {
-    while true {
-      do {
-        return .success(try send())
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        return .success(0)
-      } catch {
-        return .failure(noted(error))
-      }
+    do {
+      return .success(try transfer(send) ?? 0)
+    } catch {
+      return .failure(noted(error))
     }
   }
 
