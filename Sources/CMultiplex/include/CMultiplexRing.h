@@ -127,6 +127,7 @@ static const uint8_t cmx_OP_POLL_REMOVE = 7;
 static const uint8_t cmx_OP_SENDMSG = 9;
 static const uint8_t cmx_OP_ACCEPT = 13;
 static const uint8_t cmx_OP_ASYNC_CANCEL = 14;
+static const uint8_t cmx_OP_CONNECT = 16;
 static const uint8_t cmx_OP_CLOSE = 19;
 static const uint8_t cmx_OP_SEND = 26;
 static const uint8_t cmx_OP_RECV = 27;

@@ -42,6 +42,17 @@ extension SocketAddress {
     }
   }
 
+  /// Lends the address as C has it, as bytes: a `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`, for calls of your own.
+  @unsafe
+  public func withSockaddrBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try unsafe withSockaddr { (raw, length) throws(Failure) in
+      // So many bytes there are from there on, in every variant.
+      try unsafe body(UnsafeRawBufferPointer(start: raw, count: Int(length)))
+    }
+  }
+
   /// Reads an address that the kernel has written; nil for a family that is not known here.
   package init?(_ raw: UnsafePointer<sockaddr>, length: socklen_t) {
     let bytes = unsafe UnsafeRawBufferPointer(start: raw, count: Int(length))

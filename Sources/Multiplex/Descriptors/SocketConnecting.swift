@@ -1,21 +1,36 @@
-internal import SystemPackage
+package import SystemPackage
 
 extension Socket {
   /// Begins to connect. When the socket is writable the outcome is known: ``finishConnecting()`` tells it.
   ///
   /// Corresponding C functions: `socket`, `connect`.
   public static func connecting(to address: SocketAddress) throws(MultiplexError) -> Socket {
-    let socket = try Socket(family: address, peerAddress: address)
+    let socket = try unconnected(for: address)
+    _ = try socket.beginConnecting(to: address)
+    return socket
+  }
+
+  /// Opens a socket that can be connected to an address, and isn't yet: to set options before, or to connect it with a
+  /// ``Ring``.
+  ///
+  /// Corresponding C function: `socket`.
+  public static func unconnected(for address: SocketAddress) throws(MultiplexError) -> Socket {
+    try Socket(family: address, peerAddress: address)
+  }
+
+  /// - Returns: Whether it is connected by now. If not, ``finishConnecting()`` tells, when the socket is writable.
+  package func beginConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
     do {
       try unsafe address.withSockaddr { (raw, length) throws(Errno) in
-        try unsafe Kernel.connect(socket.rawDescriptor, raw, length)
+        try unsafe Kernel.connect(rawDescriptor, raw, length)
       }
+      return true
     } catch .nowInProgress, .interrupted {
       // An interrupted connect goes on in the background.
+      return false
     } catch {
-      throw socket.connectError(error)
+      throw connectError(error)
     }
-    return socket
   }
 
   /// Connects, and waits until that has come about.
@@ -53,7 +68,8 @@ extension Socket {
     guard status == 0 else { throw connectError(Errno(rawValue: status)) }
   }
 
-  private func connectError(_ errno: Errno) -> MultiplexError {
+  /// What to say of a failure to connect.
+  package func connectError(_ errno: Errno) -> MultiplexError {
     MultiplexError(
       call: "connect", descriptor: fileDescriptor, subject: peerAddress?.description, errno: errno)
   }

@@ -179,12 +179,18 @@ extension Poller {
   }
 
   private func remove(_ registration: Registration, from driver: any ReadinessBackend) {
-    forget(registration, in: driver)
-    if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
+    guard registration.isOwned else { return forget(registration, in: driver) }
+    driver.removeClosing(registration)
+    forget(registration)
+    _ = OwnedDescriptor(adopting: registration.descriptor)
   }
 
   private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
     driver.remove(registration)
+    forget(registration)
+  }
+
+  private func forget(_ registration: Registration) {
     registry.remove(registration.descriptor)
     hasChanges = true
   }

@@ -103,6 +103,19 @@ extension Ring.Submission {
     return submission
   }
 
+  /// Connects a socket (`IORING_OP_CONNECT`): completes with 0, or with what keeps the connection from coming about.
+  ///
+  /// - Parameter address: A `sockaddr` of the socket's family: see ``SocketAddress/withSockaddrBytes(_:)``. It has to stay
+  ///   until the completion has come.
+  @unsafe
+  public static func connect(_ socket: FileDescriptor, to address: UnsafeRawBufferPointer, token: UInt64) -> Self {
+    var submission = Self(cmx_OP_CONNECT, socket.rawValue, token: token)
+    submission.entry.address = UInt64(UInt(bitPattern: address.baseAddress))
+    // The length has its place there, where others have an offset.
+    submission.entry.offset = UInt64(address.count)
+    return submission
+  }
+
   /// Receives into a buffer of a group (`IORING_OP_RECV`, `IOSQE_BUFFER_SELECT`): completes with the number of bytes and
   /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
   ///

@@ -26,6 +26,13 @@ protocol Driver: AnyObject {
   /// Takes over a listening socket.
   func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor
 
+  /// Connects a socket that was made for the address. Calls back once with how that went, perhaps before this returns.
+  ///
+  /// - Returns: What takes that back; nil if it is done.
+  func connect(
+    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
+  ) throws(MultiplexError) -> (any DriverWait)?
+
   /// Calls back once when a lent descriptor is ready for all or part of the interest.
   ///
   /// - Returns: What takes that back.
@@ -40,6 +47,25 @@ protocol Driver: AnyObject {
 extension Driver {
   func give(back buffer: PooledBuffer) {
     unsafe pool.give(back: buffer)
+  }
+
+  func connect(
+    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
+  ) throws(MultiplexError) -> (any DriverWait)? {
+    try connectByReadiness(socket, to: address, body)
+  }
+
+  /// Connects by a call that doesn't wait, and one that asks for the outcome.
+  func connectByReadiness(
+    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
+  ) throws(MultiplexError) -> (any DriverWait)? {
+    guard try !socket.beginConnecting(to: address) else {
+      body(.success(()))
+      return nil
+    }
+    return try awaitReadiness(of: socket.rawDescriptor, for: .write) { _ in
+      body(Result { () throws(MultiplexError) in try socket.finishConnecting() })
+    }
   }
 
   func finish() {}

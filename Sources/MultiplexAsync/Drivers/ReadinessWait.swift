@@ -1,7 +1,7 @@
 internal import Multiplex
 
 /// One wait for a lent descriptor to be ready.
-final class ReadinessWait {
+final class ReadinessWait: DriverWait {
   let descriptor: Int32
   let interest: Interest
   private var body: ((Readiness) -> Void)?
@@ -23,7 +23,6 @@ final class ReadinessWait {
     body?(readiness)
   }
 
-  /// Forgets the wait, unless it has ended.
   func cancel() {
     guard body != nil else { return }
     body = nil

@@ -13,51 +13,14 @@ extension Reactor {
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
-    try Task.checkCancellation()
     let fd = descriptor.rawDescriptor
-    let watch = Watch()
-    // A task that runs elsewhere stays there, and goes on from there: a child task on the reactor would cost more.
-    let result = await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        onLoop { watch.begin(fd, interest, on: self.loop, waiter) }
-      }
-    } onCancel: {
-      loop.add(.call { watch.cancel() })
-    }
-    return try result.get()
-  }
-}
-
-/// One wait of a task for a descriptor. Belongs to the thread of its event loop.
-private final class Watch: @unchecked Sendable {
-  private var wait: ReadinessWait?
-  private var waiter: Waiter<Result<Readiness, any Error>>?
-  /// A cancellation may come before the beginning.
-  private var isCancelled = false
-
-  func begin(
-    _ fd: Int32, _ interest: Interest, on loop: EventLoop,
-    _ waiter: Waiter<Result<Readiness, any Error>>
-  ) {
-    self.waiter = waiter
-    guard !isCancelled else { return end(.failure(CancellationError())) }
-    do {
-      wait = try loop.driver.awaitReadiness(of: fd, for: interest) { self.end(.success($0)) }
-    } catch {
-      end(.failure(error))
-    }
+    return try await outcome { driver, body in try driver.awaitReadiness(of: fd, for: interest, body) }
   }
 
-  func cancel() {
-    isCancelled = true
-    wait?.cancel()
-    end(.failure(CancellationError()))
-  }
-
-  private func end(_ result: Result<Readiness, any Error>) {
-    wait = nil
-    let waiter = self.waiter
-    self.waiter = nil
-    waiter?.resume(returning: result)
+  /// Connects a socket that was made for the address. Nobody else uses it meanwhile.
+  func connect(_ socket: Socket, to address: SocketAddress) async throws {
+    nonisolated(unsafe) let socket = socket
+    let result = try await outcome { driver, body in try unsafe driver.connect(socket, to: address, body) }
+    try result.get()
   }
 }

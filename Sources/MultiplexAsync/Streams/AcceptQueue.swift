@@ -38,7 +38,7 @@ final class AcceptQueue {
   /// The connections that are served.
   private var connections: [ObjectIdentifier: (connection: Connection, server: Server)] = [:]
   /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
-  private var waiters: [(id: UInt64, waiter: Waiter<Bool>)] = []
+  private var waiters = WaiterList<Bool>()
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
   /// The tasks that wait until no connection is left.
@@ -93,7 +93,7 @@ final class AcceptQueue {
   /// - Parameter onlyOne: There is a place for one connection, and no more are to be accepted.
   func await(_ id: UInt64, onlyOne: Bool, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
-    waiters.append((id, waiter))
+    waiters.append(waiter, named: id)
     guard pauseTimer == nil else { return }
     acceptor.awaitConnection(onlyOne: onlyOne) { [weak self] in self?.wakeAll() }
   }
@@ -101,7 +101,7 @@ final class AcceptQueue {
   /// Goes on with true when a connection has ended, with false when it was cancelled.
   func awaitVacancy(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
-    waiters.append((id, waiter))
+    waiters.append(waiter, named: id)
   }
 
   /// A vacancy has come about, with another listener perhaps.
@@ -110,16 +110,13 @@ final class AcceptQueue {
   }
 
   func cancelWait(_ id: UInt64) {
-    guard let index = waiters.firstIndex(where: { $0.id == id }) else { return }
-    waiters.remove(at: index).waiter.resume(returning: false)
+    waiters.resume(id, returning: false)
     if waiters.isEmpty { acceptor.cancelWait() }
   }
 
   /// There is one at most in most programs; of several, one gets what has come, and the others wait again.
   private func wakeAll() {
-    let due = waiters
-    waiters.removeAll(keepingCapacity: true)
-    for entry in due { entry.waiter.resume(returning: true) }
+    waiters.resumeAll(returning: true)
   }
 
   private func endPause() {

@@ -11,15 +11,12 @@ extension Connection {
     to address: SocketAddress, on reactor: Reactor, timeout: Duration? = nil
   ) async throws(ConnectionError) -> Connection {
     do {
-      let socket = try Socket.connecting(to: address)
-      let descriptor = socket.fileDescriptor
-      try await withTimeout(timeout, on: reactor) {
-        _ = try await reactor.readiness(of: descriptor, for: .write)
-      }
-      try socket.finishConnecting()
+      // Used by the reactor alone, until it is done with it.
+      nonisolated(unsafe) let socket = try Socket.unconnected(for: address)
+      try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
       // Unix sockets have no such option, and do without.
-      try? socket.set(.noDelay, to: 1)
-      return try await adopting(socket, origin: .connected, on: reactor)
+      try? unsafe socket.set(.noDelay, to: 1)
+      return try await unsafe adopting(socket, origin: .connected, on: reactor)
     } catch {
       throw ConnectionError(connecting: error, to: address)
     }

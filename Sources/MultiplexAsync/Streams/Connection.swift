@@ -373,10 +373,18 @@ extension Connection {
   ///
   /// If the calling task is cancelled meanwhile, or the peer has gone, the connection is closed at once.
   public func close() async {
+    guard !closeIfFlushed() else { return }
     await here {
       let reason = await self.flushHere()
       unsafe self.stream.abort(because: reason == nil ? .finished : .aborted)
     }
+  }
+
+  /// Closes as ``close()`` does, if that takes no wait.
+  ///
+  /// - Returns: Whether it is closed.
+  func closeIfFlushed() -> Bool {
+    unsafe reactor.isCurrent && stream.closeIfFlushed()
   }
 
   /// Closes the connection when no byte has come or gone for so long. Reads and writes fail with

@@ -219,7 +219,7 @@ public final class Listener: Sendable {
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
       try await connection.serveForListener(handler)
-      await close(connection)
+      if !connection.closeIfFlushed() { await close(connection) }
     } catch {
       connection.abort(because: Task.isCancelled ? .shutDown : .failed(error))
     }

@@ -64,8 +64,8 @@ final class Stream {
   @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) private var isFlushing = false
   @safe @exclusivity(unchecked) private var writesAtOnce = 0
-  @safe @exclusivity(unchecked) private var roomWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
-  @safe @exclusivity(unchecked) private var flushWaiters: [(id: UInt64, waiter: OutputWaiter)] = []
+  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<ConnectionError.Reason?>()
+  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<ConnectionError.Reason?>()
 
   /// The task that serves the connection.
   @safe @exclusivity(unchecked) private var owner: CallingTask?
@@ -359,17 +359,15 @@ extension Stream {
     switch goal {
     case .room where unsentCount <= watermarks.low, .flush where unsentCount == 0:
       return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput))
-    case .room: roomWaiters.append((id, waiter))
-    case .flush: flushWaiters.append((id, waiter))
+    case .room: roomWaiters.append(waiter, named: id)
+    case .flush: flushWaiters.append(waiter, named: id)
     }
     flushLater()
   }
 
   func cancelWrite(_ id: UInt64) {
-    for waiters in [\Stream.roomWaiters, \Stream.flushWaiters] {
-      guard let index = self[keyPath: waiters].firstIndex(where: { $0.id == id }) else { continue }
-      self[keyPath: waiters].remove(at: index).waiter.resume(returning: .cancelled)
-    }
+    roomWaiters.resume(id, returning: .cancelled)
+    flushWaiters.resume(id, returning: .cancelled)
   }
 
   /// Sends no more, once everything that is queued has been sent.
@@ -394,10 +392,10 @@ extension Stream {
       output.removeFirst(count)
       monitor?.sent(count)
       monitor?.observation?.queued(output.count)
-      if unsentCount <= watermarks.low { resume(\.roomWaiters, nil) }
+      if unsentCount <= watermarks.low { roomWaiters.resumeAll(returning: nil) }
       guard unsentCount == 0 else { return flushLater() }
       if outputEnds { shutdownOutput() }
-      resume(\.flushWaiters, nil)
+      flushWaiters.resumeAll(returning: nil)
     }
   }
 
@@ -414,19 +412,9 @@ extension Stream {
     if errno != .brokenPipe { breakage = errno }
     lostCount = output.count
     output = ByteQueue()
-    resume(\.roomWaiters, reason)
-    resume(\.flushWaiters, reason)
+    roomWaiters.resumeAll(returning: reason)
+    flushWaiters.resumeAll(returning: reason)
     return reason
-  }
-
-  private func resume(
-    _ waiters: ReferenceWritableKeyPath<Stream, [(id: UInt64, waiter: OutputWaiter)]>,
-    _ reason: ConnectionError.Reason?
-  ) {
-    let due = self[keyPath: waiters]
-    guard !due.isEmpty else { return }
-    self[keyPath: waiters] = []
-    for entry in due { entry.waiter.resume(returning: reason) }
   }
 }
 
@@ -443,8 +431,16 @@ extension Stream {
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
-    resume(\.roomWaiters, closure)
-    resume(\.flushWaiters, closure)
+    roomWaiters.resumeAll(returning: closure)
+    flushWaiters.resumeAll(returning: closure)
+  }
+
+  /// Closes if everything that was written has been sent.
+  ///
+  /// - Returns: Whether it is closed.
+  func closeIfFlushed() -> Bool {
+    if unsentCount == 0, outputFailure == nil, channel.sendFailure == nil { abort(because: .finished) }
+    return isClosed
   }
 
   /// Closes once nothing has moved for so long.

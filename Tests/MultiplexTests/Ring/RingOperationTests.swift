@@ -115,6 +115,43 @@ import Testing
     }
   }
 
+  // MARK: Connecting
+
+  @Test("a connect completes once the connection is there, over TCP and Unix sockets")
+  func connect() throws {
+    var ring = try Ring()
+    let folder = try TemporaryFolder()
+    for listener in [
+      try Socket.listening(on: .ipv4(.loopback, port: 0)), try Socket.listening(on: .unix(path: folder.file("socket"))),
+    ] {
+      let address = try listener.localAddress()
+      let client = try Socket.unconnected(for: address)
+      let completion = try unsafe address.withSockaddrBytes { bytes in
+        unsafe try ring.prepare(.connect(client.fileDescriptor, to: bytes, token: 7))
+        return try ring.complete(1).first
+      }
+      #expect(completion?.token == 7)
+      #expect(completion?.result == 0)
+      let server = try #require(try listener.accept())
+      #expect(try client.send([1, 2, 3]) == 3)
+      #expect(eventually { kernelReadiness(of: server.fileDescriptor, for: .read) == [.readable] })
+      #expect(try server.receive(upTo: 10) == [1, 2, 3])
+    }
+  }
+
+  @Test("a connect completes with why it was in vain")
+  func connectToNobody() throws {
+    var ring = try Ring()
+    try withUnusedAddress { address in
+      let client = try Socket.unconnected(for: address)
+      let completions = try unsafe address.withSockaddrBytes { bytes in
+        unsafe try ring.prepare(.connect(client.fileDescriptor, to: bytes, token: 1))
+        return try ring.complete(1)
+      }
+      #expect(completions.map(\.errno) == [.connectionRefused])
+    }
+  }
+
   // MARK: Receiving
 
   @Test("a multishot receive takes buffers in order, ends when there are none, and goes on with what is given back")

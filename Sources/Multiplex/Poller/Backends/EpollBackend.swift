@@ -62,8 +62,13 @@ final class EpollBackend: ReadinessBackend {
     }
   }
 
-  func remove(_ registration: Registration) {
+  /// The kernel forgets the registration by itself. If a duplicate keeps the file open, a wait will find it stale.
+  func removeClosing(_ registration: Registration) {
     if !leftOut.isEmpty { leftOut.remove(registration.key) }
+  }
+
+  func remove(_ registration: Registration) {
+    removeClosing(registration)
     // Fails where the descriptor was closed: the kernel has forgotten it then, or a wait will find it stale.
     try? epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
   }

@@ -27,6 +27,9 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 
   func remove(_ registration: Registration)
 
+  /// Removes a registration whose descriptor is closed right after.
+  func removeClosing(_ registration: Registration)
+
   /// - Parameter timeout: nil waits without limit; never negative.
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError)
 }
@@ -37,6 +40,10 @@ extension ReadinessBackend {
     guard !Kernel.isOpen(registration.descriptor) else { return }
     throw MultiplexError(
       call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
+  }
+
+  func removeClosing(_ registration: Registration) {
+    remove(registration)
   }
 
   static var descriptorLimit: Int? { nil }

@@ -200,6 +200,14 @@ final class CompletionDriver: Driver {
     return CompletionAcceptor(descriptor, driver: self)
   }
 
+  func connect(
+    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
+  ) throws(MultiplexError) -> (any DriverWait)? {
+    // A Unix socket is connected at once, or not at all; the ring would wait for a listener that is full.
+    if case .unix = address { return try connectByReadiness(socket, to: address, body) }
+    return CompletionConnect.start(socket, to: address, on: self, body)
+  }
+
   func awaitReadiness(
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait {

@@ -4,6 +4,7 @@ enum RingOperation: UInt8 {
   case silent
   case wake
   case accept
+  case connect
   case receive
   case send
   /// A send that completes only if it fails: the slot is its number among the ``InlineSends``.
