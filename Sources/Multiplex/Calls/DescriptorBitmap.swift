@@ -1,8 +1,10 @@
 /// A set of descriptors as select takes it: one bit each, in words of the kernel's `long`, and no end at 1024.
-struct DescriptorBitmap {
+package struct DescriptorBitmap {
   private(set) var words: ContiguousArray<UInt> = []
 
-  subscript(fd: Int32) -> Bool {
+  package init() {}
+
+  package subscript(fd: Int32) -> Bool {
     get {
       let index = Int(fd) / UInt.bitWidth
       return hasRoom(for: fd) && words[index] & Self.bit(fd) != 0

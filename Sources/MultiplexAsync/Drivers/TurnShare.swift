@@ -1,21 +1,25 @@
 /// How often something may be done in a turn of the loop, before others have their turn.
+///
+/// Small, as each connection has one.
 struct TurnShare {
-  private let limit: Int
-  /// The turn that was counted last.
-  private var turn: UInt64 = 0
-  private var count = 0
+  /// The turn that was counted last, without its upper half: one that looks the same is far away.
+  private var turn: UInt32 = 0
+  private var count: UInt16 = 0
+  private let limit: UInt16
 
-  init(_ limit: Int) {
+  init(_ limit: UInt16) {
     self.limit = limit
   }
 
   /// - Returns: False if it has been done often enough.
   mutating func take(in turn: UInt64) -> Bool {
+    let turn = UInt32(truncatingIfNeeded: turn)
     if self.turn != turn {
       self.turn = turn
       count = 0
     }
+    guard count < limit else { return false }
     count += 1
-    return count <= limit
+    return true
   }
 }

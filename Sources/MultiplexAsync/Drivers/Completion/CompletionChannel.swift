@@ -11,16 +11,33 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// But no more than these: others are to have their turn.
   private static let mostAtOnce = 256 * 1024
 
+  /// How receiving has ended.
+  private enum End {
+    case endOfInput
+    case failure(Errno)
+  }
+
+  // In an order that leaves few gaps: this is most of what an idle connection costs.
   let rawDescriptor: Int32
+  @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
   private let driver: CompletionDriver
   @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
-  @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
-  @safe @exclusivity(unchecked) private var isClosed = false
-  private var isAbandoned = false
 
   @safe @exclusivity(unchecked) private var received = ReceivedQueue()
-  /// How receiving has ended.
-  @safe @exclusivity(unchecked) private var end: Received?
+  @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
+  /// The batch of the last inline send, and its bytes.
+  @safe @exclusivity(unchecked) private var inlineBatch: UInt64 = 0
+  @safe @exclusivity(unchecked) private var inlineCount: UInt32 = 0
+  /// Where a send of several buffers finds them.
+  @safe @exclusivity(unchecked) private var message: MessageHeader?
+  /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
+  @safe @exclusivity(unchecked) private var share = TurnShare(16)
+  @safe @exclusivity(unchecked) private(set) var sendFailure: Errno?
+  @safe @exclusivity(unchecked) private var end: End?
+
+  @safe @exclusivity(unchecked) private var isClosed = false
+  private var isAbandoned = false
+  @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isReceiving = false
   /// Whether receiving was told to end, for the time being.
   @safe @exclusivity(unchecked) private var isPausing = false
@@ -32,23 +49,13 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var mayHaveMore = false
   /// Whether nothing was received since the wait for it. That it ended all the same may be for an error that stays.
   @safe @exclusivity(unchecked) private var wasInVain = false
-  /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
-  @safe @exclusivity(unchecked) private var share = TurnShare(16)
-  @safe @exclusivity(unchecked) private var isAwaitingInput = false
-
-  @safe @exclusivity(unchecked) private var outgoing = OutgoingQueue()
+  @safe @exclusivity(unchecked) private var isAwaitingRoom = false
   /// Whether a send is under way that waits for room.
   @safe @exclusivity(unchecked) private var isSending = false
-  /// The batch of the last inline send, and its bytes.
-  @safe @exclusivity(unchecked) private var inlineBatch: UInt64 = 0
-  @safe @exclusivity(unchecked) private var inlineCount = 0
   /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) private var isFull = false
+  /// Whether it is to be called at the end of the batch.
   @safe @exclusivity(unchecked) private var isFollowing = false
-  /// Where a send of several buffers finds them.
-  @safe @exclusivity(unchecked) private var message: MessageHeader?
-  @safe @exclusivity(unchecked) private(set) var sendFailure: Errno?
-  @safe @exclusivity(unchecked) private var isAwaitingRoom = false
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
     self.rawDescriptor = descriptor.release().rawValue
@@ -106,8 +113,12 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// The kernel tells once that a connection was broken off: if it was a send that was told, receiving looks as if the
   /// peer had properly finished.
   private var ending: Received? {
-    guard case .endOfInput? = end, let sendFailure, sendFailure != .brokenPipe else { return end }
-    return .failure(sendFailure)
+    switch end {
+    case nil: nil
+    case .failure(let errno): .failure(errno)
+    case .endOfInput:
+      if let sendFailure, sendFailure != .brokenPipe { .failure(sendFailure) } else { .endOfInput }
+    }
   }
 
   private func endReceive(_ completion: Ring.Completion) {
@@ -184,7 +195,7 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   // MARK: Sending
 
-  var unsentCount: Int { outgoing.count + (isSendingInline ? inlineCount : 0) }
+  var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }
 
   /// Whether the outcome of an inline send isn't known yet.
   private var isSendingInline: Bool { inlineBatch == driver.batch }
@@ -266,7 +277,7 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   private func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>) {
     inlineBatch = driver.batch
-    inlineCount = range.count
+    inlineCount = UInt32(range.count)
     unsafe driver.sendInline(buffer, range, on: self)
   }
 

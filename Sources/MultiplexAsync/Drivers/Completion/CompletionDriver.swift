@@ -26,7 +26,7 @@ final class CompletionDriver: Driver {
 
   @safe @exclusivity(unchecked) private var handlers = HandlerTable()
   /// Descriptors that were handed over.
-  private var owned: Set<FileDescriptor> = []
+  private var owned = DescriptorBitmap()
   /// How many waits for lent descriptors there are.
   var pollCount = 0
   /// How many operations there are whose last completion hasn't come.
@@ -118,7 +118,7 @@ final class CompletionDriver: Driver {
 
   /// Closes a descriptor that was handed over.
   func close(_ descriptor: FileDescriptor) {
-    owned.remove(descriptor)
+    forget(descriptor)
     submit(.close(descriptor, token: RingOperation.silentToken).skippingSuccess())
   }
 
@@ -212,7 +212,7 @@ final class CompletionDriver: Driver {
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait {
     let descriptor = FileDescriptor(rawValue: fd)
-    guard !owned.contains(descriptor) else {
+    guard !owned[fd] else {
       throw MultiplexError(
         call: "readiness", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
         advice: "a connection or a listener has it: use that")
@@ -227,13 +227,13 @@ final class CompletionDriver: Driver {
 
   /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
   private func handOver(_ descriptor: FileDescriptor) {
-    owned.insert(descriptor)
+    owned[descriptor.rawValue] = true
     endPolls { $0 == descriptor }
   }
 
   /// The descriptor was handed over, and is closed by now, or is about to be.
   func forget(_ descriptor: FileDescriptor) {
-    owned.remove(descriptor)
+    owned[descriptor.rawValue] = false
   }
 
   /// Looks for lent descriptors that were closed while they were waited for: the kernel doesn't tell. Done by turns that

@@ -19,9 +19,15 @@ struct OutgoingQueue {
 
   private var entries: [Entry] = unsafe []
   /// How many entries are the kernel's.
-  private var sending = 0
+  private var sending: UInt32 = 0
+  /// How many bytes are left, which the limit keeps small.
+  private var size: UInt32 = 0
+
   /// How many bytes are left.
-  private(set) var count = 0
+  private(set) var count: Int {
+    get { Int(size) }
+    set { size = UInt32(newValue) }
+  }
 
   var hasRoom: Bool { count < Self.limit }
 
@@ -47,7 +53,7 @@ struct OutgoingQueue {
 
   /// Copies as many bytes as fit into the last buffer.
   private mutating func fill(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard unsafe entries.count > sending, let last = unsafe entries.last, unsafe last.isOpen else { return 0 }
+    guard unsafe entries.count > Int(sending), let last = unsafe entries.last, unsafe last.isOpen else { return 0 }
     let room = unsafe last.buffer.capacity - last.range.upperBound
     let part = unsafe bytes.prefix(room)
     guard unsafe !part.isEmpty else { return 0 }
@@ -77,8 +83,8 @@ struct OutgoingQueue {
   ///
   /// - Returns: How many buffers it takes.
   mutating func beginSend() -> Int {
-    sending = unsafe min(entries.count, Self.batch)
-    return sending
+    sending = unsafe UInt32(min(entries.count, Self.batch))
+    return Int(sending)
   }
 
   /// The bytes of one of the buffers, in order.

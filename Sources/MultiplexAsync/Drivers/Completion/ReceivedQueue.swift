@@ -1,17 +1,43 @@
 /// What was received and not yet read. Most connections have one piece at a time, and need no memory of their own for it.
-struct ReceivedQueue {
-  private var first: Received?
-  private var rest: [Received] = []
+enum ReceivedQueue {
+  case empty
+  case one(Received)
+  /// Two at least; there are never many.
+  case several([Received])
 
-  var count: Int { first == nil ? 0 : 1 + rest.count }
-  var isEmpty: Bool { first == nil }
+  init() {
+    self = .empty
+  }
+
+  var count: Int {
+    switch self {
+    case .empty: 0
+    case .one: 1
+    case .several(let all): all.count
+    }
+  }
+
+  var isEmpty: Bool {
+    if case .empty = self { true } else { false }
+  }
 
   mutating func append(_ received: Received) {
-    if first == nil { first = received } else { rest.append(received) }
+    switch self {
+    case .empty: self = .one(received)
+    case .one(let first): self = .several([first, received])
+    case .several(let all): self = .several(all + [received])
+    }
   }
 
   mutating func popFirst() -> Received? {
-    defer { first = rest.isEmpty ? nil : rest.removeFirst() }
-    return first
+    switch self {
+    case .empty: return nil
+    case .one(let first):
+      self = .empty
+      return first
+    case .several(let all):
+      self = all.count > 2 ? .several(Array(all.dropFirst())) : .one(all[1])
+      return all[0]
+    }
   }
 }
