@@ -53,6 +53,26 @@ struct ConnectingTests {
     #expect(try await becomesTrue { try heldSockets(to: address) == before })
   }
 
+  @Test("a Unix listener whose queue is full is waited for, as one at an IP address is", arguments: usableBackends)
+  func fullUnixListener(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let folder = try TemporaryFolder()
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let listener = try Socket.listening(on: address, backlog: 0)
+    var clients: [Socket] = []
+    while let client = try? Socket.connecting(to: address), clients.count < 100 { clients.append(client) }
+    #expect(
+      await reason { _ = try await Connection.connect(to: address, on: reactor, timeout: .milliseconds(30)) }
+        == .timedOut)
+    async let connection = Connection.connect(to: address, on: reactor, timeout: .seconds(100))
+    for _ in clients { _ = try listener.accept() }
+    try await connection.write("late")
+    let accepted = try #require(try listener.accept())
+    #expect(await becomesTrue { kernelReadiness(of: accepted.fileDescriptor, for: .read) == [.readable] })
+    #expect(try accepted.receive(upTo: 10) == Array("late".utf8))
+    withExtendedLifetime(clients) {}
+  }
+
   @Test("a connection knows its peer's address", arguments: usableBackends)
   func peerAddress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

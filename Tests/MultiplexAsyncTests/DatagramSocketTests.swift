@@ -79,6 +79,17 @@ struct DatagramSocketTests {
     #expect(Set([try await first.bytes, try await second.bytes]) == [[1], [2]])
   }
 
+  @Test("has options, until it is closed", arguments: usableBackends)
+  func options(backend: Poller.Backend) async throws {
+    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
+    #expect(try await socket.get(.broadcast) == 0)
+    try await socket.set(.broadcast, to: 1)
+    #expect(try await socket.get(.broadcast) == 1)
+    socket.close()
+    let error = await #expect(throws: MultiplexError.self) { try await socket.get(.broadcast) }
+    #expect(error?.reason == .closed)
+  }
+
   @Test("cancelling ends a receive at once and loses no datagram", arguments: usableBackends)
   func cancellation(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -14,6 +14,23 @@ struct DeadlineTests {
     #expect(nothing == nil)
   }
 
+  @Test("a read has a deadline, and its chunk is handed on", arguments: usableBackends)
+  func read(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    func read(within limit: Duration) async throws -> [UInt8]? {
+      let chunk = try await withTimeout(limit, on: reactor) { try await connection.read() }
+      guard let chunk else { return nil }
+      return chunk.array
+    }
+    await #expect(throws: DeadlineExceeded.self) { try await read(within: .milliseconds(10)) }
+    try peer.socket.sendAll([1, 2, 3])
+    #expect(try await read(within: .seconds(100)) == [1, 2, 3])
+    try peer.socket.shutdown(.writing)
+    #expect(try await read(within: .seconds(100)) == nil)
+  }
+
   @Test("an operation that isn't is cancelled, and the error says so", arguments: usableBackends)
   func late(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -55,6 +55,34 @@ struct IdleTimeoutTests {
     #expect(await peer.connection.queuedCount == 0)
   }
 
+  @Test("spares a connection for as long as its peer takes what the kernel holds", arguments: usableBackends)
+  func slowPeer(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 200_000)
+    let connection = peer.connection
+    // All of it is with the kernel from the beginning, in pieces that are taken one by one: nothing that this side does
+    // moves any more.
+    for _ in 0..<40 {
+      try await connection.write(numbered(1000))
+      try await connection.flush()
+    }
+    let limit = Duration.milliseconds(400)
+    await connection.setIdleTimeout(limit)
+    let reading = Task { await reason { _ = try await connection.read() } }
+    var last = ContinuousClock.now
+    var longestPause = Duration.zero
+    for _ in 0..<40 {
+      try await Task.sleep(for: .milliseconds(30))
+      let taken = try peer.socket.receive(upTo: 1000)
+      longestPause = max(longestPause, .now - last)
+      last = .now
+      // On a machine that is too busy the peer has taken nothing for too long indeed.
+      guard longestPause < limit else { break }
+      #expect(taken == numbered(1000))
+      #expect(!peer.isGone)
+    }
+    #expect(await reading.value == .timedOut)
+  }
+
   @Test("can be taken back, and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

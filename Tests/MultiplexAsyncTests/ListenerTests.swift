@@ -1,6 +1,7 @@
 import Foundation
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import Synchronization
 import TestSupport
 import Testing
@@ -397,6 +398,41 @@ struct ListenerTests {
       _ = try #require(try await listener.accept())
       accepted += 1
     }
+  }
+
+  @Test("a socket that listens already becomes a listener, with the options that it has", arguments: usableBackends)
+  func adopted(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    try socket.set(.outOfBandInline, to: 1)
+    let address = try socket.localAddress()
+    let listener = try await Listener.adopting(socket, on: reactor)
+    #expect(listener.localAddress == address)
+    let client = try Socket.connected(to: address)
+    let connection = try #require(try await listener.accept())
+    #expect(try await connection.get(.outOfBandInline) == 1)
+    try client.sendAll([1, 2])
+    #expect(try await connection.read(exactly: 2) == [1, 2])
+    listener.close()
+    _ = await reactor.run {}
+    #expect(throws: MultiplexError.self) { try Socket.connected(to: address) }
+  }
+
+  @Test("closing waits for nobody who keeps the folder of a Unix socket locked", arguments: usableBackends)
+  func lockedFolder(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let folder = try TemporaryFolder()
+    let path = folder.file("socket")
+    let listener = try await Listener.bind(to: .unix(path: path), on: reactor)
+    let lock = try FileDescriptor.open(FilePath(folder.path), .readOnly, options: [.directory, .closeOnExec])
+    try Kernel.lock(lock.rawValue)
+    let isThereYet = await reactor.run {
+      listener.close()
+      return folder.exists("socket")
+    }
+    #expect(isThereYet)
+    try lock.close()
+    #expect(await becomesTrue { !folder.exists("socket") })
   }
 
   @Test("the file of a Unix socket goes with the listener", arguments: usableBackends)

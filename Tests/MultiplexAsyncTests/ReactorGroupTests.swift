@@ -1,6 +1,7 @@
 import Foundation
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import Synchronization
 import TestSupport
 import Testing
@@ -23,7 +24,7 @@ struct ReactorGroupTests {
     // Hexadecimal words with commas between.
     let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
       .reduce(0) { $0 + $1.nonzeroBitCount }
-    #expect(try ReactorGroup(count: count).reactors.count == processors)
+    #expect(try ReactorGroup(count: count).reactors.count == min(processors, ProcessorQuota.current ?? processors))
   }
 
   @Test("each reactor serves connections of one TCP port on its own thread", arguments: usableBackends)
@@ -37,6 +38,29 @@ struct ReactorGroupTests {
     #expect(Set(reactors) == [0, 1])
     #expect(await listener.shutDown(within: .seconds(60)) == 0)
     await serving
+  }
+
+  @Test("a group listens at all addresses of a host that the machine has, or at none")
+  func allAddresses() async throws {
+    let group = try ReactorGroup(count: 2)
+    let host = try HostPort("*:0")
+    let listeners = try await ListenerGroup.bind(toAllOf: host, on: group)
+    // Without IPv6 there is one.
+    let families = listeners.map { if case .ipv4 = $0.localAddress { 4 } else { 6 } }
+    #expect(families == [4, 6] || families == [4])
+    for listener in listeners { listener.close() }
+
+    let taken = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let port = try #require(try taken.localAddress().port)
+    let error = await #expect(throws: MultiplexError.self) {
+      _ = try await ListenerGroup.bind(toAllOf: HostPort("localhost:\(port)"), on: group)
+    }
+    #expect(error?.errno == .addressInUse)
+    // One listener doesn't pass to the next address either where the first is taken.
+    await #expect(throws: MultiplexError.self) {
+      _ = try await Listener.bind(to: HostPort("*:\(port)"), on: group.reactors[0])
+    }
+    withExtendedLifetime(taken) {}
   }
 
   @Test("the reactors take over the connections of a Unix socket in turn", arguments: usableBackends)

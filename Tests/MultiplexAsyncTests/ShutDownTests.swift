@@ -21,6 +21,28 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
+  @Test("goes on with a connection whose handler is at work on what it has read", arguments: usableBackends)
+  func atWork(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let gate = Gate()
+    async let serving: Void = listener.serve { connection in
+      _ = try await connection.readLine()
+      await gate.pass()
+      try await connection.write("answer")
+      _ = try await connection.read()
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("question\n")
+    async let left = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(10))
+    try await reactor.sleep(for: .milliseconds(100))
+    gate.open()
+    #expect(try await client.read(exactly: 6) == Array("answer".utf8))
+    #expect(await left == 0)
+    await serving
+    #expect(try await client.read()?.count == nil)
+  }
+
   @Test("goes on with a connection that owes something, however long it rests", arguments: usableBackends)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -35,6 +35,23 @@ struct SignalsTests {
     #expect(taken == Set(numbers))
   }
 
+  @Test("iterators share a sequence's signals: what one leaves comes to the other, also if that waits already")
+  func sharedSequence() async throws {
+    let numbers = [unusedSignal(), unusedSignal()]
+    for _ in 0..<50 {
+      let signals = try Reactor().signals(numbers)
+      let waiting = Task { () -> Int32? in
+        var iterator = signals.makeAsyncIterator()
+        return await iterator.next()
+      }
+      for number in numbers { kill(getpid(), number) }
+      var iterator = signals.makeAsyncIterator()
+      let first = await iterator.next()
+      let second = await waiting.value
+      #expect(Set([first, second]) == Set(numbers))
+    }
+  }
+
   @Test("of several sequences, also of several reactors, each gets each signal that it wants, and no other")
   func severalSequences() async throws {
     let (shared, other) = (unusedSignal(), unusedSignal())

@@ -64,6 +64,15 @@ static inline int cmx_open(const char *path, int flags) { return open(path, flag
 static inline int cmx_getrlimit_nofile(struct rlimit *limit) { return getrlimit(RLIMIT_NOFILE, limit); }
 static inline int cmx_setrlimit_nofile(const struct rlimit *limit) { return setrlimit(RLIMIT_NOFILE, limit); }
 
+// SIOCOUTQ by its other name, which needs no header of the kernel's.
+static inline int cmx_send_queue_length(int fd, int *bytes) { return ioctl(fd, TIOCOUTQ, bytes); }
+
+// A close drops what wasn't delivered, and sends a reset in place of the end.
+static inline int cmx_reset_on_close(int fd) {
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 static inline int cmx_dup3(int fd, int target, int flags) { return dup3(fd, target, flags); }
 
 // Swift takes the name for the structure of the same name.

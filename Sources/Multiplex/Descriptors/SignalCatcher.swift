@@ -53,6 +53,12 @@ package final class SignalCatcher: Selectable, Sendable {
     return SignalTable.numbers.filter { pending & SignalTable.bit($0) != 0 }
   }
 
+  /// Makes the descriptor readable once more, for others that wait for it.
+  package func announce() {
+    let one: UInt64 = 1
+    unsafe withUnsafeBytes(of: one) { try? unsafe Kernel.writeRecord(rawDescriptor, $0) }
+  }
+
   /// Lets the calling thread receive signals, if it has them blocked, as pool threads have. One thread is needed that
   /// does: a signal that all have blocked waits for ever.
   package static func unblock(_ signals: [Int32]) {

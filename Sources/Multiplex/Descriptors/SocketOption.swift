@@ -39,6 +39,8 @@ public struct SocketOption: Hashable, Sendable {
   public static let outOfBandInline = SocketOption(level: SOL_SOCKET, name: SO_OOBINLINE)
   /// An IPv6 listener takes no IPv4 connections (`IPV6_V6ONLY`).
   public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
+  /// Sends datagrams to all of a network (`SO_BROADCAST`).
+  public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
   /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).
   public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
 }

@@ -19,6 +19,15 @@ public enum UnixSocketFile {
     try whileLocked(path) { () throws(MultiplexError) in try remove(path) }
   }
 
+  /// Removes as ``removeIfDead(_:)`` does, but waits for nobody.
+  ///
+  /// - Returns: False if others keep the folder locked, so that nothing was done.
+  package static func removeIfDeadAtOnce(_ path: String) -> Bool {
+    if let folder = openFolder(of: path), lock(folder, within: .zero) == .busy { return false }
+    try? remove(path)
+    return true
+  }
+
   /// Has a socket listen at a path, where a dead one may be in the way.
   ///
   /// - Parameter listen: Binds the socket to the path, and listens.
@@ -68,29 +77,45 @@ public enum UnixSocketFile {
   private static func whileLocked(
     _ path: String, _ body: () throws(MultiplexError) -> Void
   ) throws(MultiplexError) {
-    try withExtendedLifetime(lockFolder(of: path)) { () throws(MultiplexError) in try body() }
+    guard let folder = openFolder(of: path) else { return try body() }
+    _ = lock(folder, within: patience)
+    try body()
+    // Closing it gives the lock up.
+    withExtendedLifetime(folder) {}
   }
 
-  private static func lockFolder(of path: String) -> OwnedDescriptor? {
+  private static func openFolder(of path: String) -> OwnedDescriptor? {
     // Abstract names, and the one that the kernel makes up for the empty path, have no file.
     guard let first = path.utf8.first, first != 0 else { return nil }
     let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
     guard let fd = try? Kernel.openFolder(folder) else { return nil }
-    let descriptor = OwnedDescriptor(adopting: fd)
-    let deadline = Deadline(after: patience)
-    while deadline.remaining != .zero {
+    return OwnedDescriptor(adopting: fd)
+  }
+
+  /// What an attempt to lock a folder has come to.
+  private enum Lock {
+    case held
+    /// Others have it.
+    case busy
+    case impossible
+  }
+
+  /// - Parameter limit: How long to wait for others; zero and less don't wait.
+  private static func lock(_ folder: borrowing OwnedDescriptor, within limit: Duration) -> Lock {
+    let deadline = Deadline(after: limit)
+    while true {
       do {
-        try Kernel.lock(fd)
-        return descriptor
+        try Kernel.lock(folder.fileDescriptor.rawValue)
+        return .held
       } catch .wouldBlock {
+        guard deadline.remaining != .zero else { return .busy }
         var nothing = PollSet()
         _ = try? nothing.poll(timeout: .milliseconds(5))
       } catch .interrupted {
         continue
       } catch {
-        return nil
+        return .impossible
       }
     }
-    return nil
   }
 }

@@ -3,7 +3,7 @@ internal import SystemPackage
 /// What this package refuses by itself, without asking the kernel.
 extension MultiplexError {
   /// - Parameter what: "poller", "socket".
-  static func closed(_ what: String, for call: String) -> MultiplexError {
+  package static func closed(_ what: String, for call: String) -> MultiplexError {
     MultiplexError(
       call: call, reason: .closed, errno: .badFileDescriptor,
       advice: "a closed \(what) can't be used any more; make another")

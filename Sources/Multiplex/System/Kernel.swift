@@ -323,6 +323,18 @@ extension Kernel {
     _ = unsafe cmx_signal_restore(signal, &previous)
   }
 
+  /// Has the next close of a TCP socket break the connection off (`SO_LINGER` of no time).
+  package static func resetOnClose(_ fd: Int32) throws(Errno) {
+    _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }
+  }
+
+  /// How many bytes the kernel has taken to send and the peer has yet to acknowledge.
+  package static func sendQueueLength(_ fd: Int32) throws(Errno) -> Int {
+    var count: Int32 = 0
+    _ = try perform(.ioctl) { unsafe cmx_send_queue_length(fd, &count) }
+    return Int(count)
+  }
+
   /// Fills the mask with a bit for each processor that the calling thread may run on, and returns the bytes written.
   package static func affinity(_ mask: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
     try perform(.sched_getaffinity) { unsafe cmx_sched_getaffinity(mask.baseAddress, mask.count) }
@@ -359,7 +371,7 @@ extension Kernel {
   }
 
   /// Locks a file against others that lock it, without waiting; closing the descriptor unlocks it.
-  static func lock(_ fd: Int32) throws(Errno) {
+  package static func lock(_ fd: Int32) throws(Errno) {
     _ = try perform(.flock) { cmx_flock(fd, LOCK_EX | LOCK_NB) }
   }
 

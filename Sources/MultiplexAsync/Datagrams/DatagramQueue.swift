@@ -39,32 +39,35 @@ final class DatagramQueue {
 
   /// Takes the next datagram; nil if none has come. One from a sender without an address, which UDP doesn't have, is
   /// passed over.
-  func receive() -> Result<Datagram?, Failure> {
+  func receive() throws(Failure) -> Datagram? {
     let buffer = unsafe loop.driver.pool.take()
     defer { unsafe loop.driver.pool.give(back: buffer) }
     // The buffer is ours until it is given back, and has room for any datagram.
     let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: BufferPool.bufferSize)
     do throws(Errno) {
-      while true {
-        if socket == nil { return .failure(Failure(reason: .closed)) }
-        guard let (count, sender) = try unsafe socket?.receive(into: memory) else { return .success(nil) }
+      while !isClosed {
+        guard let (count, sender) = try unsafe socket?.receive(into: memory) else { return nil }
         guard let sender else { continue }
-        return .success(Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender))
+        return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
       }
     } catch {
-      return .failure(Failure(reason: .init(error)))
+      throw Failure(reason: .init(error))
     }
+    throw Failure(reason: .closed)
   }
 
   /// - Returns: False if there is no room now.
-  func send(_ bytes: [UInt8], to address: SocketAddress?) -> Result<Bool, Failure> {
+  func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Failure) -> Bool {
     do throws(Errno) {
-      guard let isSent = try socket?.send(bytes, to: address) else { return .failure(Failure(reason: .closed)) }
-      return .success(isSent)
+      if let isSent = try socket?.send(bytes, to: address) { return isSent }
     } catch {
-      return .failure(Failure(reason: .init(error)))
+      throw Failure(reason: .init(error))
     }
+    throw Failure(reason: .closed)
   }
+
+  /// The lent descriptor; nil once the socket is closed.
+  var openDescriptor: FileDescriptor? { socket?.fileDescriptor }
 
   /// Whether it is time to let others have their turn.
   func hasHadItsShare() -> Bool {

@@ -70,10 +70,13 @@ public final class DatagramSocket: Sendable {
   ///
   /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or what the kernel says.
   public func receive() async throws(ConnectionError) -> Datagram {
-    let result = await reactor.run { () async -> Result<Datagram, DatagramQueue.Failure> in
-      await self.repeatHere(.read) { queue in queue.receive() }
+    do {
+      return try await reactor.run { () async throws(DatagramQueue.Failure) in
+        try await self.repeatHere(.read) { (queue) throws(DatagramQueue.Failure) in try queue.receive() }
+      }
+    } catch {
+      throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
     }
-    return try outcome(result, during: .receive, peer: peerAddress)
   }
 
   /// Sends a datagram, whole, as soon as there is room. That it arrives is not certain.
@@ -97,10 +100,47 @@ public final class DatagramSocket: Sendable {
   private func send(
     _ bytes: [UInt8], to address: SocketAddress?, peer: SocketAddress?
   ) async throws(ConnectionError) {
-    let result = await reactor.run { () async -> Result<Void, DatagramQueue.Failure> in
-      await self.repeatHere(.write) { queue in queue.send(bytes, to: address).map { $0 ? () : nil } }
+    do {
+      try await reactor.run { () async throws(DatagramQueue.Failure) in
+        try await self.repeatHere(.write) { (queue) throws(DatagramQueue.Failure) in
+          try queue.send(bytes, to: address) ? () : nil
+        }
+      }
+    } catch {
+      throw ConnectionError(error.reason, during: .send, peer: peer)
     }
-    try outcome(result, during: .send, peer: peer)
+  }
+
+  /// The value of a socket option.
+  ///
+  /// Corresponding C function: `getsockopt`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
+    try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
+      try option.value(on: descriptor)
+    }
+  }
+
+  /// Sets a socket option: how much the kernel keeps for it, or whether it may send to all of a network, for example.
+  ///
+  /// Corresponding C function: `setsockopt`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
+    try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
+      try option.set(to: value, on: descriptor)
+    }
+  }
+
+  /// On the reactor's thread, where nobody closes the descriptor meanwhile.
+  private func withDescriptor<Value: Sendable>(
+    for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
+  ) async throws(MultiplexError) -> Value {
+    try await reactor.run { () async throws(MultiplexError) in
+      guard let descriptor = unsafe self.queue.openDescriptor else { throw .closed("socket", for: call) }
+      return try body(descriptor)
+    }
   }
 
   /// Closes the socket, from any thread. A task that waits is woken with ``ConnectionError/Reason/closed``.
@@ -114,19 +154,15 @@ public final class DatagramSocket: Sendable {
 extension DatagramSocket {
   /// Tries, and waits, until there is an outcome.
   private func repeatHere<Value: Sendable>(
-    _ interest: Interest, _ attempt: (DatagramQueue) -> Result<Value?, DatagramQueue.Failure>
-  ) async -> Result<Value, DatagramQueue.Failure> {
+    _ interest: Interest, _ attempt: (DatagramQueue) throws(DatagramQueue.Failure) -> Value?
+  ) async throws(DatagramQueue.Failure) -> Value {
     if unsafe queue.hasHadItsShare() { await Task.yield() }
     while true {
-      switch unsafe attempt(queue) {
-      case .success(let value?): return .success(value)
-      case .failure(let failure): return .failure(failure)
-      case .success(nil): break
-      }
+      if let value = unsafe try attempt(queue) { return value }
       switch await wait(for: interest) {
       case .ready: continue
-      case .cancelled: return .failure(.init(reason: .cancelled))
-      case .closed: return .failure(.init(reason: .closed))
+      case .cancelled: throw .init(reason: .cancelled)
+      case .closed: throw .init(reason: .closed)
       }
     }
   }
@@ -139,15 +175,6 @@ extension DatagramSocket {
       }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe queue.cancel(id) })
-    }
-  }
-
-  private func outcome<Value>(
-    _ result: Result<Value, DatagramQueue.Failure>, during operation: ConnectionError.Operation, peer: SocketAddress?
-  ) throws(ConnectionError) -> Value {
-    switch result {
-    case .success(let value): return value
-    case .failure(let failure): throw ConnectionError(failure.reason, during: operation, peer: peer)
     }
   }
 }

@@ -55,6 +55,9 @@ protocol Channel: AnyObject {
   /// Tells the peer that nothing more comes.
   func shutdownOutput() -> Errno?
 
+  /// Has ``close()`` break the connection off, so that the peer gets an error in place of the end.
+  func resetOnClose()
+
   /// Closes the descriptor, and forgets the delegate.
   func close()
 }
@@ -84,6 +87,11 @@ extension Channel {
       }
     }
     return .success(sent)
+  }
+
+  func resetOnClose() {
+    // Unix sockets know nothing of the kind.
+    try? Kernel.resetOnClose(rawDescriptor)
   }
 
   func shutdownOutput() -> Errno? {

@@ -59,8 +59,13 @@ extension Driver {
   func connectByReadiness(
     _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
   ) throws(MultiplexError) -> (any DriverWait)? {
-    guard try !socket.beginConnecting(to: address) else {
-      body(.success(()))
+    do {
+      guard try !socket.beginConnecting(to: address) else {
+        body(.success(()))
+        return nil
+      }
+    } catch {
+      body(.failure(error))
       return nil
     }
     return try awaitReadiness(of: socket.rawDescriptor, for: .write) { _ in

@@ -14,11 +14,11 @@ final class ConnectionObservation {
 
   /// Nil unless the observer wants to know. Tells that the connection is open.
   init?(
-    _ observer: (any ReactorObserver)?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
+    _ subscription: Subscription?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
   ) {
-    guard let observer, !observer.events.isDisjoint(with: [.connections, .transfers]) else { return nil }
-    self.observer = observer
-    events = observer.events
+    guard let subscription, !subscription.events.isDisjoint(with: [.connections, .transfers]) else { return nil }
+    observer = subscription.observer
+    events = subscription.events
     connection = ObservedConnection(
       id: Self.lastID.add(1, ordering: .relaxed).newValue, descriptor: FileDescriptor(rawValue: descriptor),
       peer: peer, origin: origin)

@@ -7,9 +7,9 @@ final class ListenerObservation {
   private let listener: ObservedListener
 
   /// Nil unless the observer wants to know. Tells that the listener is there.
-  init?(_ observer: (any ReactorObserver)?, descriptor: Int32, address: SocketAddress) {
-    guard let observer, observer.events.contains(.listeners) else { return nil }
-    self.observer = observer
+  init?(_ subscription: Subscription?, descriptor: Int32, address: SocketAddress) {
+    guard let subscription, subscription.events.contains(.listeners) else { return nil }
+    observer = subscription.observer
     listener = ObservedListener(descriptor: FileDescriptor(rawValue: descriptor), address: address)
     observer.listening(listener)
   }

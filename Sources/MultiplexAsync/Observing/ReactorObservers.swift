@@ -3,16 +3,16 @@ public import SystemPackage
 
 /// Several observers of one reactor, each told what it wants to know.
 public struct ReactorObservers: ReactorObserver {
-  private let observers: [any ReactorObserver]
+  private let subscriptions: [Subscription]
 
-  /// Tells all of these, in their order.
+  /// Tells all of these, in their order. What they want to know is asked here.
   public init(_ observers: [any ReactorObserver]) {
-    self.observers = observers
+    subscriptions = observers.map(Subscription.init)
   }
 
   /// What any of the observers wants to know.
   public var events: ReactorEvents {
-    observers.reduce(into: []) { $0.formUnion($1.events) }
+    subscriptions.reduce(into: []) { $0.formUnion($1.events) }
   }
 
   /// Tells those who want to know of ``ReactorEvents/turns``.
@@ -71,6 +71,6 @@ public struct ReactorObservers: ReactorObserver {
   }
 
   private func tell(_ events: ReactorEvents, _ body: (any ReactorObserver) -> Void) {
-    for observer in observers where observer.events.contains(events) { body(observer) }
+    for subscription in subscriptions where subscription.events.contains(events) { body(subscription.observer) }
   }
 }

@@ -6,21 +6,22 @@ internal import SystemPackage
 /// A driver has one where somebody wants to know, and tells it each descriptor that a wait has found ready.
 final class TurnObservation {
   private let observer: any ReactorObserver
-  private var readyCount = 0
+  /// Those of this turn, of which a completion driver may hear several times.
+  private var ready: Set<FileDescriptor> = []
 
   /// Nil unless the observer wants to know.
-  init?(_ observer: (any ReactorObserver)?) {
-    guard let observer, observer.events.contains(.turns) else { return nil }
-    self.observer = observer
+  init?(_ subscription: Subscription?) {
+    guard let subscription, subscription.events.contains(.turns) else { return nil }
+    observer = subscription.observer
   }
 
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness) {
-    readyCount += 1
+    guard ready.insert(descriptor).inserted else { return }
     observer.ready(descriptor, for: readiness)
   }
 
   func endTurn() {
-    observer.turnEnded(readyCount: readyCount)
-    readyCount = 0
+    observer.turnEnded(readyCount: ready.count)
+    ready.removeAll(keepingCapacity: true)
   }
 }

@@ -6,9 +6,15 @@ final class BlockingThreads: Sendable {
   /// One for the process, as the limit is one of the process.
   static let shared = BlockingThreads(limit: 64)
 
+  /// Something to do, and what to do instead if there can be no thread for it.
+  private struct Work {
+    let body: @Sendable () -> Void
+    let fail: @Sendable (MultiplexError) -> Void
+  }
+
   private struct State {
     var running = 0
-    var queue: [@Sendable () -> Void] = []
+    var queue: [Work] = []
   }
 
   private let limit: Int
@@ -20,10 +26,10 @@ final class BlockingThreads: Sendable {
 
   /// Runs the body on a thread; later, if too many are busy.
   ///
-  /// - Throws: What keeps a thread from being made where there is none to wait for.
-  func run(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
+  /// - Parameter fail: Is called instead, with what keeps a thread from being made where there is none to wait for.
+  func run(_ body: @escaping @Sendable () -> Void, orElse fail: @escaping @Sendable (MultiplexError) -> Void) {
     let needsThread = state.withLock { state in
-      state.queue.append(body)
+      state.queue.append(Work(body: body, fail: fail))
       guard state.running < limit else { return false }
       state.running += 1
       return true
@@ -34,20 +40,25 @@ final class BlockingThreads: Sendable {
         while let body = next() { body() }
       }
     } catch {
-      // Another thread does it, if there is one.
-      let isLost = state.withLock { state in
-        state.running -= 1
-        guard state.running == 0, !state.queue.isEmpty else { return false }
-        state.queue.removeLast()
-        return true
-      }
-      if isLost { throw error }
+      for work in giveUpThread() { work.fail(error) }
+    }
+  }
+
+  /// There could be no thread. Others do what it was for, if there are any.
+  ///
+  /// - Returns: What nobody is there to do.
+  private func giveUpThread() -> [Work] {
+    state.withLock { state in
+      state.running -= 1
+      guard state.running == 0 else { return [] }
+      defer { state.queue = [] }
+      return state.queue
     }
   }
 
   private func next() -> (@Sendable () -> Void)? {
     state.withLock { state in
-      guard state.queue.isEmpty else { return state.queue.removeFirst() }
+      guard state.queue.isEmpty else { return state.queue.removeFirst().body }
       state.running -= 1
       return nil
     }

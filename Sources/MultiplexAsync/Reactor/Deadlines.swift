@@ -1,41 +1,52 @@
 /// Gives an operation until a moment, and cancels it then.
 ///
+///     let chunk = try await withDeadline(deadline, on: reactor) { try await connection.read() }
+///
 /// The operation is waited for in any case: what it has done is not left half done. If it ends well all the same, its
 /// result is returned, so that nothing it has received is lost.
 ///
 /// - Parameter reactor: Where the operation runs, and whose timer is used.
 /// - Throws: ``DeadlineExceeded`` if the operation failed after its time was up; else what the operation throws.
-public func withDeadline<Result: Sendable>(
+public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
-  try await withThrowingTaskGroup(of: Result?.self) { group in
-    group.addTask(executorPreference: reactor) { try await operation() }
+  let outcome = Outcome<Result>()
+  try await withThrowingTaskGroup(of: Bool.self) { group in
+    group.addTask(executorPreference: reactor) {
+      outcome.result = try await operation()
+      return true
+    }
     group.addTask(executorPreference: reactor) {
       // Cancelled once the operation has ended.
       try? await reactor.sleep(until: deadline)
-      return nil
+      return false
     }
     defer { group.cancelAll() }
-    if let result = try await group.next() ?? nil { return result }
+    guard try await group.next() == false else { return }
     let isCancelled = Task.isCancelled
     group.cancelAll()
     do {
-      if let result = try await group.next() ?? nil { return result }
-    } catch let error where isCancelled {
-      throw error
+      _ = try await group.next()
     } catch {
-      throw DeadlineExceeded()
+      throw isCancelled ? error : DeadlineExceeded()
     }
-    throw DeadlineExceeded()
   }
+  guard let result = outcome.result.take() else { preconditionFailure("an operation that didn't throw has a result") }
+  return result
 }
 
 /// Gives an operation so much time, and cancels it then: see ``withDeadline(_:on:_:)``.
 ///
-/// - Parameter timeout: nil sets no limit.
-public func withTimeout<Result: Sendable>(
+/// - Parameter timeout: nil sets no limit, and runs the operation in the calling task.
+public func withTimeout<Result: ~Copyable & Sendable>(
   _ timeout: Duration?, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   guard let timeout else { return try await operation() }
   return try await withDeadline(.now + timeout, on: reactor, operation)
+}
+
+/// Where a task leaves what task groups can't hand on: a value that can't be copied, such as a ``Chunk``. It is written by
+/// one task, and read by another that has waited for its end.
+private final class Outcome<Result: ~Copyable & Sendable>: @unchecked Sendable {
+  var result: Result?
 }

@@ -40,7 +40,7 @@ final class EventLoop: @unchecked Sendable {
   private let ownDriver: any Driver
   private let observation: TurnObservation?
   /// Who is told of listeners and connections.
-  let observer: (any ReactorObserver)?
+  let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
   @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// What is being run; kept for its memory.
@@ -48,9 +48,9 @@ final class EventLoop: @unchecked Sendable {
   @safe @exclusivity(unchecked) private var executor: UnownedTaskExecutor?
 
   /// - Parameter observation: The driver's.
-  init(driver: any Driver, observer: (any ReactorObserver)? = nil, observation: TurnObservation? = nil) {
+  init(driver: any Driver, subscription: Subscription? = nil, observation: TurnObservation? = nil) {
     ownDriver = driver
-    self.observer = observer
+    self.subscription = subscription
     self.observation = observation
     waker = driver.waker
   }

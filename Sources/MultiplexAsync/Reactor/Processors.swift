@@ -6,10 +6,12 @@ enum Processors {
   /// As many bits as the kernel may have: it refuses masks that are shorter than its own.
   private static let maskSize = 8192 / 8
 
-  /// How many the process may use, which is fewer than there are in a container or under `taskset`; at least 1.
+  /// How many the process may use: those that it may run on, which `taskset` may have bounded, or as many as its quota of
+  /// processor time is worth, in a container. At least 1.
   static var usable: Int {
     var mask = [UInt8](repeating: 0, count: maskSize)
     let length = unsafe mask.withUnsafeMutableBytes { try? unsafe Kernel.affinity($0) }
-    return max(1, mask.prefix(length ?? 0).reduce(0) { $0 + $1.nonzeroBitCount })
+    let allowed = mask.prefix(length ?? 0).reduce(0) { $0 + $1.nonzeroBitCount }
+    return max(1, min(allowed, ProcessorQuota.current ?? allowed))
   }
 }

@@ -9,15 +9,17 @@ extension Reactor {
   ///
   /// - Returns: What the code returns.
   /// - Throws: What the code throws. `CancellationError`, at once when the task is cancelled: nobody can end code that
-  ///   blocks, so it goes on, and what it returns is dropped. ``MultiplexError``, if there can be no thread.
+  ///   blocks, so it goes on if it has begun, and what it returns is dropped. ``MultiplexError``, if there can be no thread.
   public func offload<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     let call = BlockingCall<Value>()
     let result = await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
         guard call.begin(waiter) else { return }
-        do {
-          try BlockingThreads.shared.run { call.end(Result(catching: body)) }
-        } catch {
+        BlockingThreads.shared.run {
+          // What was cancelled before its turn has come would delay the others for nothing.
+          guard !call.isOver else { return }
+          call.end(Result(catching: body))
+        } orElse: { error in
           call.end(.failure(error))
         }
       }
@@ -38,6 +40,12 @@ private final class BlockingCall<Value: Sendable>: Sendable {
   }
 
   private let state = Mutex(State.idle)
+
+  var isOver: Bool {
+    state.withLock { state in
+      if case .over = state { true } else { false }
+    }
+  }
 
   /// - Returns: False if the task is cancelled already: it has been resumed.
   func begin(_ waiter: Waiter<Result<Value, any Error>>) -> Bool {

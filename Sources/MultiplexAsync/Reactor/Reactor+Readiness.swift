@@ -16,11 +16,4 @@ extension Reactor {
     let fd = descriptor.rawDescriptor
     return try await outcome { driver, body in try driver.awaitReadiness(of: fd, for: interest, body) }
   }
-
-  /// Connects a socket that was made for the address. Nobody else uses it meanwhile.
-  func connect(_ socket: Socket, to address: SocketAddress) async throws {
-    nonisolated(unsafe) let socket = socket
-    let result = try await outcome { driver, body in try unsafe driver.connect(socket, to: address, body) }
-    try result.get()
-  }
 }

@@ -26,9 +26,10 @@ public final class Reactor: TaskExecutor {
     backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
   ) throws(MultiplexError) {
     self.backend = backend
-    let observation = TurnObservation(observer)
+    let subscription = observer.map(Subscription.init)
+    let observation = TurnObservation(subscription)
     let driver = try backend.makeDriver(observation)
-    loop = EventLoop(driver: driver, observer: observer, observation: observation)
+    loop = EventLoop(driver: driver, subscription: subscription, observation: observation)
     try unsafe loop.start(for: asUnownedTaskExecutor())
   }
 
@@ -47,9 +48,11 @@ public final class Reactor: TaskExecutor {
   /// Runs something on this reactor, with all child tasks that it starts, and waits for it.
   ///
   /// Called by a task that the reactor runs, it is a call like any other; called by another, it is a child task.
-  public func run<Result: Sendable>(
-    _ body: @escaping @Sendable () async throws -> Result
-  ) async rethrows -> Result {
+  ///
+  /// - Throws: What the body throws.
+  public func run<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () async throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
     // In a caller's actor the body would go on wherever that actor's turn comes, which another thread may take.
     if isPreferred, isNoActor(#isolation) { return try await body() }
     return try await runInChildTask(body)
@@ -60,16 +63,24 @@ public final class Reactor: TaskExecutor {
 
   /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
   @inline(never)
-  private func runInChildTask<Result: Sendable>(
-    _ body: @escaping @Sendable () async throws -> Result
-  ) async rethrows -> Result {
+  private func runInChildTask<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () async throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
     // Not `withTaskExecutorPreference`: optimized builds of Swift 6.3.1 may leave out the hop that it should begin with,
     // and the body would run wherever the caller was. A task always begins on its executor.
-    return try await withThrowingTaskGroup(of: Result.self) { group in
-      group.addTask(executorPreference: self) { try await body() }
-      guard let result = try await group.next() else { preconditionFailure("a group of one task has one result") }
+    let result = await withTaskGroup(of: Result<Value, Failure>.self) { group in
+      // Groups know no typed errors.
+      group.addTask(executorPreference: self) {
+        do throws(Failure) {
+          return .success(try await body())
+        } catch {
+          return .failure(error)
+        }
+      }
+      guard let result = await group.next() else { preconditionFailure("a group of one task has one result") }
       return result
     }
+    return try result.get()
   }
 
   /// Whether the calling task goes on here whatever it awaits.

@@ -51,7 +51,10 @@ public struct SignalSequence: AsyncSequence, Sendable {
   private func takeNext() -> Int32? {
     taken.signals.withLock { signals in
       if signals.isEmpty { signals = catcher.take() }
-      return signals.isEmpty ? nil : signals.removeFirst()
+      guard !signals.isEmpty else { return nil }
+      // What is left is for whoever asks next, who may be waiting already.
+      if signals.count > 1 { catcher.announce() }
+      return signals.removeFirst()
     }
   }
 }

@@ -15,13 +15,15 @@ final class AcceptQueue {
     fileprivate var connections = 0
     /// Whether it was cancelled, and its handlers with it.
     fileprivate var isCancelled = false
+    /// Whether a shutdown's time was up, which it may be before the server accepts no more.
+    fileprivate var isTimeUp = false
     /// Once it accepts no more. It is told whether to cancel its handlers.
     fileprivate var waiter: Waiter<Bool>?
 
-    fileprivate func dismiss(cancelling cancels: Bool) {
+    fileprivate func dismiss() {
       let waiter = self.waiter
       self.waiter = nil
-      waiter?.resume(returning: cancels)
+      waiter?.resume(returning: isTimeUp && !isCancelled)
     }
   }
 
@@ -52,7 +54,7 @@ final class AcceptQueue {
     self.acceptor = acceptor
     self.address = address
     self.loop = loop
-    observation = ListenerObservation(loop.observer, descriptor: acceptor.rawDescriptor, address: address)
+    observation = ListenerObservation(loop.subscription, descriptor: acceptor.rawDescriptor, address: address)
   }
 
   // MARK: Accepting
@@ -139,7 +141,7 @@ final class AcceptQueue {
     // connections end without waking the task that accepts.
     if pauseTimer != nil { endPause() }
     server.connections -= 1
-    if server.connections == 0 { server.dismiss(cancelling: false) }
+    if server.connections == 0 { server.dismiss() }
     if connections.isEmpty { endDrains() }
   }
 
@@ -151,8 +153,18 @@ final class AcceptQueue {
     acceptor.close()
     observation?.stopped()
     // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.
-    if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
+    if case .unix(let path) = address { removeFile(path) }
     endPause()
+  }
+
+  private func removeFile(_ path: String) {
+    guard !UnixSocketFile.removeIfDeadAtOnce(path) else { return }
+    // Somebody keeps the folder locked: that may take a second, which is too long for a loop.
+    BlockingThreads.shared.run {
+      try? UnixSocketFile.removeIfDead(path)
+    } orElse: { _ in
+      // It stays, as after a crash; the next listener there replaces it.
+    }
   }
 
   /// Goes on once no connection is left, with the number of those that were closed when the time was up.
@@ -162,20 +174,23 @@ final class AcceptQueue {
     drains.append((waiter, timer))
   }
 
+  /// The least time to look whether something has moved: without any, looking would be all that the loop does.
+  private static let leastRest = Duration.milliseconds(10)
+
   /// Closes the connections that owe nothing, once nothing has moved on them for so long, until none is left.
   func closeResting(after rest: Duration) {
     if let restTimer { loop.cancel(restTimer) }
     restTimer = nil
     guard !connections.isEmpty else { return }
     for entry in connections.values { entry.connection.closeIfAtRest() }
-    restTimer = loop.schedule(at: .now + rest) { [weak self] in self?.closeResting(after: rest) }
+    restTimer = loop.schedule(at: .now + max(rest, Self.leastRest)) { [weak self] in self?.closeResting(after: rest) }
   }
 
-  /// Goes on with true when the time is up, and handlers are to be cancelled; with false when none of the server's
-  /// connections is left, or it was cancelled.
+  /// Goes on with true when a shutdown's time is up, and handlers are to be cancelled; with false when none of the
+  /// server's connections is left, or it was cancelled.
   func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
-    guard !server.isCancelled, server.connections > 0 else { return waiter.resume(returning: false) }
     server.waiter = waiter
+    if server.isCancelled || server.isTimeUp || server.connections == 0 { server.dismiss() }
   }
 
   /// The task that serves was cancelled, and its handlers with it: their connections are told here. There is nothing left
@@ -183,14 +198,15 @@ final class AcceptQueue {
   func cancel(_ server: Server) {
     server.isCancelled = true
     for entry in connections.values where entry.server === server { entry.connection.serviceWasCancelled() }
-    server.dismiss(cancelling: false)
+    server.dismiss()
   }
 
   private func abortAll() {
     aborted = max(aborted, connections.count)
     for entry in connections.values {
       entry.connection.abort(because: .shutDown)
-      entry.server.dismiss(cancelling: true)
+      entry.server.isTimeUp = true
+      entry.server.dismiss()
     }
   }
 

@@ -32,10 +32,10 @@ extension Connection {
 
   private func readThere(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
     let room = memory.byteCount
-    let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
-      await self.takeHere { queue in queue.isEmpty ? nil : min(queue.count, room) }
+    let bytes = try await here { () async throws(ConnectionError) in
+      try await self.takeHere { queue in queue.isEmpty ? nil : min(queue.count, room) }
     }
-    guard let bytes = try result.get() else { return nil }
+    guard let bytes else { return nil }
     unsafe memory.withUnsafeMutableBytes { unsafe $0.copyBytes(from: bytes) }
     return bytes.count
   }
@@ -68,7 +68,7 @@ extension Connection {
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func write(vectored pieces: [[UInt8]]) async throws(ConnectionError) {
     guard reactor.isCurrent else {
-      return try await writeHere { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
+      return try await here { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
     }
     let outcome = unsafe stream.write(pieces)
     // Most writes end here, without a wait.

@@ -39,16 +39,13 @@ extension Connection {
   private func withDescriptor<Value: Sendable>(
     for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
   ) async throws(MultiplexError) -> Value {
-    let result = await here { () async -> Result<Value, MultiplexError> in
-      Result { () throws(MultiplexError) in
-        guard let number = unsafe self.stream.openDescriptor else {
-          throw MultiplexError(
-            call: call, subject: self.peerAddress?.description, reason: .closed, errno: .badFileDescriptor,
-            advice: "a closed connection can't be used any more; make another")
-        }
-        return try body(FileDescriptor(rawValue: number))
+    try await here { () async throws(MultiplexError) in
+      guard let number = unsafe self.stream.openDescriptor else {
+        throw MultiplexError(
+          call: call, subject: self.peerAddress?.description, reason: .closed, errno: .badFileDescriptor,
+          advice: "a closed connection can't be used any more; make another")
       }
+      return try body(FileDescriptor(rawValue: number))
     }
-    return try result.get()
   }
 }

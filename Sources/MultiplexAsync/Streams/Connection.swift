@@ -12,7 +12,8 @@ internal import SystemPackage
 ///
 /// - An idle connection holds no buffer.
 /// - What can't be sent at once is queued. Once the queue holds more than the high watermark, writes wait until it has
-///   fallen to the low one: memory stays bounded by the high watermark and one write.
+///   fallen to the low one: memory stays bounded by the high watermark and one write of each task that writes. A write
+///   that was cancelled while it waited is queued all the same; heed the error.
 /// - Cancelling a task wakes its read or write at once, with ``ConnectionError/Reason/cancelled``. No byte is lost: what
 ///   wasn't read is read by the next read, and what a write has taken is sent. The connection remains usable.
 /// - It is closed by ``close()`` or ``abort()``, or when the last reference is gone.
@@ -30,7 +31,7 @@ public final class Connection: Sendable {
     self.reactor = reactor
     self.peerAddress = peer
     let observation = ConnectionObservation(
-      reactor.loop.observer, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
+      reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
     unsafe stream = Stream(channel, driver: reactor.loop.driver, observation: observation)
   }
 
@@ -46,15 +47,10 @@ public final class Connection: Sendable {
   ) async throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress
     let descriptor = try socket.take().release()
-    let result = await reactor.run { () async -> Result<Connection, MultiplexError> in
-      do throws(MultiplexError) {
-        let channel = try reactor.loop.driver.makeChannel(OwnedDescriptor(adopting: descriptor))
-        return .success(Connection(channel, peer: peer, origin: origin, on: reactor))
-      } catch {
-        return .failure(error)
-      }
+    return try await reactor.run { () async throws(MultiplexError) in
+      let channel = try reactor.loop.driver.makeChannel(OwnedDescriptor(adopting: descriptor))
+      return Connection(channel, peer: peer, origin: origin, on: reactor)
     }
-    return try result.get()
   }
 
   deinit {
@@ -145,14 +141,11 @@ extension Connection {
   ///   the bytes that have come are kept for the next read.
   public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
     let count = max(0, count)
-    let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
-      await self.takeHere { queue in queue.count >= count ? count : nil }
+    let bytes = try await here { () async throws(ConnectionError) in
+      try await self.takeHere { queue in queue.count >= count ? count : nil }
     }
-    switch result {
-    case .success(let bytes?): return bytes
-    case .success(nil): throw failure(.endOfInput, during: .read)
-    case .failure(let error): throw error
-    }
+    guard let bytes else { throw failure(.endOfInput, during: .read) }
+    return bytes
   }
 
   /// Waits for a line, which ends with a line feed, or with the end of input.
@@ -163,44 +156,36 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
   ///   are kept for the next read.
   public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
-    let result = await here { () async -> Result<[UInt8]?, ConnectionError> in
-      await self.takeLineHere(limit)
-    }
-    return try result.get()
+    try await here { () async throws(ConnectionError) in try await self.takeLineHere(limit) }
   }
 
-  private func takeLineHere(_ limit: Int) async -> Result<[UInt8]?, ConnectionError> {
+  private func takeLineHere(_ limit: Int) async throws(ConnectionError) -> [UInt8]? {
     var searched = 0
     var isTooLong = false
-    let line = await takeHere { queue in
-      if let end = queue.contents.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n")) {
-        return end - queue.contents.startIndex + 1
-      }
+    let line = try await takeHere { queue in
+      let end = queue.contents.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n"))
+      let length = end.map { $0 - queue.contents.startIndex + 1 }
       searched = queue.count
-      isTooLong = searched > limit
-      return isTooLong ? 0 : nil
+      isTooLong = length ?? searched > limit
+      return isTooLong ? 0 : length
     }
-    guard case .success(let bytes) = line else { return line }
-    if isTooLong || bytes?.count ?? 0 > limit {
-      bytes.map { unsafe stream.putBack($0) }
-      return .failure(failure(.limitExceeded, during: .read))
-    }
-    guard bytes == nil else { return line }
+    guard !isTooLong else { throw failure(.limitExceeded, during: .read) }
+    guard line == nil else { return line }
     // The end of input ends the last line too.
     let rest = unsafe stream.takeLookahead(stream.lookahead.count)
-    return .success(rest.isEmpty ? nil : rest)
+    return rest.isEmpty ? nil : rest
   }
 
   /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
-  func takeHere(_ measure: (ByteQueue) -> Int?) async -> Result<[UInt8]?, ConnectionError> {
+  func takeHere(_ measure: (ByteQueue) -> Int?) async throws(ConnectionError) -> [UInt8]? {
     while true {
-      if let count = unsafe measure(stream.lookahead) { return unsafe .success(stream.takeLookahead(count)) }
+      if let count = unsafe measure(stream.lookahead) { return unsafe stream.takeLookahead(count) }
       switch unsafe stream.receiveNow() {
       case nil:
-        if let reason = await awaitInput(unsafe stream.makeWaitID()) { return .failure(failure(reason, during: .read)) }
-      case .refused(let reason): return .failure(failure(reason, during: .read))
-      case .received(.failure(let errno)): return .failure(failure(.init(errno), during: .read))
-      case .received(.endOfInput): return .success(nil)
+        if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
+      case .refused(let reason): throw failure(reason, during: .read)
+      case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
+      case .received(.endOfInput): return nil
       case .received(.bytes(let buffer, let count)):
         let chunk = unsafe Chunk(buffer, count: count, reactor: reactor)
         chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
@@ -215,8 +200,10 @@ extension Connection {
   }
 
   /// Runs on the reactor, to the end.
-  func here<Result: Sendable>(_ body: @escaping @Sendable () async -> Result) async -> Result {
-    await reactor.run(body)
+  func here<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () async throws(Failure) -> Value
+  ) async throws(Failure) -> Value {
+    try await reactor.run(body)
   }
 }
 
@@ -249,7 +236,7 @@ extension Connection {
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
     guard reactor.isCurrent else {
-      return try await writeHere { () async throws(ConnectionError) in try await self.write(bytes) }
+      return try await here { () async throws(ConnectionError) in try await self.write(bytes) }
     }
     let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
     // Most writes end here, without a wait.
@@ -260,18 +247,6 @@ extension Connection {
   /// Sends a text as UTF-8.
   public func write(_ text: String) async throws(ConnectionError) {
     try await write([UInt8](text.utf8))
-  }
-
-  /// Writes on the reactor, to the end.
-  func writeHere(_ body: @escaping @Sendable () async throws(ConnectionError) -> Void) async throws(ConnectionError) {
-    let result = await here { () async -> Result<Void, ConnectionError> in
-      do throws(ConnectionError) {
-        return .success(try await body())
-      } catch {
-        return .failure(error)
-      }
-    }
-    try result.get()
   }
 
   /// Waits where a write has to.
@@ -375,6 +350,8 @@ extension Connection {
   public func close() async {
     guard !closeIfFlushed() else { return }
     await here {
+      // No write that comes now is to keep it from its end.
+      unsafe self.stream.endOutput()
       let reason = await self.flushHere()
       unsafe self.stream.abort(because: reason == nil ? .finished : .aborted)
     }
@@ -390,6 +367,9 @@ extension Connection {
   /// Closes the connection when no byte has come or gone for so long. Reads and writes fail with
   /// ``ConnectionError/Reason/timedOut`` then, also those that wait; what is queued is lost.
   ///
+  /// A peer that is slow to take what the kernel holds for it isn't idle; as that is asked for only when the time is up,
+  /// it may take up to twice the limit to notice that such a peer has stopped.
+  ///
   /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
   public func setIdleTimeout(_ limit: Duration?) async {
     await onStream { [loop = reactor.loop] in $0.setIdleTimeout(limit, on: loop) }
@@ -400,7 +380,8 @@ extension Connection {
     reactor.onLoop { [self] in unsafe stream.closeIfAtRest() }
   }
 
-  /// Closes at once, from any thread. What is queued is lost.
+  /// Breaks the connection off at once, from any thread. What is queued is lost, and what the kernel has yet to deliver:
+  /// a peer over TCP gets an error (ECONNRESET) in place of the end, and takes no part for the whole.
   public func abort() {
     abort(because: .aborted)
   }

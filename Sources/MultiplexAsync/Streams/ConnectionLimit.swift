@@ -6,7 +6,7 @@ public final class ConnectionLimit: Sendable {
   private struct State {
     var vacancies: Int
     /// The listeners that wait for a vacancy.
-    var waiting: [@Sendable () -> Void] = []
+    var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
   }
 
   private let state: Mutex<State>
@@ -36,17 +36,19 @@ public final class ConnectionLimit: Sendable {
   func giveBack() {
     let waiting = state.withLock { state in
       state.vacancies += 1
-      defer { state.waiting = [] }
+      defer { state.waiting = [:] }
       return state.waiting
     }
-    for body in waiting { body() }
+    for body in waiting.values { body() }
   }
 
   /// Calls once, as soon as there is a place: at once if there is one already.
-  func whenVacant(_ body: @escaping @Sendable () -> Void) {
+  ///
+  /// - Parameter listener: Who is told once, however many of its waits were given up.
+  func tell(_ listener: Listener, whenVacant body: @escaping @Sendable () -> Void) {
     let isVacant = state.withLock { state in
       if state.vacancies > 0 { return true }
-      state.waiting.append(body)
+      state.waiting[ObjectIdentifier(listener)] = body
       return false
     }
     if isVacant { body() }

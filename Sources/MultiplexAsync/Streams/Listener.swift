@@ -49,19 +49,25 @@ public final class Listener: Sendable {
     let socket = try Socket.listening(on: address, reusePort: sharing == .joining)
     // From then on others may join: while it was bound, nobody else could be there.
     if sharing == .founding { try socket.set(.reusePort, to: 1) }
+    return try await adopting(socket, on: reactor)
+  }
+
+  /// Makes a listener of a socket that listens already, which it takes over: one that the process was started with, or
+  /// one with options of its own.
+  ///
+  ///     let socket = try Socket.listening(on: address, backlog: 16)
+  ///     let listener = try await Listener.adopting(socket, on: reactor)
+  ///
+  /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
+  public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     // Its connections inherit it. Unix sockets have no such option, and do without.
     try? socket.set(.noDelay, to: 1)
     let local = try socket.localAddress()
     let descriptor = try socket.take().release()
-    let result = await reactor.run { () async -> Result<Listener, MultiplexError> in
-      do throws(MultiplexError) {
-        let acceptor = try reactor.loop.driver.makeAcceptor(OwnedDescriptor(adopting: descriptor))
-        return .success(Listener(AcceptQueue(acceptor, at: local, on: reactor.loop), at: local, on: reactor))
-      } catch {
-        return .failure(error)
-      }
+    return try await reactor.run { () async throws(MultiplexError) in
+      let acceptor = try reactor.loop.driver.makeAcceptor(OwnedDescriptor(adopting: descriptor))
+      return Listener(AcceptQueue(acceptor, at: local, on: reactor.loop), at: local, on: reactor)
     }
-    return try result.get()
   }
 
   /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
@@ -69,16 +75,21 @@ public final class Listener: Sendable {
     try await bind(to: SocketAddress(text), on: reactor)
   }
 
-  /// Looks a host up, and listens at the first of its addresses where that is possible. An empty host, or "*", is every
-  /// address of this machine.
+  /// Looks a host up, and listens at the first of its addresses that this machine has. An empty host, or "*", is every
+  /// IPv4 address of this machine; ``ListenerGroup/bind(toAllOf:on:)`` listens at the IPv6 addresses too.
   ///
-  /// - Throws: What the last of the addresses came to, or ``MultiplexError/Reason/unknownAddress``.
+  /// - Throws: What the first of those addresses came to, which may be taken;
+  ///   ``MultiplexError/Reason/unknownAddress``.
   public static func bind(
     to host: HostPort, on reactor: Reactor, reusePort: Bool = false
   ) async throws -> Listener {
     let addresses = try await host.resolve(for: .listening, on: reactor)
     for address in addresses.dropLast() {
-      if let listener = try? await bind(to: address, on: reactor, reusePort: reusePort) { return listener }
+      do throws(MultiplexError) {
+        return try await bind(to: address, on: reactor, reusePort: reusePort)
+      } catch {
+        guard error.saysAddressIsMissing else { throw error }
+      }
     }
     // A host has at least one address.
     return try await bind(to: addresses[addresses.count - 1], on: reactor, reusePort: reusePort)
@@ -198,7 +209,7 @@ public final class Listener: Sendable {
     return await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
         unsafe queue.awaitVacancy(id, waiter, isCancelled: Task.isCancelled)
-        limit?.whenVacant { [weak self] in
+        limit?.tell(self) { [weak self] in
           guard let self else { return }
           reactor.loop.add(.call { unsafe self.queue.endVacancyWait() })
         }
@@ -241,7 +252,8 @@ public final class Listener: Sendable {
   /// - Parameters:
   ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
   ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
-  ///     clients that keep their connection without using it don't delay the end. nil closes none of them earlier.
+  ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
+  ///     written is sent, and the handler waits for input, none of which it has yet. nil closes none of them earlier.
   /// - Returns: How many were closed because the limit was up.
   @discardableResult
   public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {

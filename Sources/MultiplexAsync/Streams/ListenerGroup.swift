@@ -1,4 +1,5 @@
 public import Multiplex
+internal import SystemPackage
 
 /// Takes the connections that come to an address, and spreads them over the reactors of a group.
 ///
@@ -39,6 +40,29 @@ public final class ListenerGroup: Sendable {
   /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
   public static func bind(to text: String, on group: ReactorGroup) async throws(MultiplexError) -> ListenerGroup {
     try await bind(to: SocketAddress(text), on: group)
+  }
+
+  /// Looks a host up, and listens at all of its addresses that this machine has. A name may have more: where IPv6 is
+  /// switched off, "localhost" often goes on being ::1 as well. An empty host, or "*", is every address of this machine.
+  ///
+  /// With port 0 each address gets a port of its own.
+  ///
+  /// - Returns: At least one.
+  /// - Throws: As ``bind(to:on:)-(SocketAddress,_)`` does, if an address is taken, or the machine has none of them;
+  ///   ``MultiplexError/Reason/unknownAddress``. Nobody listens then.
+  public static func bind(toAllOf host: HostPort, on group: ReactorGroup) async throws -> [ListenerGroup] {
+    var groups: [ListenerGroup] = []
+    var missing: MultiplexError?
+    for address in try await host.resolve(for: .listening, on: group.reactors[0]) {
+      do throws(MultiplexError) {
+        groups.append(try await bind(to: address, on: group))
+      } catch {
+        guard error.saysAddressIsMissing else { throw error }
+        missing = error
+      }
+    }
+    if let missing, groups.isEmpty { throw missing }
+    return groups
   }
 
   /// Serves each connection in a task of its own, which runs on one of the reactors, until the listeners are closed.
@@ -95,4 +119,9 @@ public final class ListenerGroup: Sendable {
       return await tasks.reduce(0, +)
     }
   }
+}
+
+extension MultiplexError {
+  /// Whether a name has an address that this machine hasn't, or of a family that it doesn't use.
+  var saysAddressIsMissing: Bool { errno == .addressNotAvailable || errno == .addressFamilyNotSupported }
 }

@@ -235,14 +235,6 @@ extension Stream {
     return Array(lookahead.contents.prefix(count))
   }
 
-  /// Makes bytes that were taken the next to be read again.
-  func putBack(_ bytes: [UInt8]) {
-    var queue = ByteQueue()
-    queue.append(bytes)
-    queue.append(lookahead.contents)
-    lookahead = queue
-  }
-
   private func takeLookahead() -> Received {
     let buffer = unsafe driver.pool.take()
     let bytes = lookahead.contents.prefix(BufferPool.bufferSize)
@@ -354,15 +346,21 @@ extension Stream {
 
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
   func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
-    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let closure { return waiter.resume(returning: closure) }
+    if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     switch goal {
-    case .room where unsentCount <= watermarks.low, .flush where unsentCount == 0:
-      return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput))
     case .room: roomWaiters.append(waiter, named: id)
     case .flush: flushWaiters.append(waiter, named: id)
     }
     flushLater()
+  }
+
+  private func hasReached(_ goal: OutputGoal) -> Bool {
+    switch goal {
+    case .room: unsentCount <= watermarks.low
+    case .flush: unsentCount == 0
+    }
   }
 
   func cancelWrite(_ id: UInt64) {
@@ -428,11 +426,18 @@ extension Stream {
     self.closure = closure
     monitor?.closed(because: loss.map { .lost($0) } ?? reason, unsent: output.count + lostCount)
     endRead(closure)
+    if breaksOff(because: reason) { channel.resetOnClose() }
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
     roomWaiters.resumeAll(returning: closure)
     flushWaiters.resumeAll(returning: closure)
+  }
+
+  /// Whether the peer is to see the connection broken: it must not take a part for the whole.
+  private func breaksOff(because reason: CloseReason) -> Bool {
+    if case .aborted = reason { return true }
+    return unsentCount + lostCount > 0
   }
 
   /// Closes if everything that was written has been sent.
@@ -452,14 +457,26 @@ extension Stream {
       monitor?.idleTimer = nil
       return
     }
-    ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in self?.abort(because: .idle) }
+    ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in
+      self?.outstandingCount ?? 0
+    } onIdle: { [weak self] in
+      self?.abort(because: .idle)
+    }
   }
 
-  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
+  /// How many bytes the peer has yet to take, in the kernel's queue and before it.
+  private var outstandingCount: Int {
+    guard let descriptor = openDescriptor else { return 0 }
+    return unsentCount + ((try? Kernel.sendQueueLength(descriptor)) ?? 0)
+  }
+
+  /// Closes if nothing has moved since the last call, and nothing is owed to the peer: all is sent, and whoever serves it
+  /// waits for more. The first call closes nothing.
   func closeIfAtRest() {
     guard !isClosed else { return }
     let monitor = ensureMonitor()
-    if !monitor.hasMoved, unsentCount == 0 { abort(because: .shutDown) }
+    let owesNothing = unsentCount == 0 && reader != nil && lookahead.isEmpty
+    if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }
     monitor.hasMoved = false
   }
 

@@ -105,6 +105,54 @@ struct ReactorObserverTests {
     _ = try await reactor.readiness(of: reader, for: .read)
     #expect(
       observer.all.contains { if case .ready(reader, let readiness) = $0 { readiness.isReadable } else { false } })
+    let writer = pipe.writer.fileDescriptor
+    _ = try await reactor.readiness(of: writer, for: .write)
+    #expect(
+      observer.all.contains { if case .ready(writer, let readiness) = $0 { readiness == .writable } else { false } })
+  }
+
+  @Test("isn't told of a descriptor that was closed by then", arguments: usableBackends)
+  func closedDescriptor(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reads = Counter()
+    let reading = Task(executorPreference: reactor) {
+      reads.add()
+      return try await connection.read()?.count
+    }
+    #expect(await becomesTrue { reads.value == 1 })
+    // By the time that this has its turn, the read waits.
+    await reactor.run {}
+    let count = observer.all.count
+    connection.abort()
+    listener.close()
+    _ = await reading.result
+    // Whatever the kernel has to say of it comes in these turns.
+    for _ in 0..<5 { try await reactor.sleep(for: .milliseconds(1)) }
+    let later = observer.all.dropFirst(count)
+    #expect(!later.contains { if case .ready = $0 { true } else { false } })
+  }
+
+  @Test("is asked once what it wants to know")
+  func askedOnce() async throws {
+    let asked = Counter()
+    struct Curious: ReactorObserver {
+      let asked: Counter
+      var events: ReactorEvents {
+        asked.add()
+        return .all
+      }
+    }
+    let reactor = try Reactor(observer: ReactorObservers([Curious(asked: asked)]))
+    try await withServer(on: reactor, echo) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    }
+    #expect(asked.value == 1)
   }
 
   @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: usableBackends)

@@ -64,6 +64,16 @@ struct EchoPeer {
   /// Receives until the server ends the connection.
   func receiveToEnd() throws -> [UInt8] { try receive(.max) }
 
+  /// Waits until the connection ends, without another byte: whether it was broken off.
+  func isReset() throws -> Bool {
+    do {
+      _ = try next(upTo: 1)
+      return false
+    } catch let error as MultiplexError {
+      return error.errno == .connectionReset
+    }
+  }
+
   /// Waits until something has arrived, without reading it.
   func hasSomethingToRead() throws -> Bool {
     try !select(reading: [socket], timeout: ChildProcess.limit).isEmpty

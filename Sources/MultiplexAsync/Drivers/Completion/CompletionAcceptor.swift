@@ -95,8 +95,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     if isAccepting { driver.cancel(.accept, of: slot) }
     // The kernel holds the socket for as long as it accepts. Nobody is to reach it any more, from here on.
     try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue)
-    driver.forget(descriptor)
-    socket.close()
+    // By the ring, in its turn: an accept that it was given before must not find another file by the number.
+    if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()
   }
 

@@ -371,6 +371,12 @@ final class CompletionChannel: Channel, CompletionHandler {
     driver.forget(descriptor)
   }
 
+  func resetOnClose() {
+    // The number may be another file's by now.
+    guard !isAbandoned else { return }
+    try? Kernel.resetOnClose(rawDescriptor)
+  }
+
   /// What the kernel was lent is taken back when it has let go of it; only then is the channel forgotten.
   func close() {
     guard !isClosed else { return }

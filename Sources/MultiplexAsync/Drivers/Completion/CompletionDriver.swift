@@ -95,8 +95,24 @@ final class CompletionDriver: Driver {
     if !completion.hasMore { operations -= 1 }
     if operation == .wake { return wake(completion) }
     guard let handler = handlers[RingOperation.slot(of: completion.token)] else { return }
-    observation?.ready(handler.descriptor, for: operation == .send ? .writable : .readable)
+    if let observation { tell(observation, completion, of: operation, on: handler.descriptor) }
     handler.handle(completion, of: operation)
+  }
+
+  private func tell(
+    _ observation: TurnObservation, _ completion: Ring.Completion, of operation: RingOperation,
+    on descriptor: FileDescriptor
+  ) {
+    // What this side has ended, or closed by now, isn't ready.
+    guard completion.errno != .canceled else { return }
+    switch operation {
+    case .poll where completion.errno == nil:
+      observation.ready(descriptor, for: Readiness(kernelBits: UInt32(bitPattern: completion.result)))
+    case .connect: observation.ready(descriptor, for: .writable)
+    case _ where !owned[descriptor.rawValue]: return
+    case .send: observation.ready(descriptor, for: .writable)
+    default: observation.ready(descriptor, for: .readable)
+    }
   }
 
   /// Begins an operation, with the next submission.
