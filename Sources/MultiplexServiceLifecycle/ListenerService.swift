@@ -21,6 +21,7 @@
     private let listener: any ServedListener
     private let maximumConnections: Int
     private let drainTimeout: Duration
+    private let rest: Duration?
     private let handler: @Sendable (Connection) async throws -> Void
 
     /// Makes a service of a listener that is bound already: who depends on it finds it listening before it runs.
@@ -30,30 +31,33 @@
     ///   - maximumConnections: Further clients wait to be accepted.
     ///   - drainTimeout: How long a graceful shutdown waits for the connections. Keep it below the time after which the
     ///     group, or whoever manages the process, does worse.
+    ///   - rest: After how long without a byte a graceful shutdown closes connections that owe nothing, such as those that
+    ///     clients keep for later; nil waits for them too. See ``MultiplexAsync/Listener/shutDown(within:closingIdleAfter:)``.
     ///   - handler: Serves one connection: see ``MultiplexAsync/Listener/serve(maximumConnections:_:)``.
     public init(
       _ listener: Listener, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
-      _ handler: @escaping @Sendable (Connection) async throws -> Void
+      closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) {
-      self.init(served: listener, maximumConnections, drainTimeout, handler)
+      self.init(served: listener, maximumConnections, drainTimeout, rest, handler)
     }
 
     /// Makes a service of the listeners of several reactors: see
-    /// ``init(_:maximumConnections:drainTimeout:_:)-(Listener,_,_,_)``.
+    /// ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)-(Listener,_,_,_,_)``.
     public init(
       _ listeners: ListenerGroup, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
-      _ handler: @escaping @Sendable (Connection) async throws -> Void
+      closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) {
-      self.init(served: listeners, maximumConnections, drainTimeout, handler)
+      self.init(served: listeners, maximumConnections, drainTimeout, rest, handler)
     }
 
     private init(
-      served listener: any ServedListener, _ maximumConnections: Int, _ drainTimeout: Duration,
+      served listener: any ServedListener, _ maximumConnections: Int, _ drainTimeout: Duration, _ rest: Duration?,
       _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) {
       self.listener = listener
       self.maximumConnections = maximumConnections
       self.drainTimeout = drainTimeout
+      self.rest = rest
       self.handler = handler
     }
 
@@ -64,7 +68,7 @@
         tasks.addTask {
           // Throws when serving has ended without a shutdown.
           guard (try? await gracefulShutdown()) != nil else { return }
-          await listener.shutDown(within: drainTimeout, closingIdleAfter: nil)
+          await listener.shutDown(within: drainTimeout, closingIdleAfter: rest)
         }
         await tasks.next()
         // After a shutdown there is nobody left to cancel.

@@ -28,6 +28,15 @@
       #expect(try await service.client.read()?.count == nil)
     }
 
+    @Test("connections that clients merely keep don't delay a shutdown that is told not to wait for them")
+    func closingIdle() async throws {
+      let service = try await RunningService(on: .poll, closingIdleAfter: .milliseconds(20))
+      #expect(try await service.client.isEchoed([1]))
+      await service.group.triggerGracefulShutdown()
+      try await service.running.value
+      #expect(try await service.client.read()?.count == nil)
+    }
+
     @Test("a handler can end by itself when it learns of the shutdown", arguments: usableBackends)
     func handlerLearns(backend: Poller.Backend) async throws {
       let service = try await RunningService(on: backend) { connection in
@@ -108,12 +117,13 @@
     let client: Connection
 
     init(
-      on backend: Poller.Backend, drainTimeout: Duration = .seconds(100),
+      on backend: Poller.Backend, drainTimeout: Duration = .seconds(100), closingIdleAfter rest: Duration? = nil,
       _ handler: @escaping @Sendable (Connection) async throws -> Void = echo
     ) async throws {
       reactor = try Reactor(backend: backend)
       listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-      let group = ServiceGroup(services: [ListenerService(listener, drainTimeout: drainTimeout, handler)])
+      let service = ListenerService(listener, drainTimeout: drainTimeout, closingIdleAfter: rest, handler)
+      let group = ServiceGroup(services: [service])
       self.group = group
       running = Task { try await group.run() }
       client = try await Connection.connect(to: listener.localAddress, on: reactor)
