@@ -20,7 +20,8 @@ TARGETS = {
 
 def measure(command, connections, size, depth, requests):
     with Server(command) as server, Load("echo-load", server.port, connections, size, depth) as load:
-        load.run(max(1000, connections, requests // 10))  # warms up
+        # Warms up: each connection has its turn, and was accepted before the clock starts.
+        load.run(max(1000, 2 * connections * depth, requests // 10))
         before = server.processor_time()
         result = load.run(requests)
         time = server.processor_time() - before
