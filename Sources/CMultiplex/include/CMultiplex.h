@@ -50,11 +50,16 @@ static const int32_t cmx_PIPE_FLAGS = O_CLOEXEC | O_NONBLOCK;
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 extern int dup3(int, int, int);
 extern int pipe2(int[2], int);
+extern ssize_t splice(int, off_t *, int, off_t *, size_t, unsigned);
 extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 
 static inline int cmx_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
     return accept4(fd, address, length, flags);
 }
+
+// Between a socket and a pipe, neither of which has offsets. A peer that has gone is an EPIPE, never a SIGPIPE.
+ssize_t cmx_splice(int from, int to, size_t count);
+static const int32_t cmx_F_SETPIPE_SZ = 1031;
 
 // Variadic in C, which Swift can't call.
 static inline int cmx_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }

@@ -323,6 +323,16 @@ extension Kernel {
     _ = unsafe cmx_signal_restore(signal, &previous)
   }
 
+  /// Moves bytes between a socket and a pipe, without waiting, and without copying them where that is possible.
+  package static func splice(from source: Int32, to destination: Int32, _ count: Int) throws(Errno) -> Int {
+    try perform(.splice) { cmx_splice(source, destination, granted(count)) }
+  }
+
+  /// How much a pipe is to hold, in bytes; the kernel may round it up.
+  package static func setCapacity(ofPipe fd: Int32, _ count: Int) throws(Errno) -> Int {
+    Int(try fcntl(fd, cmx_F_SETPIPE_SZ, Int32(clamping: count)))
+  }
+
   /// Has the next close of a TCP socket break the connection off (`SO_LINGER` of no time).
   package static func resetOnClose(_ fd: Int32) throws(Errno) {
     _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }

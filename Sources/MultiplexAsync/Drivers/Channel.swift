@@ -39,6 +39,19 @@ protocol Channel: AnyObject {
   /// - Returns: How many bytes of them all the kernel has taken: none if there is no room.
   func sendNow(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result<Int, Errno>
 
+  /// Whether more comes than fits into a buffer, and none of it was received yet: worth a pipe, where it is forwarded.
+  var isBulky: Bool { get }
+
+  /// Moves bytes that have come into an empty pipe, without waiting. To be called while it is bulky.
+  ///
+  /// - Returns: nil if nothing has come yet, or others are to have their turn first.
+  func splice(into pipe: SplicePipe) -> ReceivedDirectly?
+
+  /// Sends bytes from a pipe without waiting. To be called while nothing else is to be sent.
+  ///
+  /// - Returns: How many bytes were sent: none if there is no room.
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno>
+
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
 
@@ -104,11 +117,11 @@ extension Channel {
   }
 }
 
-/// What a receive into memory of the caller's has brought.
+/// What a receive into memory of the caller's, or into a pipe, has brought.
 enum ReceivedDirectly {
-  /// So many bytes, at the beginning of the memory.
+  /// So many bytes: in the pipe, or at the beginning of the memory.
   case filled(count: Int)
-  /// Nothing for the memory: bytes that are in a buffer of the pool, or no bytes.
+  /// Nothing for either: bytes that are in a buffer of the pool, or no bytes.
   case elsewhere(Received)
 }
 

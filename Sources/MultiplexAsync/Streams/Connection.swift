@@ -96,7 +96,7 @@ extension Connection {
   }
 
   /// - Parameter outcome: Taken once, and the buffer with it.
-  private func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
+  func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
@@ -268,6 +268,20 @@ extension Connection {
     if id == Stream.ownerID { return await suspend(until: goal, id) }
     return await withTaskCancellationHandler {
       await suspend(until: goal, id)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
+    }
+  }
+
+  /// Waits, on the reactor, until there may be room to send something that isn't queued.
+  ///
+  /// - Returns: Why there won't be any; nil if there may be.
+  func awaitRoom() async -> ConnectionError.Reason? {
+    let id = unsafe stream.makeWaitID()
+    return await withTaskCancellationHandler {
+      await Waiter.suspend { waiter in
+        unsafe stream.awaitRoom(id, waiter, isCancelled: stream.isCancelled(id))
+      }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
     }

@@ -9,16 +9,16 @@ public final class ConnectionLimit: Sendable {
     var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
   }
 
+  /// With so few places left, connections are accepted one by one, so that none is without a place.
+  private static let few = 1024
+
   private let state: Mutex<State>
-  /// Whether there is a limit at all.
-  let isBounded: Bool
 
   /// Allows so many connections at a time.
   ///
   /// - Parameter count: Zero and less let no connection in.
   public init(_ count: Int) {
     state = Mutex(State(vacancies: count))
-    isBounded = count < .max
   }
 
   /// Takes a place for one connection.
@@ -31,6 +31,9 @@ public final class ConnectionLimit: Sendable {
       return true
     }
   }
+
+  /// Whether there are few places left, at most.
+  var isClose: Bool { state.withLock { $0.vacancies < Self.few } }
 
   /// Returns a place, and tells all that wait: whoever has a connection waiting takes it.
   func giveBack() {

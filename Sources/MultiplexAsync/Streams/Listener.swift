@@ -125,7 +125,7 @@ public final class Listener: Sendable {
       // A place that is kept while nothing comes would be missed by the others.
       limit?.giveBack()
       if case .nothing = accepted {
-        guard await awaitConnection(onlyOne: limit?.isBounded ?? false) else { return .failure(CancellationError()) }
+        guard await awaitConnection(onlyOne: limit?.isClose ?? false) else { return .failure(CancellationError()) }
       }
     }
     return .success(nil)

@@ -46,8 +46,8 @@ final class Stream {
   private static let vector = 64
 
   let channel: any Channel
-  private let driver: any Driver
-  private var monitor: StreamMonitor?
+  let driver: any Driver
+  private(set) var monitor: StreamMonitor?
   /// How many bytes could not be sent any more.
   private var lostCount = 0
   @safe @exclusivity(unchecked) var watermarks = Watermarks()
@@ -139,7 +139,7 @@ extension Stream: ChannelDelegate {
 // MARK: - Reading
 
 extension Stream {
-  private var readRefusal: ConnectionError.Reason? {
+  var readRefusal: ConnectionError.Reason? {
     closure ?? (reader != nil ? .busy : nil)
   }
 
@@ -206,7 +206,7 @@ extension Stream {
 
   /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
   /// looks like a proper end.
-  private func outcome(of received: Received) -> ReadOutcome {
+  func outcome(of received: Received) -> ReadOutcome {
     switch received {
     case .bytes(_, let count): monitor?.received(count)
     case .failure(let errno): breakage = errno
@@ -340,7 +340,7 @@ extension Stream {
   /// How many bytes wait to be sent.
   var unsentCount: Int { output.count + channel.unsentCount }
 
-  private var refusal: ConnectionError.Reason? {
+  var refusal: ConnectionError.Reason? {
     closure ?? (outputEnds ? .closed : outputFailure)
   }
 
@@ -382,19 +382,43 @@ extension Stream {
   }
 
   private func flush() {
-    let outcome = unsafe output.contents.withUnsafeBytes { unsafe channel.sendNow($0) }
-    switch outcome {
-    case .failure(let errno):
+    if let errno = channel.sendFailure ?? sendQueued() {
       _ = failOutput(errno)
+      return
+    }
+    if unsentCount <= watermarks.low { roomWaiters.resumeAll(returning: nil) }
+    guard unsentCount == 0 else { return flushLater() }
+    if outputEnds { shutdownOutput() }
+    flushWaiters.resumeAll(returning: nil)
+  }
+
+  /// - Returns: What has gone wrong. There may be nothing to send: it is the channel that has bytes, or somebody who
+  ///   forwards waits for room.
+  private func sendQueued() -> Errno? {
+    guard !output.isEmpty else { return nil }
+    switch unsafe output.contents.withUnsafeBytes({ unsafe channel.sendNow($0) }) {
+    case .failure(let errno): return errno
     case .success(let count):
       output.removeFirst(count)
       monitor?.sent(count)
       monitor?.observation?.queued(output.count)
-      if unsentCount <= watermarks.low { roomWaiters.resumeAll(returning: nil) }
-      guard unsentCount == 0 else { return flushLater() }
-      if outputEnds { shutdownOutput() }
-      flushWaiters.resumeAll(returning: nil)
+      return nil
     }
+  }
+
+  /// Waits until there may be room to send something that isn't queued.
+  func awaitRoom(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
+    if let refusal { return waiter.resume(returning: refusal) }
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    roomWaiters.append(waiter, named: id)
+    flushLater()
+  }
+
+  /// Queues bytes, behind those that are.
+  func queue(_ bytes: UnsafeRawBufferPointer) {
+    unsafe output.append(bytes)
+    monitor?.observation?.queued(output.count)
+    flushLater()
   }
 
   private func shutdownOutput() {
@@ -403,7 +427,7 @@ extension Stream {
     _ = failOutput(errno)
   }
 
-  private func failOutput(_ errno: Errno) -> ConnectionError.Reason {
+  func failOutput(_ errno: Errno) -> ConnectionError.Reason {
     let reason = ConnectionError.Reason(errno)
     outputFailure = reason
     // A broken pipe alone leaves open what the peer has sent, to its end.

@@ -38,10 +38,7 @@ final class RelayedPair: Sendable {
   /// take half of a conversation for the whole.
   private func forward(from source: Connection, to destination: Connection) async {
     do {
-      while let chunk = try await source.read() {
-        noteActivity()
-        try await destination.write(chunk)
-      }
+      try await source.forward(to: destination) { _ in self.noteActivity() }
       try await destination.closeWrite()
     } catch {
       client.abort()

@@ -44,7 +44,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Whether more comes than there were buffers, or readers, for. What the kernel receives by itself has no bound but the
   /// socket's buffer: by the time the last connection has its bytes, those of the first have left the cache. So these are
   /// waited for, and received by calls of our own, until less than a buffer comes.
-  @safe @exclusivity(unchecked) private var isBulky = false
+  @safe @exclusivity(unchecked) private var getsMuch = false
   /// Whether the last such call has filled its buffer.
   @safe @exclusivity(unchecked) private var mayHaveMore = false
   /// Whether nothing was received since the wait for it. That it ended all the same may be for an error that stays.
@@ -52,6 +52,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
   /// Whether a send is under way that waits for room.
   @safe @exclusivity(unchecked) private var isSending = false
+  /// Whether what is under way is no send, but a wait for room.
+  @safe @exclusivity(unchecked) private var isAwaitingSpace = false
   /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) private var isFull = false
   /// Whether it is to be called at the end of the batch.
@@ -92,14 +94,14 @@ final class CompletionChannel: Channel, CompletionHandler {
   private var hasInput: Bool { !received.isEmpty || end != nil }
 
   /// Whether to receive by calls of our own, as nothing is received for us at present.
-  private var receivesDirectly: Bool { isBulky && !isReceiving && !isClosed }
+  private var receivesDirectly: Bool { getsMuch && !isReceiving && !isClosed }
 
   /// Has something received, or goes on in the next turn.
   private func receiveOn() {
     guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
-    if isBulky, mayHaveMore { return follow() }
+    if getsMuch, mayHaveMore { return follow() }
     isReceiving = true
-    guard !isBulky else {
+    guard !getsMuch else {
       wasInVain = true
       let token = RingOperation.receive.token(of: slot)
       return driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: false, token: token))
@@ -145,7 +147,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     // It was told to pause, perhaps.
     case nil, .canceled?: break
     case .noBufferSpace?:
-      becomeBulky()
+      expectMuch()
       driver.growBuffers()
     case .badFileDescriptor?: abandon()
     case let errno?: end = .failure(errno)
@@ -157,12 +159,12 @@ final class CompletionChannel: Channel, CompletionHandler {
     unsafe received.append(.bytes(buffer, count: count))
     guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
     isPausing = true
-    becomeBulky()
+    expectMuch()
     driver.cancel(.receive, of: slot)
   }
 
-  private func becomeBulky() {
-    isBulky = true
+  private func expectMuch() {
+    getsMuch = true
     mayHaveMore = true
   }
 
@@ -174,26 +176,68 @@ final class CompletionChannel: Channel, CompletionHandler {
       let received = try transfer { () throws(Errno) in
         try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
       }
-      // After a short receive there is nothing left for the moment.
-      mayHaveMore = received == memory.count
       if let count = received {
-        wasInVain = false
-        isBulky = count >= ReceiveBuffers.bufferSize
+        // After a short receive there is nothing left for the moment.
+        noteReceive(count, mayHaveMore: count == memory.count)
         if count > 0 { return unsafe .bytes(buffer, count: count) }
-        end = .endOfInput
-      } else if wasInVain {
-        isBulky = false
+      } else {
+        noteNothingCame()
       }
-    } catch .badFileDescriptor {
-      abandon()
     } catch {
-      end = .failure(error)
+      noteFailure(error)
     }
     unsafe driver.give(back: buffer)
     return ending
   }
 
+  var isBulky: Bool { receivesDirectly && !hasInput }
+
+  func splice(into pipe: SplicePipe) -> ReceivedDirectly? {
+    guard share.take(in: driver.batch) else { return nil }
+    do {
+      guard let count = try pipe.fill(from: rawDescriptor) else {
+        noteNothingCame()
+        return nil
+      }
+      // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+      noteReceive(count, mayHaveMore: true)
+      if count > 0 { return .filled(count: count) }
+    } catch {
+      noteFailure(error)
+    }
+    return ending.map { .elsewhere($0) }
+  }
+
+  private func noteReceive(_ count: Int, mayHaveMore: Bool) {
+    self.mayHaveMore = mayHaveMore
+    wasInVain = false
+    getsMuch = count >= ReceiveBuffers.bufferSize
+    if count == 0 { end = .endOfInput }
+  }
+
+  private func noteNothingCame() {
+    mayHaveMore = false
+    if wasInVain { getsMuch = false }
+  }
+
+  private func noteFailure(_ errno: Errno) {
+    if errno == .badFileDescriptor { abandon() } else { end = .failure(errno) }
+  }
+
   // MARK: Sending
+
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
+    if let sendFailure { return .failure(sendFailure) }
+    guard isSendIdle else { return .success(0) }
+    do {
+      let sent = try pipe.drain(to: rawDescriptor)
+      isFull = sent == nil
+      return .success(sent ?? 0)
+    } catch {
+      fail(error)
+      return .failure(error)
+    }
+  }
 
   var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }
 
@@ -264,7 +308,16 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func awaitRoom() {
     isAwaitingRoom = true
-    if !isSending { follow() }
+    guard !isSending else { return }
+    if isFull, isSendIdle { awaitSpace() } else { follow() }
+  }
+
+  /// Has the kernel tell when there is room, as there is no send that would.
+  private func awaitSpace() {
+    isSending = true
+    isAwaitingSpace = true
+    let token = RingOperation.send.token(of: slot)
+    driver.start(.poll(descriptor, for: .out, isMultishot: false, token: token))
   }
 
   /// Sends what there is, or goes on when what is under way has ended.
@@ -334,6 +387,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     if let message { driver.give(back: message) }
     message = nil
     switch completion.errno {
+    // Whatever it says, the next send tells more.
+    case _ where isAwaitingSpace: endAwaitingSpace()
     case nil: discard(Int(completion.result))
     // Though it was to wait, the kernel may give a send up before anything is sent: it is begun anew.
     case .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?: discard(0)
@@ -342,6 +397,11 @@ final class CompletionChannel: Channel, CompletionHandler {
     if isClosed { return discard(outgoing.count) }
     send()
     tellOfRoom()
+  }
+
+  private func endAwaitingSpace() {
+    isAwaitingSpace = false
+    isFull = false
   }
 
   /// What can't be sent any more is as good as sent.

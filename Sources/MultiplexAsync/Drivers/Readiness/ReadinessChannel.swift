@@ -13,6 +13,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
   /// as no further event announces what lies behind the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
+  /// Whether the last receive has filled its buffer.
+  @safe @exclusivity(unchecked) private(set) var isBulky = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
 
@@ -70,13 +72,38 @@ final class ReadinessChannel: Channel, ReadinessHandler {
       }
       // A short receive has emptied the socket: what comes now is announced.
       mayReceive = count == memory.count
+      isBulky = mayReceive
       return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
     } catch {
       return .elsewhere(.failure(noted(error)))
     }
   }
 
+  func splice(into pipe: SplicePipe) -> ReceivedDirectly? {
+    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
+    do {
+      guard let count = try pipe.fill(from: rawDescriptor) else {
+        mayReceive = false
+        isEnding = false
+        return nil
+      }
+      // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+      isBulky = count >= BufferPool.bufferSize
+      return count > 0 ? .filled(count: count) : .elsewhere(.endOfInput)
+    } catch {
+      return .elsewhere(.failure(noted(error)))
+    }
+  }
+
   // MARK: Sending
+
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
+    do {
+      return .success(try pipe.drain(to: rawDescriptor) ?? 0)
+    } catch {
+      return .failure(noted(error))
+    }
+  }
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
     sendNow { () throws(Errno) in try unsafe Kernel.send(rawDescriptor, bytes) }

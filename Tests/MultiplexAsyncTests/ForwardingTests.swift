@@ -1,0 +1,184 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Forwarding", .timeLimit(.minutes(3)))
+struct ForwardingTests {
+  @Test("bulk arrives whole, whoever is slower, and is counted", arguments: usableBackends, [true, false])
+  func bulk(backend: Poller.Backend, isOverTCP: Bool) async throws {
+    let ends = try await Ends(on: backend, bufferSize: isOverTCP ? nil : 100_000)
+    let bytes = numbered(8 << 20)
+    let sender = try ends.source.startOtherSide { socket in
+      var rest = bytes[...]
+      var random = SeededGenerator(seed: 1)
+      while !rest.isEmpty {
+        let piece = rest.prefix(Int.random(in: 1...600_000, using: &random))
+        try socket.sendAll(Array(piece), timeout: .seconds(100))
+        rest = rest.dropFirst(piece.count)
+      }
+    }
+    let counted = Recorder<Int>()
+    let forwarding = ends.forward { counted.add($0) }
+    // Nothing is taken for a while: all on the way is full then.
+    #expect(await becomesTrue { counted.elements.count > 1 })
+    #expect(try await ends.destination.take(bytes.count) == bytes)
+    try sender.join()
+    #expect(try await forwarding.value == bytes.count)
+    #expect(counted.elements.reduce(0, +) == bytes.count)
+    // The end is not passed on.
+    try await ends.destination.connection.write("more")
+    #expect(try await ends.destination.take(4) == Array("more".utf8))
+  }
+
+  @Test("messages go on one by one, also in a task of another executor", arguments: usableBackends)
+  func messages(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let (source, destination) = (ends.source.connection, ends.destination.connection)
+    let forwarding = Task { try await source.forward(to: destination) }
+    for size in [1, 1000, 65_536, 65_537, 3] {
+      try ends.source.socket.sendAll(numbered(size), timeout: .seconds(100))
+      #expect(try await ends.destination.take(size) == numbered(size))
+    }
+    try ends.source.socket.shutdown(.writing)
+    #expect(try await forwarding.value == 132_077)
+  }
+
+  @Test("what was read ahead, and what is queued, goes first", arguments: usableBackends)
+  func order(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let bytes = numbered(4 << 20)
+    let sender = try ends.source.startOtherSide { try $0.sendAll(Array("line\n".utf8) + bytes, timeout: .seconds(100)) }
+    #expect(try await ends.source.connection.readLine() == Array("line\n".utf8))
+    let queued = [UInt8](repeating: 9, count: 6 << 20)
+    await ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 64 << 20))
+    try await ends.destination.connection.write(queued)
+    let forwarding = ends.forward()
+    #expect(try await ends.destination.take(queued.count) == queued)
+    #expect(try await ends.destination.take(bytes.count) == bytes)
+    try sender.join()
+    #expect(try await forwarding.value == bytes.count)
+  }
+
+  @Test("between reactors it is copied", arguments: usableBackends)
+  func twoReactors(backend: Poller.Backend) async throws {
+    let source = try await RawPeer(on: try Reactor(backend: backend))
+    let destination = try await RawPeer(on: try Reactor(backend: backend))
+    let bytes = numbered(2 << 20)
+    let sender = try source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+    let forwarding = Task { [source = source.connection, destination = destination.connection] in
+      try await source.forward(to: destination)
+    }
+    #expect(try await destination.take(bytes.count) == bytes)
+    try sender.join()
+    #expect(try await forwarding.value == bytes.count)
+  }
+
+  @Test("whatever was taken is sent, at whatever moment it is cancelled", arguments: usableBackends, 1...10)
+  func cancelled(backend: Poller.Backend, seed: Int) async throws {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let ends = try await Ends(on: backend)
+    let bytes = numbered(6 << 20)
+    let sender = try ends.source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+    let receiver = try ends.destination.startOtherSide { socket in
+      var received: [UInt8] = []
+      while received.count < bytes.count {
+        _ = try select(reading: [socket], timeout: .seconds(100))
+        guard let more = try socket.receive(upTo: 100_000), !more.isEmpty else { break }
+        received += more
+      }
+      return received
+    }
+    var isDone = false
+    while !isDone {
+      let forwarding = ends.forward()
+      try await ends.reactor.sleep(for: .microseconds(Int.random(in: 0...3000, using: &random)))
+      forwarding.cancel()
+      do {
+        _ = try await forwarding.value
+        isDone = true
+      } catch {
+        #expect((error as? ConnectionError)?.reason == .cancelled)
+      }
+    }
+    try sender.join()
+    let isWhole = try receiver.join() == bytes
+    #expect(isWhole)
+  }
+
+  @Test("a peer that goes in the middle is an error of its own connection, and no signal", arguments: usableBackends)
+  func brokenOff(backend: Poller.Backend) async throws {
+    for isReset in [true, false] {
+      let ends = try await Ends(on: backend)
+      let sender = try ends.source.startOtherSide { socket in
+        // Until the other side has had enough.
+        while let count = try? socket.send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
+          guard count == 0 else { continue }
+          guard try !select(writing: [socket], timeout: .seconds(100)).isEmpty else { return }
+        }
+      }
+      let forwarding = ends.forward()
+      _ = try await ends.destination.take(1 << 20)
+      if isReset { try ends.destination.reset() } else { ends.destination.socket.close() }
+      let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
+      #expect(error?.reason == .reset)
+      #expect(error?.operation == .write)
+      #expect(error?.peer == ends.destination.connection.peerAddress)
+      // The other connection is as it was.
+      #expect(try await ends.source.connection.read(exactly: 1) == [1])
+      ends.source.connection.abort()
+      try sender.join()
+    }
+  }
+
+  #if MULTIPLEX_FAULTS
+    // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
+    @Test(
+      "without descriptors for pipes it is copied",
+      arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) })
+    func withoutPipes(backend: Poller.Backend) async throws {
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.pipe2: [.tooManyOpenFiles]])
+      let ends = try await Ends(on: backend)
+      let bytes = numbered(4 << 20)
+      let sender = try ends.source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+      let forwarding = FaultPlan.$current.withValue(plan) { ends.forward() }
+      #expect(try await ends.destination.take(bytes.count) == bytes)
+      try sender.join()
+      #expect(try await forwarding.value == bytes.count)
+      #expect(plan.count(of: .splice) == 0)
+    }
+
+    @Test("bulk doesn't leave the kernel", arguments: usableBackends)
+    func spliced(backend: Poller.Backend) async throws {
+      let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
+      let ends = try await Ends(on: backend)
+      let bytes = numbered(16 << 20)
+      let sender = try ends.source.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+      let forwarding = FaultPlan.$current.withValue(plan) { ends.forward() }
+      #expect(try await ends.destination.take(bytes.count) == bytes)
+      try sender.join()
+      _ = try await forwarding.value
+      #expect(plan.count(of: .splice) > 0)
+    }
+  #endif
+}
+
+/// Two connections of one reactor, what comes on one of which is forwarded to the other.
+private struct Ends {
+  let reactor: Reactor
+  let source: RawPeer
+  let destination: RawPeer
+
+  init(on backend: Poller.Backend, bufferSize: Int32? = nil) async throws {
+    reactor = try Reactor(backend: backend)
+    source = try await RawPeer(on: reactor, bufferSize: bufferSize)
+    destination = try await RawPeer(on: reactor, bufferSize: bufferSize)
+  }
+
+  func forward(progress: (@Sendable (Int) -> Void)? = nil) -> Task<Int, any Error> {
+    Task(executorPreference: reactor) { [source = source.connection, destination = destination.connection] in
+      try await source.forward(to: destination, progress: progress)
+    }
+  }
+}
