@@ -4,13 +4,18 @@ import Multiplex
 /// The command-line tool: one thread that waits for many descriptors, at work.
 @main
 struct Mux: ParsableCommand {
+  /// That of the package.
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     abstract: "Serves and connects over TCP and Unix sockets, and shows I/O multiplexing at work.",
+    version: version,
     subcommands: [Serve.self, Connect.self, Relay.self, Bench.self, Compare.self, Backends.self])
 
   static func main() {
     Console.fillStandardDescriptors()
     do {
+      try Invocation.requireValues()
       var command = try parseAsRoot()
       try command.run()
     } catch {
