@@ -36,9 +36,16 @@ struct Mux: ParsableCommand {
     default:
       let status = exitCode(for: error)
       if status == .success { exit(withError: error) }
-      Console.complain(singleLine(message(for: error)))
+      Console.complain("\(singleLine(message(for: error))); see '\(helpCommand)'")
       exit(withError: status)
     }
+  }
+
+  /// What tells more about the command that was used wrongly.
+  private static var helpCommand: String {
+    let names = configuration.subcommands.map { "\($0)".lowercased() }
+    let name = CommandLine.arguments.dropFirst().first { names.contains($0) }
+    return (["mux", "help"] + (name.map { [$0] } ?? [])).joined(separator: " ")
   }
 
   private static func singleLine(_ text: String) -> String {

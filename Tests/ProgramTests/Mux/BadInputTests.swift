@@ -96,8 +96,8 @@ struct BadInputTests {
   func unknownNames() throws {
     try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
     try expectFailure(["serve", "--service", "time"], status: 64, naming: "'time'", "daytime")
-    try expectFailure(["serve", "--colour"], status: 64, naming: "--colour")
-    try expectFailure(["server"], status: 64, naming: "server")
+    try expectFailure(["serve", "--colour"], status: 64, naming: "--colour", "see 'mux help serve'")
+    try expectFailure(["server"], status: 64, naming: "'server'", "see 'mux help'")
   }
 
   @Test(
