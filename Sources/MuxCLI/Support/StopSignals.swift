@@ -28,6 +28,11 @@ struct StopSignals: ~Copyable, Selectable {
     descriptor = try SignalDescriptor([SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP]))
   }
 
+  deinit {
+    // Once the descriptor is closed, one that comes while the process ends would give it another status.
+    for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
+  }
+
   var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
   /// Takes the next request that has arrived; nil if there is none.

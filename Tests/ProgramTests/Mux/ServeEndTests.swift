@@ -81,6 +81,16 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
+  @Test("isn't killed by a signal that comes while it ends")
+  func lateSignals() throws {
+    for _ in 0..<10 {
+      let server = try MuxServer()
+      #expect(server.process.endsOfRepeated(SIGTERM))
+      // The latter where this machine was so busy that they didn't come close together.
+      #expect([.exited(0), .exited(128 + SIGTERM)].contains(try server.process.waitForExit()))
+    }
+  }
+
   @Test("outlives its terminal where it is told to, as by nohup")
   func ignoredHangUp() throws {
     let script = "trap '' HUP; exec \"$0\" serve --listen 127.0.0.1:0"
