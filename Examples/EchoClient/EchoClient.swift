@@ -100,7 +100,9 @@ extension EchoClient {
   /// Connects to the address in the only argument, or to the tutorial's.
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
-    guard arguments.count <= 1 else { fail("usage: echo-client [HOST:PORT]", status: EX_USAGE) }
+    guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {
+      fail("usage: echo-client [HOST:PORT]", status: EX_USAGE)
+    }
     let server: Socket
     do {
       server = try Socket.connected(to: HostPort(arguments.first ?? "127.0.0.1:9999"))

@@ -67,7 +67,9 @@ extension EchoSelect {
   /// Listens at the address in the only argument, or at the tutorial's.
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
-    guard arguments.count <= 1 else { fail("usage: echo-select [HOST:PORT]", status: EX_USAGE) }
+    guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {
+      fail("usage: echo-select [HOST:PORT]", status: EX_USAGE)
+    }
     do {
       let address = try HostPort(arguments.first ?? "127.0.0.1:9999").resolve(for: .listening)[0]
       let listener = try Socket.listening(on: address)

@@ -4,13 +4,18 @@ import Multiplex
 /// The command-line tool: one thread that waits for many descriptors, at work.
 @main
 struct Mux: ParsableCommand {
+  /// That of the package.
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     abstract: "Serves and connects over TCP and Unix sockets, and shows I/O multiplexing at work.",
+    version: version,
     subcommands: [Serve.self, Connect.self, Relay.self, Bench.self, Compare.self, Backends.self])
 
   static func main() {
     Console.fillStandardDescriptors()
     do {
+      try Invocation.requireValues()
       var command = try parseAsRoot()
       try command.run()
     } catch {
@@ -31,9 +36,16 @@ struct Mux: ParsableCommand {
     default:
       let status = exitCode(for: error)
       if status == .success { exit(withError: error) }
-      Console.complain(singleLine(message(for: error)))
+      Console.complain("\(singleLine(message(for: error))); see '\(helpCommand)'")
       exit(withError: status)
     }
+  }
+
+  /// What tells more about the command that was used wrongly.
+  private static var helpCommand: String {
+    let names = configuration.subcommands.map { "\($0)".lowercased() }
+    let name = CommandLine.arguments.dropFirst().first { names.contains($0) }
+    return (["mux", "help"] + (name.map { [$0] } ?? [])).joined(separator: " ")
   }
 
   private static func singleLine(_ text: String) -> String {

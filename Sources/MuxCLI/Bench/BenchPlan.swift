@@ -9,8 +9,6 @@ struct BenchPlan {
   }
 
   let target: Endpoint
-  /// As it was given.
-  let targetName: String
   let connections: Int
   /// Of each message, in bytes.
   let size: Int

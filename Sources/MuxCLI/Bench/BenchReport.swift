@@ -16,12 +16,12 @@ struct BenchReport {
   }
 
   private var tiles: Markup {
-    let latency = result.latency
-    let median = latency.percentiles.first { $0.percentile == 50 }?.microseconds ?? 0
-    let high = latency.percentiles.first { $0.percentile == 99 }?.microseconds ?? 0
+    func percentile(_ percentile: Double) -> String {
+      LatencySummary.time(result.latency.percentiles.first { $0.percentile == percentile }?.microseconds)
+    }
     return Page.tiles([
-      ("requests per second", Quantity.count(Int(result.requestsPerSecond.rounded()))),
-      ("median latency", Quantity.time(1000 * median)), ("99th percentile", Quantity.time(1000 * high)),
+      ("requests per second", Quantity.rate(result.requestsPerSecond)),
+      ("median latency", percentile(50)), ("99th percentile", percentile(99)),
       ("requests in \(Quantity.decimal(result.seconds, 2)) s", Quantity.count(result.requests)),
       ("lost connections", Quantity.count(result.lostConnections)),
     ])
@@ -34,7 +34,7 @@ struct BenchReport {
   }
 
   private var figures: [Markup] {
-    guard result.requests > 0 else { return [] }
+    guard result.latency.count > 0 else { return [] }
     return [latencyFigure] + (result.throughput.isEmpty ? [] : [throughputFigure])
   }
 
@@ -81,7 +81,7 @@ struct BenchReport {
 
   private var marks: [Series.Mark] {
     result.latency.percentiles.filter {
-      [50, 90, 99, 99.9, 99.99].contains($0.percentile) && Self.rarity($0.percentile) <= Double(result.requests)
+      [50, 90, 99, 99.9, 99.99].contains($0.percentile) && Self.rarity($0.percentile) <= Double(result.latency.count)
     }.map { Series.Mark(point: Self.point($0), label: Quantity.time(1000 * $0.microseconds)) }
   }
 

@@ -1,4 +1,3 @@
-import Histogram
 import Multiplex
 
 /// The outcome of `mux bench`, as JSON shows it.
@@ -37,6 +36,8 @@ struct BenchResult: Encodable {
   let latencySinceSending: LatencySummary?
   let throughput: [Rate]
   let unanswered: Int
+  /// Messages that were due, and were not sent by the end; absent where there was no schedule.
+  let unsent: Int?
   let lostConnections: Int
   let losses: [Loss]
   let isInterrupted: Bool
@@ -45,7 +46,7 @@ struct BenchResult: Encodable {
     let second = Double(MonotonicClock.second)
     command = Invocation.command
     machine = Machine()
-    target = plan.targetName
+    target = plan.target.description
     backend = plan.backend.name
     connections = plan.connections
     messageBytes = plan.size
@@ -60,6 +61,7 @@ struct BenchResult: Encodable {
     latencySinceSending = tally.sinceSending.map(LatencySummary.init)
     throughput = tally.throughput.rates.map { Rate(seconds: $0.seconds, requestsPerSecond: $0.perSecond) }
     unanswered = tally.unanswered
+    unsent = plan.rate.map { _ in tally.unsent }
     lostConnections = tally.lost
     losses = tally.losses.map { loss, count in
       Loss(reason: loss.description(timeout: plan.timeout.wholeNanoseconds), connections: count)
@@ -74,7 +76,7 @@ extension BenchResult {
   /// What was done: "50 connections to 127.0.0.1:9999 (epoll), messages of 64 B, 1 in flight on each".
   var title: String {
     let counted = "\(Quantity.count(connections)) connection\(connections == 1 ? "" : "s")"
-    let scheduled = scheduledPerSecond.map { ", \(Quantity.count(Int($0)))/s scheduled" } ?? ""
+    let scheduled = scheduledPerSecond.map { ", \(Quantity.rate($0))/s scheduled" } ?? ""
     return """
       \(counted) to \(target) (\(backend)), messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\
       \(Quantity.count(pipeline)) in flight on each\(scheduled)
@@ -86,11 +88,11 @@ extension BenchResult {
     [
       ("REQUESTS", Quantity.count(requests)),
       ("SECONDS", Quantity.decimal(seconds, 2)),
-      ("REQUESTS/S", Quantity.count(Int(requestsPerSecond.rounded()))),
+      ("REQUESTS/S", Quantity.rate(requestsPerSecond)),
       ("BYTES/S", Quantity.bytes(bytesPerSecond)),
       ("LOST", Quantity.count(lostConnections)),
       ("UNANSWERED", Quantity.count(unanswered)),
-    ]
+    ] + (unsent.map { [("UNSENT", Quantity.count($0))] } ?? [])
   }
 
   /// The latencies by what they are counted from.
@@ -106,8 +108,15 @@ extension BenchResult {
     if let scheduledPerSecond, requestsPerSecond < 0.95 * scheduledPerSecond, !isInterrupted {
       notes.append(
         """
-        the schedule was not kept: \(Quantity.count(Int(requestsPerSecond))) of \
-        \(Quantity.count(Int(scheduledPerSecond))) requests/s; the server, or --pipeline, allowed no more
+        the schedule was not kept: \(Quantity.rate(requestsPerSecond)) of \(Quantity.rate(scheduledPerSecond)) \
+        requests/s; the server, or --pipeline, allowed no more
+        """)
+    }
+    if let unsent, unsent > 0 {
+      notes.append(
+        """
+        \(Quantity.count(unsent)) message\(unsent == 1 ? " was" : "s were") due and not sent by the end: in the latencies \
+        since due, each counts with the time that it had waited by then
         """)
     }
     if lostConnections > 0 {

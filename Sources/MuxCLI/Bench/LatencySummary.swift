@@ -1,5 +1,3 @@
-import Histogram
-
 /// What there is to say about many latencies, in microseconds.
 struct LatencySummary: Encodable {
   struct Percentile: Encodable {
@@ -7,44 +5,54 @@ struct LatencySummary: Encodable {
     let microseconds: Double
   }
 
+  private enum CodingKeys: String, CodingKey {
+    case count, percentiles
+    case minimum = "minimumMicroseconds"
+    case mean = "meanMicroseconds"
+    case deviation = "deviationMicroseconds"
+    case maximum = "maximumMicroseconds"
+  }
+
   private static let shown = [50, 75, 90, 99, 99.9, 99.99]
   private static let nanosecondsPerMicrosecond = 1000.0
 
-  /// How many there are.
+  /// How many there are. Where there are none, nothing else is to be said.
   let count: Int
-  let minimum: Double
-  let mean: Double
-  let deviation: Double
-  let maximum: Double
+  let minimum: Double?
+  let mean: Double?
+  let deviation: Double?
+  let maximum: Double?
   /// Rising.
   let percentiles: [Percentile]
 
-  init(_ histogram: Histogram<UInt64>) {
-    count = Int(histogram.totalCount)
-    minimum = Double(histogram.min) / Self.nanosecondsPerMicrosecond
-    mean = histogram.mean / Self.nanosecondsPerMicrosecond
-    deviation = histogram.stdDeviation / Self.nanosecondsPerMicrosecond
-    maximum = Double(histogram.maxRecorded) / Self.nanosecondsPerMicrosecond
-    percentiles = Self.shown.map { Self.percentile($0, of: histogram) }
+  init(_ latencies: Latencies) {
+    func microseconds(_ nanoseconds: Double) -> Double? {
+      latencies.count > 0 ? nanoseconds / Self.nanosecondsPerMicrosecond : nil
+    }
+    count = latencies.count
+    minimum = microseconds(latencies.minimum)
+    mean = microseconds(latencies.mean)
+    deviation = microseconds(latencies.deviation)
+    maximum = microseconds(latencies.maximum)
+    percentiles = count > 0 ? Self.shown.map { Self.percentile($0, of: latencies) } : []
   }
 
   /// The whole curve, twenty points for each further nine: 0, 10.9, 20.6, ... 90, ... 99, and the maximum at the end.
-  static func curve(of histogram: Histogram<UInt64>) -> [Percentile] {
-    let count = Double(histogram.totalCount)
+  static func curve(of latencies: Latencies) -> [Percentile] {
+    let count = Double(latencies.count)
     guard count > 0 else { return [] }
     var points: [Percentile] = []
     var rest = 1.0
     while rest * count >= 1 {
-      points.append(percentile(100 * (1 - rest), of: histogram))
+      points.append(percentile(100 * (1 - rest), of: latencies))
       rest /= 1.122_018_454_301_963  // the twentieth root of ten
     }
     return points
   }
 
-  private static func percentile(_ percentile: Double, of histogram: Histogram<UInt64>) -> Percentile {
+  private static func percentile(_ percentile: Double, of latencies: Latencies) -> Percentile {
     Percentile(
-      percentile: percentile,
-      microseconds: Double(histogram.valueAtPercentile(percentile)) / nanosecondsPerMicrosecond)
+      percentile: percentile, microseconds: latencies.value(atPercentile: percentile) / nanosecondsPerMicrosecond)
   }
 }
 
@@ -53,8 +61,12 @@ extension LatencySummary {
 
   /// The figures in the order of the header.
   var cells: [String] {
-    ([minimum, mean] + percentiles.map(\.microseconds) + [maximum]).map {
-      Quantity.time($0 * Self.nanosecondsPerMicrosecond)
-    }
+    guard count > 0 else { return Self.header.map { _ in "-" } }
+    return ([minimum, mean] + percentiles.map(\.microseconds) + [maximum]).map(Self.time)
+  }
+
+  /// As people read it: "12.3 µs".
+  static func time(_ microseconds: Double?) -> String {
+    microseconds.map { Quantity.time($0 * nanosecondsPerMicrosecond) } ?? "-"
   }
 }

@@ -16,8 +16,8 @@ final class LoadConnection {
   private(set) var completed = 0
   /// The first message that counts: those before it are for warming up.
   var firstMeasured = Int.max
-  /// How many messages are due by now, on a schedule.
-  var due = 0
+  /// The first message of the schedule in force.
+  var firstScheduled = 0
   /// When the messages on the way were begun: a ring.
   private var startTimes: [Int]
   /// When something last came, or when waiting for it began.
@@ -26,7 +26,7 @@ final class LoadConnection {
   var awaitsRoom = false
   /// Why sending has failed; reading tells when it is over.
   var sendFailure: Errno?
-  var isLost = false
+  private(set) var lostAt: Int?
 
   init(_ socket: Socket, number: Int, size: Int, pipeline: Int) {
     self.socket = socket
@@ -37,8 +37,10 @@ final class LoadConnection {
 
   /// How many messages are on the way.
   var inFlight: Int { started - completed }
+  var startedOnSchedule: Int { started - firstScheduled }
   var hasRoom: Bool { inFlight < startTimes.count }
   var hasReceived: Bool { received > 0 }
+  var isLost: Bool { lostAt != nil }
 
   /// Begins a message. There must be room.
   func start(at time: Int) {
@@ -95,6 +97,12 @@ final class LoadConnection {
   /// Something may have come, though perhaps no whole message.
   func noteProgress(at time: Int) {
     lastProgress = time
+  }
+
+  /// Ends it. What is on the way won't come any more.
+  func lose(at time: Int) {
+    lostAt = time
+    socket.close()
   }
 
   private func fault(in bytes: ArraySlice<UInt8>, _ pattern: Pattern) -> EchoFault {

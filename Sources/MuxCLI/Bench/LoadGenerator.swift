@@ -1,12 +1,6 @@
 import ArgumentParser
 import Multiplex
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Loads a server that echoes, from one thread, and measures how it answers.
 ///
 /// It stands on `Poller` itself: with a task per connection, the load took a fifth more processor time than a load
@@ -27,7 +21,7 @@ final class LoadGenerator {
 
   private let plan: BenchPlan
   private let poller: Poller
-  private let signals: SignalDescriptor
+  private var signals: StopSignals
   private let connections: [LoadConnection]
   private let pattern = Pattern()
   private let timeout: Int
@@ -41,18 +35,21 @@ final class LoadGenerator {
   private var alive: Int
 
   private var schedule: SendSchedule?
-  /// The first message of the schedule that isn't due yet.
-  private var nextMessage = 0
+  /// How many messages of the schedule are due by now.
+  private var due = 0
 
   // What is measured.
   private var measuredSince = 0
-  private var started = 0
+  /// When the last message was begun, or was to be.
+  private var sendingEnd = 0
+  /// How many messages were begun, or never will be: those of a schedule whose connection is lost.
+  private var settled = 0
   private var tally: LoadTally
 
   /// Takes over the connections.
   init(_ plan: BenchPlan, _ sockets: [Socket]) throws {
     self.plan = plan
-    signals = try SignalDescriptor([SIGINT, SIGTERM])
+    signals = try StopSignals()
     poller = try Poller(backend: plan.backend)
     connections = sockets.enumerated().map { number, socket in
       LoadConnection(socket, number: number, size: plan.size, pipeline: plan.pipeline)
@@ -69,8 +66,8 @@ final class LoadGenerator {
 
   /// Runs to the end of the plan, or until a signal or the loss of all connections ends it.
   ///
-  /// - Throws: An ``EchoFault``; a ``Failure`` where nothing was echoed at all; the exit status of a signal that leaves
-  ///   nothing to report.
+  /// - Throws: An ``EchoFault``; a ``Failure`` where nothing was echoed at all, or nothing is left to be measured; the
+  ///   exit status of a signal that leaves nothing to report.
   func run() throws -> LoadTally {
     defer { progress.clear() }
     if plan.rate != nil { TimerSlack.minimize() }
@@ -78,13 +75,14 @@ final class LoadGenerator {
     while true {
       let now = MonotonicClock.now
       if now >= nextTick { try lookAfter(now) }
-      try sendDue(now)
-      updatePhase(now)
+      sendDue(now)
+      try updatePhase(now)
       if case .done = phase { break }
       for event in try poller.wait(timeout: .nanoseconds(timeLeft(now))) { try handle(event) }
     }
     tally.finish(after: MonotonicClock.now - measuredSince)
     guard connections.contains(where: \.hasReceived) else { throw notEchoing }
+    recordMissing()
     return tally
   }
 
@@ -92,7 +90,7 @@ final class LoadGenerator {
   private func timeLeft(_ now: Int) -> Int {
     var next = nextTick
     if let end { next = min(next, end) }
-    if let schedule, mayStart { next = min(next, schedule.time(of: nextMessage)) }
+    if let schedule, isSending, due < schedule.count { next = min(next, schedule.time(of: due)) }
     return max(0, next - now)
   }
 }
@@ -105,7 +103,7 @@ extension LoadGenerator {
     if warmUp > 0 {
       nextTick = now + Self.tick
       phase = .warmingUp(until: now + warmUp)
-      beginSchedule(at: now)
+      beginSchedule(at: now, end: nil)
     } else {
       beginMeasuring(now)
     }
@@ -117,28 +115,36 @@ extension LoadGenerator {
     measuredSince = now
     nextTick = now + Self.tick
     for connection in connections { connection.firstMeasured = connection.started }
-    beginSchedule(at: now)
+    beginSchedule(at: now, end: plan.end)
+    for connection in connections where connection.isLost { settle(connection) }
   }
 
   /// What was due before is forgotten.
-  private func beginSchedule(at now: Int) {
+  private func beginSchedule(at now: Int, end: BenchPlan.End?) {
     guard let rate = plan.rate else { return }
-    schedule = SendSchedule(rate: rate, connections: connections.count, origin: now)
-    nextMessage = 0
-    for connection in connections { connection.due = connection.started }
+    schedule = SendSchedule(rate: rate, connections: connections.count, origin: now, end: end)
+    due = 0
+    for connection in connections { connection.firstScheduled = connection.started }
   }
 
-  private func updatePhase(_ now: Int) {
-    if case .warmingUp(let end) = phase, now >= end { beginMeasuring(now) }
-    if case .measuring = phase, hasStartedAll(now) { phase = .draining }
+  private func updatePhase(_ now: Int) throws(Failure) {
+    if case .warmingUp(let end) = phase {
+      guard alive > 0 else { throw allLost }
+      if now >= end { beginMeasuring(now) }
+    }
+    if case .measuring = phase, hasStartedAll(now) || alive == 0 { endSending(now) }
     if case .draining = phase, inFlight == 0 { phase = .done }
-    if alive == 0 { phase = .done }
+  }
+
+  private func endSending(_ now: Int) {
+    sendingEnd = min(now, end ?? now)
+    phase = .draining
   }
 
   private func hasStartedAll(_ now: Int) -> Bool {
     switch plan.end {
     case .after: end.map { now >= $0 } ?? false
-    case .requests(let count): started >= count
+    case .requests(let count): settled >= count
     }
   }
 
@@ -151,11 +157,18 @@ extension LoadGenerator {
     }
   }
 
+  private var isSending: Bool {
+    switch phase {
+    case .warmingUp, .measuring: true
+    case .draining, .done: false
+    }
+  }
+
   /// Whether another message may be begun.
   private var mayStart: Bool {
     switch (phase, plan.end) {
     case (.warmingUp, _), (.measuring, .after): true
-    case (.measuring, .requests(let count)): started < count
+    case (.measuring, .requests(let count)): settled < count
     default: false
     }
   }
@@ -181,22 +194,24 @@ extension LoadGenerator {
   }
 
   /// Sends what is due by now.
-  private func sendDue(_ now: Int) throws {
-    guard let schedule else { return }
-    while mayStart, schedule.time(of: nextMessage) <= now {
-      let connection = connections[schedule.connection(of: nextMessage)]
-      nextMessage += 1
-      connection.due += 1
+  private func sendDue(_ now: Int) {
+    guard let schedule, isSending else { return }
+    let dueBefore = due
+    due = schedule.dueCount(by: now)
+    // A connection sends all that is due on it: nobody's turn has to come twice, however much that is.
+    for message in max(dueBefore, due - connections.count)..<due {
+      let connection = connections[schedule.connection(of: message)]
       if !connection.isLost { advance(connection, now) }
     }
   }
 
   /// Begins as many messages as there is room for, and sends them.
   private func advance(_ connection: LoadConnection, _ now: Int) {
-    while connection.hasRoom, mayStart, schedule == nil || connection.started < connection.due {
+    let limit = schedule.map { connection.firstScheduled + $0.share(of: connection.number, in: due) } ?? .max
+    while connection.hasRoom, mayStart, connection.started < limit {
       connection.start(at: now)
       inFlight += 1
-      if case .measuring = phase { started += 1 }
+      if case .measuring = phase { settled += 1 }
     }
     send(connection)
   }
@@ -244,7 +259,7 @@ extension LoadGenerator {
       let sent = connection.complete()
       inFlight -= 1
       guard number >= connection.firstMeasured else { continue }
-      let due = schedule?.time(of: number - connection.firstMeasured, on: connection.number)
+      let due = schedule?.time(of: number - connection.firstScheduled, on: connection.number)
       tally.record(sinceDue: due.map { now - $0 }, sinceSending: now - sent)
       progress.record(now - (due ?? sent))
     }
@@ -253,24 +268,76 @@ extension LoadGenerator {
   private func lose(_ connection: LoadConnection, _ reason: Loss) throws(MultiplexError) {
     inFlight -= connection.inFlight
     alive -= 1
-    connection.isLost = true
     tally.losses[reason, default: 0] += 1
     tally.unanswered += max(0, connection.started - max(connection.completed, connection.firstMeasured))
     try poller.unregister(connection.socket)
-    connection.socket.close()
+    connection.lose(at: MonotonicClock.now)
+    if case .measuring = phase { settle(connection) }
   }
 
-  /// The first signal ends the run early, with what there is; another ends it at once.
+  /// Whatever else is on the schedule of a lost connection is never sent.
+  private func settle(_ connection: LoadConnection) {
+    guard let schedule else { return }
+    settled += schedule.share(of: connection.number, in: schedule.count) - connection.startedOnSchedule
+  }
+
+  /// The first signal ends the run early, with what there is; a later one ends it at once.
   private func heedSignals() throws {
-    while let signal = try signals.next() {
-      guard case .measuring = phase else { throw ExitCode(128 + signal) }
+    while let request = try signals.next() {
+      guard request.isFirst, case .measuring = phase else { throw ExitCode(128 + request.signal) }
       tally.isInterrupted = true
-      phase = .draining
+      endSending(MonotonicClock.now)
     }
   }
 
   private var notEchoing: Failure {
-    let reason = tally.losses.keys.first.map { ": \($0.description(timeout: timeout))" } ?? ""
-    return Failure("\(plan.targetName) doesn't echo: nothing came back\(reason)", .protocolError)
+    Failure("\(plan.target) doesn't echo: nothing came back\(lossReason)", .protocolError)
+  }
+
+  private var allLost: Failure {
+    guard connections.contains(where: \.hasReceived) else { return notEchoing }
+    return Failure("\(plan.target): all connections were lost before the measurement began\(lossReason)", .ioError)
+  }
+
+  private var lossReason: String {
+    tally.losses.keys.first.map { ": \($0.description(timeout: timeout))" } ?? ""
+  }
+}
+
+// MARK: - What didn't come
+
+extension LoadGenerator {
+  /// How many latencies are taken down at most for what was not sent: with a rate that can't be kept, that may be millions.
+  private static let unsentRecords = 100_000
+
+  /// Messages that were due and never came back have waited as well, for as long as is known.
+  private func recordMissing() {
+    guard let schedule else { return }
+    for connection in connections {
+      recordUnanswered(connection, schedule)
+      let share = schedule.share(of: connection.number, in: due)
+      recordUnsent(connection, connection.startedOnSchedule..<max(share, connection.startedOnSchedule), schedule)
+    }
+  }
+
+  private func recordUnanswered(_ connection: LoadConnection, _ schedule: SendSchedule) {
+    guard let lostAt = connection.lostAt else { return }
+    for message in max(connection.completed, connection.firstScheduled)..<connection.started {
+      let due = schedule.time(of: message - connection.firstScheduled, on: connection.number)
+      tally.recordUnanswered(sinceDue: lostAt - due)
+    }
+  }
+
+  /// - Parameter messages: Of the connection's own on the schedule.
+  private func recordUnsent(_ connection: LoadConnection, _ messages: Range<Int>, _ schedule: SendSchedule) {
+    let stride = messages.count / max(1, Self.unsentRecords / connections.count) + 1
+    var rest = messages
+    while !rest.isEmpty {
+      let piece = rest.prefix(stride)
+      rest = rest.dropFirst(stride)
+      // Of neighbours, the last has waited least.
+      let due = schedule.time(of: piece.upperBound - 1, on: connection.number)
+      tally.recordUnsent(piece.count, sinceDue: sendingEnd - due)
+    }
   }
 }

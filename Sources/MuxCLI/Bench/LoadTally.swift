@@ -1,34 +1,26 @@
-import Histogram
-
 /// What a run has come to.
 struct LoadTally {
-  /// Counted from when each message was due, or sent where there is no schedule; in nanoseconds, to three digits.
-  private(set) var latencies = Self.emptyHistogram
+  /// Counted from when each message was due, or sent where there is no schedule.
+  private(set) var latencies = Latencies()
   /// Counted from when each message was sent; nil where there is no schedule.
-  private(set) var sinceSending: Histogram<UInt64>?
+  private(set) var sinceSending: Latencies?
   private(set) var throughput = ThroughputSeries()
+  /// How many messages are back.
+  private(set) var requests = 0
   /// How long it took, in nanoseconds.
   private(set) var elapsed = 0
 
   var losses: [Loss: Int] = [:]
-  /// Messages of lost connections that never came back.
+  /// Messages that were sent, at least in part, and never came back: their connections were lost.
   var unanswered = 0
+  /// Messages that were due, and were not sent by the end; none where there is no schedule.
+  private(set) var unsent = 0
   /// Whether a signal has ended it before its time.
   var isInterrupted = false
 
-  private static var emptyHistogram: Histogram<UInt64> {
-    // Up to a minute without growing, and with beyond that.
-    var histogram = Histogram<UInt64>(highestTrackableValue: 60_000_000_000)
-    histogram.autoResize = true
-    return histogram
-  }
-
   init(hasSchedule: Bool) {
-    if hasSchedule { sinceSending = Self.emptyHistogram }
+    if hasSchedule { sinceSending = Latencies() }
   }
-
-  /// How many messages are back.
-  var requests: Int { Int(latencies.totalCount) }
 
   var lost: Int { losses.values.reduce(0, +) }
 
@@ -36,8 +28,20 @@ struct LoadTally {
   ///
   /// - Parameter sinceDue: nil where there is no schedule.
   mutating func record(sinceDue: Int?, sinceSending latency: Int) {
-    latencies.record(UInt64(clamping: sinceDue ?? latency))
-    if sinceDue != nil { sinceSending?.record(UInt64(clamping: latency)) }
+    requests += 1
+    latencies.record(sinceDue ?? latency)
+    if sinceDue != nil { sinceSending?.record(latency) }
+  }
+
+  /// Takes down a message of a schedule that never came back, by how long it has been waited for.
+  mutating func recordUnanswered(sinceDue: Int) {
+    latencies.record(sinceDue)
+  }
+
+  /// Takes down messages of a schedule that were not sent, by how long each of them has waited at least.
+  mutating func recordUnsent(_ count: Int, sinceDue: Int) {
+    unsent += count
+    latencies.record(sinceDue, count: count)
   }
 
   /// Takes down how far the run has come.

@@ -8,16 +8,19 @@ struct Bench: ParsableCommand {
     discussion: """
       Every byte that comes back is checked. Without --rate, each connection sends its next message when one is back: that \
       shows how much the server can do. With --rate, messages are sent on a schedule, and latencies are counted from when \
-      each was due: that shows what users would see, stalls included. SIGINT ends the run early, with the results so far.
+      each was due: that shows what users would see, stalls included. What is due and can't be sent by the end counts as \
+      UNSENT, with the time that it has waited. SIGINT ends the run early, with the results so far.
       """)
 
   @Argument(
-    help:
-      "The server: HOST:PORT, or the path of a Unix socket (unix:PATH, or any text with a slash); by default \(usual).")
-  var target: String?
+    help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),
+    transform: { try Endpoint($0, for: .connecting) })
+  var target: Endpoint?
 
-  @Option(name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"))
-  var path: String?
+  @Option(
+    name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"),
+    transform: { try Endpoint(path: $0) })
+  var path: Endpoint?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("How many connections.", valueName: "n"))
   var connections = 50
@@ -58,15 +61,12 @@ struct Bench: ParsableCommand {
   @Option(help: ArgumentHelp("Write a report with charts to look at.", valueName: "file.html"))
   var report: String?
 
-  private static let usual = "127.0.0.1:9999"
-
   func validate() throws {
-    guard target == nil || path == nil else { throw ValidationError("give either a target or --unix, not both") }
-    guard path != "" else { throw ValidationError("--unix must be a path") }
+    guard target == nil || path == nil else { throw ValidationError("give either an address or --unix, not both") }
+    guard report != "" else { throw ValidationError("--report must be the path of a file") }
     guard duration == nil || requests == nil else {
       throw ValidationError("give either --duration or --requests, not both")
     }
-    do throws(MultiplexError) { _ = try endpoint } catch { throw ValidationError(error.description) }
     try Limits.require(connections, in: 1...1_000_000, "--connections")
     try Limits.require(size, in: 1...(1 << 30), "--size")
     try Limits.require(pipeline, in: 1...100_000, "--pipeline")
@@ -100,7 +100,7 @@ struct Bench: ParsableCommand {
       let connector = Connector(target: plan.target, timeout: plan.timeout, backend: plan.backend)
       return try LoadGenerator(plan, connector.open(plan.connections)).run()
     } catch let fault as EchoFault {
-      throw Failure("\(plan.targetName) doesn't echo: \(fault)", .protocolError)
+      throw Failure("\(plan.target) doesn't echo: \(fault)", .protocolError)
     }
   }
 
@@ -108,16 +108,9 @@ struct Bench: ParsableCommand {
     get throws {
       let usualWarmUp = requests == nil ? 1.0 : 0
       return BenchPlan(
-        target: try endpoint, targetName: path ?? target ?? Self.usual, connections: connections, size: size,
+        target: try target ?? path ?? Endpoint(Endpoint.usual, for: .connecting), connections: connections, size: size,
         pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
         warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
-    }
-  }
-
-  private var endpoint: Endpoint {
-    get throws(MultiplexError) {
-      if let path { return .unix(path: path) }
-      return try Endpoint(target ?? Self.usual)
     }
   }
 }

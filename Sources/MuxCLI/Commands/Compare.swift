@@ -9,8 +9,11 @@ struct Compare: ParsableCommand {
       is what the reads and writes cost alone.
       """)
 
-  @Option(help: ArgumentHelp("How many descriptors to wait for.", valueName: "n,n,..."))
-  var descriptors = CountList([10, 100, 1000, 10_000])
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How many descriptors to wait for (default: \(usual)).", valueName: "n,n,..."),
+    transform: { try CountList($0) })
+  var descriptors: CountList?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("How many of them are active at a time.", valueName: "n"))
   var active = 10
@@ -24,14 +27,18 @@ struct Compare: ParsableCommand {
   @Option(help: ArgumentHelp("Write a report with a chart to look at.", valueName: "file.html"))
   var report: String?
 
+  private static let usual = "10,100,1000,10000"
+
   func validate() throws {
+    guard report != "" else { throw ValidationError("--report must be the path of a file") }
     try Limits.require(active, in: 1...1_000_000, "--active")
     try Limits.require(rounds, in: 1...1000, "--rounds")
   }
 
   func run() throws {
     Console.outliveReaders()
-    let plan = ComparePlan(descriptors: descriptors.counts, active: active, rounds: rounds)
+    let plan = try ComparePlan(
+      descriptors: (descriptors ?? CountList(Self.usual)).counts, active: active, rounds: rounds)
     // Before the work is done for nothing.
     let file = try report.map(ReportFile.init)
     var comparison = Comparison(plan)

@@ -7,33 +7,49 @@ struct Connect: ParsableCommand {
     abstract: "Connects, sends what is typed, and prints what comes back.",
     discussion: "The end of input half-closes the connection; what still comes is printed.")
 
-  @Argument(help: "The server (default: 127.0.0.1:9999).", transform: { try HostPort($0) })
-  var address: HostPort?
+  @Argument(
+    help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),
+    transform: { try Endpoint($0, for: .connecting) })
+  var target: Endpoint?
 
-  @Option(name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"))
-  var path: String?
+  @Option(
+    name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"),
+    transform: { try Endpoint(path: $0) })
+  var path: Endpoint?
+
+  @Option(
+    name: [.customShort("w"), .long], parsing: .unconditional,
+    help: ArgumentHelp(
+      "How long connecting may take, and how long nothing may move from then on.", valueName: "seconds"))
+  var timeout: Double?
 
   func validate() throws {
-    guard address == nil || path == nil else {
-      throw ValidationError("give either an address or --unix, not both")
-    }
-    guard path != "" else { throw ValidationError("--unix must be a path") }
+    guard target == nil || path == nil else { throw ValidationError("give either an address or --unix, not both") }
+    try Limits.requireSeconds(timeout, "--timeout")
   }
 
   func run() throws {
-    let (address, path) = (try address ?? HostPort("127.0.0.1:9999"), path)
+    let endpoint = try target ?? path ?? Endpoint(Endpoint.usual, for: .connecting)
+    let timeout = timeout
     try Foreground.run {
+      let limit = timeout.map { Duration.seconds($0) }
       do {
-        let connection = try await Self.connect(to: address, path, on: Reactor())
+        let connection = try await Self.connect(to: endpoint, on: Reactor(), timeout: limit)
+        if let limit { await connection.setIdleTimeout(limit) }
         try await ConnectSession(connection).run()
       } catch let error as ConnectionError {
-        throw Failure(error)
+        guard let timeout, error.reason == .timedOut, error.operation != .connect else { throw Failure(error) }
+        throw Failure("nothing came or went for \(Limits.words(seconds: timeout))", .ioError)
       }
     }
   }
 
-  private static func connect(to host: HostPort, _ path: String?, on reactor: Reactor) async throws -> Connection {
-    guard let path else { return try await Connection.connect(to: host, on: reactor) }
-    return try await Connection.connect(to: .unix(path: path), on: reactor)
+  private static func connect(
+    to endpoint: Endpoint, on reactor: Reactor, timeout: Duration?
+  ) async throws -> Connection {
+    switch endpoint {
+    case .network(let host): try await Connection.connect(to: host, on: reactor, timeout: timeout)
+    case .unix(let path): try await Connection.connect(to: .unix(path: path), on: reactor, timeout: timeout)
+    }
   }
 }

@@ -6,31 +6,37 @@ struct Relay: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Forwards connections both ways.",
     discussion: """
-      Each end is HOST:PORT, or the path of a Unix socket (unix:PATH, or any text with a slash). A slow side makes the \
-      other wait, and the end of one direction is passed on while the other goes on. SIGINT or SIGTERM makes the relay \
-      stop accepting, and go on with what it has for up to 5 seconds; a second signal ends it at once.
+      An address is \(Endpoint.grammar). A slow side makes the other wait, and the end of one direction is passed on while \
+      the other goes on. SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, and go on with what it has for up to \
+      5 seconds; a later signal ends it at once.
       """)
 
   @Option(
-    help: ArgumentHelp("Listen here. Port 0 lets the kernel choose.", valueName: "end"),
-    transform: { try Endpoint($0) })
+    help: ArgumentHelp("Listen here. Port 0 lets the kernel choose.", valueName: "address"),
+    transform: { try Endpoint($0, for: .listening) })
   var listen: Endpoint
 
   @Option(
-    name: .customLong("to"), help: ArgumentHelp("Forward to there.", valueName: "end"),
-    transform: { try Endpoint($0) })
+    name: .customLong("to"), help: ArgumentHelp("Forward to there.", valueName: "address"),
+    transform: { try Endpoint($0, for: .connecting) })
   var target: Endpoint
 
   @Option(help: "How to wait.")
   var backend = BackendChoice.automatic
 
-  @Option(help: ArgumentHelp("Further clients wait to be accepted.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Further clients wait to be accepted (default: as many as the open files suffice for).", valueName: "n"))
   var maxConnections: Int?
 
-  @Option(help: ArgumentHelp("How long the target may take to answer.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("How long the target may take to answer.", valueName: "seconds"))
   var connectTimeout = 10.0
 
-  @Option(help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
   var idleTimeout: Double?
 
   func validate() throws {
@@ -47,10 +53,10 @@ struct Relay: ParsableCommand {
       let relay = RelayServer(
         targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
         idleTimeout: idleTimeout.map { .seconds($0) })
-      let address = try listen.addresses(for: .listening)[0]
-      let (limit, drainLimit) = (maxConnections ?? .max, Limits.words(seconds: RelayServer.drainLimit))
+      let (endpoint, limit) = (listen, maxConnections)
+      let drainLimit = Limits.words(seconds: RelayServer.drainLimit)
       try Foreground.run {
-        let unfinished = try await relay.run(at: address, backend: backend, maximumConnections: limit)
+        let unfinished = try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
         if unfinished > 0 { Console.complain("connections closed unfinished after \(drainLimit): \(unfinished)") }
       } stop: {
         relay.stop()

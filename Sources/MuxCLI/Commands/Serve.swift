@@ -5,20 +5,22 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serves many clients on one thread, or a few.",
     discussion: """
-      Prints a line with the address for each that it listens on. SIGINT or SIGTERM makes it stop accepting, finish what \
-      its clients are owed for up to --drain-timeout, and end; a second signal ends it at once.
+      Prints a line with the address for each that it listens on: \(Endpoint.grammar). SIGINT, SIGTERM or SIGHUP makes it \
+      stop accepting, finish what its clients are owed for up to --drain-timeout, and end; a later signal ends it at once.
       """)
 
   @Option(
     name: .customLong("listen"),
-    help: ArgumentHelp("Listen here; may be repeated. Port 0 lets the kernel choose.", valueName: "host:port"),
-    transform: { try HostPort($0) })
-  var addresses: [HostPort] = []
+    help: ArgumentHelp(
+      "Listen here; may be repeated. Port 0 lets the kernel choose. (default: \(Endpoint.usual))", valueName: "address"),
+    transform: { try Endpoint($0, for: .listening) })
+  var addresses: [Endpoint] = []
 
   @Option(
     name: .customLong("unix"),
-    help: ArgumentHelp("Listen on a Unix socket; may be repeated.", valueName: "path"))
-  var paths: [String] = []
+    help: ArgumentHelp("Listen on a Unix socket; may be repeated.", valueName: "path"),
+    transform: { try Endpoint(path: $0) })
+  var paths: [Endpoint] = []
 
   @Option(help: "How to wait.")
   var backend = BackendChoice.automatic
@@ -57,8 +59,6 @@ struct Serve: ParsableCommand {
   private static let maximumThreads = 1024
 
   func validate() throws {
-    // The kernel would choose a name of its own.
-    guard !paths.contains("") else { throw ValidationError("--unix must be a path") }
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.require(highWater, atLeast: 1, "--high-water")
     try Limits.require(threads, atLeast: 0, atMost: Self.maximumThreads, "--threads")
@@ -71,10 +71,11 @@ struct Serve: ParsableCommand {
     // One thread serves as many as it may: the usual limit of 1024 is too low for that.
     _ = try? OpenFileLimit.raise()
     let server = Server(try settings)
-    let hosts = addresses.isEmpty && paths.isEmpty ? [try HostPort("127.0.0.1:9999")] : addresses
-    let (paths, limit) = (paths, Limits.words(seconds: drainTimeout))
+    let chosen = addresses + paths
+    let endpoints = chosen.isEmpty ? [try Endpoint(Endpoint.usual, for: .listening)] : chosen
+    let limit = Limits.words(seconds: drainTimeout)
     try Foreground.run {
-      let unfinished = try await server.run(at: hosts, paths)
+      let unfinished = try await server.run(at: endpoints)
       if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }
     } stop: {
       server.stop()

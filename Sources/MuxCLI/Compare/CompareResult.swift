@@ -28,7 +28,10 @@ struct CompareResult: Encodable {
 
 extension CompareResult {
   var title: String {
-    "processor time per event, \(active) active at a time, each written to and read; medians of \(rounds) rounds"
+    """
+    processor time per event, \(active) active at a time, each written to and read; \
+    \(rounds == 1 ? "one round" : "medians of \(rounds) rounds")
+    """
   }
 
   /// Who is compared, the bare reads and writes last.
@@ -46,10 +49,10 @@ extension CompareResult {
   var lines: [String] {
     var table = Table(header: ["DESCRIPTORS"] + names.map { $0.uppercased() }, alignment: .right)
     for row in rows { table.append(cells(row)) }
-    return [title, ""] + table.lines + [""] + bars
+    return [title, ""] + table.lines + ["", "as bars, on a logarithmic scale:", ""] + bars
   }
 
-  /// A chart of text. Its scale is logarithmic: so much longer is so many times as much.
+  /// A chart of text: so much longer is so many times as much.
   private var bars: [String] {
     let all = rows.flatMap(costs)
     let chart = BarChart(least: all.min() ?? 1, greatest: all.max() ?? 1)

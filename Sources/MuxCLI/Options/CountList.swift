@@ -1,22 +1,20 @@
 import ArgumentParser
 
 /// The value of `--descriptors`: numbers with commas between, each counted once.
-struct CountList: ExpressibleByArgument {
+struct CountList {
   private static let range = 1...1_000_000
 
   /// Rising.
   let counts: [Int]
 
-  init(_ counts: [Int]) {
-    self.counts = counts
-  }
-
-  init?(argument: String) {
-    let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+  /// - Throws: What is to be written.
+  init(_ text: String) throws(ValidationError) {
+    let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
     let counts = numbers.compactMap(\.self)
-    guard counts.count == numbers.count, counts.allSatisfy(Self.range.contains) else { return nil }
+    guard counts.count == numbers.count, counts.allSatisfy(Self.range.contains) else {
+      throw ValidationError(
+        "write whole numbers from \(Self.range.lowerBound) to \(Self.range.upperBound), with commas between")
+    }
     self.counts = Set(counts).sorted()
   }
-
-  var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

@@ -1,24 +1,18 @@
 import Multiplex
 import MultiplexAsync
-import Synchronization
+import SystemPackage
 
-/// Forwards the connections that come to an address to another.
+/// Forwards the connections that come to some addresses to another.
 final class RelayServer: Sendable {
   /// How long a relay that was told to stop goes on with the connections it has, in seconds.
   static let drainLimit = 5.0
-
-  private struct State {
-    var listener: Listener?
-    var isStopping = false
-    /// Ends with the number of clients whose connections were closed unfinished.
-    var stopping: Task<Int, Never>?
-  }
 
   /// Tried in turn, until one answers.
   private let targets: [SocketAddress]
   private let connectTimeout: Duration
   private let idleTimeout: Duration?
-  private let state = Mutex(State())
+  private let listeners = ListenerSet(drainLimit: .seconds(drainLimit))
+  private let wantOfFiles = OccasionalComplaint()
 
   init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?) {
     self.targets = targets
@@ -28,30 +22,24 @@ final class RelayServer: Sendable {
 
   /// Relays until ``stop()``.
   ///
+  /// - Parameters:
+  ///   - endpoint: Where to listen; of a host, at all of its addresses that this machine has.
+  ///   - maximumConnections: Further clients wait; nil lets in as many as there may be open files for.
   /// - Returns: How many clients' connections were closed though they were not finished.
-  func run(at address: SocketAddress, backend: Poller.Backend, maximumConnections: Int) async throws -> Int {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: address, on: reactor)
-    let isStopping = state.withLock { state in
-      state.listener = listener
-      return state.isStopping
-    }
-    guard !isStopping else { return 0 }
-    Console.print("listening on \(listener.localAddress) (\(backend)), relaying to \(targets[0])")
-    await listener.serve(maximumConnections: maximumConnections) { client in
+  func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
+    let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptComplaints())
+    let capacity = try PairCapacity(atMost: maximumConnections)
+    try await listeners.open([endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])")
+    return await listeners.serve(within: ConnectionLimit(capacity.count)) { client in
+      capacity.enter()
       await self.relay(client)
+      capacity.leave()
     }
-    // The last connection may end before the shutdown has counted.
-    return await state.withLock { $0.stopping }?.value ?? 0
   }
 
   /// Accepts no more, and goes on with the connections it has for a while.
   func stop() {
-    state.withLock { state in
-      state.isStopping = true
-      guard let listener = state.listener, state.stopping == nil else { return }
-      state.stopping = Task { await listener.shutDown(within: .seconds(Self.drainLimit)) }
-    }
+    listeners.stop()
   }
 
   private func relay(_ client: Connection) async {
@@ -59,9 +47,14 @@ final class RelayServer: Sendable {
       let target = try await connect(on: client.reactor)
       await RelayedPair(client, target, idleTimeout: idleTimeout).run()
     } catch {
-      Console.complain("\(error); closing the connection of \(client.peerAddress?.description ?? "a client")")
+      complain(of: error, client)
       client.abort()
     }
+  }
+
+  private func complain(of error: ConnectionError, _ client: Connection) {
+    let text = "\(Failure(error)); closing the connection of \(client.peerAddress.clientName)"
+    if error.reason == .system(.tooManyOpenFiles) { wantOfFiles.make(text) } else { Console.complain(text) }
   }
 
   private func connect(on reactor: Reactor) async throws(ConnectionError) -> Connection {

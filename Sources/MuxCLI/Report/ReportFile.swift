@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import SystemPackage
 
@@ -11,23 +12,29 @@ struct ReportFile {
     let isNew = !FileManager.default.fileExists(atPath: path)
     do {
       // What is there stays until there is something better, and no empty file is left behind.
-      let mode: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
-      try FileDescriptor.open(FilePath(path), .writeOnly, options: [.create, .closeOnExec], permissions: mode).close()
+      try open().close()
       if isNew { try FileManager.default.removeItem(atPath: path) }
     } catch {
-      throw Self.failure(path, error)
+      throw failure(error, .cantCreate)
     }
   }
 
   func write(_ text: String) throws(Failure) {
     do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      let file = try open(.truncate)
+      _ = try file.closeAfter { try file.writeAll(text.utf8) }
     } catch {
-      throw Self.failure(path, error)
+      throw failure(error, .ioError)
     }
   }
 
-  private static func failure(_ path: String, _ error: any Error) -> Failure {
-    Failure("the report '\(path)' can't be written: \(error)", .cantCreate)
+  private func open(_ options: FileDescriptor.OpenOptions = []) throws -> FileDescriptor {
+    try FileDescriptor.open(
+      FilePath(path), .writeOnly, options: options.union([.create, .closeOnExec]),
+      permissions: [.ownerReadWrite, .groupRead, .otherRead])
+  }
+
+  private func failure(_ error: any Error, _ status: ExitCode) -> Failure {
+    Failure("the report '\(path)' can't be written: \(error)", status)
   }
 }

@@ -50,7 +50,7 @@ final class Trace: ReactorObserver {
   }
 
   func opened(_ connection: ObservedConnection) {
-    did(connection.descriptor, .accepted(connection.peer?.description ?? "a client"))
+    did(connection.descriptor, .accepted(connection.peer.clientName))
     expect(connection, owed: 0)
   }
 

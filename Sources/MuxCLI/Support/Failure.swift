@@ -15,7 +15,7 @@ struct Failure: Error, CustomStringConvertible {
 
   /// - Parameter status: Used unless the reason has a status of its own.
   init(_ error: MultiplexError, otherwise status: ExitCode) {
-    description = error.description
+    description = Self.words(error)
     self.status =
       switch error.reason {
       case .unknownAddress where error.call == "getaddrinfo": .noHost
@@ -23,6 +23,17 @@ struct Failure: Error, CustomStringConvertible {
       case .openFileLimit: .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
       }
+  }
+
+  private static func words(_ error: MultiplexError) -> String {
+    guard let subject = error.subject else { return error.description }
+    if error.call == "getaddrinfo" {
+      return "\(subject): no such host is known\(error.advice.map { " (\($0))" } ?? "")"
+    }
+    // Whoever reads this knows the address, and not the descriptor.
+    return MultiplexError(
+      call: error.call, subject: subject, reason: error.reason, errno: error.errno, advice: error.advice
+    ).description
   }
 }
 

@@ -3,14 +3,11 @@ import Multiplex
 import Synchronization
 import SystemPackage
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Async work that the main thread waits for, while other threads do it.
 enum Foreground {
+  /// What the work takes until it has a connection. Some of it Swift's runtime takes, which crashes without.
+  private static let neededDescriptors = 9
+
   private final class Outcome: Sendable {
     let result = Mutex<Result<Void, any Error>?>(nil)
   }
@@ -46,12 +43,13 @@ enum Foreground {
   ///
   /// - Throws: What the body throws.
   static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
+    try OpenFiles.require(neededDescriptors)
     let work = try Work(body)
     _ = try select(reading: [work.end])
     try work.result()
   }
 
-  /// Runs a server until a signal ends it: SIGINT or SIGTERM asks it to stop; a second one ends it at once.
+  /// Runs a server until a signal ends it: the first asks it to stop; a later one ends it at once.
   ///
   /// - Parameters:
   ///   - body: Runs until it has served all there is.
@@ -60,17 +58,16 @@ enum Foreground {
   static func run(
     _ body: @escaping @Sendable () async throws -> Void, stop: @escaping @Sendable () async -> Void
   ) throws {
+    try OpenFiles.require(neededDescriptors)
     // Before any other thread is started: they inherit that the signals are blocked.
-    let signals = try SignalDescriptor([SIGINT, SIGTERM])
+    var signals = try StopSignals()
     let work = try Work(body)
-    var isStopping = false
     while true {
       let ready = try select(reading: [signals.fileDescriptor, work.end]).reading
       if ready.contains(work.end) { break }
-      while let signal = try signals.next() {
+      while let request = try signals.next() {
         // As a shell reports it.
-        guard !isStopping else { throw ExitCode(128 + signal) }
-        isStopping = true
+        guard request.isFirst else { throw ExitCode(128 + request.signal) }
         Task { await stop() }
       }
     }

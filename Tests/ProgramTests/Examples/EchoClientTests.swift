@@ -161,7 +161,9 @@ struct EchoClientTests {
     }
   }
 
-  @Test("refuses arguments that make no sense", arguments: [["nonsense"], ["127.0.0.1:x:1"], ["a:1", "b:2"]])
+  @Test(
+    "refuses arguments that make no sense",
+    arguments: [["nonsense"], ["127.0.0.1:x:1"], ["a:1", "b:2"], ["--help"]])
   func badArguments(arguments: [String]) throws {
     let client = try ChildProcess(Executable.built("echo-client"), arguments)
     #expect(try client.waitForExit() == .exited(64))

@@ -147,7 +147,7 @@ struct EchoServerTests {
 
   @Test(
     "refuses arguments that make no sense", arguments: EchoProgram.allCases,
-    [["nonsense"], ["127.0.0.1"], ["127.0.0.1:65536"], ["::1:9999"], [""], ["127.0.0.1:0", "127.0.0.1:0"]])
+    [["nonsense"], ["127.0.0.1"], ["127.0.0.1:65536"], ["::1:9999"], [""], ["127.0.0.1:0", "127.0.0.1:0"], ["--help"]])
   func badArguments(program: EchoProgram, arguments: [String]) throws {
     let server = try ChildProcess(Executable.built(program.rawValue), arguments)
     #expect(try server.waitForExit() == .exited(64))

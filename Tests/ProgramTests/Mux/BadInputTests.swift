@@ -26,6 +26,52 @@ struct BadInputTests {
     try expectFailure(["connect", text], status: 64, naming: "'\(text)'")
   }
 
+  private static let commands = [
+    ["serve", "--listen"], ["connect"], ["bench"], ["relay", "--to", "127.0.0.1:1", "--listen"],
+    ["relay", "--listen", "127.0.0.1:0", "--to"],
+  ]
+
+  @Test("an address in every command: how it is written, and what can't be one", arguments: commands)
+  func grammar(command: [String]) throws {
+    try expectFailure(command + ["nowhere"], status: 64, naming: "'nowhere'", "HOST:PORT", "unix:PATH", "slash")
+    try expectFailure(command + ["unix:"], status: 64, naming: "'unix:'", "can't be empty")
+    let long = "/tmp/" + String(repeating: "x", count: 200)
+    for path in [long, "unix:\(long)"] {
+      try expectFailure(command + [path], status: 64, naming: "'\(path)'", "107 bytes")
+    }
+    try expectFailure(command + ["localhost:nonesuch"], status: 64, naming: "no service", "'nonesuch'")
+  }
+
+  @Test("port 0, where one connects", arguments: [commands[1], commands[2], commands[4]])
+  func noPort(command: [String]) throws {
+    try expectFailure(command + ["127.0.0.1:0"], status: 64, naming: "'127.0.0.1:0'", "port 0")
+  }
+
+  @Test(
+    "an option whose value was forgotten behind the equals sign",
+    arguments: [["serve", "--unix="], ["bench", "--report=", "127.0.0.1:1"], ["compare", "--report="]])
+  func emptyValue(arguments: [String]) throws {
+    try expectFailure(arguments, status: 64, naming: arguments[1], "no value")
+  }
+
+  @Test(
+    "negative numbers, which are out of range",
+    arguments: [
+      (["relay"], "--max-connections"), (["relay"], "--connect-timeout"), (["relay"], "--idle-timeout"),
+      (["compare"], "--active"), (["compare"], "--rounds"), (["connect"], "--timeout"),
+    ])
+  func negative(command: [String], option: String) throws {
+    let ends = command == ["relay"] ? ["--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"] : []
+    try expectFailure(command + ends + [option, "-1"], status: 64, naming: option, "must be")
+  }
+
+  @Test("tells its version")
+  func version() throws {
+    let process = try ChildProcess(try Executable.built("mux"), ["--version"])
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.outputText.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+  }
+
   @Test("an address that no interface has")
   func foreignAddress() throws {
     try expectFailure(["serve", "--listen", "192.0.2.1:0"], status: 69, naming: "192.0.2.1:0", "network interface")
@@ -50,8 +96,8 @@ struct BadInputTests {
   func unknownNames() throws {
     try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
     try expectFailure(["serve", "--service", "time"], status: 64, naming: "'time'", "daytime")
-    try expectFailure(["serve", "--colour"], status: 64, naming: "--colour")
-    try expectFailure(["server"], status: 64, naming: "server")
+    try expectFailure(["serve", "--colour"], status: 64, naming: "--colour", "see 'mux help serve'")
+    try expectFailure(["server"], status: 64, naming: "'server'", "see 'mux help'")
   }
 
   @Test(
@@ -98,9 +144,10 @@ struct BadInputTests {
     try expectFailure(["connect", "--unix", ""], status: 64, naming: "--unix")
   }
 
-  @Test("too few descriptors to begin with")
-  func noDescriptors() throws {
-    let process = try ChildProcess(try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"], openFileLimit: 4)
+  @Test("too few descriptors to begin with", arguments: 4...9)
+  func noDescriptors(limit: Int) throws {
+    let process = try ChildProcess(
+      try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"], openFileLimit: limit)
     #expect(try process.waitForExit() == .exited(71))
     #expect(process.errorText.split(separator: "\n").count == 1)
     #expect(process.errorText.contains("ulimit -n"))
@@ -121,6 +168,6 @@ struct BadInputTests {
     }
     try expectFailure(["connect", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket")
     try expectFailure(["connect", "--unix", "/x", "127.0.0.1:1"], status: 64, naming: "not both")
-    try expectFailure(["connect", "name.invalid:80"], status: 68, naming: "name.invalid:80")
+    try expectFailure(["connect", "name.invalid:80"], status: 68, naming: "name.invalid:80", "no such host")
   }
 }

@@ -84,6 +84,13 @@ struct BenchTests {
     #expect(try terminal.waitForExit() == .exited(0))
   }
 
+  @Test("the mean of one message is its latency, to the last digit")
+  func exactMean() throws {
+    let server = try MuxServer()
+    let latency = try bench("\(server.address)", "--requests", "1").latency
+    #expect(latency.mean == latency.minimum && latency.mean == latency.maximum)
+  }
+
   // MARK: On a schedule
 
   @Test("keeps to --rate")
@@ -109,6 +116,59 @@ struct BenchTests {
       #expect(figures.latency.median >= 100_000)
       #expect(try #require(figures.latencySinceSending).median < 100_000)
     }
+  }
+
+  @Test("with --rate, what was due and not sent by the end is counted, with the time that it has waited")
+  func unsent() throws {
+    _ = try OddServer.serving(.stalls(.seconds(1))) { address in
+      let process = try run([
+        "\(address)", "--duration", "0.5", "--warmup", "0", "--rate", "100", "--connections", "1", "--json",
+      ])
+      let figures = try figures(of: process)
+      // All of it falls into the stall, but for the first message, which ends it.
+      #expect(figures.requests == 1 && figures.unsent == 49 && figures.unanswered == 0)
+      #expect(figures.latency.count == 50)
+      #expect((200_000...300_000).contains(figures.latency.median))
+      #expect(figures.latencySinceSending?.count == 1)
+      #expect(process.errorText.contains("49 messages were due and not sent"))
+    }
+  }
+
+  @Test("with --rate, the share of a connection that is lost early isn't forgotten")
+  func shareOfLostConnection() throws {
+    _ = try OddServer.serving(.closesFirst(after: 1000)) { address in
+      let figures = try figures(
+        of: run([
+          "\(address)", "--connections", "2", "--size", "100", "--requests", "200", "--rate", "400", "--json",
+        ]), status: 74)
+      #expect(figures.requests + figures.unanswered + (figures.unsent ?? 0) == 200)
+      #expect(figures.lostConnections == 1 && figures.unanswered == 1)
+      // Each of the two had a hundred, and the lost one has had ten answers.
+      #expect(figures.unsent == 89)
+      #expect(figures.latency.count == 200)
+      #expect(figures.latency.maximum > 300_000)
+    }
+  }
+
+  @Test("with a --rate that nobody can keep, ends in time, and tells what is missing")
+  func impossibleRate() throws {
+    let server = try MuxServer()
+    let figures = try bench(
+      "\(server.address)", "--duration", "0.3", "--warmup", "0.1", "--rate", "2000000", "--connections", "5")
+    #expect(figures.requests > 0 && figures.seconds < 3)
+    let unsent = try #require(figures.unsent)
+    #expect(figures.requests + unsent == 600_000)
+    #expect(figures.latency.count == 600_000)
+    // Those of the first half have waited for more than half of the time.
+    #expect(figures.latency.median > 100_000)
+  }
+
+  @Test("shows a rate below one as it is")
+  func slowRate() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--requests", "1", "--rate", "0.5"])
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.outputText.contains("0.5/s scheduled"))
   }
 
   @Test("says so when the schedule can't be kept")
@@ -178,6 +238,18 @@ struct BenchTests {
     }
   }
 
+  @Test("shows no latency where there is none")
+  func noLatency() throws {
+    _ = try OddServer.serving(.closesFirst(after: 500_000)) { address in
+      let arguments = ["\(address)", "--connections", "1", "--size", "1000000", "--requests", "1"]
+      let process = try run(arguments)
+      #expect(try process.waitForExit() == .exited(74))
+      let line = try #require(process.outputText.split(separator: "\n").last)
+      #expect(line.hasPrefix("since sending") && line.filter { $0 == "-" }.count == 9)
+      #expect(!line.contains("ns"))
+    }
+  }
+
   @Test("a server that stops answering: the run ends with what there is")
   func stoppedAnswering() throws {
     let server = try MuxServer()
@@ -222,7 +294,7 @@ struct BenchTests {
       ["--connections", "0"], ["--size", "0"], ["--pipeline", "-1"], ["--duration", "0"], ["--requests", "0"],
       ["--rate", "0"], ["--rate", "nan"], ["--rate", "1e9"], ["--warmup", "-1"], ["--timeout", "0"],
       ["--duration", "1", "--requests", "1"], ["--unix", "/x"], ["--unix", ""], ["--backend", "kqueue"],
-      ["--connections", "1000000", "--pipeline", "100000"],
+      ["--connections", "1000000", "--pipeline", "100000"], ["--report", ""], ["--report="],
     ])
   func badOptions(arguments: [String]) throws {
     let line = try failure(of: run(["127.0.0.1:1"] + arguments), status: 64)
@@ -250,12 +322,20 @@ struct BenchTests {
     _ = try OddServer.serving(.silent) { address in
       let process = try run(["\(address)", "--timeout", "60", "--warmup", "0"])
       try waitUntilSignalsAreHeeded(by: process)
-      process.signal(SIGINT)
-      // Two of a kind that wait together are one.
-      #expect(eventually { !process.signalMask("ShdPnd").contains(SIGINT) })
-      process.signal(SIGINT)
+      #expect(process.endsOfRepeated(SIGINT))
       #expect(try process.waitForExit() == .exited(130))
     }
+  }
+
+  @Test("an interruption that comes as several signals is one")
+  func repeatedInterruption() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--duration", "60", "--warmup", "0", "--json"])
+    try waitUntilSignalsAreHeeded(by: process)
+    #expect(try eventually { try server.processorTicks > 0 })
+    process.signal(SIGINT)
+    process.signal(SIGTERM)
+    #expect(try figures(of: process).isInterrupted)
   }
 
   // MARK: The report
@@ -288,6 +368,14 @@ struct BenchTests {
     #expect(line.contains("/nowhere/report.html"))
   }
 
+  @Test("says in one line that the disk was full")
+  func fullDisk() throws {
+    let server = try MuxServer()
+    let process = try run(["\(server.address)", "--requests", "10", "--report", "/dev/full"])
+    #expect(try process.waitForExit() == .exited(74))
+    #expect(process.errorText == "mux: the report '/dev/full' can't be written: No space left on device\n")
+  }
+
   @Test("leaves an earlier report alone, and no empty one, when there is nothing to report")
   func noReport() throws {
     let folder = try TemporaryFolder()
@@ -314,10 +402,14 @@ extension BenchTests {
       }
 
       let count: Int
-      let minimum: Double
-      let mean: Double
-      let maximum: Double
+      let minimumMicroseconds: Double
+      let meanMicroseconds: Double
+      let maximumMicroseconds: Double
       let percentiles: [Percentile]
+
+      var minimum: Double { minimumMicroseconds }
+      var mean: Double { meanMicroseconds }
+      var maximum: Double { maximumMicroseconds }
 
       var median: Double { percentiles.first { $0.percentile == 50 }?.microseconds ?? -1 }
     }
@@ -343,6 +435,7 @@ extension BenchTests {
     let latencySinceSending: Latency?
     let throughput: [Rate]
     let unanswered: Int
+    let unsent: Int?
     let lostConnections: Int
     let losses: [Loss]
     let isInterrupted: Bool
@@ -384,16 +477,5 @@ extension BenchTests {
 
   private func waitUntilSignalsAreHeeded(by process: ChildProcess) throws {
     try #require(eventually { process.signalMask("SigBlk").contains(SIGINT) })
-  }
-}
-
-extension ChildProcess {
-  /// The kernel's answer to which signals are blocked ("SigBlk") or wait ("ShdPnd").
-  fileprivate func signalMask(_ name: String) -> [Int32] {
-    let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
-    let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
-    let word = line?.split(separator: "\t").last ?? "0"
-    let bits = UInt64(word, radix: 16) ?? 0
-    return (1...64).filter { bits & 1 << (UInt64($0) - 1) != 0 }
   }
 }

@@ -84,12 +84,12 @@ struct CompareTests {
     "refuses what is no list of numbers, and numbers out of range",
     arguments: [
       ["--descriptors", ""], ["--descriptors", "10,"], ["--descriptors", "0"], ["--descriptors", "ten"],
-      ["--descriptors", "10000000"], ["--active", "0"], ["--rounds", "0"],
+      ["--descriptors", "10000000"], ["--descriptors", "-1"], ["--active", "0"], ["--rounds", "0"],
     ])
   func badOptions(arguments: [String]) throws {
     let process = try run(arguments)
     #expect(try process.waitForExit() == .exited(64))
-    #expect(process.errorText.contains(arguments[0]))
+    #expect(process.errorText.contains(arguments[0]) && process.errorText.contains("from 1 to"))
     #expect(process.errorText.split(separator: "\n").count == 1)
     #expect(process.outputText.isEmpty)
   }

@@ -53,6 +53,31 @@ struct ConnectTests {
     #expect(server.process.isRunning)
   }
 
+  @Test("to the path of a Unix socket, written as elsewhere")
+  func unixAddress() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--listen", "unix:\(folder.file("socket"))"])
+    for address in ["unix:\(folder.file("socket"))", folder.file("socket")] {
+      let client = try ChildProcess(try Executable.built("mux"), ["connect", address])
+      client.send("hello")
+      client.closeInput()
+      #expect(try client.waitForExit() == .exited(0))
+      #expect(client.outputText == "hello")
+    }
+    #expect(server.process.isRunning)
+  }
+
+  @Test("ends when nothing moves for --timeout", arguments: ["--timeout", "-w"])
+  func timeout(option: String) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let start = ContinuousClock.now
+    let client = try ChildProcess(
+      try Executable.built("mux"), ["connect", option, "0.3", "\(try listener.localAddress())"])
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(ContinuousClock.now - start >= .milliseconds(300))
+    #expect(client.errorText == "mux: nothing came or went for 0.3 seconds\n")
+  }
+
   @Test("half-closes at the end of input and prints what still comes")
   func lateReply() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))

@@ -9,11 +9,12 @@ struct MuxRelay {
 
   init(
     to target: String, _ backend: Poller.Backend = .automatic, listen: String = "127.0.0.1:0",
-    _ arguments: [String] = []
+    _ arguments: [String] = [], openFileLimit: Int? = nil
   ) throws {
     process = try ChildProcess(
       try Executable.built("mux"),
-      ["relay", "--listen", listen, "--to", target, "--backend", backend.name] + arguments)
+      ["relay", "--listen", listen, "--to", target, "--backend", backend.name] + arguments,
+      openFileLimit: openFileLimit)
     greeting = try process.nextLine()
   }
 

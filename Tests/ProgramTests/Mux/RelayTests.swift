@@ -64,7 +64,7 @@ struct RelayTests {
       #expect(eventually { relay.process.errorText.split(separator: "\n").count == round })
     }
     #expect(relay.process.errorText.contains("\(target)"))
-    #expect(relay.process.errorText.contains("nobody listens there"))
+    #expect(relay.process.errorText.contains("nothing listens there: is the server running?"))
     #expect(relay.process.isRunning)
   }
 
@@ -133,6 +133,54 @@ struct RelayTests {
     #expect(try client.isReset())
   }
 
+  @Test("lets in as many as there may be open files for; the others wait, none is cut off", arguments: usableBackends)
+  func openFiles(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, openFileLimit: 20)
+    var clients = try (0..<10).map { _ in try relay.connect() }
+    for client in clients { try client.send("x") }
+    while !clients.isEmpty {
+      let ready = try select(reading: clients.map(\.socket), timeout: ChildProcess.limit).reading
+      try #require(!ready.isEmpty, "nobody is served")
+      // Those that have their answer make room.
+      for client in clients where ready.contains(client.socket) {
+        #expect(try client.receiveText(1) == "x")
+        client.socket.close()
+      }
+      clients.removeAll { $0.socket.isClosed }
+    }
+    #expect(relay.process.errorText.contains("as many as the open files suffice for"))
+    #expect(relay.process.errorText.split(separator: "\n").count == 1)
+  }
+
+  @Test("says that it can't relay at all with so few open files")
+  func tooFewFiles() throws {
+    let relay = try ChildProcess(
+      Executable.built("mux"), ["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
+    #expect(try relay.waitForExit() == .exited(71))
+    #expect(relay.errorText.contains("too few open files") && relay.errorText.contains("ulimit -n"))
+  }
+
+  @Test("listens at all addresses of a name", .enabled(if: OwnHosts.isPossible))
+  func everyAddress() throws {
+    let relay = try OwnHosts.run(
+      "127.0.0.1 both\n::1 both\n", Executable.built("mux"), "relay", "--listen", "both:0", "--to", "127.0.0.1:1")
+    let places = [try relay.nextLine(), try relay.nextLine()]
+    #expect(places.contains { $0.hasPrefix("listening on 127.0.0.1:") })
+    #expect(places.contains { $0.hasPrefix("listening on [::1]:") })
+  }
+
+  @Test("a client without a name is a client")
+  func unnamedClient() throws {
+    let folder = try TemporaryFolder()
+    try withUnusedAddress { address in
+      let relay = try MuxRelay(to: "\(address)", listen: folder.file("socket"))
+      let client = try EchoPeer(connectingTo: .unix(path: folder.file("socket")))
+      #expect(try client.receiveToEnd() == [])
+      #expect(eventually { relay.process.errorText.hasSuffix("closing the connection of a client\n") })
+    }
+  }
+
   @Test("breaks both sides off when one is reset", arguments: usableBackends)
   func reset(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
@@ -154,7 +202,7 @@ struct RelayTests {
     #expect(try client.receiveText(1) == "x")
     relay.process.signal(SIGINT)
     #expect(eventually { (try? relay.connect()) == nil })
-    relay.process.signal(SIGINT)
+    #expect(relay.process.endsOfRepeated(SIGINT))
     #expect(try relay.process.waitForExit() == .exited(128 + SIGINT))
   }
 

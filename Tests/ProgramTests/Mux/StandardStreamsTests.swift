@@ -52,6 +52,15 @@ struct StandardStreamsTests {
     #expect(server.isRunning)
   }
 
+  @Test("doesn't serve on a port that nobody can be told of", arguments: [">/dev/full", ">&-"])
+  func unknownPort(redirection: String) throws {
+    for arguments in [["serve", "--listen", ":0"], ["relay", "--listen", ":0", "--to", "127.0.0.1:1"]] {
+      let server = try run(arguments, redirection)
+      #expect(try server.waitForExit() == .exited(74))
+      #expect(server.errorText.hasPrefix("mux: standard output: ") && server.errorText.contains("port"))
+    }
+  }
+
   @Test("connects with a closed input as with an empty one")
   func connectWithoutInput() throws {
     let server = try MuxServer()

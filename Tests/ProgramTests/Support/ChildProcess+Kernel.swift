@@ -14,6 +14,25 @@ extension ChildProcess {
     }
   }
 
+  /// Which signals are blocked ("SigBlk"), ignored ("SigIgn") or wait ("ShdPnd").
+  func signalMask(_ name: String) -> [Int32] {
+    let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
+    let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+    let word = line?.split(separator: "\t").last ?? "0"
+    let bits = UInt64(word, radix: 16) ?? 0
+    return (1...64).filter { bits & 1 << (UInt64($0) - 1) != 0 }
+  }
+
+  /// Sends a signal again and again: those that follow the first closely count as one with it.
+  ///
+  /// - Returns: Whether it has ended of it.
+  func endsOfRepeated(_ number: Int32) -> Bool {
+    eventually {
+      signal(number)
+      return !isRunning
+    }
+  }
+
   /// Its resident memory, in KiB.
   var residentKiB: Int {
     get throws { try kibibytes("VmRSS") }

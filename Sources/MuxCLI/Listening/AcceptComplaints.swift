@@ -1,0 +1,12 @@
+import Multiplex
+import MultiplexAsync
+
+/// Says that nothing can be accepted, once in a while for as long as that lasts.
+final class AcceptComplaints: ReactorObserver {
+  let events: ReactorEvents = .listeners
+  private let complaint = OccasionalComplaint()
+
+  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+    complaint.make("\(error); accepting again when there is room")
+  }
+}

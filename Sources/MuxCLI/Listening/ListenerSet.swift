@@ -1,0 +1,125 @@
+import Multiplex
+import MultiplexAsync
+import Synchronization
+import SystemPackage
+
+/// All that a server listens on: opened, served and shut down together.
+final class ListenerSet: Sendable {
+  private struct State {
+    var listeners: [ListenerGroup] = []
+    /// Whether the kernel has chosen a port, which nobody knows before it is told.
+    var hasChosenPort = false
+    var isStopping = false
+    /// Ends with the number of connections that were closed unfinished.
+    var stopping: Task<Int, Never>?
+  }
+
+  private let drainLimit: Duration
+  private let rest: Duration?
+  private let state = Mutex(State())
+
+  /// - Parameters:
+  ///   - drainLimit: How long connections go on after ``stop()``.
+  ///   - rest: Those that owe nothing are closed earlier, once nothing has moved on them for so long; nil spares them.
+  init(drainLimit: Duration, closingIdleAfter rest: Duration? = nil) {
+    self.drainLimit = drainLimit
+    self.rest = rest
+  }
+
+  /// Listens everywhere, and tells where. If that fails, nothing is left.
+  ///
+  /// - Parameter remark: What else to tell of each place: "(epoll)".
+  func open(_ endpoints: [Endpoint], on group: ReactorGroup, remark: String) async throws {
+    do {
+      for endpoint in endpoints {
+        switch endpoint {
+        case .network(let host): try await listen(on: host, with: group)
+        case .unix(let path): try await listen(on: .unix(path: path), with: group)
+        }
+      }
+      try greet(remark)
+    } catch {
+      // Waited for, so that no socket's file is left.
+      _ = await shutDown()
+      throw error
+    }
+  }
+
+  /// Serves until ``stop()``.
+  ///
+  /// - Returns: How many connections were closed unfinished.
+  func serve(
+    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async -> Int {
+    let listeners = state.withLock { $0.listeners }
+    await withDiscardingTaskGroup { tasks in
+      for listener in listeners {
+        tasks.addTask { await listener.serve(within: limit, handler) }
+      }
+    }
+    // The last connection may end before the shutdown has counted.
+    return await state.withLock { $0.stopping }?.value ?? 0
+  }
+
+  /// Accepts no more, and goes on with the connections there are for a while.
+  func stop() {
+    state.withLock { state in
+      state.isStopping = true
+      state.stopping = state.stopping ?? Task { await self.shutDown() }
+    }
+  }
+
+  private func shutDown() async -> Int {
+    let listeners = state.withLock { $0.listeners }
+    return await withTaskGroup(of: Int.self) { [drainLimit, rest] tasks in
+      for listener in listeners {
+        tasks.addTask { await listener.shutDown(within: drainLimit, closingIdleAfter: rest) }
+      }
+      return await tasks.reduce(0, +)
+    }
+  }
+}
+
+// MARK: - Opening
+
+extension ListenerSet {
+  private func listen(on address: SocketAddress, with group: ReactorGroup) async throws(MultiplexError) {
+    let listener = try await ListenerGroup.bind(to: address, on: group)
+    state.withLock { state in
+      state.listeners.append(listener)
+      if address.port == 0 { state.hasChosenPort = true }
+      // It was stopped before it had begun: what listens now does so in vain.
+      if state.isStopping { listener.close() }
+    }
+  }
+
+  /// Listens at all addresses of a host that this machine has. A name may have more: where IPv6 is switched off,
+  /// "localhost" often goes on being ::1 as well.
+  private func listen(on host: HostPort, with group: ReactorGroup) async throws {
+    var missing: MultiplexError?
+    var count = 0
+    for address in try await host.resolve(for: .listening, on: group.reactors[0]) {
+      do throws(MultiplexError) {
+        try await listen(on: address, with: group)
+        count += 1
+      } catch {
+        guard error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported else { throw error }
+        missing = error
+      }
+    }
+    if let missing, count == 0 { throw missing }
+  }
+
+  /// - Throws: That nobody can be told of a port that nobody else knows.
+  private func greet(_ remark: String) throws(Failure) {
+    let (listeners, hasChosenPort) = state.withLock { ($0.listeners, $0.hasChosenPort) }
+    let lines = listeners.map { "listening on \($0.localAddress) \(remark)\n" }.joined()
+    do throws(Failure) {
+      try Console.write(lines.utf8)
+    } catch {
+      // Who has said where to listen knows it anyway.
+      guard hasChosenPort else { return }
+      throw Failure("\(error); nobody would know which port was chosen", error.status)
+    }
+  }
+}
