@@ -33,8 +33,12 @@ final class ListenerSet: Sendable {
     do {
       for endpoint in endpoints {
         switch endpoint {
-        case .network(let host): try await listen(on: host, with: group)
-        case .unix(let path): try await listen(on: .unix(path: path), with: group)
+        case .network(let host):
+          for listener in try await ListenerGroup.bind(toAllOf: host, on: group) {
+            add(listener, choosingPort: UInt16(host.port) == 0)
+          }
+        case .unix(let path):
+          add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
         }
       }
       try greet(remark)
@@ -83,31 +87,13 @@ final class ListenerSet: Sendable {
 // MARK: - Opening
 
 extension ListenerSet {
-  private func listen(on address: SocketAddress, with group: ReactorGroup) async throws(MultiplexError) {
-    let listener = try await ListenerGroup.bind(to: address, on: group)
+  private func add(_ listener: ListenerGroup, choosingPort: Bool) {
     state.withLock { state in
       state.listeners.append(listener)
-      if address.port == 0 { state.hasChosenPort = true }
+      if choosingPort { state.hasChosenPort = true }
       // It was stopped before it had begun: what listens now does so in vain.
       if state.isStopping { listener.close() }
     }
-  }
-
-  /// Listens at all addresses of a host that this machine has. A name may have more: where IPv6 is switched off,
-  /// "localhost" often goes on being ::1 as well.
-  private func listen(on host: HostPort, with group: ReactorGroup) async throws {
-    var missing: MultiplexError?
-    var count = 0
-    for address in try await host.resolve(for: .listening, on: group.reactors[0]) {
-      do throws(MultiplexError) {
-        try await listen(on: address, with: group)
-        count += 1
-      } catch {
-        guard error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported else { throw error }
-        missing = error
-      }
-    }
-    if let missing, count == 0 { throw missing }
   }
 
   /// - Throws: That nobody can be told of a port that nobody else knows.
