@@ -1,9 +1,10 @@
-/// The system calls of this package, by the name of the C function that makes them.
+/// The system calls of this package, by the name of the C function that makes them; and `io_uring_poll`, a poll of a ring.
 package enum SystemCall: String, CaseIterable, Sendable {
   case accept4, bind, close, connect, dup3, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait2, eventfd, fcntl
   case flock, fstat
-  case getpeername, getrlimit, getsockname, getsockopt, io_uring_enter, io_uring_register, io_uring_setup, listen, lstat
+  case getpeername, getrlimit, getsockname, getsockopt, io_uring_enter, io_uring_poll, io_uring_register, io_uring_setup
+  case listen, lstat
   case mmap, open, pipe2, poll, ppoll, pselect, read, recv, recvfrom
-  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket
-  case socketpair, unlink, write
+  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd
+  case sigtimedwait, socket, socketpair, unlink, write
 }
