@@ -78,19 +78,16 @@ public enum UnixSocketFile {
     guard let fd = try? Kernel.openFolder(folder) else { return nil }
     let descriptor = OwnedDescriptor(adopting: fd)
     let deadline = Deadline(after: patience)
-    while deadline.remaining != .zero {
+    repeat {
       do {
         try Kernel.lock(fd)
         return descriptor
-      } catch .wouldBlock {
-        var nothing = PollSet()
-        _ = try? nothing.poll(timeout: .milliseconds(5))
-      } catch .interrupted {
+      } catch .wouldBlock, .interrupted {
         continue
       } catch {
         return nil
       }
-    }
+    } while deadline.pause()
     return nil
   }
 }

@@ -18,7 +18,7 @@ struct Failure: Error, CustomStringConvertible {
     description = error.description
     self.status =
       switch error.reason {
-      case .unknownAddress where error.call == "getaddrinfo": .noHost
+      case _ where error.call == "getaddrinfo": .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
