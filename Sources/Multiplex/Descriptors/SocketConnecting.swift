@@ -1,12 +1,6 @@
 internal import CMultiplex
 package import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 extension Socket {
   /// Begins to connect. When the socket is writable the outcome is known: ``finishConnecting()`` tells it.
   ///
@@ -71,7 +65,8 @@ extension Socket {
     do {
       try beginConnecting(to: address)
       return true
-    } catch let error where error.errno == .resourceTemporarilyUnavailable && address.family == AF_UNIX {
+    } catch let error where error.errno == .resourceTemporarilyUnavailable {
+      guard case .unix = address else { throw error }
       return false
     }
   }

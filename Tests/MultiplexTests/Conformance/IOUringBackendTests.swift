@@ -290,7 +290,9 @@ import Testing
       withExtendedLifetime(pairs) {}
     }
 
-    @Test("a poll that can't be made keeps nobody from being told of the others, and is made later", arguments: UInt64(1)...20)
+    @Test(
+      "a poll that can't be made keeps nobody from being told of the others, and is made later",
+      arguments: UInt64(1)...20)
     func failedPoll(seed: UInt64) throws {
       for mode in TriggerMode.allCases {
         let poller = try Poller(backend: .ioUring)

@@ -209,7 +209,8 @@ import Testing
     }
   }
 
-  @Test("modify replaces the token, if it is given one, also of an event that isn't visited yet", arguments: usableBackends)
+  @Test(
+    "modify replaces the token, if it is given one, also of an event that isn't visited yet", arguments: usableBackends)
   func newToken(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
