@@ -132,7 +132,8 @@ static const uint8_t cmx_OP_CLOSE = 19;
 static const uint8_t cmx_OP_SEND = 26;
 static const uint8_t cmx_OP_RECV = 27;
 static const uint8_t cmx_OP_SHUTDOWN = 34;
-static const uint8_t cmx_OP_SEND_ZC = 47;
+static const uint8_t cmx_OP_SOCKET = 45;  // 5.19
+static const uint8_t cmx_OP_SEND_ZC = 47; // 6.0
 
 // Flags of a submission
 static const uint8_t cmx_SQE_BUFFER_SELECT = 1u << 5;

@@ -61,7 +61,7 @@ public final class Epoll: Selectable {
   /// Closes the instance; further calls do nothing.
   public func close() {
     descriptor = nil
-    fileDescriptor = FileDescriptor(rawValue: -1)
+    fileDescriptor = FileDescriptor(rawValue: noDescriptor)
   }
 
   /// Watches a descriptor.

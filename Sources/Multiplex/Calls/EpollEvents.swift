@@ -43,4 +43,7 @@ public struct EpollEvents: OptionSet, Hashable, Sendable {
   public static let oneShot = EpollEvents(rawValue: 1 << 30)
   /// Mode: reports changes instead of states (`EPOLLET`).
   public static let edgeTriggered = EpollEvents(rawValue: 1 << 31)
+
+  /// All of the modes.
+  static let modes: EpollEvents = [.exclusive, .wakeUp, .oneShot, .edgeTriggered]
 }

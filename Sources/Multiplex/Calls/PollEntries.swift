@@ -47,18 +47,22 @@ struct PollEntries: Sendable {
   /// - Returns: How many descriptors are ready.
   mutating func wait(timeout: Duration?) throws(Errno) -> Int {
     let timeout = timeout.map(Timeout.timespec)
-    var outcome = Result<Int32, Errno>.success(0)
-    unsafe entries.withUnsafeMutableBufferPointer { entries in
-      outcome = Result { () throws(Errno) in try unsafe Kernel.ppoll(entries, timeout) }
-    }
-    return Int(try outcome.get())
+    return try unsafe call { entries throws(Errno) in try unsafe Kernel.ppoll(entries, timeout) }
   }
 
   /// The same without waiting, which costs less: the kernel doesn't look at the clock.
   mutating func look() throws(Errno) -> Int {
+    try unsafe call { entries throws(Errno) in try unsafe Kernel.poll(entries) }
+  }
+
+  /// Lends the entries for one call.
+  @inline(__always)
+  private mutating func call(
+    _ body: (UnsafeMutableBufferPointer<pollfd>) throws(Errno) -> Int32
+  ) throws(Errno) -> Int {
     var outcome = Result<Int32, Errno>.success(0)
     unsafe entries.withUnsafeMutableBufferPointer { entries in
-      outcome = Result { () throws(Errno) in try unsafe Kernel.poll(entries) }
+      outcome = Result { () throws(Errno) in try unsafe body(entries) }
     }
     return Int(try outcome.get())
   }

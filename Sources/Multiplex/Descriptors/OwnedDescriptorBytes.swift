@@ -5,9 +5,11 @@ extension OwnedDescriptor {
   ///
   /// Corresponding C function: `read`.
   ///
+  /// - Parameter buffer: Room for one byte at least: to read none would look like the end of input.
   /// - Returns: The number of bytes read; 0 at the end of input; nil if a non-blocking descriptor has nothing now.
   public func read(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
-    try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
+    try checkRoom(buffer.byteCount, for: "read")
+    return try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
       try transfer("read", fileDescriptor) { () throws(Errno) in try unsafe Kernel.read(rawDescriptor, buffer) }
     }
   }

@@ -4,7 +4,7 @@ public import SystemPackage
 ///
 /// Descriptors of a C library join by `FileDescriptor(rawValue:)`.
 public protocol Selectable: ~Copyable {
-  /// The descriptor. It is lent: whoever conforms keeps it, and closes it.
+  /// The descriptor. It is lent: whoever conforms keeps it, and closes it. Once it is closed, -1.
   var fileDescriptor: FileDescriptor { get }
 }
 
@@ -12,6 +12,9 @@ extension FileDescriptor: Selectable {
   /// The descriptor itself.
   public var fileDescriptor: FileDescriptor { self }
 }
+
+/// What stands for the descriptor of something that was closed.
+let noDescriptor: Int32 = -1
 
 extension Selectable where Self: ~Copyable {
   /// The number that system calls take.

@@ -18,21 +18,18 @@ package import SystemPackage
 package final class SignalCatcher: Selectable, Sendable {
   private static let table = Mutex(SignalTable())
 
-  private let signals: Set<Int32>
+  private let signals: SignalSet
   private let slot: Int32
   /// The lent descriptor.
   package let fileDescriptor: FileDescriptor
 
   /// Catches these signals, by their numbers (`SIGINT`, `SIGTERM`), from now on.
   package init(_ signals: [Int32]) throws(MultiplexError) {
-    for signal in signals where !SignalTable.numbers.contains(signal) {
-      throw .outOfRange("signal \(signal)", for: "sigaction", advice: "there is no such signal")
-    }
-    self.signals = Set(signals)
+    self.signals = try SignalSet(signals, for: "sigaction")
     (slot, fileDescriptor) = try Self.open(self.signals)
   }
 
-  private static func open(_ signals: Set<Int32>) throws(MultiplexError) -> (Int32, FileDescriptor) {
+  private static func open(_ signals: SignalSet) throws(MultiplexError) -> (Int32, FileDescriptor) {
     let opened = table.withLock { table in
       Result { () throws(MultiplexError) in try table.open(signals) }
     }
@@ -47,10 +44,9 @@ package final class SignalCatcher: Selectable, Sendable {
   /// Takes the signals that have come since the last call, each once, in the order of their numbers.
   package func take() -> [Int32] {
     // In this order: what comes in between is announced again.
-    var count: UInt64 = 0
-    _ = unsafe withUnsafeMutableBytes(of: &count) { try? unsafe Kernel.readRecord(rawDescriptor, $0) }
-    let pending = cmx_signal_take(slot)
-    return SignalTable.numbers.filter { pending & SignalTable.bit($0) != 0 }
+    Kernel.resetEvent(rawDescriptor)
+    // A handler that had begun for the slot's last owner may have ended for this one.
+    return signals.intersection(cmx_signal_take(slot)).numbers
   }
 
   /// Makes the descriptor readable once more, for others that wait for it.

@@ -1,42 +1,38 @@
 internal import CMultiplex
 public import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Signals as input: a descriptor that is readable when one has arrived.
 ///
 /// The signals are blocked in the thread that makes this value, and in the threads it starts from then on, so make it
-/// before any other thread is started: one that has them unblocked would receive them in the ordinary way. The thread
-/// has its earlier mask back when the value ends, which is to be on the same thread.
+/// before any other thread is started: one that has them unblocked would receive them in the ordinary way.
+///
+/// When the value ends, which is to be on the same thread, signals that it didn't take are dropped, and those that weren't
+/// blocked before are unblocked, unless another value on the thread wants them. From then on they have their usual effect:
+/// let the value live until the program has nothing to do any more that a second Ctrl-C mustn't interrupt.
 ///
 /// Corresponding C functions: `signalfd`, `pthread_sigmask`.
 public struct SignalDescriptor: ~Copyable, Selectable {
   private let descriptor: OwnedDescriptor
-  private let previousMask: sigset_t
+  /// What is to be unblocked.
+  private let held: SignalSet
 
   /// Receives these signals, by their numbers (`SIGINT`, `SIGTERM`).
+  ///
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for what is no signal, and for SIGKILL and SIGSTOP, which can't be
+  ///   received; ``MultiplexError/Reason/openFileLimit``.
   public init(_ signals: [Int32]) throws(MultiplexError) {
-    let (fd, mask) = try Self.open(signals)
+    let (fd, held) = try Self.open(SignalSet(signals, for: "signalfd"))
     self.descriptor = OwnedDescriptor(adopting: fd)
-    self.previousMask = mask
+    self.held = held
   }
 
-  private static func open(_ signals: [Int32]) throws(MultiplexError) -> (fd: Int32, previousMask: sigset_t) {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for signal in signals where unsafe sigaddset(&set, signal) != 0 {
-      throw .outOfRange("signal \(signal)", for: "signalfd", advice: "there is no such signal")
-    }
+  private static func open(_ signals: SignalSet) throws(MultiplexError) -> (fd: Int32, held: SignalSet) {
     do throws(Errno) {
-      let mask = try Kernel.blockSignals(set)
+      let held = try BlockedSignals.hold(signals)
       do throws(Errno) {
-        return (try Kernel.signalfd(set), mask)
+        return (try Kernel.signalfd(signals.sigset), held)
       } catch {
-        Kernel.restoreSignals(mask)
+        BlockedSignals.release(held)
         throw error
       }
     } catch {
@@ -45,7 +41,7 @@ public struct SignalDescriptor: ~Copyable, Selectable {
   }
 
   deinit {
-    Kernel.restoreSignals(previousMask)
+    BlockedSignals.release(held)
   }
 
   /// The lent descriptor.

@@ -11,12 +11,6 @@ internal import SystemPackage
 ///
 /// The C signal handler can't take that lock; it reads slots of its own, which are filled in here.
 struct SignalTable {
-  /// The numbers of signals.
-  static let numbers: ClosedRange<Int32> = 1...64
-
-  /// Where a signal stands in a mask.
-  static func bit(_ signal: Int32) -> UInt64 { 1 << UInt64(signal - 1) }
-
   /// How a signal is dealt with that is caught.
   private struct Caught {
     var count: Int
@@ -29,7 +23,7 @@ struct SignalTable {
   private var caught: [Int32: Caught] = [:]
 
   /// Takes a slot and fills it in, before the first signal is caught.
-  mutating func open(_ signals: Set<Int32>) throws(MultiplexError) -> (slot: Int32, eventfd: Int32) {
+  mutating func open(_ signals: SignalSet) throws(MultiplexError) -> (slot: Int32, eventfd: Int32) {
     guard let index = isTaken.firstIndex(of: false) else {
       throw MultiplexError(
         call: "sigaction", reason: .system, errno: .resourceTemporarilyUnavailable,
@@ -37,10 +31,11 @@ struct SignalTable {
     }
     let slot = Int32(index)
     let eventfd = try eventfd(at: index)
-    cmx_signal_open(slot, eventfd, signals.reduce(0) { $0 | Self.bit($1) })
+    Kernel.resetEvent(eventfd)
+    cmx_signal_open(slot, eventfd, signals.mask)
     isTaken[index] = true
-    var done: Set<Int32> = []
-    for signal in signals {
+    var done = SignalSet()
+    for signal in signals.numbers {
       do {
         try catchOne(signal)
         done.insert(signal)
@@ -53,8 +48,8 @@ struct SignalTable {
   }
 
   /// Gives a slot back, after the last of its signals.
-  mutating func close(_ slot: Int32, _ signals: Set<Int32>) {
-    for signal in signals { release(signal) }
+  mutating func close(_ slot: Int32, _ signals: SignalSet) {
+    for signal in signals.numbers { release(signal) }
     cmx_signal_close(slot)
     isTaken[Int(slot)] = false
   }

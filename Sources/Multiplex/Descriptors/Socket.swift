@@ -59,7 +59,7 @@ public final class Socket: Selectable {
   /// Corresponding C function: `close`.
   public func close() {
     owned = nil
-    descriptor = FileDescriptor(rawValue: -1)
+    descriptor = FileDescriptor(rawValue: noDescriptor)
   }
 
   /// Gives the descriptor away, open; the socket is then closed as far as this object is concerned.
@@ -67,7 +67,7 @@ public final class Socket: Selectable {
   /// - Throws: ``MultiplexError/Reason/closed``.
   public func take() throws(MultiplexError) -> OwnedDescriptor {
     guard let taken = owned.take() else { throw .closed("socket", for: "Socket.take") }
-    descriptor = FileDescriptor(rawValue: -1)
+    descriptor = FileDescriptor(rawValue: noDescriptor)
     return taken
   }
 
@@ -97,26 +97,12 @@ extension Socket {
 
   /// Opens a socket of the address's family.
   convenience init(family address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
-    if case .unix(let path) = address { try Self.check(path) }
+    try address.check(for: "socket")
     do {
       let fd = try Kernel.socket(address.family, cmx_SOCK_STREAM)
       self.init(adopting: OwnedDescriptor(adopting: fd), peerAddress: peerAddress)
     } catch {
       throw MultiplexError(call: "socket", subject: address.description, errno: error)
-    }
-  }
-
-  /// Refuses paths of which the kernel would see a part alone.
-  private static func check(_ path: String) throws(MultiplexError) {
-    guard path.utf8.count <= SocketAddress.maximumPathLength else {
-      throw MultiplexError(
-        call: "socket", subject: path, reason: .invalidArgument, errno: .fileNameTooLong,
-        advice: "the path of a Unix socket has at most \(SocketAddress.maximumPathLength) bytes")
-    }
-    // Names in the abstract namespace begin with a zero byte, and may have more.
-    guard path.utf8.first == 0 || !path.utf8.contains(0) else {
-      throw .outOfRange(
-        "'\(path.prefix { $0 != "\0" })\\0...'", for: "socket", advice: "a path has no zero byte, but for the first")
     }
   }
 }

@@ -5,9 +5,11 @@ extension Socket {
   ///
   /// Corresponding C function: `recv`.
   ///
+  /// - Parameter buffer: Room for one byte at least: to receive none would look like the end of input.
   /// - Returns: The number of bytes received; 0 when the peer has finished sending; nil if nothing has arrived yet.
   public func receive(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
     let descriptor = try open(for: "recv")
+    try checkRoom(buffer.byteCount, for: "recv")
     return try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
       try transfer("recv", descriptor) { () throws(Errno) in
         try unsafe Kernel.receive(descriptor.rawValue, buffer)
@@ -15,10 +17,14 @@ extension Socket {
     }
   }
 
-  /// Takes what has arrived, at most `count` bytes.
+  /// Takes what has arrived, at most `count` bytes, and 16 MiB at a time.
   ///
+  /// - Parameter count: At least 1.
   /// - Returns: The bytes; none when the peer has finished sending; nil if nothing has arrived yet.
   public func receive(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
+    try checkRoom(count, for: "recv")
+    // More than a socket holds: a larger number is to cost no more memory.
+    let count = min(count, 16 << 20)
     var bytes = [UInt8](repeating: 0, count: count)
     var span = bytes.mutableSpan
     // Any bytes are valid bytes.
@@ -79,5 +85,12 @@ extension Socket {
     } catch {
       throw MultiplexError(call: "shutdown", descriptor: descriptor, errno: error)
     }
+  }
+}
+
+/// Refuses to read nothing, which would look like the end of input.
+func checkRoom(_ count: Int, for call: String) throws(MultiplexError) {
+  guard count > 0 else {
+    throw .outOfRange("into \(count) bytes", for: call, advice: "have room for one byte at least")
   }
 }

@@ -1,3 +1,4 @@
+internal import CMultiplex
 package import SystemPackage
 
 extension Socket {
@@ -6,42 +7,68 @@ extension Socket {
   /// Corresponding C functions: `socket`, `connect`.
   public static func connecting(to address: SocketAddress) throws(MultiplexError) -> Socket {
     let socket = try unconnected(for: address)
-    _ = try socket.beginConnecting(to: address)
+    try socket.beginConnecting(to: address)
     return socket
   }
 
-  /// Opens a socket that can be connected to an address, and isn't yet: to set options before, or to connect it with a
-  /// ``Ring``.
+  /// Opens a socket that can be connected to an address, and isn't yet: to set options before
+  /// ``beginConnecting(to:)``, or to connect it with a ``Ring``.
   ///
   /// Corresponding C function: `socket`.
   public static func unconnected(for address: SocketAddress) throws(MultiplexError) -> Socket {
     try Socket(family: address, peerAddress: address)
   }
 
+  /// Begins to connect a socket that was made by ``unconnected(for:)``.
+  ///
+  ///     let socket = try Socket.unconnected(for: address)
+  ///     try socket.set(.receiveBuffer, to: 1 << 20)
+  ///     try socket.beginConnecting(to: address)
+  ///
+  /// Corresponding C function: `connect`.
+  ///
   /// - Returns: Whether it is connected by now. If not, ``finishConnecting()`` tells, when the socket is writable.
-  package func beginConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
+  /// - Throws: `EAGAIN` where the queue of a Unix socket is full: try again in a moment.
+  @discardableResult
+  public func beginConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
+    _ = try open(for: "connect")
     do {
-      try unsafe address.withSockaddr { (raw, length) throws(Errno) in
-        try unsafe Kernel.connect(rawDescriptor, raw, length)
-      }
+      try unsafe call("connect", on: address, Kernel.connect)
       return true
-    } catch .nowInProgress, .interrupted {
+    } catch let error where error.errno == .nowInProgress || error.errno == .interrupted {
       // An interrupted connect goes on in the background.
       return false
-    } catch {
-      throw connectError(error)
     }
   }
 
   /// Connects, and waits until that has come about.
   ///
-  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes; zero and less
-  ///   don't wait.
+  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit
+  ///   for a Unix socket that accepts nobody; zero and less don't wait.
+  /// - Throws: What kept the connection from coming about; `timedOut` (ETIMEDOUT) when the time is up.
   public static func connected(to address: SocketAddress, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
-    let socket = try connecting(to: address)
-    try socket.wait(for: .out, timeout: timeout, call: "connect")
+    let deadline = Deadline(after: timeout)
+    let socket = try unconnected(for: address)
+    while try !socket.hasBegunConnecting(to: address) {
+      guard deadline.pause() else {
+        throw socket.timedOut(
+          in: "connect", advice: MultiplexError.advice(on: .resourceTemporarilyUnavailable, from: "connect"))
+      }
+    }
+    try socket.wait(for: .out, timeout: deadline.remaining, call: "connect")
     try socket.finishConnecting()
     return socket
+  }
+
+  /// False where a Unix socket's queue is full, which nothing but another attempt tells the end of.
+  private func hasBegunConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
+    do {
+      try beginConnecting(to: address)
+      return true
+    } catch let error where error.errno == .resourceTemporarilyUnavailable {
+      guard case .unix = address else { throw error }
+      return false
+    }
   }
 
   /// Looks a host up, and connects to the first of its addresses that answers.
@@ -60,12 +87,19 @@ extension Socket {
 
   /// Tells how connecting went, once the socket is writable.
   ///
-  /// Corresponding C function: `getsockopt` with `SO_ERROR`.
+  /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`.
   ///
-  /// - Throws: What kept the connection from coming about.
+  /// - Throws: What kept the connection from coming about; `nowInProgress` (EINPROGRESS) while there is none yet.
   public func finishConnecting() throws(MultiplexError) {
     let status = try get(.pendingError)
     guard status == 0 else { throw connectError(Errno(rawValue: status)) }
+    do {
+      _ = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+        try unsafe Kernel.getpeername(rawDescriptor, raw, length)
+      }
+    } catch {
+      throw connectError(error == .socketNotConnected ? .nowInProgress : error)
+    }
   }
 
   /// What to say of a failure to connect.
@@ -79,7 +113,12 @@ extension Socket {
     var set = PollSet()
     try set.register(self, for: events)
     guard try set.poll(timeout: timeout.map { max($0, .zero) }).isEmpty else { return }
-    throw MultiplexError(
-      call: call, descriptor: fileDescriptor, subject: peerAddress?.description, reason: .system, errno: .timedOut)
+    throw timedOut(in: call)
+  }
+
+  private func timedOut(in call: String, advice: String? = nil) -> MultiplexError {
+    MultiplexError(
+      call: call, descriptor: fileDescriptor, subject: peerAddress?.description, reason: .system, errno: .timedOut,
+      advice: advice)
   }
 }

@@ -35,7 +35,7 @@ extension Socket {
   }
 
   private func listen(at address: SocketAddress, _ backlog: Int32) throws(MultiplexError) {
-    try unsafe call("bind", on: address) { (fd, raw, length) throws(Errno) in try unsafe Kernel.bind(fd, raw, length) }
+    try unsafe call("bind", on: address, Kernel.bind)
     try unsafe call("listen", on: address) { (fd, _, _) throws(Errno) in try Kernel.listen(fd, backlog) }
   }
 
@@ -79,22 +79,10 @@ extension Socket {
   package static func concernsOneConnection(_ errno: Errno) -> Bool {
     switch errno {
     case .interrupted, .connectionAbort, .networkDown, .protocolError, .protocolNotAvailable, .hostIsDown,
-      .noRouteToHost, .networkUnreachable:
+      .noRouteToHost, .networkUnreachable, Errno(rawValue: ENONET):
       true
     default:
       false
-    }
-  }
-
-  /// Makes a call that is about an address.
-  private func call(
-    _ name: String, on address: SocketAddress,
-    _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
-  ) throws(MultiplexError) {
-    do {
-      try unsafe address.withSockaddr { (raw, length) throws(Errno) in try unsafe body(rawDescriptor, raw, length) }
-    } catch {
-      throw MultiplexError(call: name, descriptor: fileDescriptor, subject: address.description, errno: error)
     }
   }
 }

@@ -3,7 +3,7 @@ public import SystemPackage
 /// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
 @inlinable
 @inline(__always)
-package func transfer(_ body: () throws(Errno) -> Int) throws(Errno) -> Int? {
+package func transfer<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result? {
   while true {
     do {
       return try body()
@@ -17,9 +17,9 @@ package func transfer(_ body: () throws(Errno) -> Int) throws(Errno) -> Int? {
 
 /// As above, with an error that names the call.
 @inline(__always)
-func transfer(
-  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Int
-) throws(MultiplexError) -> Int? {
+func transfer<Result>(
+  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Result
+) throws(MultiplexError) -> Result? {
   do {
     return try transfer(body)
   } catch {

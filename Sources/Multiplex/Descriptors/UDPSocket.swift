@@ -32,17 +32,14 @@ package struct UDPSocket: ~Copyable, Selectable {
     let socket = try UDPSocket(for: address)
     if case .ipv6 = address { try socket.set(.ipv6Only, to: 1) }
     if reusePort { try socket.set(.reusePort, to: 1) }
-    try unsafe socket.call("bind", address) { (fd, raw, length) throws(Errno) in try unsafe Kernel.bind(fd, raw, length)
-    }
+    try unsafe socket.call("bind", on: address, Kernel.bind)
     return socket
   }
 
   /// Opens a socket that exchanges datagrams with one address alone.
   package static func connected(to address: SocketAddress) throws(MultiplexError) -> UDPSocket {
     let socket = try UDPSocket(for: address)
-    try unsafe socket.call("connect", address) { (fd, raw, length) throws(Errno) in
-      try unsafe Kernel.connect(fd, raw, length)
-    }
+    try unsafe socket.call("connect", on: address, Kernel.connect)
     return socket
   }
 
@@ -65,18 +62,12 @@ package struct UDPSocket: ~Copyable, Selectable {
   package func receive(
     into buffer: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> (count: Int, sender: SocketAddress?)? {
-    while true {
-      do {
-        var count = 0
-        let sender = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
-          count = try unsafe Kernel.receiveFrom(rawDescriptor, buffer, raw, length)
-        }
-        return (count, sender)
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        return nil
+    try transfer { () throws(Errno) in
+      var count = 0
+      let sender = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+        count = try unsafe Kernel.receiveFrom(rawDescriptor, buffer, raw, length)
       }
+      return (count, sender)
     }
   }
 
@@ -85,16 +76,7 @@ package struct UDPSocket: ~Copyable, Selectable {
   /// - Parameter address: nil for a connected socket.
   /// - Returns: False if there is no room now.
   package func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) -> Bool {
-    while true {
-      do {
-        try sendOnce(bytes, to: address)
-        return true
-      } catch .interrupted {
-        continue
-      } catch .wouldBlock, .resourceTemporarilyUnavailable {
-        return false
-      }
-    }
+    try transfer { () throws(Errno) in try sendOnce(bytes, to: address) } != nil
   }
 
   private func sendOnce(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) {
@@ -105,16 +87,6 @@ package struct UDPSocket: ~Copyable, Selectable {
       try unsafe address.withSockaddr { (raw, length) throws(Errno) in
         try unsafe Kernel.sendTo(rawDescriptor, bytes, raw, length)
       }
-    }
-  }
-
-  private func call(
-    _ name: String, _ address: SocketAddress, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
-  ) throws(MultiplexError) {
-    do {
-      try unsafe address.withSockaddr { (raw, length) throws(Errno) in try unsafe body(rawDescriptor, raw, length) }
-    } catch {
-      throw MultiplexError(call: name, descriptor: fileDescriptor, subject: address.description, errno: error)
     }
   }
 }

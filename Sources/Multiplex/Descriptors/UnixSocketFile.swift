@@ -103,19 +103,16 @@ public enum UnixSocketFile {
   /// - Parameter limit: How long to wait for others; zero and less don't wait.
   private static func lock(_ folder: borrowing OwnedDescriptor, within limit: Duration) -> Lock {
     let deadline = Deadline(after: limit)
-    while true {
+    repeat {
       do {
         try Kernel.lock(folder.fileDescriptor.rawValue)
         return .held
-      } catch .wouldBlock {
-        guard deadline.remaining != .zero else { return .busy }
-        var nothing = PollSet()
-        _ = try? nothing.poll(timeout: .milliseconds(5))
-      } catch .interrupted {
+      } catch .wouldBlock, .interrupted {
         continue
       } catch {
         return .impossible
       }
-    }
+    } while deadline.pause()
+    return .busy
   }
 }

@@ -31,6 +31,8 @@ extension MultiplexError {
     case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
     case ("connect", .connectionRefused): "nothing listens there: is the server running?"
+    case ("connect", .resourceTemporarilyUnavailable):
+      "the listener's queue is full: try again in a moment, or have it listen with a larger backlog"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
     case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"

@@ -9,6 +9,13 @@ extension MultiplexError {
       advice: "a closed \(what) can't be used any more; make another")
   }
 
+  /// A descriptor of -1, which a closed ``Socket`` has.
+  static func closedDescriptor(for call: String) -> MultiplexError {
+    MultiplexError(
+      call: call, descriptor: FileDescriptor(rawValue: noDescriptor), reason: .closed, errno: .badFileDescriptor,
+      advice: "unregister a socket before it is closed, or by the descriptor that it had")
+  }
+
   static func notRegistered(_ descriptor: FileDescriptor, for call: String) -> MultiplexError {
     MultiplexError(
       call: call, descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,

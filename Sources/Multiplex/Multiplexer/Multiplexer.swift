@@ -53,7 +53,7 @@ public final class Multiplexer<Attachment> {
   /// Whether ``close()`` has been called.
   public var isClosed: Bool { poller.isClosed }
 
-  /// Forgets all descriptors and attachments. Further calls do nothing.
+  /// Forgets all descriptors and attachments, and closes the descriptors that were handed over. Further calls do nothing.
   public func close() {
     poller.close()
     let removed = table
@@ -86,11 +86,30 @@ extension Multiplexer {
     set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment))
   }
 
+  /// Watches a descriptor and takes it over: it can't be closed while it is registered.
+  ///
+  /// ``unregister(_:)`` closes it, and so does closing the multiplexer; ``take(_:)`` gives it back. A registration that
+  /// fails closes it too.
+  ///
+  /// - Returns: The descriptor, lent, for reading and writing.
+  /// - Throws: As ``Poller/register(_:for:mode:token:)`` does.
+  @inlinable
+  @discardableResult
+  public func register(
+    owning descriptor: consuming OwnedDescriptor, for interest: Interest, mode: TriggerMode = .level,
+    attachment: Attachment
+  ) throws(MultiplexError) -> FileDescriptor {
+    let key = try poller.register(owning: descriptor, for: interest, mode: mode)
+    set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment))
+    return key
+  }
+
   /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event.
   ///
-  /// If it fails, because the descriptor was closed, the descriptor is no longer registered.
+  /// If it fails, the registration is as it was before. Only a descriptor that was closed is no longer registered
+  /// (``MultiplexError/Reason/notOpen``), and what was kept with it is let go of. Nothing is closed either way.
   ///
-  /// - Throws: As ``Poller/modify(_:for:mode:)`` does.
+  /// - Throws: As ``Poller/modify(_:for:mode:token:)`` does.
   @inlinable
   public func modify(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil
@@ -99,7 +118,7 @@ extension Multiplexer {
     do {
       try poller.modify(key, for: interest, mode: mode)
     } catch {
-      set(key, nil)
+      if !poller.isRegistered(key) { set(key, nil) }
       throw error
     }
     guard let previous = table[key.rawValue] else { return }
@@ -121,7 +140,8 @@ extension Multiplexer {
       Registration(descriptor: key, interest: previous.interest, mode: previous.mode, attachment: attachment))
   }
 
-  /// Forgets a descriptor. It is no error if it was closed, or its number taken by another file, in the meantime.
+  /// Forgets a descriptor, and closes it if it was handed over. It is no error if it was closed, or its number taken by
+  /// another file, in the meantime.
   ///
   /// - Returns: What was kept with it.
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
@@ -137,6 +157,16 @@ extension Multiplexer {
     try poller.unregister(key)
     set(key, nil)
     return registration.attachment
+  }
+
+  /// Forgets a descriptor that was handed over, and gives it back. What was kept with it is let go of.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
+  @inlinable
+  public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
+    let taken = try poller.take(descriptor)
+    set(descriptor, nil)
+    return taken
   }
 }
 

@@ -13,7 +13,10 @@ extension Poller {
     public let wasWoken: Bool
 
     /// Whether there is no event, or none is left.
-    public var isEmpty: Bool { first { _ in true } == nil }
+    public var isEmpty: Bool {
+      var rest = makeIterator()
+      return rest.next() == nil
+    }
 
     /// Visits the events that are still due.
     @inlinable

@@ -4,7 +4,7 @@
 ///
 /// Errors and hang-ups are reported whatever the interest is.
 public struct Interest: Hashable, Sendable {
-  /// Those of ``Readiness``.
+  /// Those of ``Readiness``, and of poll and epoll.
   @usableFromInline let bits: UInt8
 
   @usableFromInline
@@ -18,6 +18,12 @@ public struct Interest: Hashable, Sendable {
   @inlinable public static var write: Interest { Interest(bits: 4) }
   /// Something exceptional, such as TCP's out-of-band data: the third set of select.
   @inlinable public static var priority: Interest { Interest(bits: 2) }
+
+  /// The bits that poll and epoll have for it, which are the same: `POLLIN`, `EPOLLIN` and so on.
+  var kernelBits: UInt32 {
+    // The end of input (RDHUP) matters only to those who read; to others it would be a level that never falls.
+    UInt32(bits) | (contains(.read) ? EpollEvents.readHangUp.rawValue : 0)
+  }
 
   /// What either is interested in.
   @inlinable

@@ -11,12 +11,14 @@ public import SystemPackage
 ///
 /// - Unregister a descriptor before it is closed. One that was closed all the same is reported as
 ///   ``Readiness/invalid``, once, and can still be unregistered. The kernel forgets it in silence with epoll, and in
-///   edge mode; there it is found by a wait that runs into its timeout, within a second or so.
+///   edge mode; there it is found by a wait that runs into its timeout, within a second or so. With io_uring, the file
+///   itself stays open until then: a listener goes on taking connections, and a peer doesn't see the end.
 /// - A descriptor that is lent has to stay open, and its owner alive: Swift may release an object after its last use, and
 ///   a ``Socket`` that is released closes its descriptor, also in the middle of the function whose local variable held it.
 ///   Keep sockets in something that lives as long as the registration, hand the descriptor over
 ///   (`register(owning:for:mode:token:)`), or use a ``Multiplexer`` with the socket as the attachment.
-/// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads.
+/// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads. With io_uring,
+///   to use it on another thread than before costs time in proportion to all its descriptors: see ``Backend/ioUring``.
 /// - After a `fork` the child must not use its parent's poller: with epoll, both would change one set.
 public final class Poller {
   /// How this poller waits.
@@ -84,7 +86,9 @@ extension Poller {
   ///   - token: Comes back with each event.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
   ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
-  ///   ``MultiplexError/Reason/closed``.
+  ///   ``MultiplexError/Reason/closed``, also where it is the socket that was closed;
+  ///   ``MultiplexError/Reason/openFileLimit`` where edge mode takes a descriptor of the poller's own: see
+  ///   ``Backend/emulatedModes``.
   public func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
     token: UInt64 = 0
@@ -111,39 +115,59 @@ extension Poller {
   /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event. In edge mode, what is
   /// ready now counts as new.
   ///
-  /// If it fails, because the descriptor was closed, the descriptor is no longer registered. One that was handed over isn't
-  /// looked at by poll and select, as nobody else closes it: if somebody has, the next wait reports it as
-  /// ``Readiness/invalid``.
+  /// If it fails, the registration is as it was before. Only a descriptor that was closed is no longer registered
+  /// (``MultiplexError/Reason/notOpen``). Nothing is closed either way.
   ///
+  /// - Parameters:
+  ///   - mode: As it was unless given.
+  ///   - token: As it was unless given. Events that have been found, and not yet visited, come with the new one.
   /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.
   public func modify(
-    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil
+    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil,
+    token: UInt64? = nil
   ) throws(MultiplexError) {
     let (driver, previous) = try registered(descriptor.fileDescriptor, for: "Poller.modify")
-    var registration = previous
-    registration.interest = interest
-    registration.mode = mode ?? previous.mode
-    registration.isArmed = true
-    registration.hasFired = false
-    registry.update(registration)
-    hasChanges = true
-    do {
+    var registration = previous.armed(for: interest, mode: mode ?? previous.mode)
+    registration.token = token ?? previous.token
+    try replace(previous, by: registration, in: driver) { () throws(MultiplexError) in
       try driver.modify(registration, replacing: previous)
-    } catch {
-      // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
-      if error.reason == .notOpen { forget(previous, in: driver) } else { remove(previous, from: driver) }
-      throw error
+    }
+  }
+
+  /// Waits for one event of a descriptor: a ``modify(_:for:mode:token:)`` to one-shot mode that trusts its caller.
+  ///
+  /// One that was handed over isn't looked at by poll and select, as nobody else closes it, which saves a call per event: if
+  /// somebody has, the next wait reports it as ``Readiness/invalid``.
+  package func rearm(_ descriptor: FileDescriptor, for interest: Interest) throws(MultiplexError) {
+    let (driver, previous) = try registered(descriptor, for: "Poller.rearm")
+    let registration = previous.armed(for: interest, mode: .oneShot)
+    try replace(previous, by: registration, in: driver) { () throws(MultiplexError) in
+      try driver.rearm(registration, replacing: previous)
     }
   }
 
   /// Forgets a descriptor, and closes it if it was handed over. Events that were pending for it are dropped.
   ///
-  /// It is no error if the descriptor was closed, or its number taken by another file, in the meantime.
+  /// It is no error if the descriptor was closed, or its number taken by another file, in the meantime. A ``Socket`` that
+  /// was closed has no number any more: unregister it before, or by the descriptor that it had.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
   public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
     let (driver, registration) = try registered(descriptor.fileDescriptor, for: "Poller.unregister")
-    remove(registration, from: driver)
+    forget(registration, in: driver)
+    if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
+  }
+
+  /// Forgets a descriptor as ``unregister(_:)`` does. One that was handed over has no duplicate: then the kernel forgets it
+  /// by itself when it is closed, which may save a call.
+  ///
+  /// If there is a duplicate all the same, edges of other descriptors may come once more.
+  package func unregister(unshared descriptor: FileDescriptor) throws(MultiplexError) {
+    let (driver, registration) = try registered(descriptor, for: "Poller.unregister")
+    guard registration.isOwned else { return forget(registration, in: driver) }
+    driver.removeClosing(registration)
+    forget(registration)
+    _ = OwnedDescriptor(adopting: registration.descriptor)
   }
 
   /// Forgets a descriptor that was handed over, and gives it back.
@@ -164,6 +188,7 @@ extension Poller {
     _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
   ) throws(MultiplexError) {
     let driver = try open(for: "Poller.register")
+    guard descriptor.rawValue != noDescriptor else { throw refusal(of: descriptor, for: "Poller.register") }
     guard descriptor.rawValue >= 0 else {
       throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
     }
@@ -178,11 +203,19 @@ extension Poller {
     registry.insert(registration)
   }
 
-  private func remove(_ registration: Registration, from driver: any ReadinessBackend) {
-    guard registration.isOwned else { return forget(registration, in: driver) }
-    driver.removeClosing(registration)
-    forget(registration)
-    _ = OwnedDescriptor(adopting: registration.descriptor)
+  private func replace(
+    _ previous: Registration, by registration: Registration, in driver: any ReadinessBackend,
+    _ body: () throws(MultiplexError) -> Void
+  ) throws(MultiplexError) {
+    do {
+      try body()
+    } catch {
+      // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
+      if error.reason == .notOpen { forget(previous, in: driver) }
+      throw error
+    }
+    registry.update(registration)
+    hasChanges = true
   }
 
   private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
@@ -208,8 +241,13 @@ extension Poller {
   /// Why nothing can be done about a descriptor that isn't registered.
   @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
-    isClosed ? .closed("poller", for: call) : .notRegistered(descriptor, for: call)
+    if isClosed { return .closed("poller", for: call) }
+    return descriptor.rawValue == noDescriptor ? .closedDescriptor(for: call) : .notRegistered(descriptor, for: call)
   }
+
+  /// Whether a descriptor is registered.
+  @usableFromInline
+  func isRegistered(_ descriptor: FileDescriptor) -> Bool { registry[descriptor.rawValue] != nil }
 
   private func open(for call: String) throws(MultiplexError) -> any ReadinessBackend {
     guard let driver else {
@@ -228,7 +266,8 @@ extension Poller {
   ///
   /// - Parameter timeout: nil waits without limit; zero and less don't wait. A wait never ends before its time.
   /// - Returns: What is ready, valid until the next wait; nothing when the time is up or the poller was only woken.
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says (ENOMEM).
+  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel is short of: memory (ENOMEM), or descriptors, where it
+  ///   has to be told anew what to watch (``MultiplexError/Reason/openFileLimit``). Nothing is lost by that; wait again.
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
     try wait(until: Deadline(after: timeout))
   }
@@ -261,7 +300,7 @@ extension Poller {
         // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
         // error that lasts comes back with the next wait.
       }
-      if registry.wasWoken || !registry.findings.isEmpty || timeout == .zero { return }
+      if registry.hasFound || timeout == .zero { return }
     }
   }
 
@@ -271,7 +310,7 @@ extension Poller {
     guard let registration = registry[finding.key] else { return nil }
     let readiness = finding.event.readiness.intersection(Readiness(of: registration.interest))
     guard !readiness.isEmpty else { return nil }
-    return Event(descriptor: finding.event.descriptor, token: finding.event.token, readiness: readiness)
+    return Event(descriptor: finding.event.descriptor, token: registration.token, readiness: readiness)
   }
 }
 

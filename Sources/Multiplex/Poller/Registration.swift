@@ -1,7 +1,7 @@
 /// What a poller knows of one registered descriptor.
 struct Registration {
   let key: RegistrationKey
-  let token: UInt64
+  var token: UInt64
   var interest: Interest
   var mode: TriggerMode
   /// Whether the descriptor was handed over, and is to be closed here.
@@ -12,4 +12,14 @@ struct Registration {
   var hasFired = false
 
   var descriptor: Int32 { key.descriptor }
+
+  /// The same for something else, and to be reported again.
+  func armed(for interest: Interest, mode: TriggerMode) -> Registration {
+    var copy = self
+    copy.interest = interest
+    copy.mode = mode
+    copy.isArmed = true
+    copy.hasFired = false
+    return copy
+  }
 }

@@ -80,6 +80,9 @@ struct Registry {
 
 /// What is done for each event is inlined: a call would save and restore more than it does.
 extension Registry {
+  /// Whether the wait is over.
+  var hasFound: Bool { wasWoken || !findings.isEmpty }
+
   /// Forgets what the last wait found.
   mutating func beginTurn() {
     findings.removeAll(keepingCapacity: true)

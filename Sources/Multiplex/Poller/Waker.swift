@@ -41,11 +41,7 @@ public final class Waker: Sendable {
 
   /// Makes the next wake count again. Whoever wakes from here on writes anew.
   package func reset() {
-    var count: UInt64 = 0
-    // Reading takes the counter back to zero. If there is nothing to read, there is nothing to take back.
-    _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in
-      try? unsafe Kernel.readRecord(descriptor.rawDescriptor, bytes)
-    }
+    Kernel.resetEvent(descriptor.rawDescriptor)
     _ = isPending.exchange(false, ordering: .acquiringAndReleasing)
   }
 

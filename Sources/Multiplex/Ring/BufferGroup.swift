@@ -10,7 +10,7 @@ internal import Synchronization
 ///     try ring.prepare(.receive(on: socket, intoGroup: 1, isMultishot: true, token: 7))
 ///
 /// A buffer is the kernel's once it was provided, and ours again with the completion that names it, until it is provided
-/// anew. The kernel takes them in the order in which they were provided. Buffers that were never provided cost no memory.
+/// anew; in between, providing it does nothing. The kernel takes them in the order in which they were provided. Buffers that were never provided cost no memory.
 ///
 /// A group is used by the thread of its ring. Linux 5.19.
 ///
@@ -30,6 +30,8 @@ public final class BufferGroup {
   /// Up to where the kernel may take buffers. It lies in a field of the first entry that means nothing there.
   private let tail: UnsafePointer<Atomic<UInt16>>
   private var next: UInt16 = 0
+  /// Which buffers are the kernel's, a bit for each: one that it had twice would be filled twice.
+  @safe @exclusivity(unchecked) private var provided: ContiguousArray<UInt64>
   /// One ring alone may take from a group: two would be given the same buffers.
   private var isRegistered = false
 
@@ -49,6 +51,7 @@ public final class BufferGroup {
     self.id = id
     self.capacity = capacity
     self.bufferSize = bufferSize
+    provided = ContiguousArray(repeating: 0, count: (capacity + 63) / 64)
     ring = try MappedMemory(size: capacity * MemoryLayout<cmx_ring_buffer>.stride)
     buffers = try MappedMemory(size: capacity * bufferSize)
     // Both lie within the mapping, and are aligned as the first entry is. An atomic number has the layout of a number.
@@ -59,9 +62,10 @@ public final class BufferGroup {
 
   /// Lets the kernel have a buffer.
   ///
-  /// - Parameter buffer: 0 up to the capacity; any other is ignored. One that isn't the kernel's.
+  /// - Parameter buffer: 0 up to the capacity. Any other is ignored, and so is one that is the kernel's already.
   public func provide(_ buffer: UInt16) {
-    guard buffer < capacity else { return }
+    guard buffer < capacity, !isProvided(buffer) else { return }
+    provided[Int(buffer / 64)] |= Self.bit(buffer)
     let place = Int(next) & (capacity - 1)
     // Not the whole entry: the tail lies in the first.
     unsafe entries[place].address = UInt64(UInt(bitPattern: address(of: buffer)))
@@ -70,6 +74,19 @@ public final class BufferGroup {
     next &+= 1
     unsafe tail.pointee.store(next, ordering: .releasing)
   }
+
+  /// Notes that a completion has named a buffer: of this group, or of another one of the ring, as completions don't say of
+  /// which. In the latter case providing it twice goes unnoticed.
+  func reclaim(_ buffer: UInt16) {
+    guard buffer < capacity else { return }
+    provided[Int(buffer / 64)] &= ~Self.bit(buffer)
+  }
+
+  private func isProvided(_ buffer: UInt16) -> Bool {
+    provided[Int(buffer / 64)] & Self.bit(buffer) != 0
+  }
+
+  private static func bit(_ buffer: UInt16) -> UInt64 { 1 << UInt64(buffer % 64) }
 
   /// The first bytes of a buffer, lent for the time of the call.
   ///
@@ -117,9 +134,17 @@ public final class BufferGroup {
   func unregister(from ring: borrowing Ring) {
     var registration = cmx_buffer_ring_registration()
     registration.group = id
-    // Fails on another thread than a single issuer's, whose work nobody does any more.
-    try? unsafe ring.register(cmx_UNREGISTER_PBUF_RING, &registration, 1)
     isRegistered = false
+    do {
+      try unsafe ring.register(cmx_UNREGISTER_PBUF_RING, &registration, 1)
+    } catch {
+      // On another thread than a single issuer's, whose work nobody does any more.
+      return
+    }
+    // No buffer is the kernel's any more, and the next ring begins at the first place.
+    for index in provided.indices { provided[index] = 0 }
+    next = 0
+    unsafe tail.pointee.store(0, ordering: .releasing)
   }
 }
 
@@ -129,12 +154,12 @@ extension Ring {
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered`` where a group has the same number, or another ring takes from
   ///   this one.
   public mutating func register(_ group: BufferGroup) throws(MultiplexError) {
-    guard groups[group.id] == nil else {
+    guard !groups.contains(where: { $0.id == group.id }) else {
       throw MultiplexError(
         call: "Ring.register", subject: "group \(group.id)", reason: .alreadyRegistered, errno: .fileExists,
         advice: "give each group a number of its own")
     }
     try group.register(with: self)
-    groups[group.id] = group
+    groups.append(group)
   }
 }

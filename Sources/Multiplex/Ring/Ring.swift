@@ -28,7 +28,7 @@ public struct Ring: ~Copyable {
   private var submissions: SubmissionQueue
   private let completions: CompletionQueue
   /// Where the kernel puts what it receives: kept until it can do that no more.
-  var groups: [UInt16: BufferGroup] = [:]
+  var groups: ContiguousArray<BufferGroup> = []
   /// Whether the ring belongs to the thread that first submits.
   private let isSingleIssuer: Bool
   private var issuer: UInt?
@@ -70,7 +70,7 @@ public struct Ring: ~Copyable {
   deinit {
     // The kernel may hold the ring for longer than this value lives: a forked child has it too, until it calls exec. It
     // mustn't receive into memory that is somebody else's by then.
-    for group in groups.values { group.unregister(from: self) }
+    for group in groups { group.unregister(from: self) }
   }
 
   /// The ring's own descriptor, which is readable while there are completions.
@@ -182,7 +182,9 @@ extension Ring {
 extension Ring {
   /// Takes the next completion, without waiting; nil if there is none.
   public func nextCompletion() -> Completion? {
-    completions.next()
+    guard let completion = completions.next() else { return nil }
+    if let buffer = completion.buffer { for group in groups { group.reclaim(buffer) } }
+    return completion
   }
 
   /// How many completions can be taken without waiting.

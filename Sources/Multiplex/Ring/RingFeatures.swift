@@ -1,4 +1,4 @@
-internal import CMultiplex
+package import CMultiplex
 internal import SystemPackage
 
 /// What a kernel's rings are able to do, found out by asking it.
@@ -10,7 +10,7 @@ public struct RingFeatures: Hashable, Sendable {
   /// The operations that the kernel knows (`IORING_OP_*`).
   public let operations: Set<UInt8>
 
-  init(_ parameters: cmx_ring_params, _ operations: Set<UInt8>) {
+  package init(_ parameters: cmx_ring_params, _ operations: Set<UInt8>) {
     flags = parameters.features
     setup = parameters.flags
     self.operations = operations
@@ -31,9 +31,10 @@ public struct RingFeatures: Hashable, Sendable {
   /// What this package can't do without: completions that are never dropped, one mapping, and waits with a timeout.
   private static let required = cmx_FEAT_SINGLE_MMAP | cmx_FEAT_NODROP | cmx_FEAT_EXT_ARG | cmx_FEAT_CQE_SKIP
 
-  /// Refuses kernels that are too old.
-  func check() throws(MultiplexError) {
-    guard flags & Self.required == Self.required else {
+  /// Refuses kernels that are too old. Groups of buffers, multishot accepts and the cancellation of everything have no flags
+  /// of their own; the operation that makes a socket came with them (5.19).
+  package func check() throws(MultiplexError) {
+    guard flags & Self.required == Self.required, operations.contains(cmx_OP_SOCKET) else {
       throw MultiplexError(call: "io_uring_setup", errno: .noFunction)
     }
   }

@@ -45,18 +45,19 @@ extension Ring.Submission {
     token: UInt64
   ) -> Self {
     var submission = Self(cmx_OP_POLL_ADD, descriptor.rawValue, token: token)
-    submission.entry.operation_flags = events.rawValue
+    submission.entry.operation_flags = events.subtracting(.modes).rawValue
     submission.entry.length = isMultishot ? cmx_POLL_ADD_MULTI : 0
     return submission
   }
 
   /// Changes what a multishot poll waits for, and looks at once whether it is there (`IORING_POLL_UPDATE_EVENTS`).
   ///
-  /// Completes with 0, or with `ENOENT` where there is no such poll, `EALREADY` where it is just completing.
+  /// Completes with 0, or with `ENOENT` where there is no such poll, `EALREADY` where it is just completing. The modes of
+  /// epoll mean nothing here either.
   public static func updatePoll(_ polled: UInt64, to events: EpollEvents, token: UInt64) -> Self {
     var submission = Self(cmx_OP_POLL_REMOVE, -1, token: token)
     submission.entry.address = polled
-    submission.entry.operation_flags = events.rawValue
+    submission.entry.operation_flags = events.subtracting(.modes).rawValue
     submission.entry.length = cmx_POLL_UPDATE_EVENTS | cmx_POLL_ADD_MULTI
     return submission
   }

@@ -35,5 +35,17 @@ enum Deadline {
     }
   }
 
+  /// Rests for a moment, where nothing tells when it is worth another try.
+  ///
+  /// - Returns: Whether there was time left.
+  func pause() -> Bool {
+    let remaining = remaining ?? Self.moment
+    guard remaining > .zero else { return false }
+    _ = try? select(timeout: min(remaining, Self.moment))
+    return true
+  }
+
+  private static let moment = Duration.milliseconds(2)
+
   private static var elapsed: Duration { ContinuousClock.now - origin }
 }

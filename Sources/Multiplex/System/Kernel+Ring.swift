@@ -40,6 +40,18 @@ extension Kernel {
     }
   }
 
+  /// Why a poll has failed; nil if it hasn't.
+  static func pollFailure(_ completion: Ring.Completion) -> Errno? {
+    #if MULTIPLEX_FAULTS
+      do {
+        try FaultPlan.current?.check(.io_uring_poll)
+      } catch {
+        return error
+      }
+    #endif
+    return completion.errno
+  }
+
   /// - Parameter argument: Whatever the operation reads or writes.
   static func ringRegister(
     _ fd: Int32, _ operation: UInt32, _ argument: UnsafeMutableRawPointer?, _ count: UInt32

@@ -85,6 +85,12 @@ extension Kernel {
   package static func eventfd() throws(Errno) -> Int32 {
     try perform(.eventfd) { CMultiplex.eventfd(0, cmx_EFD_FLAGS) }
   }
+
+  /// Takes an eventfd back to zero. If there is nothing to read, there is nothing to take back.
+  static func resetEvent(_ fd: Int32) {
+    var count: UInt64 = 0
+    _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in try? unsafe readRecord(fd, bytes) }
+  }
 }
 
 // MARK: - Waiting
@@ -296,9 +302,11 @@ extension Kernel {
     return previous
   }
 
-  static func restoreSignals(_ signals: sigset_t) {
+  /// Takes a signal that has come, and is blocked, without waiting; false if there is none.
+  static func takePendingSignal(of signals: sigset_t) -> Bool {
     var signals = signals
-    _ = unsafe pthread_sigmask(SIG_SETMASK, &signals, nil)
+    var now = timespec()
+    return (try? perform(.sigtimedwait) { unsafe sigtimedwait(&signals, nil, &now) }) != nil
   }
 
   static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {

@@ -1,9 +1,9 @@
-/// The system calls of this package, by the name of the C function that makes them.
+/// The system calls of this package, by the name of the C function that makes them; and `io_uring_poll`, a poll of a ring.
 package enum SystemCall: String, CaseIterable, Sendable {
   case accept4, bind, close, connect, dup3, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait2, eventfd, fcntl
   case flock, fstat, getpeername, getrlimit, getsockname, getsockopt
-  case io_uring_enter, io_uring_register, io_uring_setup, ioctl, listen, lstat
+  case io_uring_enter, io_uring_poll, io_uring_register, io_uring_setup, ioctl, listen, lstat
   case mmap, open, pipe2, poll, ppoll, pselect, read, recv, recvfrom
-  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, socket
-  case socketpair, splice, unlink, write
+  case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, sigtimedwait
+  case socket, socketpair, splice, unlink, write
 }

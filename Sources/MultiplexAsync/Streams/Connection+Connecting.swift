@@ -29,7 +29,8 @@ extension ConnectionError {
     let reason: Reason =
       switch error {
       case let error as ConnectionError: error.reason
-      case let error as MultiplexError where error.reason == .unknownAddress: .unresolved(error)
+      case let error as MultiplexError where error.reason == .unknownAddress || error.call == "getaddrinfo":
+        .unresolved(error)
       case let error as MultiplexError: Reason(error.errno)
       case is DeadlineExceeded: .timedOut
       default: .cancelled

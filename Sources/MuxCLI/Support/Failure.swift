@@ -18,7 +18,7 @@ struct Failure: Error, CustomStringConvertible {
     description = Self.words(error)
     self.status =
       switch error.reason {
-      case .unknownAddress where error.call == "getaddrinfo": .noHost
+      case _ where error.call == "getaddrinfo": .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
       default: error.errno == .permissionDenied ? .noPermission : status

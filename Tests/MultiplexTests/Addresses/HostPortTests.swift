@@ -1,3 +1,4 @@
+import Foundation
 import Multiplex
 import SystemPackage
 import TestSupport
@@ -91,5 +92,16 @@ import Testing
     #expect(error?.call == "getaddrinfo")
     #expect(error?.subject == "'\(text)'")
     #expect(error?.advice?.isEmpty == false)
+  }
+
+  @Test("a name that can't be looked up now is told apart from one that has no address")
+  func temporaryFailure() throws {
+    let host = try HostPort("example.org:80")
+    let error = host.unresolved(EAI_AGAIN)
+    #expect(error.reason == .system)
+    #expect(error.errno == .resourceTemporarilyUnavailable)
+    #expect(error.advice?.contains("again later") == true)
+    #expect(host.unresolved(EAI_NONAME).reason == .unknownAddress)
+    #expect(host.unresolved(EAI_MEMORY).errno == .noMemory)
   }
 }

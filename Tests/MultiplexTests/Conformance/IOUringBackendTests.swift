@@ -289,5 +289,48 @@ import Testing
       #expect(plan.injected > 0)
       withExtendedLifetime(pairs) {}
     }
+
+    @Test(
+      "a poll that can't be made keeps nobody from being told of the others, and is made later",
+      arguments: UInt64(1)...20)
+    func failedPoll(seed: UInt64) throws {
+      for mode in TriggerMode.allCases {
+        let poller = try Poller(backend: .ioUring)
+        let pairs = try (1...4).map { _ in try Socket.pair() }
+        for (index, pair) in pairs.enumerated() {
+          try poller.register(pair.0, for: .read, mode: mode, token: UInt64(index + 1))
+          try pair.1.fileDescriptor.put()
+        }
+        let plan = FaultPlan(seed: seed, oneIn: 2, faults: [.io_uring_poll: [.noMemory]])
+        var found = FaultPlan.$current.withValue(plan) { try? poller.tokens(within: patience) } ?? []
+        #expect(plan.injected == 4 || !found.isEmpty)
+        #expect(plan.count(of: .io_uring_poll) <= 4, "each is tried once in a wait")
+        if mode == .level { found = [] }
+        _ = try eventually {
+          found += found.count < 4 ? try poller.tokens(within: .milliseconds(20)) : []
+          return found.count >= 4
+        }
+        #expect(found.sorted() == [1, 2, 3, 4])
+        withExtendedLifetime(pairs) {}
+      }
+    }
+
+    @Test("a poll that can't be made at all is told, as nothing else is there to tell")
+    func everyPollFails() throws {
+      let poller = try Poller(backend: .ioUring)
+      let (near, far) = try Socket.pair()
+      try poller.register(near, for: .read, mode: .edge, token: 1)
+      try far.fileDescriptor.put()
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.io_uring_poll: [.noMemory]])
+      for round in 1...5 {
+        let error = FaultPlan.$current.withValue(plan) {
+          #expect(throws: MultiplexError.self) { try poller.tokens(within: patience) }
+        }
+        #expect(error?.errno == .noMemory)
+        #expect(error?.descriptor == near.fileDescriptor)
+        #expect(plan.count(of: .io_uring_poll) == round)
+      }
+      #expect(try poller.tokens(within: patience) == [1])
+    }
   #endif
 }

@@ -52,9 +52,10 @@ import Testing
   @Test("a descriptor that isn't open is refused and leaves nothing behind", arguments: usableBackends)
   func notOpen(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
-    let (closed, far) = try Socket.pair()
-    closed.close()
-    defer { far.close() }
+    let pipe = try Pipe()
+    let owned = try pipe.reader.renumbered()
+    let closed = owned.fileDescriptor
+    try owned.close()
     let reason = refusal { () throws(MultiplexError) in try multiplexer.register(closed, for: .read, attachment: 1) }
     #expect(reason == .notOpen)
     #expect(multiplexer.registrations.isEmpty)
@@ -149,6 +150,24 @@ import Testing
     #expect(multiplexer[number] == nil)
     #expect(multiplexer.registrations.isEmpty)
     #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(number) } == .notRegistered)
+  }
+
+  @Test("what was handed over is closed by unregistering, and given back by take", arguments: usableBackends)
+  func owning(backend: Poller.Backend) throws {
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    let key = try multiplexer.register(owning: near.take(), for: .read, attachment: 1)
+    try far.fileDescriptor.put()
+    #expect(try multiplexer.wait(timeout: patience).map(\.registration.attachment) == [1])
+    let taken = try multiplexer.take(key)
+    #expect(taken.fileDescriptor == key)
+    #expect(multiplexer[key] == nil)
+    #expect(try taken.fileDescriptor.take() == 1)
+    #expect(refusal { () throws(MultiplexError) in _ = try multiplexer.take(key) } == .notRegistered)
+    try multiplexer.register(owning: taken, for: .read, attachment: 2)
+    #expect(kernelReadiness(of: far.fileDescriptor, for: .read) == [])
+    #expect(try multiplexer.unregister(key) == 2)
+    #expect(eventually { kernelReadiness(of: far.fileDescriptor, for: .read).contains(.hangUp) })
   }
 
   @Test("attachments are let go of on unregister and on close", arguments: usableBackends)

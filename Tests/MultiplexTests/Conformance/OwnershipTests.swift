@@ -52,6 +52,23 @@ import Testing
     #expect(survives)
   }
 
+  @Test("unregistering forgets what was handed over, also if a duplicate of it lives", arguments: usableBackends)
+  func unregisterDuplicated(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let number = try poller.register(owning: near.take(), for: .read, mode: .edge, token: 1)
+    let duplicate = try OwnedDescriptor(duplicating: number)
+    try poller.register(other, for: .read, mode: .edge, token: 2)
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [2])
+    try poller.unregister(number)
+    try far.fileDescriptor.put()
+    #expect(kernelReadiness(of: duplicate.fileDescriptor, for: .read) == [.readable])
+    #expect(try poller.tokens(within: .milliseconds(1)) == [])
+    #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge comes once")
+  }
+
   @Test("closing the poller closes what was handed over, once", arguments: usableBackends, TriggerMode.allCases)
   func close(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)

@@ -81,13 +81,35 @@ import Testing
   @Test("a negative descriptor isn't open", arguments: usableBackends, TriggerMode.allCases)
   func negative(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    for number in [Int32.min, -1] {
+    for number in [Int32.min, -2] {
       let descriptor = FileDescriptor(rawValue: number)
       let reason = refusal { () throws(MultiplexError) in try poller.register(descriptor, for: .read, mode: mode) }
       #expect(reason == .notOpen)
       #expect(refusal { () throws(MultiplexError) in try poller.unregister(descriptor) } == .notRegistered)
     }
     #expect(poller.count == 0)
+  }
+
+  @Test("a closed socket is refused as such, with advice", arguments: usableBackends)
+  func closedSocket(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let multiplexer = try Multiplexer<Int>(backend: backend)
+    let (near, far) = try Socket.pair()
+    near.close()
+    far.close()
+    let errors = [
+      #expect(throws: MultiplexError.self) { try poller.register(near, for: .read) },
+      #expect(throws: MultiplexError.self) { try poller.modify(near, for: .read) },
+      #expect(throws: MultiplexError.self) { try poller.unregister(near) },
+      #expect(throws: MultiplexError.self) { try multiplexer.register(near, for: .read, attachment: 1) },
+      #expect(throws: MultiplexError.self) { try multiplexer.modify(near, for: .read) },
+      #expect(throws: MultiplexError.self) { try multiplexer.modify(near, attachment: 1) },
+      #expect(throws: MultiplexError.self) { try multiplexer.unregister(near) },
+    ]
+    for error in errors {
+      #expect(error?.reason == .closed)
+      #expect(error?.advice?.contains("before it is closed") == true)
+    }
   }
 
   @Test("a number beyond all open files isn't open", arguments: usableBackends, TriggerMode.allCases)
@@ -185,6 +207,21 @@ import Testing
       #expect(try poller.tokens(within: patience) == [token], "modifying leaves the token alone")
       try poller.unregister(near)
     }
+  }
+
+  @Test(
+    "modify replaces the token, if it is given one, also of an event that isn't visited yet", arguments: usableBackends)
+  func newToken(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    defer { far.close() }
+    try poller.register(near, for: .write, token: 1)
+    let batch = try poller.wait(timeout: patience)
+    try poller.modify(near, for: .write, token: 2)
+    #expect(batch.map(\.token) == [2])
+    #expect(try poller.tokens(within: patience) == [2])
+    try poller.modify(near, for: .read | .write)
+    #expect(try poller.tokens(within: patience) == [2])
   }
 
   @Test("modify replaces the interest", arguments: usableBackends, TriggerMode.allCases)

@@ -288,6 +288,37 @@ import Testing
         #expect(found == [1, 2])
       }
     }
+
+    @Test(
+      "what the kernel has no room for when the set is built anew is added with a later wait",
+      arguments: [Poller.Backend.epoll, .poll, .select].filter(usableBackends.contains), [Errno.noMemory, .noSpace])
+    func rebuildShortOfMemory(backend: Poller.Backend, errno: Errno) throws {
+      // The emulated edges have an epoll instance of their own.
+      for mode in backend == .epoll ? TriggerMode.allCases : [.edge] {
+        let poller = try Poller(backend: backend)
+        let (near, far) = try Socket.pair()
+        let (other, otherPeer) = try Socket.pair()
+        let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+        try poller.register(owned, for: .read, mode: mode, token: 1)
+        try poller.register(other, for: .read, mode: mode, token: 2)
+        let number = owned.fileDescriptor
+        try owned.close()
+        try poller.unregister(number)
+        // A duplicate lives, and is ready: the wait finds that out, and builds the set anew.
+        try far.fileDescriptor.put()
+        let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [errno]])
+        let error = FaultPlan.$current.withValue(plan) {
+          #expect(throws: MultiplexError.self) { try poller.tokens(within: patience) }
+        }
+        #expect(error?.errno == errno)
+        #expect(plan.injected > 0)
+        try otherPeer.fileDescriptor.put()
+        #expect(try poller.tokens(within: patience) == [2])
+        try poller.unregister(other)
+        #expect(try poller.tokens() == [])
+        near.close()
+      }
+    }
   #endif
 
   // MARK: What the kernel does

@@ -1,3 +1,4 @@
+import CMultiplex
 import Multiplex
 import Synchronization
 import SystemPackage
@@ -218,6 +219,31 @@ import Testing
     }
     #expect(error?.reason == .notOpen)
     #expect(error?.descriptor == FileDescriptor(rawValue: -1))
+  }
+
+  @Test("an adopted descriptor is made non-blocking, or blocking again")
+  func nonBlocking() throws {
+    let pipe = try Pipe()
+    for isNonBlocking in [false, true, true] {
+      try pipe.reader.setNonBlocking(isNonBlocking)
+      let flags = try Kernel.fcntl(pipe.reader.fileDescriptor.rawValue, F_GETFL)
+      #expect((flags & O_NONBLOCK != 0) == isNonBlocking)
+      #expect(flags & O_ACCMODE == O_RDONLY)
+    }
+    let closed = FileDescriptor(rawValue: .max)
+    #expect(refusal { () throws(MultiplexError) in try closed.setNonBlocking() } == .notOpen)
+  }
+
+  @Test("to read nothing is refused: it would look like the end of input")
+  func readNothing() throws {
+    let pipe = try Pipe()
+    var nothing: [UInt8] = []
+    let error = #expect(throws: MultiplexError.self) {
+      var span = nothing.mutableSpan
+      var buffer = unsafe span.mutableBytes
+      return try pipe.reader.read(into: &buffer)
+    }
+    #expect(error?.reason == .invalidArgument)
   }
 
   @Test("closing tells of a descriptor that somebody else has closed")

@@ -1,6 +1,7 @@
 import CMultiplex
 import Foundation
 import Multiplex
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -49,6 +50,68 @@ import Testing
     #expect(before == after)
   }
 
+  @Test("signals that have come, and weren't taken, have no effect when the value ends")
+  func pendingAtTheEnd() throws {
+    // Ignored by default, so that a failure ends nothing but this test.
+    _ = signal(SIGURG) { _ in effects.add(1, ordering: .relaxed) }
+    defer { _ = signal(SIGURG, SIG_DFL) }
+    try SecondParty {
+      func use() throws {
+        let signals = try SignalDescriptor([SIGURG])
+        raise(SIGURG)
+        _ = signals.fileDescriptor
+      }
+      try use()
+    }.join()
+    #expect(effects.load(ordering: .relaxed) == 0)
+  }
+
+  @Test("two values on one thread end in any order: a signal is blocked as long as one of them wants it")
+  func severalValues() throws {
+    let states = try SecondParty {
+      func end(_ signals: consuming SignalDescriptor) {}
+      unblock(SIGUSR1)
+      unblock(SIGUSR2)
+      var states: [[Bool]] = []
+      func note() { states.append([isBlocked(SIGUSR1), isBlocked(SIGUSR2)]) }
+      let first = try SignalDescriptor([SIGUSR1])
+      let second = try SignalDescriptor([SIGUSR1, SIGUSR2])
+      raise(SIGUSR1)
+      end(first)
+      note()
+      let kept = try second.next()
+      end(second)
+      note()
+      return states + [[kept == SIGUSR1]]
+    }.join()
+    #expect(states == [[true, true], [false, false], [true]])
+  }
+
+  @Test("a signal that was blocked before stays blocked")
+  func blockedBefore() throws {
+    let states = try SecondParty {
+      unblock(SIGUSR2)
+      func use() throws {
+        let outer = try SignalDescriptor([SIGUSR1])
+        func useMore() throws { _ = try SignalDescriptor([SIGUSR1, SIGUSR2]).next() }
+        try useMore()
+        _ = outer.fileDescriptor
+      }
+      block(SIGUSR1)
+      try use()
+      return [isBlocked(SIGUSR1), isBlocked(SIGUSR2)]
+    }.join()
+    #expect(states == [true, false])
+  }
+
+  @Test("signals that can't be received are refused", arguments: [SIGKILL, SIGSTOP])
+  func unreceivable(number: Int32) throws {
+    let error = #expect(throws: MultiplexError.self) { _ = try SignalDescriptor([SIGUSR1, number]) }
+    #expect(error?.reason == .invalidArgument)
+    #expect(error?.subject == "signal \(number)")
+    #expect(error?.advice?.contains("SIGKILL") == true)
+  }
+
   @Test("the descriptor is non-blocking and closed on exec")
   func flags() throws {
     let (status, descriptor) = try SecondParty {
@@ -83,3 +146,16 @@ private func isBlocked(_ signal: Int32) -> Bool {
   unsafe pthread_sigmask(SIG_BLOCK, nil, &mask)
   return unsafe sigismember(&mask, signal) == 1
 }
+
+private func block(_ signal: Int32) { change(SIG_BLOCK, signal) }
+private func unblock(_ signal: Int32) { change(SIG_UNBLOCK, signal) }
+
+private func change(_ how: Int32, _ signal: Int32) {
+  var mask = sigset_t()
+  unsafe sigemptyset(&mask)
+  unsafe sigaddset(&mask, signal)
+  unsafe pthread_sigmask(how, &mask, nil)
+}
+
+/// How often a signal had its ordinary effect.
+private let effects = Atomic(0)

@@ -129,6 +129,71 @@ import Testing
     #expect(try accepted(from: listener).peerAddress == client.localAddress())
   }
 
+  @Test("options can be set before a socket is connected", arguments: Kind.available)
+  func optionsBeforeConnecting(kind: Kind) throws {
+    let listener = try Socket.listening(on: kind.address(in: folder))
+    let address = try listener.localAddress()
+    let client = try Socket.unconnected(for: address)
+    try client.set(.receiveBuffer, to: 20_000)
+    try client.beginConnecting(to: address)
+    _ = try select(writing: [client])
+    try client.finishConnecting()
+    let server = try accepted(from: listener)
+    #expect(try client.send([7]) == 1)
+    #expect(try bytes(from: server, count: 1) == [7])
+    #expect(try client.get(.receiveBuffer) == 40_000)
+    client.close()
+    #expect(refusal { () throws(MultiplexError) in try client.beginConnecting(to: address) } == .closed)
+  }
+
+  @Test("a path that the kernel would see a part of is refused by connect, too")
+  func longPathToConnect() throws {
+    let (left, right) = try Socket.pair()
+    let error = #expect(throws: MultiplexError.self) {
+      try left.beginConnecting(to: .unix(path: String(repeating: "x", count: 200)))
+    }
+    #expect(error?.errno == .fileNameTooLong)
+    right.close()
+  }
+
+  @Test("a connection that is still coming about isn't taken for one that has")
+  func stillConnecting() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
+    let address = try listener.localAddress()
+    // Where the queue is full, the kernel passes over attempts, which are repeated for seconds.
+    var clients = [try Socket.connecting(to: address)]
+    while kernelReadiness(of: clients[clients.count - 1].fileDescriptor, for: .write) == [.writable] {
+      try #require(clients.count < 100)
+      clients.append(try Socket.connecting(to: address))
+    }
+    let waiting = clients.removeLast()
+    let error = #expect(throws: MultiplexError.self) { try waiting.finishConnecting() }
+    #expect(error?.errno == .nowInProgress)
+    #expect(error?.subject == address.description)
+    for client in clients { try client.finishConnecting() }
+  }
+
+  @Test("connecting to a Unix socket whose queue is full waits until there is room, or the time is up")
+  func fullQueue() throws {
+    let address = SocketAddress.unix(path: folder.file("full"))
+    let listener = try Socket.listening(on: address, backlog: 0)
+    let first = try Socket.connected(to: address)
+    let error = #expect(throws: MultiplexError.self) { try Socket.connecting(to: address) }
+    #expect(error?.errno == .resourceTemporarilyUnavailable)
+    #expect(error?.advice != nil)
+    let (late, duration) = timed {
+      #expect(throws: MultiplexError.self) { try Socket.connected(to: address, timeout: .milliseconds(20)) }
+    }
+    #expect(late?.errno == .timedOut)
+    #expect(late?.advice == error?.advice)
+    #expect(duration >= .milliseconds(20))
+    let second = SecondParty { try Socket.connected(to: address, timeout: patience).send([7]) }
+    _ = try accepted(from: listener)
+    #expect(try second.join() == 1)
+    #expect(try bytes(from: try accepted(from: listener), count: 1) == [7])
+    first.close()
+  }
+
   @Test("a Unix socket that isn't there is an error that says so")
   func noSuchSocket() throws {
     let address = SocketAddress.unix(path: folder.file("nobody"))
@@ -271,6 +336,22 @@ import Testing
     #expect(error?.call == "recv")
     #expect(error?.errno == .connectionReset)
     #expect(error?.descriptor == server.fileDescriptor)
+  }
+
+  @Test("to receive nothing is refused: it would look like the end of input", arguments: [0, -1, .min])
+  func receiveNothing(count: Int) throws {
+    let (left, right) = try Socket.pair()
+    #expect(try right.send([1]) == 1)
+    let error = #expect(throws: MultiplexError.self) { try left.receive(upTo: count) }
+    #expect(error?.reason == .invalidArgument)
+    var nothing: [UInt8] = []
+    let empty = #expect(throws: MultiplexError.self) {
+      var span = nothing.mutableSpan
+      var buffer = unsafe span.mutableBytes
+      return try left.receive(into: &buffer)
+    }
+    #expect(empty?.reason == .invalidArgument)
+    #expect(try left.receive(upTo: .max) == [1])
   }
 
   @Test("a reset while writing is an error, and no signal ends the process")

@@ -43,7 +43,7 @@ import Testing
     let path = folder.file("full")
     let listener = try Socket.listening(on: .unix(path: path), backlog: 0)
     let waiting = try Socket.connected(to: .unix(path: path))
-    #expect(throws: MultiplexError.self) { try Socket.connected(to: .unix(path: path)) }
+    #expect(throws: MultiplexError.self) { try Socket.connecting(to: .unix(path: path)) }
     try UnixSocketFile.removeIfDead(path)
     #expect(folder.exists("full"))
     #expect(try listener.accept() != nil)

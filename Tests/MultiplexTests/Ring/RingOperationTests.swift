@@ -40,6 +40,23 @@ import Testing
     #expect(ends.allSatisfy { !$0.hasMore })
   }
 
+  @Test(
+    "the modes of epoll mean nothing to a poll",
+    arguments: [EpollEvents.oneShot, .edgeTriggered, .exclusive, .wakeUp, [.oneShot, .exclusive]])
+  func modes(modes: EpollEvents) throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    try ring.prepare(.poll(pipe.reader.fileDescriptor, for: modes.union(.in), isMultishot: true, token: 7))
+    try ring.prepare(.updatePoll(7, to: modes.union(.in), token: 8))
+    #expect(try ring.complete(1).map(\.errno) == [nil])
+    for _ in 0..<2 {
+      try pipe.writer.fileDescriptor.put()
+      let completions = try ring.complete(1)
+      #expect(completions.map(\.token) == [7])
+      #expect(completions.map(\.hasMore) == [true])
+    }
+  }
+
   @Test("a multishot poll can be changed, and looks at once")
   func updatedPoll() throws {
     var ring = try Ring()
@@ -195,6 +212,44 @@ import Testing
     #expect(received == sent)
     // 150 bytes are two full rounds and a third that sees the end of input.
     #expect(endings == [.noBufferSpace, .noBufferSpace, nil])
+  }
+
+  @Test("a buffer that is provided twice is the kernel's once, until a completion has named it")
+  func providedTwice() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
+    try ring.register(group)
+    for _ in 0..<3 { group.provide(1) }
+    for round in 0..<3 {
+      if round > 0 { group.provide(1) }
+      try far.fileDescriptor.put(32)
+      for expected in [1, nil] as [UInt16?] {
+        try ring.prepare(.receive(on: near.fileDescriptor, intoGroup: 3, token: 1))
+        let completion = try ring.complete(1).first
+        #expect(completion?.buffer == expected)
+        #expect(completion?.errno == (expected == nil ? .noBufferSpace : nil))
+      }
+      try near.fileDescriptor.drain()
+    }
+  }
+
+  @Test("the buffers of a ring that has ended can be provided to another")
+  func groupOfAnotherRing() throws {
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
+    for _ in 0..<3 {
+      var ring = try Ring()
+      let (near, far) = try Socket.pair()
+      try ring.register(group)
+      for buffer in [2, 0] as [UInt16] { group.provide(buffer) }
+      try far.fileDescriptor.put(64)
+      var buffers: [UInt16?] = []
+      for _ in 0..<3 {
+        try ring.prepare(.receive(on: near.fileDescriptor, intoGroup: 3, token: 1))
+        buffers += try ring.complete(1).map(\.buffer)
+      }
+      #expect(buffers == [2, 0, nil])
+    }
   }
 
   @Test("bytes of a buffer are lent within its bounds, and none of one that isn't the group's")

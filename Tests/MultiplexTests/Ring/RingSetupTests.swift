@@ -40,6 +40,19 @@ import Testing
     if single.bundles { #expect(single.defersWork && single.receivesMultishot) }
   }
 
+  @Test("kernels before 5.19, which has the operation to make a socket, are refused as too old")
+  func tooOld() throws {
+    let features = try Ring().features
+    var parameters = cmx_ring_params()
+    parameters.features = features.flags
+    try RingFeatures(parameters, features.operations).check()
+    let error = #expect(throws: MultiplexError.self) {
+      try RingFeatures(parameters, features.operations.subtracting([45])).check()
+    }
+    #expect(error?.errno == .noFunction)
+    #expect(error?.advice?.contains("5.19") == true)
+  }
+
   #if MULTIPLEX_FAULTS
     @Test(
       "a kernel without io_uring, one that forbids it and a limit of memory are told apart, with advice",

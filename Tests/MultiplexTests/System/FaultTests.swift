@@ -1,4 +1,5 @@
 #if MULTIPLEX_FAULTS
+  import CMultiplex
   import Multiplex
   import SystemPackage
   import TestSupport
@@ -20,7 +21,7 @@
     private static let accepts: [SystemCall: [Errno]] = [
       .accept4: [
         .interrupted, .wouldBlock, .connectionAbort, .networkDown, .protocolError, .hostIsDown, .noRouteToHost,
-        .networkUnreachable,
+        .networkUnreachable, Errno(rawValue: ENONET),
       ]
     ]
 

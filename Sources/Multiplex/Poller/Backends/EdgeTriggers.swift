@@ -29,6 +29,11 @@ struct EdgeTriggers {
     try epoll?.wait(timeout: .zero, registry: &registry)
   }
 
+  /// Adds what the kernel had no room for, and returns what it is still short of.
+  func retry(_ registry: Registry) -> MultiplexError? {
+    epoll?.retry(registry)
+  }
+
   /// Reports descriptors that were closed while they were registered.
   func sweep(_ registry: inout Registry) {
     epoll?.sweep(&registry)

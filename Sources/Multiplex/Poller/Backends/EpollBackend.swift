@@ -25,6 +25,8 @@ final class EpollBackend: ReadinessBackend {
   private var isAmbiguous = false
   /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
   private var leftOut: Set<RegistrationKey> = []
+  /// What the kernel was short of when it couldn't add some of those. They are tried again with the next wait.
+  private var shortage: MultiplexError?
 
   convenience init() throws(MultiplexError) {
     try self.init(only: nil)
@@ -48,8 +50,9 @@ final class EpollBackend: ReadinessBackend {
   }
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
-    if !leftOut.isEmpty, leftOut.remove(registration.key) != nil {
-      try add(registration)
+    if !leftOut.isEmpty, leftOut.contains(registration.key) {
+      try addAnew(registration)
+      leftOut.remove(registration.key)
       return
     }
     do {
@@ -57,8 +60,19 @@ final class EpollBackend: ReadinessBackend {
     } catch let error where error.errno == .noSuchFileOrDirectory {
       // The number was closed behind our back, and is another file by now. The kernel may know the old one by the same
       // key, if a duplicate of it lives; one that has had its one-shot event stays silent.
-      try control(EPOLL_CTL_ADD, registration)
+      try addAnew(registration)
       if !previous.hasFired { isAmbiguous = true }
+    }
+  }
+
+  /// Adds a registration whose file was added before.
+  private func addAnew(_ registration: Registration) throws(MultiplexError) {
+    do {
+      try add(registration)
+    } catch let error where error.reason == .notPollable {
+      throw MultiplexError(
+        call: error.call, descriptor: error.descriptor, reason: .notOpen, errno: .badFileDescriptor,
+        advice: "it was closed before it was unregistered, and its number stands for a file now that has no events")
     }
   }
 
@@ -75,9 +89,10 @@ final class EpollBackend: ReadinessBackend {
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     if isAmbiguous { try rebuild(registry) }
+    let shortage = retry(registry)
     let count: Int
     do {
-      count = try epoll.wait(timeout: timeout, atMost: Self.batch)
+      count = try epoll.wait(timeout: shortage == nil ? timeout : .zero, atMost: Self.batch)
     } catch {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
@@ -87,7 +102,9 @@ final class EpollBackend: ReadinessBackend {
       foundStale = foundStale || verdict == .stale
     }
     if foundStale { try rebuild(registry) }
-    if count == 0, timeout != .zero { sweep(&registry) }
+    guard count == 0 else { return }
+    if let shortage { throw shortage }
+    if timeout != .zero { sweep(&registry) }
   }
 
   private func control(_ operation: Int32, _ registration: Registration) throws(MultiplexError) {
@@ -107,10 +124,29 @@ final class EpollBackend: ReadinessBackend {
     try epoll.startOver()
     isAmbiguous = false
     leftOut = []
-    for registration in own(registry) {
-      // A silent one would be armed by adding it. Those that were closed are left to the sweep.
-      if registration.isArmed, (try? add(registration)) != nil { continue }
-      leftOut.insert(registration.key)
+    for registration in own(registry) where !isAdded(registration) { leftOut.insert(registration.key) }
+  }
+
+  /// Adds what there was no room for, if there is now.
+  ///
+  /// - Returns: What the kernel is still short of.
+  func retry(_ registry: Registry) -> MultiplexError? {
+    guard shortage != nil else { return nil }
+    shortage = nil
+    leftOut = leftOut.filter { key in registry[key].map { !isAdded($0) } ?? false }
+    return shortage
+  }
+
+  /// Adds a registration to a set that doesn't hold it, unless that would arm a silent one.
+  private func isAdded(_ registration: Registration) -> Bool {
+    guard registration.isArmed else { return false }
+    do {
+      try add(registration)
+      return true
+    } catch {
+      // Those that were closed are left to the sweep.
+      if error.errno == .noMemory || error.errno == .noSpace { shortage = error }
+      return false
     }
   }
 
@@ -127,17 +163,12 @@ final class EpollBackend: ReadinessBackend {
 
 extension EpollEvents {
   package init(_ interest: Interest, _ mode: TriggerMode) {
-    var events: EpollEvents =
-      switch mode {
-      case .level: []
-      case .edge: .edgeTriggered
-      case .oneShot: .oneShot
-      }
-    // The end of input matters only to those who read; to others it would be a level that never falls.
-    if interest.contains(.read) { events.formUnion([.in, .readHangUp]) }
-    if interest.contains(.write) { events.insert(.out) }
-    if interest.contains(.priority) { events.insert(.priority) }
-    self = events
+    self.init(rawValue: interest.kernelBits)
+    switch mode {
+    case .level: break
+    case .edge: insert(.edgeTriggered)
+    case .oneShot: insert(.oneShot)
+    }
   }
 }
 

@@ -4,6 +4,11 @@ internal import SystemPackage
 extension Poller.Backend {
   /// Linux's io_uring: what is to be watched and what has happened pass through memory that is shared with the kernel, so
   /// that registering and modifying have no call of their own.
+  ///
+  /// - What is registered is held by the kernel. A lent descriptor that is closed too early stays open there until a wait
+  ///   finds that out: a listener goes on taking connections, which nobody accepts, and a peer doesn't see the end.
+  /// - The kernel works for the thread that waits. Where another thread waits then, or unregisters or modifies, all descriptors
+  ///   are given to the kernel anew: time in proportion to their number, and edges of those that are ready once more.
   public static let ioUring = Self(
     name: "io_uring", emulatedModes: [.level], summary: "cost grows with the ready descriptors",
     implementation: IOUringBackend.self)

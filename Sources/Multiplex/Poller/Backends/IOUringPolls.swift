@@ -31,7 +31,9 @@ struct IOUringPolls: ~Copyable {
   /// Descriptors to look at.
   private var suspects: [Int32] = []
   private var entries = PollEntries()
-  /// Why a poll couldn't be made. It is tried again with the next wait.
+  /// Descriptors whose polls the kernel couldn't make; they are made with the next wait. As with those.
+  private var failed: [Int32] = []
+  /// Why it couldn't make the last of them.
   private var failure: MultiplexError?
 
   /// What is known of a descriptor's poll.
@@ -45,6 +47,8 @@ struct IOUringPolls: ~Copyable {
       case armed
       /// It was completed for the last time.
       case ended
+      /// It couldn't be made.
+      case failed
     }
 
     var request: UInt32 = 0
@@ -175,6 +179,7 @@ extension IOUringPolls {
   private mutating func startOver() throws(MultiplexError) {
     ring = try Self.makeRing()
     ended = []
+    failed = []
     due = []
     for fd in watches.indices where watches[fd].phase != .idle { makeDue(Int32(fd)) }
   }
@@ -199,12 +204,22 @@ extension Ring.Submission {
 extension IOUringPolls {
   /// Waits as a ``ReadinessBackend`` does.
   mutating func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    retryFailed()
     do {
       try find(timeout, &registry)
     } catch let error where error.errno == .fileExists {
       try startOver()
       try find(timeout, &registry)
     }
+    // One that can't be watched keeps nobody from hearing of the others.
+    if let failure, !registry.hasFound { throw failure }
+  }
+
+  /// Makes polls due that couldn't be made. Each is tried once in a wait.
+  private mutating func retryFailed() {
+    failure = nil
+    for fd in failed where watches[Int(fd)].phase == .failed { makeDue(fd) }
+    failed.removeAll(keepingCapacity: true)
   }
 
   private mutating func find(_ timeout: Duration?, _ registry: inout Registry) throws(MultiplexError) {
@@ -213,7 +228,7 @@ extension IOUringPolls {
       if ring.preparedCount > 0 || ring.hasPendingWork { try enter(waitingFor: 0, timeout: .zero) }
       try gather()
       try look(&registry)
-      if registry.hasFound || timeout == .zero { return }
+      if registry.hasFound || timeout == .zero || failure != nil { return }
     }
     try arm(registry)
     try enter(waitingFor: 1, timeout: timeout)
@@ -238,9 +253,6 @@ extension IOUringPolls {
       guard more > 0 else { break }
       count += more
     }
-    guard let failure else { return }
-    self.failure = nil
-    throw failure
   }
 
   /// Lets the kernel do work that it has put off, and takes what comes of it.
@@ -266,20 +278,25 @@ extension IOUringPolls {
       guard watches.indices.contains(Int(fd)), watches[Int(fd)].phase == .armed,
         watches[Int(fd)].token(fd) == completion.token
       else { continue }
+      if let failure = failure(of: fd, Kernel.pollFailure(completion)) {
+        self.failure = failure
+        watches[Int(fd)].phase = .failed
+        failed.append(fd)
+        continue
+      }
       if !completion.hasMore {
         watches[Int(fd)].phase = .ended
         ended.append(fd)
-        if completion.result < 0 { noteFailure(of: fd, completion.errno) }
       }
       suspect(fd)
     }
     return count
   }
 
-  /// A closed descriptor is a suspect, and found to be invalid; any other failure is told by the wait.
-  private mutating func noteFailure(of fd: Int32, _ errno: Errno?) {
-    guard let errno, errno != .badFileDescriptor, errno != .canceled else { return }
-    failure = MultiplexError(call: "io_uring_enter", descriptor: FileDescriptor(rawValue: fd), errno: errno)
+  /// Why a poll couldn't be made, which the wait tells. A closed descriptor is a suspect instead, and found to be invalid.
+  private func failure(of fd: Int32, _ errno: Errno?) -> MultiplexError? {
+    guard let errno, errno != .badFileDescriptor, errno != .canceled else { return nil }
+    return MultiplexError(call: "io_uring_enter", descriptor: FileDescriptor(rawValue: fd), errno: errno)
   }
 
   private mutating func suspect(_ fd: Int32) {
@@ -337,9 +354,4 @@ extension IOUringPolls {
     try enter(waitingFor: 0, timeout: .zero)
     try gather()
   }
-}
-
-extension Registry {
-  /// Whether the wait is over.
-  var hasFound: Bool { wasWoken || !findings.isEmpty }
 }

@@ -1,13 +1,21 @@
-/// A backend whose system call knows levels alone. It says how to watch a descriptor; which descriptors, and that those in
-/// edge mode are left to ``EdgeTriggers``, is the same for all of them.
+/// A backend whose system call knows levels alone. It says how to watch a descriptor, and looks; which descriptors, what is
+/// done about those that are ready, and that those in edge mode are left to ``EdgeTriggers``, is the same for all of them.
 protocol LevelBackend: ReadinessBackend {
   var edges: EdgeTriggers { get set }
+  /// Descriptors that a wait is done with. Kept for its memory alone.
+  var silenced: [Int32] { get set }
 
   /// Watches an open descriptor, or watches it for something else.
   func watch(_ fd: Int32, for interest: Interest) throws(MultiplexError)
 
   /// Watches a descriptor no more.
   func unwatch(_ fd: Int32)
+
+  /// Watches a descriptor no more until ``watch(_:for:)`` is called again.
+  func silence(_ fd: Int32)
+
+  /// Waits once, as ``wait(timeout:registry:)`` is to.
+  func look(timeout: Duration?, registry: inout Registry) throws(MultiplexError)
 }
 
 extension LevelBackend {
@@ -26,13 +34,17 @@ extension LevelBackend {
     case (.edge, .edge):
       try edges.modify(registration, replacing: previous)
     case (.edge, _), (_, .edge):
-      remove(previous)
+      // In this order: what fails has changed nothing.
       try add(registration)
+      remove(previous)
     default:
-      // One that was handed over is closed by nobody else; to arm it again takes no call.
-      if !registration.isOwned { try checkOpen(registration) }
-      try watch(registration.descriptor, for: registration.interest)
+      try add(registration)
     }
+  }
+
+  func rearm(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
+    guard registration.isOwned, previous.mode != .edge else { return try modify(registration, replacing: previous) }
+    try watch(registration.descriptor, for: registration.interest)
   }
 
   func remove(_ registration: Registration) {
@@ -41,5 +53,36 @@ extension LevelBackend {
     } else {
       unwatch(registration.descriptor)
     }
+  }
+}
+
+// MARK: - Waiting
+
+extension LevelBackend {
+  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    let shortage = edges.retry(registry)
+    try look(timeout: shortage == nil ? timeout : .zero, registry: &registry)
+    if let shortage, !registry.hasFound { throw shortage }
+  }
+
+  /// Reports what poll says about descriptors, and the edges that have come.
+  ///
+  /// - Parameter visit: Visits those that are ready.
+  @inline(__always)
+  func report(
+    to registry: inout Registry, _ visit: (_ body: (Int32, PollEvents) -> Void) -> Void
+  ) throws(MultiplexError) {
+    silenced.removeAll(keepingCapacity: true)
+    let edgeDescriptor = edges.descriptor
+    var hasEdges = false
+    visit { fd, events in
+      if fd == edgeDescriptor {
+        hasEdges = true
+      } else if registry.report(fd, Readiness(events)) != .watchOn {
+        silenced.append(fd)
+      }
+    }
+    for fd in silenced { silence(fd) }
+    if hasEdges { try edges.collect(&registry) }
   }
 }

@@ -11,8 +11,7 @@ extension Poller.Backend {
 final class PollBackend: LevelBackend {
   @safe @exclusivity(unchecked) private var set = PollSet()
   @safe @exclusivity(unchecked) var edges = EdgeTriggers()
-  /// Descriptors that a wait is done with. Kept for its memory alone.
-  @safe @exclusivity(unchecked) private var silenced: [Int32] = []
+  @safe @exclusivity(unchecked) var silenced: [Int32] = []
 
   init() {}
 
@@ -24,7 +23,11 @@ final class PollBackend: LevelBackend {
     try? set.unregister(FileDescriptor(rawValue: fd))
   }
 
-  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+  func silence(_ fd: Int32) {
+    set.park(fd)
+  }
+
+  func look(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     let count: Int
     do {
       count = try set.wait(timeout: timeout)
@@ -32,29 +35,13 @@ final class PollBackend: LevelBackend {
       throw MultiplexError(call: "ppoll", errno: error)
     }
     if count == 0, timeout != .zero { edges.sweep(&registry) }
-    silenced.removeAll(keepingCapacity: true)
-    let edgeDescriptor = edges.descriptor
-    var hasEdges = false
-    set.forEachReady(count) { fd, events in
-      if fd == edgeDescriptor {
-        hasEdges = true
-      } else if registry.report(fd, Readiness(events)) != .watchOn {
-        silenced.append(fd)
-      }
-    }
-    for fd in silenced { set.park(fd) }
-    if hasEdges { try edges.collect(&registry) }
+    try report(to: &registry) { body in set.forEachReady(count, body) }
   }
 }
 
 extension PollEvents {
   init(_ interest: Interest) {
-    var events: PollEvents = []
-    // The end of input matters only to those who read; to others it would be a level that never falls.
-    if interest.contains(.read) { events.formUnion([.in, .readHangUp]) }
-    if interest.contains(.write) { events.insert(.out) }
-    if interest.contains(.priority) { events.insert(.priority) }
-    self = events
+    self.init(rawValue: Int16(truncatingIfNeeded: interest.kernelBits))
   }
 }
 

@@ -4,8 +4,8 @@ internal import SystemPackage
 ///
 /// The contract. A poller has checked what can be checked without the kernel: the poller is open, the descriptor is not
 /// negative, `add` gets descriptors that aren't registered, the others such as are. A backend
-/// - throws from `add` and `modify` where the descriptor isn't open (``MultiplexError/Reason/notOpen``) or can't be
-///   waited for, and has then changed nothing;
+/// - throws from `add`, `modify` and `rearm` where the descriptor isn't open (``MultiplexError/Reason/notOpen``), can't be
+///   waited for, or the kernel is short of something, and has then changed nothing: what it watched before, it still does;
 /// - never fails to `remove`, be the descriptor closed or another file by now;
 /// - waits once: until something is ready, the time is up, or a signal interrupts it (`EINTR`, thrown);
 /// - reports what it finds to the registry, each descriptor at most once a wait, with all it is ready for, errors and
@@ -25,6 +25,9 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError)
 
+  /// Modifies a registration to one-shot mode, whose descriptor is known to be open if it was handed over.
+  func rearm(_ registration: Registration, replacing previous: Registration) throws(MultiplexError)
+
   func remove(_ registration: Registration)
 
   /// Removes a registration whose descriptor is closed right after.
@@ -40,6 +43,10 @@ extension ReadinessBackend {
     guard !Kernel.isOpen(registration.descriptor) else { return }
     throw MultiplexError(
       call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
+  }
+
+  func rearm(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
+    try modify(registration, replacing: previous)
   }
 
   func removeClosing(_ registration: Registration) {

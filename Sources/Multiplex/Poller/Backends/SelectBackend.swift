@@ -10,15 +10,14 @@ extension Poller.Backend {
 /// Readiness from select, which finds out that something is the matter, and poll, asked about those descriptors alone,
 /// which tells what: select can't tell a hang-up or an error from bytes to read.
 final class SelectBackend: LevelBackend {
-  /// How often to look for hang-ups that select can't wait for: see `wait`.
+  /// How often to look for hang-ups that select can't wait for: see `look`.
   private static let hangUpInterval = Duration.milliseconds(100)
 
   @safe @exclusivity(unchecked) private var watched = DescriptorBitmaps()
   /// What select has found, and what poll says about it. They are kept for their memory alone.
   @safe @exclusivity(unchecked) private var ready = DescriptorBitmaps()
   @safe @exclusivity(unchecked) private var details = PollEntries()
-  /// Descriptors that a wait is done with. Kept for its memory alone.
-  @safe @exclusivity(unchecked) private var silenced: [Int32] = []
+  @safe @exclusivity(unchecked) var silenced: [Int32] = []
   @safe @exclusivity(unchecked) var edges = EdgeTriggers()
 
   init() {}
@@ -36,7 +35,11 @@ final class SelectBackend: LevelBackend {
     watched.exceptional[fd] = false
   }
 
-  func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+  func silence(_ fd: Int32) {
+    unwatch(fd)
+  }
+
+  func look(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     let deadline = Deadline(after: timeout)
     guard case .unwanted(var unread) = try report(timeout, to: &registry, without: []) else { return }
     // Those have bytes to read that nobody asked for, and would end each select at once. For the rest of this wait
@@ -95,18 +98,7 @@ final class SelectBackend: LevelBackend {
     } catch {
       throw MultiplexError(call: "ppoll", errno: error)
     }
-    let edgeDescriptor = edges.descriptor
-    silenced.removeAll(keepingCapacity: true)
-    var hasEdges = false
-    details.forEachReady(count) { fd, events in
-      if fd == edgeDescriptor {
-        hasEdges = true
-      } else if registry.report(fd, Readiness(events)) != .watchOn {
-        silenced.append(fd)
-      }
-    }
-    for fd in silenced { unwatch(fd) }
-    if hasEdges { try edges.collect(&registry) }
+    try report(to: &registry) { body in details.forEachReady(count, body) }
     guard count == 0 else { return .reported }
     // Of those who do read, somebody else has taken the bytes between the two calls: select is to wait for more.
     var unwanted: [Int32] = []

@@ -83,7 +83,7 @@ final class ReadinessDriver: Driver {
 
   /// Waits for one event of a registered descriptor.
   func arm(_ fd: Int32, for interest: Interest) throws(MultiplexError) {
-    try poller.modify(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
+    try poller.rearm(FileDescriptor(rawValue: fd), for: interest)
   }
 
   /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
@@ -94,8 +94,8 @@ final class ReadinessDriver: Driver {
   /// Forgets a descriptor, and closes it if it was handed over.
   func forget(_ fd: Int32) {
     handlers[Int(fd)] = nil
-    // Fails only where a failed `modify` has forgotten it before.
-    try? poller.unregister(FileDescriptor(rawValue: fd))
+    // Fails only where a failed `rearm` has forgotten it before.
+    try? poller.unregister(unshared: FileDescriptor(rawValue: fd))
   }
 
   /// Forgets a descriptor that was handed over, and has been closed elsewhere: its number isn't ours to close.
@@ -104,7 +104,7 @@ final class ReadinessDriver: Driver {
     do {
       _ = try poller.take(FileDescriptor(rawValue: fd)).release()
     } catch {
-      // A failed `modify` has forgotten it before.
+      // A failed `rearm` has forgotten it before.
     }
   }
 

@@ -1,0 +1,56 @@
+internal import CMultiplex
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Signals, each at most once: a bit for each, as the kernel has them, n - 1 for signal n.
+struct SignalSet: Sendable {
+  private(set) var mask: UInt64 = 0
+
+  init() {}
+
+  /// - Parameter call: What the signals are for.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for what is no signal, or can't be received.
+  init(_ signals: [Int32], for call: String) throws(MultiplexError) {
+    for signal in signals {
+      // The C library keeps some for itself.
+      var set = sigset_t()
+      guard (1...64).contains(signal), unsafe sigaddset(&set, signal) == 0 else {
+        throw .outOfRange("signal \(signal)", for: call, advice: "there is no such signal")
+      }
+      guard signal != SIGKILL, signal != SIGSTOP else {
+        throw .outOfRange("signal \(signal)", for: call, advice: "SIGKILL and SIGSTOP can't be received by any program")
+      }
+      insert(signal)
+    }
+  }
+
+  var isEmpty: Bool { mask == 0 }
+
+  /// In ascending order.
+  var numbers: [Int32] { (1...64).filter(contains) }
+
+  func contains(_ signal: Int32) -> Bool { mask & Self.bit(signal) != 0 }
+
+  mutating func insert(_ signal: Int32) { mask |= Self.bit(signal) }
+
+  /// Those that are in a mask as well.
+  func intersection(_ mask: UInt64) -> SignalSet {
+    var copy = self
+    copy.mask &= mask
+    return copy
+  }
+
+  /// As C has it.
+  var sigset: sigset_t {
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    for signal in numbers { _ = unsafe sigaddset(&set, signal) }
+    return set
+  }
+
+  private static func bit(_ signal: Int32) -> UInt64 { 1 << UInt64(signal - 1) }
+}
