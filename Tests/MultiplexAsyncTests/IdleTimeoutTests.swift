@@ -66,9 +66,9 @@ struct IdleTimeoutTests {
       try await connection.flush()
     }
     let limit = Duration.milliseconds(400)
+    var last = ContinuousClock.now
     await connection.setIdleTimeout(limit)
     let reading = Task { await reason { _ = try await connection.read() } }
-    var last = ContinuousClock.now
     var longestPause = Duration.zero
     for _ in 0..<40 {
       try await Task.sleep(for: .milliseconds(30))
