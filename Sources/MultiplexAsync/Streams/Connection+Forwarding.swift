@@ -36,7 +36,10 @@ extension Connection {
     }
   }
 
+  /// Always inlined: most messages are small, and a frame of its own would cost each of them.
+  ///
   /// - Returns: How many bytes; nil at the end of input.
+  @inline(__always)
   private func copyNext(to destination: Connection) async throws(ConnectionError) -> Int? {
     guard let chunk = try await read() else { return nil }
     let count = chunk.count
