@@ -1,2 +1,2 @@
-// SwiftPM wants one source file in a C target; all there is stands in the header, but for the signal handler.
+// SwiftPM wants one source file in a C target; most stands in the header.
 #include "CMultiplex.h"

@@ -36,7 +36,8 @@ struct Mux: ParsableCommand {
     default:
       let status = exitCode(for: error)
       if status == .success { exit(withError: error) }
-      Console.complain("\(singleLine(message(for: error))); see '\(helpCommand)'")
+      let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
+      Console.complain("\(singleLine(message(for: error)))\(hint)")
       exit(withError: status)
     }
   }

@@ -61,6 +61,42 @@ struct ForwardingTests {
     #expect(try await forwarding.value == bytes.count)
   }
 
+  @Test("out-of-band data in the middle, which a splice stops at, hold nothing up", arguments: usableBackends)
+  func urgent(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let piece = numbered(1 << 20)
+    let sender = try ends.source.startOtherSide { socket in
+      for _ in 0..<3 {
+        try socket.sendAll(piece, timeout: .seconds(100))
+        _ = try select(writing: [socket], timeout: .seconds(100))
+        try socket.fileDescriptor.putUrgent()
+      }
+    }
+    let forwarding = ends.forward()
+    #expect(try await ends.destination.take(3 << 20) == piece + piece + piece)
+    try sender.join()
+    #expect(try await forwarding.value == 3 << 20)
+  }
+
+  @Test("what waits for room is the connection's: it counts as queued, and the peer learns of its loss", arguments: usableBackends)
+  func waitsForRoom(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let sender = try ends.source.startOtherSide { socket in
+      while let count = try? socket.send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
+        guard count == 0 else { continue }
+        guard try !select(writing: [socket], timeout: .seconds(100)).isEmpty else { return }
+      }
+    }
+    let forwarding = ends.forward()
+    let destination = ends.destination
+    #expect(await becomesTrue { await destination.connection.queuedCount > 0 })
+    destination.connection.abort()
+    #expect(await becomesTrue { kernelReadiness(of: destination.socket.fileDescriptor, for: .read).contains(.error) })
+    #expect(await reason { _ = try await forwarding.value } == .closed)
+    ends.source.connection.abort()
+    try sender.join()
+  }
+
   @Test("between reactors it is copied", arguments: usableBackends)
   func twoReactors(backend: Poller.Backend) async throws {
     let source = try await RawPeer(on: try Reactor(backend: backend))

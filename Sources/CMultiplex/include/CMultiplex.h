@@ -57,8 +57,14 @@ static inline int cmx_accept4(int fd, struct sockaddr *address, socklen_t *lengt
     return accept4(fd, address, length, flags);
 }
 
-// Between a socket and a pipe, neither of which has offsets. A peer that has gone is an EPIPE, never a SIGPIPE.
-ssize_t cmx_splice(int from, int to, size_t count);
+// Between a socket and a pipe, neither of which has offsets. Both flags are for _GNU_SOURCE only.
+static inline ssize_t cmx_splice(int from, int to, size_t count) {
+    enum { MOVE = 1, NONBLOCK = 2 };
+    return splice(from, 0, to, 0, count, MOVE | NONBLOCK);
+}
+
+// A peer that has gone is an EPIPE, never a SIGPIPE.
+ssize_t cmx_splice_to_socket(int pipe, int socket, size_t count);
 static const int32_t cmx_F_SETPIPE_SZ = 1031;
 
 // Variadic in C, which Swift can't call.

@@ -22,8 +22,8 @@ extension HostPort {
   ///
   /// Corresponding C function: `getaddrinfo`.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` with the resolver's words. Where the name can't be looked up now, `EAGAIN`:
-  ///   it may have an address all the same.
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` with the resolver's words. Where the name can't be looked up now,
+  ///   `EAGAIN`: it may have an address all the same.
   public func resolve(for purpose: Purpose = .connecting) throws(MultiplexError) -> [SocketAddress] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = cmx_SOCK_STREAM
@@ -50,13 +50,15 @@ extension HostPort {
 
   /// What to say of a status of getaddrinfo other than 0, right after the call.
   package func unresolved(_ status: Int32) -> MultiplexError {
-    switch status {
+    // Before anything else sets it.
+    let errno = Errno.current
+    return switch status {
     case EAI_AGAIN:
       MultiplexError(
         call: "getaddrinfo", subject: "'\(self)'", reason: .system, errno: .resourceTemporarilyUnavailable,
         advice: "no name server has answered: check the network, or try again later")
     case EAI_SYSTEM:
-      MultiplexError(call: "getaddrinfo", subject: "'\(self)'", errno: .current)
+      MultiplexError(call: "getaddrinfo", subject: "'\(self)'", errno: errno)
     case EAI_MEMORY:
       MultiplexError(call: "getaddrinfo", subject: "'\(self)'", errno: .noMemory)
     default:

@@ -6,6 +6,8 @@ public import SystemPackage
 /// The signals are blocked in the thread that makes this value, and in the threads it starts from then on, so make it
 /// before any other thread is started: one that has them unblocked would receive them in the ordinary way.
 ///
+/// A signal that several threads want comes to one of them, and is dropped for all when a value of that thread's ends.
+///
 /// When the value ends, which is to be on the same thread, signals that it didn't take are dropped, and those that weren't
 /// blocked before are unblocked, unless another value on the thread wants them. From then on they have their usual effect:
 /// let the value live until the program has nothing to do any more that a second Ctrl-C mustn't interrupt.

@@ -89,7 +89,8 @@ extension Socket {
   ///
   /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`.
   ///
-  /// - Throws: What kept the connection from coming about; `nowInProgress` (EINPROGRESS) while there is none yet.
+  /// - Throws: What kept the connection from coming about, which is told once: ``MultiplexError/errno`` is `socketNotConnected`
+  ///   (ENOTCONN) afterwards; `nowInProgress` (EINPROGRESS) while there is none yet.
   public func finishConnecting() throws(MultiplexError) {
     let status = try get(.pendingError)
     guard status == 0 else { throw connectError(Errno(rawValue: status)) }
@@ -98,8 +99,17 @@ extension Socket {
         try unsafe Kernel.getpeername(rawDescriptor, raw, length)
       }
     } catch {
-      throw connectError(error == .socketNotConnected ? .nowInProgress : error)
+      let isInProgress = error == .socketNotConnected && !hasFailed
+      throw connectError(isInProgress ? .nowInProgress : error)
     }
+  }
+
+  /// Whether the kernel has given up.
+  private var hasFailed: Bool {
+    var set = PollSet()
+    try? set.register(self, for: .out)
+    let ready = (try? set.poll(timeout: .zero)) ?? []
+    return ready.contains { !$0.events.isDisjoint(with: [.hangUp, .error]) }
   }
 
   /// What to say of a failure to connect.

@@ -23,8 +23,14 @@ public enum UnixSocketFile {
   ///
   /// - Returns: False if others keep the folder locked, so that nothing was done.
   package static func removeIfDeadAtOnce(_ path: String) -> Bool {
-    if let folder = openFolder(of: path), lock(folder, within: .zero) == .busy { return false }
+    guard let folder = openFolder(of: path) else {
+      try? remove(path)
+      return true
+    }
+    guard lock(folder, within: .zero) != .busy else { return false }
     try? remove(path)
+    // Closing it gives the lock up.
+    withExtendedLifetime(folder) {}
     return true
   }
 

@@ -32,7 +32,7 @@ extension MultiplexError {
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
     case ("connect", .connectionRefused): "nothing listens there: is the server running?"
     case ("connect", .resourceTemporarilyUnavailable):
-      "the listener's queue is full: try again in a moment, or have it listen with a larger backlog"
+      "a Unix listener's queue is full, or no local port is free: try again in a moment"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
     case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"

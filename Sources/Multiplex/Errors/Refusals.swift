@@ -11,9 +11,19 @@ extension MultiplexError {
 
   /// A descriptor of -1, which a closed ``Socket`` has.
   static func closedDescriptor(for call: String) -> MultiplexError {
-    MultiplexError(
+    let isRegistering = call.hasSuffix(".register")
+    return MultiplexError(
       call: call, descriptor: FileDescriptor(rawValue: noDescriptor), reason: .closed, errno: .badFileDescriptor,
-      advice: "unregister a socket before it is closed, or by the descriptor that it had")
+      advice: isRegistering
+        ? "a closed socket can't be used any more; make another"
+        : "unregister a socket before it is closed, or by the descriptor that it had")
+  }
+
+  /// What was registered could be waited for: that its number can't be any more shows that it was closed.
+  static func replaced(_ error: MultiplexError) -> MultiplexError {
+    MultiplexError(
+      call: error.call, descriptor: error.descriptor, reason: .notOpen, errno: .badFileDescriptor,
+      advice: "it was closed before it was unregistered, and its number stands for a file now that has no events")
   }
 
   static func notRegistered(_ descriptor: FileDescriptor, for call: String) -> MultiplexError {

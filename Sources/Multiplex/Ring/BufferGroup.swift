@@ -10,7 +10,8 @@ internal import Synchronization
 ///     try ring.prepare(.receive(on: socket, intoGroup: 1, isMultishot: true, token: 7))
 ///
 /// A buffer is the kernel's once it was provided, and ours again with the completion that names it, until it is provided
-/// anew; in between, providing it does nothing. The kernel takes them in the order in which they were provided. Buffers that were never provided cost no memory.
+/// anew; in between, providing it does nothing. The kernel takes them in the order in which they were provided. Buffers
+/// that were never provided cost no memory.
 ///
 /// A group is used by the thread of its ring. Linux 5.19.
 ///

@@ -258,6 +258,48 @@ extension Kernel {
     }
   }
 
+  /// Whether a receive would find nothing: no bytes, no end and no error.
+  package static func hasNothingToReceive(_ fd: Int32) -> Bool {
+    var byte: UInt8 = 0
+    do {
+      let peeked = try transfer { () throws(Errno) in
+        try unsafe withUnsafeMutableBytes(of: &byte) { bytes throws(Errno) in
+          try unsafe receive(fd, bytes, flags: MSG_PEEK | dontWait)
+        }
+      }
+      return peeked == nil
+    } catch {
+      return false
+    }
+  }
+
+  /// Moves bytes that have come to a non-blocking socket into a pipe, without copying them where that is possible.
+  package static func splice(fromSocket fd: Int32, to pipe: Int32, _ count: Int) throws(Errno) -> Int {
+    try perform(.splice) { cmx_splice(fd, pipe, granted(count)) }
+  }
+
+  /// Sends bytes from a pipe on a non-blocking socket, without copying them where that is possible.
+  package static func splice(fromPipe pipe: Int32, to fd: Int32, _ count: Int) throws(Errno) -> Int {
+    try perform(.splice) { cmx_splice_to_socket(pipe, fd, granted(count)) }
+  }
+
+  /// How much a pipe is to hold, in bytes; the kernel may round it up.
+  package static func setCapacity(ofPipe fd: Int32, _ count: Int) throws(Errno) -> Int {
+    Int(try fcntl(fd, cmx_F_SETPIPE_SZ, Int32(clamping: count)))
+  }
+
+  /// Has the next close of a TCP socket break the connection off (`SO_LINGER` of no time).
+  package static func resetOnClose(_ fd: Int32) throws(Errno) {
+    _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }
+  }
+
+  /// How many bytes the kernel has taken to send and the peer has yet to acknowledge.
+  package static func sendQueueLength(_ fd: Int32) throws(Errno) -> Int {
+    var count: Int32 = 0
+    _ = try perform(.ioctl) { unsafe cmx_send_queue_length(fd, &count) }
+    return Int(count)
+  }
+
   package static func shutdown(_ fd: Int32, _ how: Int32) throws(Errno) {
     _ = try perform(.shutdown) { CMultiplex.shutdown(fd, how) }
   }
@@ -329,28 +371,6 @@ extension Kernel {
   static func restoreSignal(_ signal: Int32, _ previous: sigaction) {
     var previous = previous
     _ = unsafe cmx_signal_restore(signal, &previous)
-  }
-
-  /// Moves bytes between a socket and a pipe, without waiting, and without copying them where that is possible.
-  package static func splice(from source: Int32, to destination: Int32, _ count: Int) throws(Errno) -> Int {
-    try perform(.splice) { cmx_splice(source, destination, granted(count)) }
-  }
-
-  /// How much a pipe is to hold, in bytes; the kernel may round it up.
-  package static func setCapacity(ofPipe fd: Int32, _ count: Int) throws(Errno) -> Int {
-    Int(try fcntl(fd, cmx_F_SETPIPE_SZ, Int32(clamping: count)))
-  }
-
-  /// Has the next close of a TCP socket break the connection off (`SO_LINGER` of no time).
-  package static func resetOnClose(_ fd: Int32) throws(Errno) {
-    _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }
-  }
-
-  /// How many bytes the kernel has taken to send and the peer has yet to acknowledge.
-  package static func sendQueueLength(_ fd: Int32) throws(Errno) -> Int {
-    var count: Int32 = 0
-    _ = try perform(.ioctl) { unsafe cmx_send_queue_length(fd, &count) }
-    return Int(count)
   }
 
   /// Fills the mask with a bit for each processor that the calling thread may run on, and returns the bytes written.

@@ -43,14 +43,12 @@ protocol Channel: AnyObject {
   var isBulky: Bool { get }
 
   /// Moves bytes that have come into an empty pipe, without waiting. To be called while it is bulky.
-  ///
-  /// - Returns: nil if nothing has come yet, or others are to have their turn first.
-  func splice(into pipe: SplicePipe) -> ReceivedDirectly?
+  func splice(into pipe: SplicePipe) -> Spliced
 
   /// Sends bytes from a pipe without waiting. To be called while nothing else is to be sent.
   ///
-  /// - Returns: How many bytes were sent: none if there is no room.
-  func splice(from pipe: SplicePipe) -> Result<Int, Errno>
+  /// - Returns: How many bytes were sent. None doesn't say why: a send tells.
+  func splice(from pipe: SplicePipe) -> Int
 
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
@@ -117,11 +115,20 @@ extension Channel {
   }
 }
 
-/// What a receive into memory of the caller's, or into a pipe, has brought.
+/// What a splice into a pipe has brought.
+enum Spliced {
+  case bytes(count: Int)
+  /// Nothing has come yet, or others are to have their turn first: it is worth a wait.
+  case nothing
+  /// Something has come that only a receive can take, or tell.
+  case other
+}
+
+/// What a receive into memory of the caller's has brought.
 enum ReceivedDirectly {
-  /// So many bytes: in the pipe, or at the beginning of the memory.
+  /// So many bytes, at the beginning of the memory.
   case filled(count: Int)
-  /// Nothing for either: bytes that are in a buffer of the pool, or no bytes.
+  /// Nothing for the memory: bytes that are in a buffer of the pool, or no bytes.
   case elsewhere(Received)
 }
 

@@ -8,8 +8,8 @@ protocol Driver: AnyObject {
   /// Where the buffers of receives come from.
   var pool: BufferPool { get }
 
-  /// Pipes for what is forwarded.
-  var pipes: PipePool { get }
+  /// A pipe for what is forwarded.
+  var sparePipe: SpareSplicePipe { get }
 
   /// Takes a buffer back that a channel has received into.
   func give(back buffer: PooledBuffer)

@@ -6,8 +6,8 @@ internal import SystemPackage
 /// A driver has one where somebody wants to know, and tells it each descriptor that a wait has found ready.
 final class TurnObservation {
   private let observer: any ReactorObserver
-  /// Those of this turn, of which a completion driver may hear several times.
-  private var ready: Set<FileDescriptor> = []
+  /// Those of this turn, and for what. A completion driver may hear of one several times.
+  private var ready: [FileDescriptor: Readiness] = [:]
 
   /// Nil unless the observer wants to know.
   init?(_ subscription: Subscription?) {
@@ -16,8 +16,10 @@ final class TurnObservation {
   }
 
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness) {
-    guard ready.insert(descriptor).inserted else { return }
-    observer.ready(descriptor, for: readiness)
+    let news = readiness.subtracting(ready[descriptor] ?? [])
+    guard !news.isEmpty else { return }
+    ready[descriptor, default: []].formUnion(news)
+    observer.ready(descriptor, for: news)
   }
 
   func endTurn() {

@@ -24,7 +24,7 @@ extension Connection {
       var total = 0
       while true {
         let count: Int?
-        if isNear, unsafe self.stream.isBulk(for: destination.stream) {
+        if isNear, unsafe self.stream.isBulky {
           count = try await self.forwardBulk(to: destination)
         } else {
           count = try await self.copyNext(to: destination)
@@ -52,35 +52,14 @@ extension Connection {
   /// - Returns: How many bytes, which may be none; nil at the end of input.
   @inline(never)
   private func forwardBulk(to destination: Connection) async throws(ConnectionError) -> Int? {
+    // What is queued goes first, by way of the queue.
+    if unsafe destination.stream.unsentCount > 0 { try await destination.flush() }
     switch unsafe stream.forwardNow(to: destination.stream) {
-    case nil: return try await copyNext(to: destination)
     case .moved(let count): return count
-    case .stuck(let pipe): return try await destination.finishSending(from: pipe)
-    case .refused(let reason): throw destination.failure(reason, during: .write)
+    case .unfit: return try await copyNext(to: destination)
     case .nothing:
       if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
       return 0
-    case .ended(let outcome):
-      _ = try chunk(of: outcome)
-      return nil
-    }
-  }
-
-  /// Sends what is left in the pipe, as soon as there is room.
-  ///
-  /// - Returns: How many bytes the pipe was filled with.
-  private func finishSending(from pipe: SplicePipe) async throws(ConnectionError) -> Int {
-    while true {
-      if let reason = await awaitRoom() {
-        // What was taken from the one connection is the other's.
-        unsafe stream.queue(from: pipe)
-        throw failure(reason, during: .write)
-      }
-      switch unsafe stream.send(from: pipe) {
-      case .stuck: continue
-      case .refused(let reason): throw failure(reason, during: .write)
-      default: return pipe.filledCount
-      }
     }
   }
 }

@@ -35,11 +35,12 @@ public final class Connection: Sendable {
     unsafe stream = Stream(channel, driver: reactor.loop.driver, observation: observation)
   }
 
-  /// Makes a connection of a connected socket, which it takes over.
+  /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
   ///
   /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
-    try await adopting(socket, origin: .adopted, on: reactor)
+    try socket.setNonBlocking()
+    return try await adopting(socket, origin: .adopted, on: reactor)
   }
 
   static func adopting(
@@ -96,7 +97,7 @@ extension Connection {
   }
 
   /// - Parameter outcome: Taken once, and the buffer with it.
-  func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
+  private func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
@@ -268,20 +269,6 @@ extension Connection {
     if id == Stream.ownerID { return await suspend(until: goal, id) }
     return await withTaskCancellationHandler {
       await suspend(until: goal, id)
-    } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
-    }
-  }
-
-  /// Waits, on the reactor, until there may be room to send something that isn't queued.
-  ///
-  /// - Returns: Why there won't be any; nil if there may be.
-  func awaitRoom() async -> ConnectionError.Reason? {
-    let id = unsafe stream.makeWaitID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe stream.awaitRoom(id, waiter, isCancelled: stream.isCancelled(id))
-      }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
     }

@@ -8,8 +8,8 @@ final class IdleTimer {
   private let outstanding: () -> Int
   private let onIdle: () -> Void
   private var lastActivity = ContinuousClock.now
-  /// How many bytes the peer had yet to take when the timer was set.
-  private var lastOutstanding = 0
+  /// How many bytes the peer had yet to take when the time was up before, if nothing has moved on this side since then.
+  private var lastOutstanding: Int?
   private var timer: Timer?
 
   /// - Parameter outstanding: How many bytes the peer has yet to take, in the kernel's queue and before it.
@@ -23,6 +23,7 @@ final class IdleTimer {
 
   func touch() {
     lastActivity = .now
+    lastOutstanding = nil
   }
 
   func stop() {
@@ -31,15 +32,23 @@ final class IdleTimer {
   }
 
   private func arm() {
-    lastOutstanding = outstanding()
     timer = loop.schedule(at: lastActivity + limit) { [weak self] in self?.check() }
   }
 
   private func check() {
     if lastActivity + limit <= .now {
-      guard outstanding() < lastOutstanding else { return onIdle() }
-      touch()
+      guard peerMayBeTaking() else { return onIdle() }
+      lastActivity = .now
     }
     arm()
+  }
+
+  /// Whether there is something for the peer to take, of which there is less by now, or which is looked at for the first
+  /// time.
+  private func peerMayBeTaking() -> Bool {
+    let left = outstanding()
+    guard left > 0, left < lastOutstanding ?? .max else { return false }
+    lastOutstanding = left
+    return true
   }
 }

@@ -58,8 +58,11 @@ public final class Listener: Sendable {
   ///     let socket = try Socket.listening(on: address, backlog: 16)
   ///     let listener = try await Listener.adopting(socket, on: reactor)
   ///
+  /// The socket becomes non-blocking: those of systemd, for example, aren't.
+  ///
   /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
+    try socket.setNonBlocking()
     // Its connections inherit it. Unix sockets have no such option, and do without.
     try? socket.set(.noDelay, to: 1)
     let local = try socket.localAddress()

@@ -57,7 +57,10 @@ public final class ListenerGroup: Sendable {
       do throws(MultiplexError) {
         groups.append(try await bind(to: address, on: group))
       } catch {
-        guard error.saysAddressIsMissing else { throw error }
+        guard error.saysAddressIsMissing else {
+          for listener in groups { await listener.shutDown(within: .zero) }
+          throw error
+        }
         missing = error
       }
     }

@@ -206,7 +206,7 @@ extension Stream {
 
   /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
   /// looks like a proper end.
-  func outcome(of received: Received) -> ReadOutcome {
+  private func outcome(of received: Received) -> ReadOutcome {
     switch received {
     case .bytes(_, let count): monitor?.received(count)
     case .failure(let errno): breakage = errno
@@ -323,10 +323,7 @@ extension Stream {
 
   /// What becomes of a write whose bytes are sent, or queued.
   private func outcomeOfWrite() -> WriteOutcome {
-    if !output.isEmpty {
-      monitor?.observation?.queued(output.count)
-      flushLater()
-    }
+    if !output.isEmpty { noteQueued() }
     if unsentCount > watermarks.high {
       flushLater()
       return .full
@@ -392,8 +389,7 @@ extension Stream {
     flushWaiters.resumeAll(returning: nil)
   }
 
-  /// - Returns: What has gone wrong. There may be nothing to send: it is the channel that has bytes, or somebody who
-  ///   forwards waits for room.
+  /// - Returns: What has gone wrong. There may be nothing to send, as it is the channel that has bytes.
   private func sendQueued() -> Errno? {
     guard !output.isEmpty else { return nil }
     switch unsafe output.contents.withUnsafeBytes({ unsafe channel.sendNow($0) }) {
@@ -406,17 +402,13 @@ extension Stream {
     }
   }
 
-  /// Waits until there may be room to send something that isn't queued.
-  func awaitRoom(_ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
-    if let refusal { return waiter.resume(returning: refusal) }
-    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    roomWaiters.append(waiter, named: id)
-    flushLater()
-  }
-
   /// Queues bytes, behind those that are.
   func queue(_ bytes: UnsafeRawBufferPointer) {
     unsafe output.append(bytes)
+    noteQueued()
+  }
+
+  private func noteQueued() {
     monitor?.observation?.queued(output.count)
     flushLater()
   }
@@ -427,12 +419,12 @@ extension Stream {
     _ = failOutput(errno)
   }
 
-  func failOutput(_ errno: Errno) -> ConnectionError.Reason {
+  private func failOutput(_ errno: Errno) -> ConnectionError.Reason {
     let reason = ConnectionError.Reason(errno)
     outputFailure = reason
     // A broken pipe alone leaves open what the peer has sent, to its end.
     if errno != .brokenPipe { breakage = errno }
-    lostCount = output.count
+    lostCount += output.count
     output = ByteQueue()
     roomWaiters.resumeAll(returning: reason)
     flushWaiters.resumeAll(returning: reason)

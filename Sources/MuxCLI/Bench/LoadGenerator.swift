@@ -284,10 +284,20 @@ extension LoadGenerator {
   /// The first signal ends the run early, with what there is; a later one ends it at once.
   private func heedSignals() throws {
     while let request = try signals.next() {
-      guard request.isFirst, case .measuring = phase else { throw ExitCode(128 + request.signal) }
+      guard request.isFirst else { throw ExitCode(128 + request.signal) }
+      switch phase {
+      case .warmingUp: throw ExitCode(128 + request.signal)
+      case .measuring: endSending(MonotonicClock.now)
+      // Those that are waited for count as unanswered.
+      case .draining: try giveUpWaiting()
+      case .done: break
+      }
       tally.isInterrupted = true
-      endSending(MonotonicClock.now)
     }
+  }
+
+  private func giveUpWaiting() throws(MultiplexError) {
+    for connection in connections where !connection.isLost && connection.inFlight > 0 { try lose(connection, .noAnswer) }
   }
 
   private var notEchoing: Failure {

@@ -2,8 +2,9 @@ import Synchronization
 
 /// How many pairs of connections a relay may have at a time: what it is allowed, as far as the open files suffice.
 final class PairCapacity: Sendable {
-  /// For what listens, the connection that is being accepted, and whatever else the relay opens meanwhile.
-  private static let spareDescriptors = 4
+  /// For what listens, the connection that is being accepted, a pipe to splice through, and whatever else the relay opens
+  /// meanwhile.
+  private static let spareDescriptors = 6
   private static let descriptorsPerPair = 2
 
   let count: Int

@@ -9,7 +9,8 @@ struct ReportFile {
   /// - Throws: Why nothing can be written there.
   init(_ path: String) throws(Failure) {
     self.path = path
-    let isNew = !FileManager.default.fileExists(atPath: path)
+    // A link is there, whatever it leads to.
+    let isNew = (try? FileManager.default.attributesOfItem(atPath: path)) == nil
     do {
       // What is there stays until there is something better, and no empty file is left behind.
       try open().close()

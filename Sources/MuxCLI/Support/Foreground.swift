@@ -61,6 +61,7 @@ enum Foreground {
     try OpenFiles.require(neededDescriptors)
     // Before any other thread is started: they inherit that the signals are blocked.
     var signals = try StopSignals()
+    defer { StopSignals.ignore() }
     let work = try Work(body)
     while true {
       let ready = try select(reading: [signals.fileDescriptor, work.end]).reading

@@ -14,7 +14,11 @@ enum Quantity {
 
   /// So many a second: "20,000", "12.5", "0.5".
   static func rate(_ perSecond: Double) -> String {
-    perSecond < 99.95 ? shortest(Double(threeDigits(perSecond)) ?? perSecond) : count(Int(perSecond.rounded()))
+    switch perSecond {
+    case ..<1: shortest((perSecond * 1000).rounded() / 1000)
+    case ..<99.95: shortest(Double(threeDigits(perSecond)) ?? perSecond)
+    default: count(Int(perSecond.rounded()))
+    }
   }
 
   /// A time to three digits, in the unit that suits it: "12.3 µs", "2.00 s".

@@ -28,8 +28,9 @@ struct StopSignals: ~Copyable, Selectable {
     descriptor = try SignalDescriptor([SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP]))
   }
 
-  deinit {
-    // Once the descriptor is closed, one that comes while the process ends would give it another status.
+  /// Once the descriptor is closed, one that comes while the process ends would give it another status. To be called where
+  /// nothing follows that may take long.
+  static func ignore() {
     for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
   }
 

@@ -132,6 +132,21 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
+  @Test("a number that is a regular file by now has no edges, and is forgotten", arguments: usableBackends)
+  func becameRegular(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let pipe = try Pipe()
+    let reader = try pipe.reader.renumbered()
+    try poller.register(reader, for: .read, mode: .edge)
+    let file = try FileDescriptor.open(FilePath("/proc/self/exe"), .readOnly, options: .closeOnExec)
+    try reader.fileDescriptor.become(file)
+    try file.close()
+    let number = reader.fileDescriptor
+    #expect(refusal { () throws(MultiplexError) in try poller.modify(number, for: .read, mode: .edge) } == .notOpen)
+    #expect(poller.count == 0)
+    #expect(try poller.found() == [:])
+  }
+
   @Test("a wait doesn't spin on a closed descriptor whose duplicate is ready", arguments: usableBackends)
   func duplicateDoesNotSpin(backend: Poller.Backend) throws {
     for mode in TriggerMode.allCases {

@@ -57,7 +57,7 @@ final class EpollBackend: ReadinessBackend {
     }
     do {
       try control(EPOLL_CTL_MOD, registration)
-    } catch let error where error.errno == .noSuchFileOrDirectory {
+    } catch let error where error.errno == .noSuchFileOrDirectory || error.reason == .notPollable {
       // The number was closed behind our back, and is another file by now. The kernel may know the old one by the same
       // key, if a duplicate of it lives; one that has had its one-shot event stays silent.
       try addAnew(registration)
@@ -70,9 +70,7 @@ final class EpollBackend: ReadinessBackend {
     do {
       try add(registration)
     } catch let error where error.reason == .notPollable {
-      throw MultiplexError(
-        call: error.call, descriptor: error.descriptor, reason: .notOpen, errno: .badFileDescriptor,
-        advice: "it was closed before it was unregistered, and its number stands for a file now that has no events")
+      throw .replaced(error)
     }
   }
 

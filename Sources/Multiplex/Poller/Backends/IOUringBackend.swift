@@ -38,7 +38,11 @@ final class IOUringBackend: ReadinessBackend {
   }
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
-    try check(registration)
+    do {
+      try check(registration)
+    } catch let error where error.reason == .notPollable && previous.mode == .edge {
+      throw .replaced(error)
+    }
     try polls.replace(registration.descriptor)
   }
 

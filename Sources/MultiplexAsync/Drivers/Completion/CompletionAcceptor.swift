@@ -37,6 +37,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
 
   func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {
     self.waiter = waiter
+    // What it was told to accept before may be more than there are places for now.
+    if onlyOne, !acceptsOnlyOne { pause() }
     acceptsOnlyOne = onlyOne
     acceptOn()
   }

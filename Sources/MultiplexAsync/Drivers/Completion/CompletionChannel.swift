@@ -52,8 +52,6 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
   /// Whether a send is under way that waits for room.
   @safe @exclusivity(unchecked) private var isSending = false
-  /// Whether what is under way is no send, but a wait for room.
-  @safe @exclusivity(unchecked) private var isAwaitingSpace = false
   /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) private var isFull = false
   /// Whether it is to be called at the end of the batch.
@@ -192,20 +190,17 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   var isBulky: Bool { receivesDirectly && !hasInput }
 
-  func splice(into pipe: SplicePipe) -> ReceivedDirectly? {
-    guard share.take(in: driver.batch) else { return nil }
-    do {
-      guard let count = try pipe.fill(from: rawDescriptor) else {
-        noteNothingCame()
-        return nil
-      }
+  func splice(into pipe: SplicePipe) -> Spliced {
+    guard share.take(in: driver.batch) else { return .nothing }
+    let count = pipe.fill(from: rawDescriptor)
+    guard count == 0 else {
       // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
       noteReceive(count, mayHaveMore: true)
-      if count > 0 { return .filled(count: count) }
-    } catch {
-      noteFailure(error)
+      return .bytes(count: count)
     }
-    return ending.map { .elsewhere($0) }
+    guard Kernel.hasNothingToReceive(rawDescriptor) else { return .other }
+    noteNothingCame()
+    return .nothing
   }
 
   private func noteReceive(_ count: Int, mayHaveMore: Bool) {
@@ -226,17 +221,11 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   // MARK: Sending
 
-  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
-    if let sendFailure { return .failure(sendFailure) }
-    guard isSendIdle else { return .success(0) }
-    do {
-      let sent = try pipe.drain(to: rawDescriptor)
-      isFull = sent == nil
-      return .success(sent ?? 0)
-    } catch {
-      fail(error)
-      return .failure(error)
-    }
+  func splice(from pipe: SplicePipe) -> Int {
+    guard sendFailure == nil, isSendIdle else { return 0 }
+    let sent = pipe.drain(to: rawDescriptor)
+    isFull = pipe.count > 0
+    return sent
   }
 
   var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }
@@ -308,21 +297,12 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func awaitRoom() {
     isAwaitingRoom = true
-    guard !isSending else { return }
-    if isFull, isSendIdle { awaitSpace() } else { follow() }
-  }
-
-  /// Has the kernel tell when there is room, as there is no send that would.
-  private func awaitSpace() {
-    isSending = true
-    isAwaitingSpace = true
-    let token = RingOperation.send.token(of: slot)
-    driver.start(.poll(descriptor, for: .out, isMultishot: false, token: token))
+    if !isSending { follow() }
   }
 
   /// Sends what there is, or goes on when what is under way has ended.
   private func send() {
-    guard outgoing.count > 0, !isSending else { return }
+    guard outgoing.count > 0, !isSending, sendFailure == nil else { return }
     if isSendingInline { return follow() }
     if !isFull, let only = unsafe outgoing.takeOnly() { return unsafe sendInline(only.buffer, only.range) }
     sendWaiting()
@@ -387,8 +367,6 @@ final class CompletionChannel: Channel, CompletionHandler {
     if let message { driver.give(back: message) }
     message = nil
     switch completion.errno {
-    // Whatever it says, the next send tells more.
-    case _ where isAwaitingSpace: endAwaitingSpace()
     case nil: discard(Int(completion.result))
     // Though it was to wait, the kernel may give a send up before anything is sent: it is begun anew.
     case .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?: discard(0)
@@ -397,11 +375,6 @@ final class CompletionChannel: Channel, CompletionHandler {
     if isClosed { return discard(outgoing.count) }
     send()
     tellOfRoom()
-  }
-
-  private func endAwaitingSpace() {
-    isAwaitingSpace = false
-    isFull = false
   }
 
   /// What can't be sent any more is as good as sent.
@@ -428,6 +401,8 @@ final class CompletionChannel: Channel, CompletionHandler {
     isAbandoned = true
     end = .failure(.badFileDescriptor)
     sendFailure = .badFileDescriptor
+    // What is under way is the kernel's until it is complete.
+    if !isSending { discard(outgoing.count) }
     driver.forget(descriptor)
   }
 

@@ -18,7 +18,7 @@ final class CompletionDriver: Driver {
 
   @safe @exclusivity(unchecked) private var ring: Ring
   let pool = BufferPool()
-  let pipes = PipePool()
+  let sparePipe = SpareSplicePipe()
   private let observation: TurnObservation?
   /// For what is small when it is sent.
   private let smallPool = BufferPool(bufferSize: 4 * 1024)

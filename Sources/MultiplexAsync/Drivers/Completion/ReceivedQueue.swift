@@ -2,7 +2,7 @@
 enum ReceivedQueue {
   case empty
   case one(Received)
-  /// Two at least; there are never many.
+  /// Two at least.
   case several([Received])
 
   init() {
@@ -25,7 +25,11 @@ enum ReceivedQueue {
     switch self {
     case .empty: self = .one(received)
     case .one(let first): self = .several([first, received])
-    case .several(let all): self = .several(all + [received])
+    case .several(var all):
+      // Taken out, so that it isn't copied.
+      self = .empty
+      all.append(received)
+      self = .several(all)
     }
   }
 
@@ -35,9 +39,11 @@ enum ReceivedQueue {
     case .one(let first):
       self = .empty
       return first
-    case .several(let all):
-      self = all.count > 2 ? .several(Array(all.dropFirst())) : .one(all[1])
-      return all[0]
+    case .several(var all):
+      self = .empty
+      let first = all.removeFirst()
+      self = all.count > 1 ? .several(all) : .one(all[0])
+      return first
     }
   }
 }

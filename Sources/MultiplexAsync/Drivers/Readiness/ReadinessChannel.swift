@@ -79,30 +79,22 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  func splice(into pipe: SplicePipe) -> ReceivedDirectly? {
-    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
-    do {
-      guard let count = try pipe.fill(from: rawDescriptor) else {
-        mayReceive = false
-        isEnding = false
-        return nil
-      }
-      // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
-      isBulky = count >= BufferPool.bufferSize
-      return count > 0 ? .filled(count: count) : .elsewhere(.endOfInput)
-    } catch {
-      return .elsewhere(.failure(noted(error)))
-    }
+  func splice(into pipe: SplicePipe) -> Spliced {
+    guard mayReceive || isEnding, share.take(in: driver.turn) else { return .nothing }
+    let count = pipe.fill(from: rawDescriptor)
+    // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+    if count > 0 { return .bytes(count: count) }
+    isBulky = Kernel.hasNothingToReceive(rawDescriptor)
+    guard isBulky else { return .other }
+    mayReceive = false
+    isEnding = false
+    return .nothing
   }
 
   // MARK: Sending
 
-  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
-    do {
-      return .success(try pipe.drain(to: rawDescriptor) ?? 0)
-    } catch {
-      return .failure(noted(error))
-    }
+  func splice(from pipe: SplicePipe) -> Int {
+    pipe.drain(to: rawDescriptor)
   }
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {

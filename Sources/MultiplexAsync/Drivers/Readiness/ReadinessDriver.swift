@@ -9,7 +9,7 @@ final class ReadinessDriver: Driver {
   private let poller: Poller
   private let mode: TriggerMode
   let pool = BufferPool()
-  let pipes = PipePool()
+  let sparePipe = SpareSplicePipe()
   private let observation: TurnObservation?
   /// Whom to tell about each descriptor.
   @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []

@@ -1,0 +1,11 @@
+/// The one pipe that an event loop needs for splicing: what is put into it is taken out at once, in one way or another.
+/// Belongs to the thread of the loop.
+final class SpareSplicePipe {
+  private var pipe: SplicePipe?
+
+  /// An empty pipe, made when it is first wanted; nil if there can be none, for want of descriptors.
+  func take() -> SplicePipe? {
+    if pipe == nil || pipe?.count != 0 { pipe = try? SplicePipe() }
+    return pipe
+  }
+}
