@@ -66,19 +66,22 @@ struct ForwardingTests {
     let ends = try await Ends(on: backend)
     let piece = numbered(1 << 20)
     let sender = try ends.source.startOtherSide { socket in
-      for _ in 0..<3 {
-        try socket.sendAll(piece, timeout: .seconds(100))
-        _ = try select(writing: [socket], timeout: .seconds(100))
-        try socket.fileDescriptor.putUrgent()
-      }
+      try socket.sendAll(piece, timeout: .seconds(100))
+      _ = try select(writing: [socket], timeout: .seconds(100))
+      // One alone: a second would make it an ordinary byte.
+      try socket.fileDescriptor.putUrgent()
+      try socket.sendAll(piece, timeout: .seconds(100))
     }
     let forwarding = ends.forward()
-    #expect(try await ends.destination.take(3 << 20) == piece + piece + piece)
+    let isWhole = try await ends.destination.take(2 << 20) == piece + piece
+    #expect(isWhole)
     try sender.join()
-    #expect(try await forwarding.value == 3 << 20)
+    #expect(try await forwarding.value == 2 << 20)
   }
 
-  @Test("what waits for room is the connection's: it counts as queued, and the peer learns of its loss", arguments: usableBackends)
+  @Test(
+    "what waits for room is the connection's: it counts as queued, and the peer learns of its loss",
+    arguments: usableBackends)
   func waitsForRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let sender = try ends.source.startOtherSide { socket in

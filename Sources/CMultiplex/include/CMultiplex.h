@@ -37,6 +37,7 @@ static const int32_t cmx_MSG_NOSIGNAL = MSG_NOSIGNAL;
 static const int32_t cmx_MSG_OOB = MSG_OOB;
 static const int32_t cmx_MSG_WAITALL = MSG_WAITALL;
 static const int32_t cmx_MSG_DONTWAIT = MSG_DONTWAIT;
+static const int32_t cmx_MSG_PEEK = MSG_PEEK;
 static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only, and the same on every architecture but SPARC
 static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
 static const int32_t cmx_EPOLL_CLOEXEC = EPOLL_CLOEXEC;

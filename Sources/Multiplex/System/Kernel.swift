@@ -264,7 +264,7 @@ extension Kernel {
     do {
       let peeked = try transfer { () throws(Errno) in
         try unsafe withUnsafeMutableBytes(of: &byte) { bytes throws(Errno) in
-          try unsafe receive(fd, bytes, flags: MSG_PEEK | dontWait)
+          try unsafe receive(fd, bytes, flags: cmx_MSG_PEEK | dontWait)
         }
       }
       return peeked == nil

@@ -297,7 +297,9 @@ extension LoadGenerator {
   }
 
   private func giveUpWaiting() throws(MultiplexError) {
-    for connection in connections where !connection.isLost && connection.inFlight > 0 { try lose(connection, .noAnswer) }
+    for connection in connections where !connection.isLost && connection.inFlight > 0 {
+      try lose(connection, .noAnswer)
+    }
   }
 
   private var notEchoing: Failure {

@@ -97,19 +97,20 @@ import Testing
     let (near, far) = try Socket.pair()
     near.close()
     far.close()
-    let errors = [
+    let registering = [
       #expect(throws: MultiplexError.self) { try poller.register(near, for: .read) },
+      #expect(throws: MultiplexError.self) { try multiplexer.register(near, for: .read, attachment: 1) },
+    ]
+    let others = [
       #expect(throws: MultiplexError.self) { try poller.modify(near, for: .read) },
       #expect(throws: MultiplexError.self) { try poller.unregister(near) },
-      #expect(throws: MultiplexError.self) { try multiplexer.register(near, for: .read, attachment: 1) },
       #expect(throws: MultiplexError.self) { try multiplexer.modify(near, for: .read) },
       #expect(throws: MultiplexError.self) { try multiplexer.modify(near, attachment: 1) },
       #expect(throws: MultiplexError.self) { try multiplexer.unregister(near) },
     ]
-    for error in errors {
-      #expect(error?.reason == .closed)
-      #expect(error?.advice?.contains("before it is closed") == true)
-    }
+    for error in registering + others { #expect(error?.reason == .closed) }
+    for error in registering { #expect(error?.advice?.contains("make another") == true) }
+    for error in others { #expect(error?.advice?.contains("before it is closed") == true) }
   }
 
   @Test("a number beyond all open files isn't open", arguments: usableBackends, TriggerMode.allCases)
