@@ -284,9 +284,9 @@ extension LoadGenerator {
   /// The first signal ends the run early, with what there is; a later one ends it at once.
   private func heedSignals() throws {
     while let request = try signals.next() {
-      guard request.isFirst else { throw ExitCode(128 + request.signal) }
+      guard request.isFirst else { throw StopSignals.end(by: request) }
       switch phase {
-      case .warmingUp: throw ExitCode(128 + request.signal)
+      case .warmingUp: throw StopSignals.end(by: request)
       case .measuring: endSending(MonotonicClock.now)
       // Those that are waited for count as unanswered.
       case .draining: try giveUpWaiting()

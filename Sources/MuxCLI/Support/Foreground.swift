@@ -67,8 +67,7 @@ enum Foreground {
       let ready = try select(reading: [signals.fileDescriptor, work.end]).reading
       if ready.contains(work.end) { break }
       while let request = try signals.next() {
-        // As a shell reports it.
-        guard request.isFirst else { throw ExitCode(128 + request.signal) }
+        guard request.isFirst else { throw StopSignals.end(by: request) }
         Task { await stop() }
       }
     }

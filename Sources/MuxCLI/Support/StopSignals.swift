@@ -1,3 +1,4 @@
+import ArgumentParser
 import Multiplex
 import SystemPackage
 
@@ -26,6 +27,13 @@ struct StopSignals: ~Copyable, Selectable {
   init() throws(MultiplexError) {
     // Who ignores it has been told to outlive its terminal (nohup); a descriptor would receive it all the same.
     descriptor = try SignalDescriptor([SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP]))
+  }
+
+  /// The status of a process that a signal ends at once, as a shell reports it. It does end, and no other signal is to
+  /// give it another status on the way.
+  static func end(by request: Request) -> ExitCode {
+    ignore()
+    return ExitCode(128 + request.signal)
   }
 
   /// Once the descriptor is closed, one that comes while the process ends would give it another status. To be called where
