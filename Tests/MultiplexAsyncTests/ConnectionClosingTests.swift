@@ -41,7 +41,7 @@ struct ConnectionClosingTests {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     if hasUnsent {
-      // Lost with a connection that is merely dropped: a part is not to be taken for the whole.
+      // A part is not to be taken for the whole.
       let connection = peer.connection
       let writing = Task { try await connection.write([UInt8](repeating: 1, count: 32 << 20)) }
       #expect(await becomesTrue { await connection.queuedCount > 0 })

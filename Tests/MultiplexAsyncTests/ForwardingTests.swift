@@ -84,12 +84,7 @@ struct ForwardingTests {
     arguments: usableBackends)
   func waitsForRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
-    let sender = try ends.source.startOtherSide { socket in
-      while let count = try? socket.send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
-        guard count == 0 else { continue }
-        guard try !select(writing: [socket], timeout: .seconds(100)).isEmpty else { return }
-      }
-    }
+    let sender = try ends.source.startOtherSide { try $0.sendUntilBroken() }
     let forwarding = ends.forward()
     let destination = ends.destination
     #expect(await becomesTrue { await destination.connection.queuedCount > 0 })
@@ -150,13 +145,7 @@ struct ForwardingTests {
   func brokenOff(backend: Poller.Backend) async throws {
     for isReset in [true, false] {
       let ends = try await Ends(on: backend)
-      let sender = try ends.source.startOtherSide { socket in
-        // Until the other side has had enough.
-        while let count = try? socket.send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
-          guard count == 0 else { continue }
-          guard try !select(writing: [socket], timeout: .seconds(100)).isEmpty else { return }
-        }
-      }
+      let sender = try ends.source.startOtherSide { try $0.sendUntilBroken() }
       let forwarding = ends.forward()
       _ = try await ends.destination.take(1 << 20)
       if isReset { try ends.destination.reset() } else { ends.destination.socket.close() }
@@ -218,6 +207,16 @@ private struct Ends {
   func forward(progress: (@Sendable (Int) -> Void)? = nil) -> Task<Int, any Error> {
     Task(executorPreference: reactor) { [source = source.connection, destination = destination.connection] in
       try await source.forward(to: destination, progress: progress)
+    }
+  }
+}
+
+extension Socket {
+  /// Sends until the other side has had enough.
+  fileprivate func sendUntilBroken() throws {
+    while let count = try? send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
+      guard count == 0 else { continue }
+      guard try !select(writing: [self], timeout: .seconds(100)).isEmpty else { return }
     }
   }
 }

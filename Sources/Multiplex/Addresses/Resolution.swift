@@ -70,6 +70,11 @@ extension HostPort {
   }
 }
 
+extension MultiplexError {
+  /// Whether it is a name that couldn't be looked up, for whatever reason.
+  package var concernsLookUp: Bool { call == "getaddrinfo" }
+}
+
 extension SocketAddress {
   /// Reads a numeric address with a port: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". Names, those of
   /// interfaces included, are for ``HostPort/resolve(for:)``.

@@ -51,16 +51,12 @@ package final class SignalCatcher: Selectable, Sendable {
 
   /// Makes the descriptor readable once more, for others that wait for it.
   package func announce() {
-    let one: UInt64 = 1
-    unsafe withUnsafeBytes(of: one) { try? unsafe Kernel.writeRecord(rawDescriptor, $0) }
+    try? Kernel.raiseEvent(rawDescriptor)
   }
 
   /// Lets the calling thread receive signals, if it has them blocked, as pool threads have. One thread is needed that
   /// does: a signal that all have blocked waits for ever.
   package static func unblock(_ signals: [Int32]) {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for signal in signals { _ = unsafe sigaddset(&set, signal) }
-    Kernel.unblockSignals(set)
+    Kernel.unblockSignals(SignalSet.sigset(of: signals))
   }
 }

@@ -45,10 +45,13 @@ struct SignalSet: Sendable {
   }
 
   /// As C has it.
-  var sigset: sigset_t {
+  var sigset: sigset_t { Self.sigset(of: numbers) }
+
+  /// As C has it. What is no signal is passed over.
+  static func sigset(of numbers: [Int32]) -> sigset_t {
     var set = sigset_t()
     unsafe sigemptyset(&set)
-    for signal in numbers { _ = unsafe sigaddset(&set, signal) }
+    for number in numbers { _ = unsafe sigaddset(&set, number) }
     return set
   }
 

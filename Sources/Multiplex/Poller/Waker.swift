@@ -23,20 +23,8 @@ public final class Waker: Sendable {
   /// Corresponding C function: `write` to an `eventfd`.
   public func wake() {
     guard !isPending.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    var one: UInt64 = 1
-    unsafe withUnsafeBytes(of: &one) { bytes in
-      // The counter can't overflow, as it is raised once between two waits; an interruption is the one thing to repeat.
-      while true {
-        do {
-          try unsafe Kernel.writeRecord(descriptor.rawDescriptor, bytes)
-          return
-        } catch Errno.interrupted {
-          continue
-        } catch {
-          return
-        }
-      }
-    }
+    // The counter can't overflow, as it is raised once between two waits; an interruption is the one thing to repeat.
+    _ = try? transfer { () throws(Errno) in try Kernel.raiseEvent(descriptor.rawDescriptor) }
   }
 
   /// Makes the next wake count again. Whoever wakes from here on writes anew.

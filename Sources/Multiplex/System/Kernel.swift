@@ -2,7 +2,7 @@ package import CMultiplex
 package import SystemPackage
 
 /// The seam between this package and the kernel: every system call of the library is made here, one function each, but for
-/// those that the C library makes to resolve a name, and the reading of ``SystemSetting``.
+/// those that the C library makes to resolve a name, and the reading of ``SystemFile``.
 ///
 /// Nothing is retried, translated or remembered here; a call returns what the kernel returned, or throws its `errno`.
 /// Debug builds let a `FaultPlan` answer in the kernel's place.
@@ -84,6 +84,12 @@ extension Kernel {
 
   package static func eventfd() throws(Errno) -> Int32 {
     try perform(.eventfd) { CMultiplex.eventfd(0, cmx_EFD_FLAGS) }
+  }
+
+  /// Raises an eventfd by one, which makes it readable.
+  static func raiseEvent(_ fd: Int32) throws(Errno) {
+    let one: UInt64 = 1
+    try unsafe withUnsafeBytes(of: one) { bytes throws(Errno) in try unsafe writeRecord(fd, bytes) }
   }
 
   /// Takes an eventfd back to zero. If there is nothing to read, there is nothing to take back.
@@ -201,6 +207,9 @@ extension Kernel {
   /// For a call that mustn't wait, whatever the descriptor's own mode is.
   package static var dontWait: Int32 { cmx_MSG_DONTWAIT }
 
+  /// For a receive that leaves the bytes where they are.
+  package static var peek: Int32 { cmx_MSG_PEEK }
+
   package static func receive(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, flags: Int32 = 0
   ) throws(Errno) -> Int {
@@ -255,21 +264,6 @@ extension Kernel {
   ) throws(Errno) {
     _ = try perform(.sendto) {
       unsafe sendto(fd, bytes.baseAddress, bytes.count, cmx_MSG_NOSIGNAL, address, length)
-    }
-  }
-
-  /// Whether a receive would find nothing: no bytes, no end and no error.
-  package static func hasNothingToReceive(_ fd: Int32) -> Bool {
-    var byte: UInt8 = 0
-    do {
-      let peeked = try transfer { () throws(Errno) in
-        try unsafe withUnsafeMutableBytes(of: &byte) { bytes throws(Errno) in
-          try unsafe receive(fd, bytes, flags: cmx_MSG_PEEK | dontWait)
-        }
-      }
-      return peeked == nil
-    } catch {
-      return false
     }
   }
 

@@ -1,3 +1,4 @@
+internal import Multiplex
 package import SystemPackage
 
 /// How much processor time the kernel lets the process have, as containers are given it: the control groups (cgroup v2)
@@ -13,7 +14,7 @@ package enum ProcessorQuota {
   ///   - root: Where the groups are found as folders.
   package static func current(membership: FilePath, root: FilePath) -> Int? {
     // The line of version 2: "0::/system.slice/server.service".
-    let line = contents(of: membership)?.split(separator: "\n").first { $0.hasPrefix("0::/") }
+    let line = SystemFile.contents(of: membership)?.split(separator: "\n").first { $0.hasPrefix("0::/") }
     guard let group = line?.dropFirst("0::/".count) else { return nil }
     var folder = root
     var quotas = [quota(of: folder)]
@@ -27,17 +28,10 @@ package enum ProcessorQuota {
   /// - Returns: nil for a group without a quota, or one that can't be seen from here.
   private static func quota(of folder: FilePath) -> Int? {
     // "200000 100000": so many microseconds in each period of so many; "max 100000" for no limit.
-    let words = contents(of: folder.appending("cpu.max"))?.split(whereSeparator: \.isWhitespace) ?? []
+    let words = SystemFile.contents(of: folder.appending("cpu.max"))?.split(whereSeparator: \.isWhitespace) ?? []
     let numbers = words.compactMap { Int($0) }
     guard numbers.count == 2, numbers[1] > 0 else { return nil }
     let (time, period) = (numbers[0], numbers[1])
     return max(1, (time + period - 1) / period)
-  }
-
-  private static func contents(of path: FilePath) -> String? {
-    guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
-    var bytes = [UInt8](repeating: 0, count: 4096)
-    let count = try? file.closeAfter { try unsafe bytes.withUnsafeMutableBytes { try unsafe file.read(into: $0) } }
-    return count.map { String(decoding: bytes.prefix($0), as: UTF8.self) }
   }
 }

@@ -30,6 +30,8 @@ final class AcceptQueue {
   /// How long to pause when there is no descriptor or memory for a connection: it goes on waiting in the kernel, and
   /// trying at once would spin.
   private static let pause = Duration.milliseconds(100)
+  /// The least time to look whether something has moved: without any, looking would be all that the loop does.
+  private static let leastRest = Duration.milliseconds(10)
 
   private let acceptor: any Acceptor
   private let address: SocketAddress
@@ -173,9 +175,6 @@ final class AcceptQueue {
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
     drains.append((waiter, timer))
   }
-
-  /// The least time to look whether something has moved: without any, looking would be all that the loop does.
-  private static let leastRest = Duration.milliseconds(10)
 
   /// Closes the connections that owe nothing, once nothing has moved on them for so long, until none is left.
   func closeResting(after rest: Duration) {

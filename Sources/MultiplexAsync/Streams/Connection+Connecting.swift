@@ -29,7 +29,7 @@ extension ConnectionError {
     let reason: Reason =
       switch error {
       case let error as ConnectionError: error.reason
-      case let error as MultiplexError where error.reason == .unknownAddress || error.call == "getaddrinfo":
+      case let error as MultiplexError where error.reason == .unknownAddress || error.concernsLookUp:
         .unresolved(error)
       case let error as MultiplexError: Reason(error.errno)
       case is DeadlineExceeded: .timedOut

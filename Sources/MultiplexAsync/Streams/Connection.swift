@@ -295,11 +295,14 @@ extension Connection {
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func closeWrite() async throws(ConnectionError) {
-    let reason = await here { () async -> ConnectionError.Reason? in
-      unsafe self.stream.endOutput()
-      return await self.flushHere()
-    }
+    let reason = await here { await self.endOutputHere() }
     if let reason { throw failure(reason, during: .closeWrite) }
+  }
+
+  /// Takes no more to send, and waits until all that was written is sent.
+  private func endOutputHere() async -> ConnectionError.Reason? {
+    unsafe stream.endOutput()
+    return await flushHere()
   }
 
   /// When writes wait for a slow peer.
@@ -352,8 +355,7 @@ extension Connection {
     guard !closeIfFlushed() else { return }
     await here {
       // No write that comes now is to keep it from its end.
-      unsafe self.stream.endOutput()
-      let reason = await self.flushHere()
+      let reason = await self.endOutputHere()
       unsafe self.stream.abort(because: reason == nil ? .finished : .aborted)
     }
   }

@@ -21,25 +21,35 @@ final class SplicePipe {
   }
 
   /// Takes bytes that have come to a socket. To be called while the pipe is empty.
-  ///
-  /// - Returns: How many. None doesn't say why: nothing has come, or the end, or an error, or out-of-band data, before
-  ///   which a splice stops; a receive tells.
-  func fill(from socket: Int32) -> Int {
-    let taken = try? transfer { () throws(Errno) in
+  func fill(from socket: Int32) -> Spliced {
+    count = moved { () throws(Errno) in
       try Kernel.splice(fromSocket: socket, to: pipe.writer.rawDescriptor, capacity)
     }
-    count = (taken ?? nil) ?? 0
-    return count
+    if count > 0 { return .bytes(count: count) }
+    return hasNothing(socket) ? .nothing : .other
+  }
+
+  /// Whether a receive would find nothing either. A splice stops without a word before the end, an error, and out-of-band
+  /// data.
+  private func hasNothing(_ socket: Int32) -> Bool {
+    var byte: UInt8 = 0
+    let peeked = Result { () throws(Errno) in
+      try transfer { () throws(Errno) in
+        try unsafe withUnsafeMutableBytes(of: &byte) { bytes throws(Errno) in
+          try unsafe Kernel.receive(socket, bytes, flags: Kernel.peek | Kernel.dontWait)
+        }
+      }
+    }
+    return peeked == .success(nil)
   }
 
   /// Sends from a socket as many of the bytes as there is room for.
   ///
   /// - Returns: How many. None doesn't say why: a send tells.
   func drain(to socket: Int32) -> Int {
-    let taken = try? transfer { () throws(Errno) in
+    let sent = moved { () throws(Errno) in
       try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
     }
-    let sent = (taken ?? nil) ?? 0
     count -= sent
     return sent
   }
@@ -49,9 +59,13 @@ final class SplicePipe {
   /// - Returns: How many; none only if there are none.
   func read(into memory: UnsafeMutableRawBufferPointer) -> Int {
     guard count > 0 else { return 0 }
-    let taken = try? transfer { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }
-    let read = (taken ?? nil) ?? 0
+    let read = moved { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }
     count -= read
     return read
+  }
+
+  /// - Returns: How many bytes were moved; none where that isn't possible, whatever the reason.
+  private func moved(_ body: () throws(Errno) -> Int) -> Int {
+    ((try? transfer(body)) ?? nil) ?? 0
   }
 }

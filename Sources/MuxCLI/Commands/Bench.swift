@@ -12,15 +12,7 @@ struct Bench: ParsableCommand {
       UNSENT, with the time that it has waited. SIGINT ends the run early, with the results so far.
       """)
 
-  @Argument(
-    help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),
-    transform: { try Endpoint($0, for: .connecting) })
-  var target: Endpoint?
-
-  @Option(
-    name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"),
-    transform: { try Endpoint(path: $0) })
-  var path: Endpoint?
+  @OptionGroup var target: TargetOptions
 
   @Option(parsing: .unconditional, help: ArgumentHelp("How many connections.", valueName: "n"))
   var connections = 50
@@ -62,8 +54,7 @@ struct Bench: ParsableCommand {
   var report: String?
 
   func validate() throws {
-    guard target == nil || path == nil else { throw ValidationError("give either an address or --unix, not both") }
-    guard report != "" else { throw ValidationError("--report must be the path of a file") }
+    try Limits.requirePath(report, "--report")
     guard duration == nil || requests == nil else {
       throw ValidationError("give either --duration or --requests, not both")
     }
@@ -108,7 +99,7 @@ struct Bench: ParsableCommand {
     get throws {
       let usualWarmUp = requests == nil ? 1.0 : 0
       return BenchPlan(
-        target: try target ?? path ?? Endpoint(Endpoint.usual, for: .connecting), connections: connections, size: size,
+        target: try target.endpoint, connections: connections, size: size,
         pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
         warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
     }

@@ -30,7 +30,7 @@ struct Compare: ParsableCommand {
   private static let usual = "10,100,1000,10000"
 
   func validate() throws {
-    guard report != "" else { throw ValidationError("--report must be the path of a file") }
+    try Limits.requirePath(report, "--report")
     try Limits.require(active, in: 1...1_000_000, "--active")
     try Limits.require(rounds, in: 1...1000, "--rounds")
   }

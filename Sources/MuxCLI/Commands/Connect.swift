@@ -7,15 +7,7 @@ struct Connect: ParsableCommand {
     abstract: "Connects, sends what is typed, and prints what comes back.",
     discussion: "The end of input half-closes the connection; what still comes is printed.")
 
-  @Argument(
-    help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),
-    transform: { try Endpoint($0, for: .connecting) })
-  var target: Endpoint?
-
-  @Option(
-    name: .customLong("unix"), help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"),
-    transform: { try Endpoint(path: $0) })
-  var path: Endpoint?
+  @OptionGroup var target: TargetOptions
 
   @Option(
     name: [.customShort("w"), .long], parsing: .unconditional,
@@ -24,12 +16,11 @@ struct Connect: ParsableCommand {
   var timeout: Double?
 
   func validate() throws {
-    guard target == nil || path == nil else { throw ValidationError("give either an address or --unix, not both") }
     try Limits.requireSeconds(timeout, "--timeout")
   }
 
   func run() throws {
-    let endpoint = try target ?? path ?? Endpoint(Endpoint.usual, for: .connecting)
+    let endpoint = try target.endpoint
     let timeout = timeout
     try Foreground.run {
       let limit = timeout.map { Duration.seconds($0) }

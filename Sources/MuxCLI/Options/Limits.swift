@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The ranges of options that bound something.
+/// What options may be.
 enum Limits {
   /// A century, so that the sum with the present can't overflow.
   private static let longest = 3e9
@@ -20,6 +20,11 @@ enum Limits {
   static func requireSeconds(_ value: Double?, orNone: Bool = false, _ option: String) throws {
     guard let value, !(0.001...longest).contains(value), !(orNone && value == 0) else { return }
     throw ValidationError("\(option) must be a number of seconds \(orNone ? "from 0 on" : "above 0")")
+  }
+
+  static func requirePath(_ value: String?, _ option: String) throws {
+    guard value == "" else { return }
+    throw ValidationError("\(option) must be the path of a file")
   }
 
   /// "5 seconds", "0.5 seconds".

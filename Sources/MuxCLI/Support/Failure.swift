@@ -18,7 +18,7 @@ struct Failure: Error, CustomStringConvertible {
     description = Self.words(error)
     self.status =
       switch error.reason {
-      case .unknownAddress where error.call == "getaddrinfo": .noHost
+      case .unknownAddress where error.concernsLookUp: .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
@@ -27,7 +27,7 @@ struct Failure: Error, CustomStringConvertible {
 
   private static func words(_ error: MultiplexError) -> String {
     guard let subject = error.subject else { return error.description }
-    if error.call == "getaddrinfo", error.reason == .unknownAddress {
+    if error.concernsLookUp, error.reason == .unknownAddress {
       return "\(subject): no such host is known\(error.advice.map { " (\($0))" } ?? "")"
     }
     // Whoever reads this knows the address, and not the descriptor.

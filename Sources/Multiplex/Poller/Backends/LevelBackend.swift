@@ -38,6 +38,7 @@ extension LevelBackend {
       try add(registration)
       remove(previous)
     default:
+      // Which watches it for something else.
       try add(registration)
     }
   }

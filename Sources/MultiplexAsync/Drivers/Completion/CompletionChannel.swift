@@ -192,15 +192,14 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   func splice(into pipe: SplicePipe) -> Spliced {
     guard share.take(in: driver.batch) else { return .nothing }
-    let count = pipe.fill(from: rawDescriptor)
-    guard count == 0 else {
-      // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
-      noteReceive(count, mayHaveMore: true)
-      return .bytes(count: count)
+    let spliced = pipe.fill(from: rawDescriptor)
+    switch spliced {
+    // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+    case .bytes(let count): noteReceive(count, mayHaveMore: true)
+    case .nothing: noteNothingCame()
+    case .other: break
     }
-    guard Kernel.hasNothingToReceive(rawDescriptor) else { return .other }
-    noteNothingCame()
-    return .nothing
+    return spliced
   }
 
   private func noteReceive(_ count: Int, mayHaveMore: Bool) {

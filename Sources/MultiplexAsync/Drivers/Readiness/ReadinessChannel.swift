@@ -81,14 +81,16 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func splice(into pipe: SplicePipe) -> Spliced {
     guard mayReceive || isEnding, share.take(in: driver.turn) else { return .nothing }
-    let count = pipe.fill(from: rawDescriptor)
+    let spliced = pipe.fill(from: rawDescriptor)
+    switch spliced {
     // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
-    if count > 0 { return .bytes(count: count) }
-    isBulky = Kernel.hasNothingToReceive(rawDescriptor)
-    guard isBulky else { return .other }
-    mayReceive = false
-    isEnding = false
-    return .nothing
+    case .bytes: break
+    case .nothing:
+      mayReceive = false
+      isEnding = false
+    case .other: isBulky = false
+    }
+    return spliced
   }
 
   // MARK: Sending

@@ -1,16 +1,16 @@
 internal import Synchronization
 
 /// Lets something happen once in a while at most, from any thread.
-final class RateLimit: Sendable {
+package final class RateLimit: Sendable {
   private let interval: Duration
   private let next = Mutex(ContinuousClock.now)
 
-  init(every interval: Duration) {
+  package init(every interval: Duration) {
     self.interval = interval
   }
 
   /// Whether it may happen now.
-  func allows() -> Bool {
+  package func allows() -> Bool {
     next.withLock { next in
       let now = ContinuousClock.now
       guard now >= next else { return false }
