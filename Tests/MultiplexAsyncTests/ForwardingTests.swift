@@ -160,6 +160,30 @@ struct ForwardingTests {
     }
   }
 
+  /// Where the kernel has edges, it tells once, which nobody waits for.
+  @Test("a peer that goes between two bulks is an error of the second", arguments: usableBackends)
+  func brokenOffBetween(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let bytes = numbered(1 << 20)
+    let isBrokenOff = Counter()
+    let sender = try ends.source.startOtherSide { source in
+      try source.sendAll(bytes, timeout: .seconds(100))
+      _ = eventually { isBrokenOff.value == 1 }
+      try source.sendUntilBroken()
+    }
+    let forwarding = ends.forward()
+    #expect(try await ends.destination.take(bytes.count) == bytes)
+    try ends.destination.reset()
+    // The reactor has heard of it by then.
+    for _ in 0..<3 { await ends.reactor.run { await Task.yield() } }
+    isBrokenOff.add()
+    let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
+    #expect(error?.reason == .reset)
+    #expect(error?.peer == ends.destination.connection.peerAddress)
+    ends.source.connection.abort()
+    try sender.join()
+  }
+
   #if MULTIPLEX_FAULTS
     // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
     @Test(

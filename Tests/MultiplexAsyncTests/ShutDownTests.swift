@@ -26,14 +26,17 @@ struct ShutDownTests {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     let gate = Gate()
+    let questions = Counter()
     async let serving: Void = listener.serve { connection in
       _ = try await connection.readLine()
+      questions.add()
       await gate.pass()
       try await connection.write("answer")
       _ = try await connection.read()
     }
     let client = try await Connection.connect(to: listener.localAddress, on: reactor)
     try await client.write("question\n")
+    #expect(await becomesTrue { questions.value == 1 })
     async let left = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(10))
     try await reactor.sleep(for: .milliseconds(100))
     gate.open()

@@ -56,6 +56,9 @@ protocol Channel: AnyObject {
   /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
   var sendFailure: Errno? { get }
 
+  /// Whether ``take(_:)`` is worth a call.
+  var takesChunks: Bool { get }
+
   /// Takes a chunk of the same reactor over and sends it, without waiting and without copying it; or returns it, where
   /// it can only send now or not at all.
   func take(_ chunk: consuming Chunk) -> Chunk?
@@ -78,6 +81,7 @@ extension Channel {
   var unsentCount: Int { 0 }
   var sendFailure: Errno? { nil }
 
+  var takesChunks: Bool { false }
   func take(_ chunk: consuming Chunk) -> Chunk? { chunk }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {

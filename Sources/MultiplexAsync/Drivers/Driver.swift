@@ -14,14 +14,15 @@ protocol Driver: AnyObject {
   /// Takes a buffer back that a channel has received into.
   func give(back buffer: PooledBuffer)
 
-  /// Ends ``turn(until:)`` from any thread.
+  /// Ends ``turn(for:)`` from any thread.
   var waker: Waker { get }
 
   /// Waits once for I/O, and lets the channels deal with what has come.
   ///
-  /// - Parameter deadline: nil waits without limit; one that has passed doesn't wait.
+  /// - Parameter limit: How long; nil waits without limit. An instant would have to be copied by the runtime, which alone
+  ///   knows its layout.
   /// - Returns: Whether the driver was woken.
-  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool
+  func turn(for limit: Duration?) throws(MultiplexError) -> Bool
 
   /// Takes over a connected, or connecting, socket.
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel

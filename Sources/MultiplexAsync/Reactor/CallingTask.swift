@@ -11,6 +11,16 @@ struct CallingTask: Equatable, @unchecked Sendable {
     unsafe cmx_current_task().map { unsafe CallingTask(address: $0) }
   }
 
+  private init(address: UnsafeRawPointer) {
+    unsafe self.address = address
+  }
+
+  /// The task that a job runs: it is its own job.
+  init(of job: UnownedJob) {
+    // The address is compared alone, with that of the current task. An actor's job is no task's, and compares with none.
+    unsafe address = unsafeBitCast(job, to: UnsafeRawPointer.self)
+  }
+
   /// Whether it was cancelled. To be asked by the task itself, or for it while it is suspended.
   var isCancelled: Bool { unsafe cmx_is_task_cancelled(address) }
 

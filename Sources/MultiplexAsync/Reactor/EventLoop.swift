@@ -45,6 +45,11 @@ final class EventLoop: @unchecked Sendable {
   @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// What is being run; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
+  /// How many of those have not begun.
+  @safe @exclusivity(unchecked) private var unbegunCount = 0
+  /// The task whose job is being run.
+  @safe @exclusivity(unchecked) private var runningTask: CallingTask?
+  @safe @exclusivity(unchecked) private var isStopped = false
   @safe @exclusivity(unchecked) private var executor: UnownedTaskExecutor?
 
   /// - Parameter observation: The driver's.
@@ -62,6 +67,11 @@ final class EventLoop: @unchecked Sendable {
   var driver: any Driver {
     assert(isCurrent, "a reactor's state is touched on its own thread alone")
     return ownDriver
+  }
+
+  /// Returns a buffer to the driver. On the loop's thread.
+  func give(back buffer: PooledBuffer) {
+    unsafe ownDriver.give(back: buffer)
   }
 
   /// Starts the thread. It ends with ``stop()``.
@@ -98,32 +108,39 @@ final class EventLoop: @unchecked Sendable {
 
 extension EventLoop {
   private func run() {
-    var isStopped = false
-    while !isStopped || !queue.isEmpty {
+    while true {
       runJobs()
       fireTimers()
       // What was waiting when the end came is done. Nothing would end another wait.
       if isStopped, queue.isEmpty { return }
-      observation?.endTurn()
-      if waitForIO() { isStopped = takeInbox() || isStopped }
+      waitForIO()
     }
   }
 
   private func runJobs() {
-    // Valid while there are jobs: their tasks keep the executor alive.
-    guard let executor else { return }
     var pass = 0
     while !queue.isEmpty, pass < Self.passesPerTurn {
       swap(&queue, &running)
+      unbegunCount = running.count
       for work in running {
-        switch work {
-        // Never the call that takes both executors: it enqueues again.
-        case .job(let job): unsafe job.runSynchronously(on: executor)
-        case .call(let body): body()
-        }
+        unbegunCount -= 1
+        run(work)
       }
       running.removeAll(keepingCapacity: true)
       pass += 1
+    }
+  }
+
+  private func run(_ work: Work) {
+    switch work {
+    case .job(let job):
+      // Valid while there are jobs: their tasks keep the executor alive.
+      guard let executor else { return }
+      runningTask = CallingTask(of: job)
+      // Never the call that takes both executors: it enqueues again.
+      unsafe job.runSynchronously(on: executor)
+      runningTask = nil
+    case .call(let body): body()
     }
   }
 
@@ -134,24 +151,51 @@ extension EventLoop {
     while let timer = timers.takeDue(at: now, before: limit) { timer.action() }
   }
 
-  /// - Returns: Whether there is something in the inbox.
-  private func waitForIO() -> Bool {
+  private func waitForIO() {
+    observation?.endTurn()
     do {
-      let deadline = queue.isEmpty ? timers.nextDeadline : .now
-      return try driver.turn(until: deadline)
+      if try ownDriver.turn(for: queue.isEmpty ? timers.timeLeft : .zero) { takeInbox() }
     } catch {
       // The kernel is short of something. Rest a little, and try again.
       _ = try? select(timeout: Self.restAfterFailure)
-      return true
+      takeInbox()
     }
   }
 
-  /// - Returns: Whether the loop is to end.
-  private func takeInbox() -> Bool {
+  private func takeInbox() {
     inbox.withLock { inbox in
       queue += inbox.work
       inbox.work.removeAll(keepingCapacity: true)
-      return inbox.isStopped
+      isStopped = inbox.isStopped
+    }
+  }
+}
+
+// MARK: - Waiting in place
+
+extension EventLoop {
+  /// Whether the calling task is the one that the loop runs, and the only one that it has to run.
+  ///
+  /// One that was begun within another's job (`Task.immediate`) isn't: what began it is to go on.
+  var runsOnlyCaller: Bool {
+    guard unbegunCount == 0, queue.isEmpty, let runningTask else { return false }
+    return CallingTask.current == runningTask
+  }
+
+  /// Waits for I/O from within the job that is running, while there is nothing else to run.
+  ///
+  /// Where the next event is the one that its task waits for, as with a single busy connection, the task need not be
+  /// suspended and resumed, which is most of what a message costs. Nobody has to wait for that: the loop would do the very
+  /// same without a job.
+  ///
+  /// To be called if ``runsOnlyCaller``, by a task that would have to be suspended and is in no actor, which would be
+  /// blocked.
+  ///
+  /// - Parameter isOver: Whether what the task waits for has come.
+  func waitInPlace(until isOver: () -> Bool) {
+    while queue.isEmpty, !isStopped, !isOver() {
+      waitForIO()
+      fireTimers()
     }
   }
 }

@@ -59,7 +59,7 @@ public final class Reactor: TaskExecutor {
   }
 
   /// A function of its own, as the compiler crashes over a comparison in the caller (Swift 6.3.1).
-  private func isNoActor(_ isolation: (any Actor)?) -> Bool { isolation == nil }
+  func isNoActor(_ isolation: (any Actor)?) -> Bool { isolation == nil }
 
   /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
   @inline(never)

@@ -6,8 +6,8 @@ struct TimerHeap {
 
   var isEmpty: Bool { timers.isEmpty }
 
-  /// When the next timer is due.
-  var nextDeadline: ContinuousClock.Instant? { timers.first?.deadline }
+  /// How long it is until the next timer is due; nil if there is none.
+  var timeLeft: Duration? { timers.first.map { max(.zero, $0.deadline - .now) } }
 
   mutating func add(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void) -> Timer {
     sequence += 1

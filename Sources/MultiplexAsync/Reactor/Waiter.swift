@@ -23,7 +23,7 @@ struct Waiter<Value: Sendable>: Sendable {
     #if DEBUG
       await withCheckedContinuation { body(Waiter(continuation: $0)) }
     #else
-      await unsafe withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
+      await unsafe _unsafeInheritExecutor_withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
     #endif
   }
 }

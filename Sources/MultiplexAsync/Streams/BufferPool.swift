@@ -10,27 +10,36 @@ final class BufferPool {
 
   /// In bytes.
   let bufferSize: Int
-  @safe @exclusivity(unchecked) private var free: [PooledBuffer] = unsafe []
+  /// The first buffer that is kept. Each begins with the address of the next: it is nobody else's, and will be written to.
+  @safe @exclusivity(unchecked) private var free: UnsafeMutableRawPointer?
+  @safe @exclusivity(unchecked) private var freeCount = 0
 
   init(bufferSize: Int = BufferPool.bufferSize) {
     self.bufferSize = bufferSize
   }
 
   deinit {
-    unsafe free.forEach { unsafe $0.start.deallocate() }
+    while let buffer = unsafe popFree() { unsafe buffer.deallocate() }
   }
 
   func take() -> PooledBuffer {
-    if let buffer = unsafe free.popLast() { return unsafe buffer }
-    return unsafe PooledBuffer(start: .allocate(byteCount: bufferSize, alignment: 16), capacity: bufferSize)
+    let start = unsafe popFree() ?? .allocate(byteCount: bufferSize, alignment: 16)
+    return unsafe PooledBuffer(start: start, capacity: bufferSize)
   }
 
   /// - Parameter buffer: Taken from here, and not used any more.
   func give(back buffer: PooledBuffer) {
-    if unsafe free.count < Self.reserve {
-      unsafe free.append(buffer)
-    } else {
-      unsafe buffer.start.deallocate()
-    }
+    guard freeCount < Self.reserve else { return unsafe buffer.start.deallocate() }
+    unsafe buffer.start.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
+    unsafe free = buffer.start
+    freeCount += 1
+  }
+
+  private func popFree() -> UnsafeMutableRawPointer? {
+    guard let buffer = free else { return nil }
+    // As `give(back:)` has left it.
+    unsafe free = buffer.load(as: UnsafeMutableRawPointer?.self)
+    freeCount -= 1
+    return unsafe buffer
   }
 }

@@ -48,9 +48,9 @@ extension Reactor {
   /// Returns a buffer to the pool, from any thread.
   fileprivate func giveBack(_ buffer: PooledBuffer) {
     if isCurrent {
-      unsafe loop.driver.give(back: buffer)
+      unsafe loop.give(back: buffer)
     } else {
-      onLoop { [loop] in unsafe loop.driver.give(back: buffer) }
+      onLoop { [loop] in unsafe loop.give(back: buffer) }
     }
   }
 }

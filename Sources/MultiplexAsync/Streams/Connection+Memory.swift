@@ -46,15 +46,18 @@ extension Connection {
   /// Returns when they are sent or queued, and the queue is not above the high watermark.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
   public func write(_ bytes: RawSpan) async throws(ConnectionError) {
-    guard reactor.isCurrent else {
-      // The array copies.
-      return try await write(unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) })
+    if let rest = begin(bytes) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ bytes: RawSpan) -> UnfinishedWrite? {
+    // The memory is lent for the time of the call; the array copies.
+    unsafe bytes.withUnsafeBytes { bytes in
+      guard reactor.isCurrent else { return .elsewhere([unsafe [UInt8](bytes)]) }
+      return .here(after: unsafe stream.write(bytes))
     }
-    let outcome = unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
-    // Most writes end here, without a wait.
-    if case .taken = outcome { return }
-    try await finishWrite(outcome)
   }
 
   /// Sends several pieces as if they were one: in their order, with nothing of another task's between them, in one system
@@ -66,13 +69,14 @@ extension Connection {
   /// Corresponding C function: `sendmsg`; `writev` is the same without flags.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
   public func write(vectored pieces: [[UInt8]]) async throws(ConnectionError) {
-    guard reactor.isCurrent else {
-      return try await here { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
-    }
-    let outcome = unsafe stream.write(pieces)
-    // Most writes end here, without a wait.
-    if case .taken = outcome { return }
-    try await finishWrite(outcome)
+    if let rest = begin(pieces) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
+    guard reactor.isCurrent else { return .elsewhere(pieces) }
+    return .here(after: unsafe stream.write(pieces))
   }
 }

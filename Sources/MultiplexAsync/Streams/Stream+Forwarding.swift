@@ -35,7 +35,10 @@ extension Stream {
       sent = channel.splice(from: pipe)
       monitor?.sent(sent)
     } while sent > 0 && pipe.count > 0
-    if pipe.count > 0 { queue(from: pipe) }
+    guard pipe.count > 0 else { return }
+    queue(from: pipe)
+    // Where there is no room, an event will announce it. Not where the peer has gone: that was announced before, perhaps.
+    sendQueuedNow()
   }
 
   private func queue(from pipe: SplicePipe) {

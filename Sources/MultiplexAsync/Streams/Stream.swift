@@ -54,7 +54,8 @@ final class Stream {
 
   /// Bytes that were received, and put back, before the channel's.
   @safe @exclusivity(unchecked) var lookahead = ByteQueue()
-  @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: InputWaiter)?
+  /// The task that waits for input; without a waiter while it does so in place.
+  @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: InputWaiter?)?
   /// How the connection was broken off: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) private var breakage: Errno?
 
@@ -140,7 +141,9 @@ extension Stream: ChannelDelegate {
 
 extension Stream {
   var readRefusal: ConnectionError.Reason? {
-    closure ?? (reader != nil ? .busy : nil)
+    // To look is cheaper than to copy a reason that isn't there; so below.
+    guard isClosed || reader != nil else { return nil }
+    return closure ?? .busy
   }
 
   /// Reads without waiting; nil if that isn't possible.
@@ -198,14 +201,33 @@ extension Stream {
   func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let readRefusal { return waiter.resume(returning: readRefusal) }
+    beginRead(id, waiter)
+  }
+
+  private func beginRead(_ id: UInt64, _ waiter: InputWaiter?) {
     reader = (id, waiter)
     // The others have their turn meanwhile.
     writesAtOnce = 0
     channel.awaitInput()
   }
 
+  /// Waits for what comes next without suspending the calling task, while the loop has nothing else to do. To be called
+  /// when ``readNow()`` has returned nil.
+  ///
+  /// - Returns: Whether reading is worth another try, which also tells if it isn't any more. If not, the wait hasn't begun.
+  func awaitInputInPlace(_ id: UInt64, on loop: EventLoop) -> Bool {
+    guard readRefusal == nil, !isCancelled(id) else { return false }
+    beginRead(id, nil)
+    loop.waitInPlace { reader == nil }
+    guard reader != nil else { return true }
+    channel.cancelInput()
+    reader = nil
+    return false
+  }
+
   /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
   /// looks like a proper end.
+  @inline(__always)
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
     case .bytes(_, let count): monitor?.received(count)
@@ -226,7 +248,7 @@ extension Stream {
   private func endRead(_ reason: ConnectionError.Reason?) {
     guard let reader else { return }
     self.reader = nil
-    reader.waiter.resume(returning: reason)
+    reader.waiter?.resume(returning: reason)
   }
 
   /// Takes bytes that were received before.
@@ -307,7 +329,7 @@ extension Stream {
 
   /// Writes a chunk of the same reactor: hands it over to the channel, or returns its buffer before a wait that may be long.
   func write(_ chunk: consuming Chunk) -> WriteOutcome {
-    guard refusal == nil, output.isEmpty else { return write(bytesOf: chunk) }
+    guard channel.takesChunks, refusal == nil, output.isEmpty else { return write(bytesOf: chunk) }
     let count = chunk.count
     guard let chunk = channel.take(chunk) else {
       monitor?.sent(count)
@@ -338,7 +360,8 @@ extension Stream {
   var unsentCount: Int { output.count + channel.unsentCount }
 
   var refusal: ConnectionError.Reason? {
-    closure ?? (outputEnds ? .closed : outputFailure)
+    guard isClosed || outputEnds || outputFailure != nil else { return nil }
+    return closure ?? (outputEnds ? .closed : outputFailure)
   }
 
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
@@ -406,6 +429,11 @@ extension Stream {
   func queue(_ bytes: UnsafeRawBufferPointer) {
     unsafe output.append(bytes)
     noteQueued()
+  }
+
+  /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
+  func sendQueuedNow() {
+    if let errno = sendQueued() { _ = failOutput(errno) }
   }
 
   private func noteQueued() {

@@ -87,10 +87,19 @@ final class EpollBackend: ReadinessBackend {
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     if isAmbiguous { try rebuild(registry) }
-    let shortage = retry(registry)
+    if !leftOut.isEmpty, let shortage = retry(registry) {
+      guard try look(timeout: .zero, &registry) > 0 else { throw shortage }
+      return
+    }
+    let count = try look(timeout: timeout, &registry)
+    if count == 0, timeout != .zero { sweep(&registry) }
+  }
+
+  /// - Returns: How many events there were, also such as nobody is told of.
+  private func look(timeout: Duration?, _ registry: inout Registry) throws(MultiplexError) -> Int {
     let count: Int
     do {
-      count = try epoll.wait(timeout: shortage == nil ? timeout : .zero, atMost: Self.batch)
+      count = try epoll.wait(timeout: timeout, atMost: Self.batch)
     } catch {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
@@ -100,9 +109,7 @@ final class EpollBackend: ReadinessBackend {
       foundStale = foundStale || verdict == .stale
     }
     if foundStale { try rebuild(registry) }
-    guard count == 0 else { return }
-    if let shortage { throw shortage }
-    if timeout != .zero { sweep(&registry) }
+    return count
   }
 
   private func control(_ operation: Int32, _ registration: Registration) throws(MultiplexError) {

@@ -232,6 +232,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// Whether the outcome of an inline send isn't known yet.
   private var isSendingInline: Bool { inlineBatch == driver.batch }
 
+  var takesChunks: Bool { true }
+
   func take(_ chunk: consuming Chunk) -> Chunk? {
     guard sendFailure == nil, !isClosed, outgoing.hasRoom else { return chunk }
     let count = chunk.count

@@ -65,19 +65,18 @@ final class CompletionDriver: Driver {
 
   // MARK: Turns
 
-  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
+  func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
     wasWoken = false
     submitBacklog()
-    let timeout = deadline.map { max(.zero, $0 - .now) }
     do {
       // Nothing tells that an inline send was done, but that the call has returned.
-      try ring.submitAndWait(for: followers.isEmpty ? 1 : 0, timeout: timeout)
+      try ring.submitAndWait(for: followers.isEmpty ? 1 : 0, timeout: limit)
     } catch let error where ring.completionCount == 0 {
       throw error
     } catch {
       // More completions than there is room for, for example: taking some helps.
     }
-    if ring.completionCount == 0, timeout != .zero { sweep() }
+    if ring.completionCount == 0, limit != .zero { sweep() }
     let due = beginBatch()
     // As many as there are now: what comes meanwhile has its turn after the tasks.
     for _ in 0..<ring.completionCount {
@@ -311,10 +310,10 @@ final class CompletionDriver: Driver {
       followers = []
     }
     isEnding = true
-    let limit = ContinuousClock.now + Self.endLimit
+    let deadline = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))
-    while operations > 0, ContinuousClock.now < limit {
-      guard (try? turn(until: limit)) != nil else { return }
+    while operations > 0, ContinuousClock.now < deadline {
+      guard (try? turn(for: deadline - .now)) != nil else { return }
     }
   }
 }

@@ -8,6 +8,8 @@ internal import SystemPackage
 final class ReadinessDriver: Driver {
   private let poller: Poller
   private let mode: TriggerMode
+  /// Whether descriptors have to be armed for each event: see ``arm(_:for:)``.
+  let armsEachWait: Bool
   let pool = BufferPool()
   let sparePipe = SpareSplicePipe()
   private let observation: TurnObservation?
@@ -21,24 +23,15 @@ final class ReadinessDriver: Driver {
   init(backend: Poller.Backend, observation: TurnObservation?) throws(MultiplexError) {
     self.observation = observation
     poller = try Poller(backend: backend)
-    mode = backend.emulatedModes.contains(.edge) ? .oneShot : .edge
+    armsEachWait = backend.emulatedModes.contains(.edge)
+    mode = armsEachWait ? .oneShot : .edge
   }
 
   var waker: Waker { poller.waker }
 
-  /// Whether descriptors have to be armed for each event: see ``arm(_:for:)``.
-  var armsEachWait: Bool { mode == .oneShot }
-
-  func turn(until deadline: ContinuousClock.Instant?) throws(MultiplexError) -> Bool {
+  func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
     turn &+= 1
-    let events: Poller.Events
-    if !unfinished.isEmpty {
-      events = try poller.wait(timeout: .zero)
-    } else if let deadline {
-      events = try poller.wait(until: deadline)
-    } else {
-      events = try poller.wait()
-    }
+    let events = try poller.wait(timeout: unfinished.isEmpty ? limit : .zero)
     for event in events {
       observation?.ready(event.descriptor, for: event.readiness)
       handlers[Int(event.descriptor.rawValue)]?.handle(event.readiness)

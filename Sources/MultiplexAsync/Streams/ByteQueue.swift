@@ -1,15 +1,13 @@
 /// Bytes that wait to be sent, first in, first out. An empty queue holds no memory.
-package struct ByteQueue {
+struct ByteQueue {
   private var bytes: [UInt8] = []
   /// Where the bytes that are still waiting begin: moving them up for each send would cost time.
   private var start = 0
 
-  package init() {}
+  var count: Int { bytes.count - start }
+  var isEmpty: Bool { count == 0 }
 
-  package var count: Int { bytes.count - start }
-  package var isEmpty: Bool { count == 0 }
-
-  package mutating func append(_ more: some Collection<UInt8>) {
+  mutating func append(_ more: some Collection<UInt8>) {
     if start > bytes.count / 2 {
       bytes.removeFirst(start)
       start = 0
@@ -18,9 +16,9 @@ package struct ByteQueue {
   }
 
   /// The bytes in their order.
-  package var contents: ArraySlice<UInt8> { bytes[start...] }
+  var contents: ArraySlice<UInt8> { bytes[start...] }
 
-  package mutating func removeFirst(_ count: Int) {
+  mutating func removeFirst(_ count: Int) {
     start += count
     guard isEmpty else { return }
     bytes = []

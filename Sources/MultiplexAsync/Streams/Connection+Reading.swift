@@ -1,0 +1,136 @@
+internal import Multiplex
+
+extension Connection {
+  /// Takes what comes next: as much as there is, at most 64 KiB.
+  ///
+  /// - Returns: The bytes, in a buffer that is lent; nil when the peer has finished sending.
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
+  ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
+  public func read() async throws(ConnectionError) -> Chunk? {
+    // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
+    while reactor.isCurrent {
+      if let outcome = unsafe stream.readNow() { return try chunk(of: outcome) }
+      if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
+    }
+    return try chunk(of: await readThere())
+  }
+
+  /// Never inlined: what it needs would be part of the frame that waits for input.
+  @inline(never)
+  private func readThere() async -> Stream.ReadOutcome {
+    await here {
+      while true {
+        if let outcome = unsafe self.stream.readNow() { return outcome }
+        if let reason = await self.awaitInput(unsafe self.stream.makeWaitID()) { return .refused(reason) }
+      }
+    }
+  }
+
+  /// - Parameter outcome: Taken once, and the buffer with it.
+  @inline(__always)
+  private func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
+    switch outcome {
+    case .refused(let reason): throw failure(reason, during: .read)
+    case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
+    case .received(.endOfInput): return nil
+    case .received(.bytes(let buffer, let count)): return unsafe Chunk(buffer, count: count, reactor: reactor)
+    }
+  }
+
+  /// - Parameter id: Of this wait; ``Stream/makeWaitID()``.
+  /// - Returns: Why reading isn't worth another try; nil if it is.
+  func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    id == Stream.ownerID ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
+  }
+
+  /// Never inlined, as above.
+  @inline(never)
+  private func awaitInputUnlessCancelled(_ id: UInt64) async -> ConnectionError.Reason? {
+    await withTaskCancellationHandler {
+      await waitForInput(id)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
+    }
+  }
+
+  private func waitForInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    // An actor would be blocked for as long.
+    if reactor.isNoActor(#isolation), awaitInputInPlace(id) { return nil }
+    return await Waiter.suspend { waiter in
+      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: stream.isCancelled(id)) }
+      beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }
+    }
+  }
+
+  /// - Returns: Whether reading is worth another try.
+  private func awaitInputInPlace(_ id: UInt64) -> Bool {
+    let loop = reactor.loop
+    guard loop.isCurrent, loop.runsOnlyCaller else { return false }
+    return unsafe stream.awaitInputInPlace(id, on: loop)
+  }
+
+  /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
+  /// was cancelled is asked there: the call that tells of it may come first.
+  func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
+    let task = CallingTask.current
+    reactor.loop.add(.call { [self] in unsafe begin(stream, task?.isCancelled ?? false) })
+  }
+
+  /// Waits for exactly so many bytes.
+  ///
+  /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes before; and as ``read()`` does. In every case
+  ///   the bytes that have come are kept for the next read.
+  public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
+    let count = max(0, count)
+    let bytes = try await here { () async throws(ConnectionError) in
+      try await self.takeHere { queue in queue.count >= count ? count : nil }
+    }
+    guard let bytes else { throw failure(.endOfInput, during: .read) }
+    return bytes
+  }
+
+  /// Waits for a line, which ends with a line feed, or with the end of input.
+  ///
+  /// - Parameter limit: The longest line, in bytes with its end. It takes one byte more, or the end of input, to tell
+  ///   whether a line that long without its end is too long.
+  /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
+  ///   are kept for the next read.
+  public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
+    try await here { () async throws(ConnectionError) in try await self.takeLineHere(limit) }
+  }
+
+  private func takeLineHere(_ limit: Int) async throws(ConnectionError) -> [UInt8]? {
+    var searched = 0
+    var isTooLong = false
+    let line = try await takeHere { queue in
+      let end = queue.contents.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n"))
+      let length = end.map { $0 - queue.contents.startIndex + 1 }
+      searched = queue.count
+      isTooLong = length ?? searched > limit
+      return isTooLong ? 0 : length
+    }
+    guard !isTooLong else { throw failure(.limitExceeded, during: .read) }
+    guard line == nil else { return line }
+    // The end of input ends the last line too.
+    let rest = unsafe stream.takeLookahead(stream.lookahead.count)
+    return rest.isEmpty ? nil : rest
+  }
+
+  /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
+  func takeHere(_ measure: (ByteQueue) -> Int?) async throws(ConnectionError) -> [UInt8]? {
+    while true {
+      if let count = unsafe measure(stream.lookahead) { return unsafe stream.takeLookahead(count) }
+      switch unsafe stream.receiveNow() {
+      case nil:
+        if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
+      case .refused(let reason): throw failure(reason, during: .read)
+      case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
+      case .received(.endOfInput): return nil
+      case .received(.bytes(let buffer, let count)):
+        let chunk = unsafe Chunk(buffer, count: count, reactor: reactor)
+        chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+extension Connection {
+  /// Sends what a read has brought, and returns its buffer.
+  ///
+  /// Returns when the bytes are sent or queued, and the queue is not above the high watermark.
+  ///
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``, and
+  ///   ``ConnectionError/Reason/cancelled`` while it waits: the bytes are queued then, and will be sent.
+  @inlinable
+  public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
+    if let rest = begin(chunk) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ chunk: consuming Chunk) -> UnfinishedWrite? {
+    guard reactor.isCurrent else { return .elsewhere([chunk.array]) }
+    guard chunk.reactor === reactor else { return .here(after: unsafe stream.write(bytesOf: chunk)) }
+    return .here(after: unsafe stream.write(chunk))
+  }
+
+  /// Sends bytes.
+  ///
+  /// Returns when they are sent or queued, and the queue is not above the high watermark.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
+  public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
+    if let rest = begin(bytes) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ bytes: [UInt8]) -> UnfinishedWrite? {
+    guard reactor.isCurrent else { return .elsewhere([bytes]) }
+    return .here(after: unsafe bytes.withUnsafeBytes { unsafe stream.write($0) })
+  }
+
+  /// Sends a text as UTF-8.
+  public func write(_ text: String) async throws(ConnectionError) {
+    try await write([UInt8](text.utf8))
+  }
+
+  /// Does what is left of a write: waits, or does all of it where it can be done.
+  @usableFromInline
+  func finish(_ write: UnfinishedWrite) async throws(ConnectionError) {
+    switch write.rest {
+    case .elsewhere(let pieces):
+      try await here { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
+    case .room: try check(await awaitOutput(.room))
+    case .turn: await reactor.nextTurn()
+    case .nothing(let reason): throw failure(reason, during: .write)
+    }
+  }
+
+  private func check(_ reason: ConnectionError.Reason?) throws(ConnectionError) {
+    if let reason { throw failure(reason, during: .write) }
+  }
+
+  /// - Returns: Why it will never come; nil if it has.
+  private func awaitOutput(_ goal: Stream.OutputGoal) async -> ConnectionError.Reason? {
+    guard reactor.isCurrent else { return await reactor.run { await self.awaitOutput(goal) } }
+    let id = unsafe stream.makeWaitID()
+    if id == Stream.ownerID { return await suspend(until: goal, id) }
+    return await withTaskCancellationHandler {
+      await suspend(until: goal, id)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelWrite(id) })
+    }
+  }
+
+  private func suspend(until goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
+    await Waiter.suspend { waiter in
+      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: stream.isCancelled(id)) }
+      beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
+    }
+  }
+
+  /// Waits until everything that was written has been taken by the kernel.
+  public func flush() async throws(ConnectionError) {
+    try check(await here { await self.flushHere() })
+  }
+
+  private func flushHere() async -> ConnectionError.Reason? {
+    await awaitOutput(.flush)
+  }
+
+  /// Ends this side: sends what is queued, then the end. The peer reads to it; it may go on sending.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  public func closeWrite() async throws(ConnectionError) {
+    let reason = await here { await self.endOutputHere() }
+    if let reason { throw failure(reason, during: .closeWrite) }
+  }
+
+  /// Takes no more to send, and waits until all that was written is sent.
+  func endOutputHere() async -> ConnectionError.Reason? {
+    unsafe stream.endOutput()
+    return await flushHere()
+  }
+
+  /// When writes wait for a slow peer.
+  public func setWatermarks(_ watermarks: Watermarks) async {
+    await onStream { $0.watermarks = watermarks }
+  }
+
+  /// How many bytes were written and wait for room to be sent.
+  public var queuedCount: Int {
+    get async { await onStream { $0.unsentCount } }
+  }
+}

@@ -1,0 +1,148 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+/// A read that has the reactor to itself waits without suspending its task. Nobody else may notice.
+@Suite("A read that waits in place", .timeLimit(.minutes(2)))
+struct WaitingInPlaceTests {
+  /// Records whether the reactor waits within a task.
+  private struct WaitRecorder: ReactorObserver {
+    let events: ReactorEvents = .turns
+    let waits = Recorder<Bool>()
+
+    func turnEnded(readyCount: Int) {
+      waits.add(unsafe withUnsafeCurrentTask { unsafe $0 != nil })
+    }
+  }
+
+  /// What takes place while a task of the reactor reads, and nothing else is to be done.
+  ///
+  /// - Parameter body: Is called once the reactor waits for what the task reads.
+  /// - Returns: What the read has come to.
+  private func read(
+    on backend: Poller.Backend, idleTimeout: Duration? = nil,
+    while body: (RawPeer, Task<[UInt8]?, any Error>) async throws -> Void
+  ) async throws -> Result<[UInt8]?, any Error> {
+    let observer = WaitRecorder()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) {
+      await connection.setIdleTimeout(idleTimeout)
+      return try await connection.read()?.array
+    }
+    #expect(await comesTrue { observer.waits.elements.contains(true) }, "it waits in the task")
+    try await body(peer, reading)
+    return await reading.result
+  }
+
+  @Test("gets what comes", arguments: usableBackends)
+  func input(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in try peer.socket.sendAll([1, 2, 3]) }
+    #expect(try result.get() == [1, 2, 3])
+  }
+
+  @Test("gets the end", arguments: usableBackends)
+  func end(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in try peer.socket.shutdown(.writing) }
+    #expect(try result.get() == nil)
+  }
+
+  @Test("is told of a reset", arguments: usableBackends)
+  func reset(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in try peer.reset() }
+    #expect(await reason { _ = try result.get() } == .reset)
+  }
+
+  @Test("lets others run, and time pass", arguments: usableBackends)
+  func others(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in
+      let reactor = peer.connection.reactor
+      for round in 0..<20 {
+        #expect(await reactor.run { round } == round)
+        try await reactor.sleep(for: .microseconds(100))
+      }
+      let others = try await RawPeer(on: reactor)
+      try others.socket.sendAll([7])
+      #expect(try await others.connection.read(exactly: 1) == [7])
+      try peer.socket.sendAll([8])
+    }
+    #expect(try result.get() == [8])
+  }
+
+  @Test("is cancelled, and loses nothing", arguments: usableBackends)
+  func cancellation(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, reading in
+      reading.cancel()
+      _ = await reading.result
+      try peer.socket.sendAll([9])
+      #expect(try await peer.connection.read(exactly: 1) == [9])
+    }
+    #expect(await reason { _ = try result.get() } == .cancelled)
+  }
+
+  @Test("ends when the connection is broken off", arguments: usableBackends)
+  func abort(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in peer.connection.abort() }
+    #expect(await reason { _ = try result.get() } == .closed)
+  }
+
+  @Test("ends when the connection was idle for too long", arguments: usableBackends)
+  func idleTimeout(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend, idleTimeout: .milliseconds(20)) { _, _ in }
+    #expect(await reason { _ = try result.get() } == .timedOut)
+  }
+
+  @Test("refuses another reader", arguments: usableBackends)
+  func anotherReader(backend: Poller.Backend) async throws {
+    let result = try await read(on: backend) { peer, _ in
+      #expect(await reason { _ = try await peer.connection.read() } == .busy)
+      try peer.socket.sendAll([1])
+    }
+    #expect(try result.get() == [1])
+  }
+
+  /// Its actor would have to wait as well.
+  @Test("isn't one of an actor's", arguments: usableBackends)
+  func actor(backend: Poller.Backend) async throws {
+    actor Client {
+      private let connection: Connection
+      private(set) var isReading = false
+
+      init(_ connection: Connection) {
+        self.connection = connection
+      }
+
+      func read() async throws -> [UInt8]? {
+        isReading = true
+        return try await connection.read()?.array
+      }
+    }
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let client = Client(peer.connection)
+    let reading = Task(executorPreference: reactor) { try await client.read() }
+    #expect(await comesTrue { await client.isReading })
+    for _ in 0..<20 { #expect(await client.isReading) }
+    try peer.socket.sendAll([1])
+    #expect(try await reading.value == [1])
+  }
+
+  /// What has begun such a task goes on once that is suspended, and perhaps only then does what it waits for.
+  @Test("isn't one of a task that runs within another's job", arguments: usableBackends)
+  func immediate(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let far = peer.socket.fileDescriptor
+    let received = try await reactor.run {
+      let reading = Task.immediate { try await connection.read()?.array }
+      try far.writeAll([1, 2])
+      return try await reading.value
+    }
+    #expect(received == [1, 2])
+    withExtendedLifetime(peer) {}
+  }
+}
