@@ -46,6 +46,9 @@ def swift_program(package, product, scratch, *more):
     if not shutil.which("swift"):
         raise Unavailable("swift is not installed")
     print(f"building {product}", file=sys.stderr, flush=True)
+    # SwiftPM keeps its plan while the manifests are as they were, and stops over a source of ours that has gone since.
+    for plan in Path(scratch).glob("release.yaml"):
+        plan.unlink()
     options = ["-c", "release", "--package-path", package, "--scratch-path", scratch, *more]
     run_quietly(["swift", "build", *options, "--product", product])
     return Path(scratch) / "release" / product

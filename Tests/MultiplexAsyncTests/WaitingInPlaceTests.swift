@@ -1,5 +1,6 @@
 import Multiplex
 import MultiplexAsync
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -95,6 +96,90 @@ struct WaitingInPlaceTests {
     #expect(await reason { _ = try result.get() } == .timedOut)
   }
 
+  @Test("gets what comes while the idle timeout passes", arguments: usableBackends)
+  func inputInTime(backend: Poller.Backend) async throws {
+    let (near, far) = try connectedPair()
+    let descriptor = far.fileDescriptor
+    let limit = Duration.milliseconds(20)
+    let observer = TurnObserver {
+      // The reactor is held up, and finds both when it goes on.
+      _ = try? descriptor.writeAll([1])
+      let end = ContinuousClock.now + limit * 2
+      while ContinuousClock.now < end {}
+    }
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let connection = try await Connection.adopting(near, on: reactor)
+    let received = try await Task(executorPreference: reactor) {
+      await connection.setIdleTimeout(limit)
+      observer.arm()
+      return try await connection.read()?.array
+    }.value
+    #expect(received == [1])
+    withExtendedLifetime(far) {}
+  }
+
+  @Test("ends when an observer breaks the connection off", arguments: usableBackends)
+  func abortByObserver(backend: Poller.Backend) async throws {
+    let connections = Recorder<Connection>()
+    let observer = TurnObserver { connections.elements.first?.abort() }
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let (near, far) = try connectedPair()
+    let connection = try await Connection.adopting(near, on: reactor)
+    connections.add(connection)
+    let reading = Task(executorPreference: reactor) {
+      observer.arm()
+      _ = try await connection.read()
+    }
+    #expect(await reason { try await reading.value } == .closed)
+    withExtendedLifetime(far) {}
+  }
+
+  /// Does something at the end of one turn.
+  private final class TurnObserver: ReactorObserver {
+    let events: ReactorEvents = .turns
+    private let body: @Sendable () -> Void
+    private let isArmed = Atomic(false)
+
+    init(_ body: @escaping @Sendable () -> Void) {
+      self.body = body
+    }
+
+    func arm() {
+      isArmed.store(true, ordering: .relaxed)
+    }
+
+    func turnEnded(readyCount: Int) {
+      if isArmed.exchange(false, ordering: .relaxed) { body() }
+    }
+  }
+
+  @Test("keeps nothing that was done before it", arguments: usableBackends)
+  func nothingIsKept(backend: Poller.Backend) async throws {
+    let observer = WaitRecorder()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let (near, far) = try connectedPair()
+    var other: Connection? = try await Connection.adopting(near, on: reactor)
+    weak let last = other
+    let (isHeld, isReleased) = (Counter(), Counter())
+    Task(executorPreference: reactor) {
+      isHeld.add()
+      _ = eventually { isReleased.value == 1 }
+    }
+    #expect(await comesTrue { isHeld.value == 1 })
+    // What breaks it off has the last reference, and comes to the reactor together with the task.
+    other?.abort()
+    other = nil
+    let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
+    isReleased.add()
+    #expect(await comesTrue { observer.waits.elements.last == true })
+    #expect(await comesTrue { last == nil })
+    try peer.socket.sendAll([1])
+    #expect(try await reading.value == [1])
+    withExtendedLifetime(far) {}
+  }
+
   @Test("refuses another reader", arguments: usableBackends)
   func anotherReader(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in
@@ -107,27 +192,38 @@ struct WaitingInPlaceTests {
   /// Its actor would have to wait as well.
   @Test("isn't one of an actor's", arguments: usableBackends)
   func actor(backend: Poller.Backend) async throws {
-    actor Client {
-      private let connection: Connection
-      private(set) var isReading = false
-
-      init(_ connection: Connection) {
-        self.connection = connection
-      }
-
-      func read() async throws -> [UInt8]? {
-        isReading = true
-        return try await connection.read()?.array
-      }
-    }
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
-    let client = Client(peer.connection)
-    let reading = Task(executorPreference: reactor) { try await client.read() }
-    #expect(await comesTrue { await client.isReading })
-    for _ in 0..<20 { #expect(await client.isReading) }
+    let connection = peer.connection
+    let reader = Reader()
+    let reading = Task(executorPreference: reactor) { try await reader.read(connection) }
+    #expect(await comesTrue { await reader.isReading })
+    for _ in 0..<20 { #expect(await reader.isReading) }
     try peer.socket.sendAll([1])
     #expect(try await reading.value == [1])
+  }
+
+  @Test("isn't one of an actor that serves the connection", arguments: usableBackends)
+  func servingActor(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let reader = Reader()
+    let received = Recorder<[UInt8]?>()
+    try await withServer(on: reactor, { received.add(try await reader.read($0)) }) { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      #expect(await comesTrue { await reader.isReading })
+      for _ in 0..<20 { #expect(await reader.isReading) }
+      try client.sendAll([1])
+      #expect(await comesTrue { received.elements == [[1]] })
+    }
+  }
+
+  private actor Reader {
+    private(set) var isReading = false
+
+    func read(_ connection: Connection) async throws -> [UInt8]? {
+      isReading = true
+      return try await connection.read()?.array
+    }
   }
 
   /// What has begun such a task goes on once that is suspended, and perhaps only then does what it waits for.

@@ -19,8 +19,7 @@ protocol Driver: AnyObject {
 
   /// Waits once for I/O, and lets the channels deal with what has come.
   ///
-  /// - Parameter limit: How long; nil waits without limit. An instant would have to be copied by the runtime, which alone
-  ///   knows its layout.
+  /// - Parameter limit: How long; nil waits without limit, zero and less don't wait.
   /// - Returns: Whether the driver was woken.
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool
 

@@ -10,8 +10,10 @@ public import SystemPackage
 ///     let reactor = try Reactor(observer: ByteCounter())
 ///
 /// Everything is called on the reactor's thread, in the order in which it happened, and keeps that thread from its work:
-/// be quick, don't block, and don't call back into the reactor. An observer of several reactors is called by their
-/// threads at the same time. What an observer doesn't implement does nothing; what its ``events`` leave out isn't called.
+/// be quick, don't block, and don't call back into the reactor. That may be within any task that runs on the reactor: what
+/// belongs to a task, as its local values and its cancellation, means nothing there. An observer of several reactors is
+/// called by their threads at the same time. What an observer doesn't implement does nothing; what its ``events`` leave
+/// out isn't called.
 ///
 /// Without an observer, each of these places costs a branch.
 public protocol ReactorObserver: Sendable {

@@ -17,7 +17,8 @@ struct CallingTask: Equatable, @unchecked Sendable {
 
   /// The task that a job runs: it is its own job.
   init(of job: UnownedJob) {
-    // The address is compared alone, with that of the current task. An actor's job is no task's, and compares with none.
+    // The address is only compared, with that of the current task. An actor's job, which is no task, may be gone while it
+    // runs, and its address another's; but tasks in an actor don't ask.
     unsafe address = unsafeBitCast(job, to: UnsafeRawPointer.self)
   }
 

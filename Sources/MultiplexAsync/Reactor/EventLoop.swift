@@ -43,10 +43,8 @@ final class EventLoop: @unchecked Sendable {
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
   @safe @exclusivity(unchecked) private var queue: [Work] = []
-  /// What is being run; kept for its memory.
+  /// What is to be run in this pass, the next one last; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
-  /// How many of those have not begun.
-  @safe @exclusivity(unchecked) private var unbegunCount = 0
   /// The task whose job is being run.
   @safe @exclusivity(unchecked) private var runningTask: CallingTask?
   @safe @exclusivity(unchecked) private var isStopped = false
@@ -71,6 +69,7 @@ final class EventLoop: @unchecked Sendable {
 
   /// Returns a buffer to the driver. On the loop's thread.
   func give(back buffer: PooledBuffer) {
+    assert(isCurrent, "a buffer goes back on its own thread")
     unsafe ownDriver.give(back: buffer)
   }
 
@@ -118,24 +117,21 @@ extension EventLoop {
   }
 
   private func runJobs() {
+    // Valid while there are jobs: their tasks keep the executor alive.
+    guard let executor else { return }
     var pass = 0
     while !queue.isEmpty, pass < Self.passesPerTurn {
       swap(&queue, &running)
-      unbegunCount = running.count
-      for work in running {
-        unbegunCount -= 1
-        run(work)
-      }
-      running.removeAll(keepingCapacity: true)
+      running.reverse()
+      // Each is let go of once it has run: what comes after it may wait in place for long.
+      while let work = running.popLast() { unsafe run(work, on: executor) }
       pass += 1
     }
   }
 
-  private func run(_ work: Work) {
+  private func run(_ work: Work, on executor: UnownedTaskExecutor) {
     switch work {
     case .job(let job):
-      // Valid while there are jobs: their tasks keep the executor alive.
-      guard let executor else { return }
       runningTask = CallingTask(of: job)
       // Never the call that takes both executors: it enqueues again.
       unsafe job.runSynchronously(on: executor)
@@ -151,10 +147,12 @@ extension EventLoop {
     while let timer = timers.takeDue(at: now, before: limit) { timer.action() }
   }
 
-  private func waitForIO() {
+  /// - Parameter isOver: Whether a wait is of no use any more, as an observer may decide at the last moment.
+  private func waitForIO(unless isOver: () -> Bool = { false }) {
     observation?.endTurn()
     do {
-      if try ownDriver.turn(for: queue.isEmpty ? timers.timeLeft : .zero) { takeInbox() }
+      let limit = queue.isEmpty && !isOver() ? timers.timeLeft : .zero
+      if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel is short of something. Rest a little, and try again.
       _ = try? select(timeout: Self.restAfterFailure)
@@ -178,24 +176,27 @@ extension EventLoop {
   ///
   /// One that was begun within another's job (`Task.immediate`) isn't: what began it is to go on.
   var runsOnlyCaller: Bool {
-    guard unbegunCount == 0, queue.isEmpty, let runningTask else { return false }
+    guard running.isEmpty, queue.isEmpty, let runningTask else { return false }
     return CallingTask.current == runningTask
   }
 
-  /// Waits for I/O from within the job that is running, while there is nothing else to run.
+  /// Takes turns from within the job that is running, while there is nothing else to run.
   ///
   /// Where the next event is the one that its task waits for, as with a single busy connection, the task need not be
-  /// suspended and resumed, which is most of what a message costs. Nobody has to wait for that: the loop would do the very
-  /// same without a job.
+  /// suspended and resumed, which is most of what a message costs. Others don't wait longer than they would otherwise: the
+  /// turns are those that the loop would take, and end as soon as there is something to run.
   ///
   /// To be called if ``runsOnlyCaller``, by a task that would have to be suspended and is in no actor, which would be
   /// blocked.
   ///
   /// - Parameter isOver: Whether what the task waits for has come.
   func waitInPlace(until isOver: () -> Bool) {
-    while queue.isEmpty, !isStopped, !isOver() {
-      waitForIO()
+    while true {
       fireTimers()
+      guard queue.isEmpty, !isStopped, !isOver() else { return }
+      waitForIO(unless: isOver)
+      // What has come is dealt with before timers that are due as well, as it would be by a job.
+      if isOver() { return }
     }
   }
 }

@@ -58,9 +58,6 @@ public final class Reactor: TaskExecutor {
     return try await runInChildTask(body)
   }
 
-  /// A function of its own, as the compiler crashes over a comparison in the caller (Swift 6.3.1).
-  func isNoActor(_ isolation: (any Actor)?) -> Bool { isolation == nil }
-
   /// Never inlined: the memory for a task group would be part of every caller's frame, for as long as that waits.
   @inline(never)
   private func runInChildTask<Value: Sendable, Failure: Error>(

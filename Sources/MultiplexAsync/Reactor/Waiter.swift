@@ -22,7 +22,11 @@ struct Waiter<Value: Sendable>: Sendable {
   static func suspend(_ body: (Waiter) -> Void) async -> Value {
     #if DEBUG
       await withCheckedContinuation { body(Waiter(continuation: $0)) }
+    #elseif compiler(>=6.4)
+      await unsafe withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
     #else
+      // What `withUnsafeContinuation` was before it was told its caller's isolation. That begins with a hop to it, though
+      // the task is there: a look-up of its executor under a lock, for every wait. The hop back is the caller's, here too.
       await unsafe _unsafeInheritExecutor_withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
     #endif
   }

@@ -50,7 +50,7 @@ extension Reactor {
     if isCurrent {
       unsafe loop.give(back: buffer)
     } else {
-      onLoop { [loop] in unsafe loop.give(back: buffer) }
+      loop.add(.call { [loop] in unsafe loop.give(back: buffer) })
     }
   }
 }

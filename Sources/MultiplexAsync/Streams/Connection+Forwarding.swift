@@ -55,7 +55,9 @@ extension Connection {
     // What is queued goes first, by way of the queue.
     if unsafe destination.stream.unsentCount > 0 { try await destination.flush() }
     switch unsafe stream.forwardNow(to: destination.stream) {
-    case .moved(let count): return count
+    case .moved(let count):
+      if let reason = unsafe destination.stream.refusal { throw destination.failure(reason, during: .write) }
+      return count
     case .unfit: return try await copyNext(to: destination)
     case .nothing:
       if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }

@@ -54,8 +54,8 @@ extension Connection {
   }
 
   private func waitForInput(_ id: UInt64) async -> ConnectionError.Reason? {
-    // An actor would be blocked for as long.
-    if reactor.isNoActor(#isolation), awaitInputInPlace(id) { return nil }
+    // An actor would be blocked for as long: one that serves the connection. Others have been left for the handler above.
+    if isNoActor(#isolation), awaitInputInPlace(id) { return nil }
     return await Waiter.suspend { waiter in
       if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: stream.isCancelled(id)) }
       beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }

@@ -214,7 +214,8 @@ extension Stream {
   /// Waits for what comes next without suspending the calling task, while the loop has nothing else to do. To be called
   /// when ``readNow()`` has returned nil.
   ///
-  /// - Returns: Whether reading is worth another try, which also tells if it isn't any more. If not, the wait hasn't begun.
+  /// - Returns: Whether reading is worth another try. If not, nothing is waited for: the task is to be suspended, which
+  ///   also tells if that wouldn't be granted.
   func awaitInputInPlace(_ id: UInt64, on loop: EventLoop) -> Bool {
     guard readRefusal == nil, !isCancelled(id) else { return false }
     beginRead(id, nil)
@@ -239,8 +240,10 @@ extension Stream {
     return .received(received)
   }
 
+  /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
   func cancelRead(_ id: UInt64) {
-    guard reader?.id == id else { return }
+    guard let reader, reader.id == id else { return }
+    assert(reader.waiter != nil, "a wait in place can't be told why it ends")
     channel.cancelInput()
     endRead(.cancelled)
   }

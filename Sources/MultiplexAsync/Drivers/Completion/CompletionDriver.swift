@@ -67,6 +67,7 @@ final class CompletionDriver: Driver {
 
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
     wasWoken = false
+    let waits = limit.map { $0 > .zero } ?? true
     submitBacklog()
     do {
       // Nothing tells that an inline send was done, but that the call has returned.
@@ -76,7 +77,7 @@ final class CompletionDriver: Driver {
     } catch {
       // More completions than there is room for, for example: taking some helps.
     }
-    if ring.completionCount == 0, limit != .zero { sweep() }
+    if ring.completionCount == 0, waits { sweep() }
     let due = beginBatch()
     // As many as there are now: what comes meanwhile has its turn after the tasks.
     for _ in 0..<ring.completionCount {
