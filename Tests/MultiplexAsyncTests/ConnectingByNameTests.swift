@@ -64,7 +64,7 @@ struct ConnectingByNameAsyncTests {
     let connection = try await Connection.connect(toAnyOf: [silent.address, listener.localAddress], on: reactor)
     #expect(connection.peerAddress == listener.localAddress)
     #expect(ContinuousClock.now - start >= .milliseconds(250))
-    #expect(try await comesTrue { try !silent.isBeingTried })
+    #expect(try await becomesTrue(within: .seconds(60)) { try !silent.isBeingTried })
     await connection.close()
   }
 
@@ -97,8 +97,8 @@ struct ConnectingByNameAsyncTests {
         toAnyOf: [first.address, second.address], on: reactor, timeout: .milliseconds(300))
     }
     #expect(error?.reason == .timedOut)
-    #expect(try await comesTrue { try !first.isBeingTried })
-    #expect(try await comesTrue { try !second.isBeingTried })
+    #expect(try await becomesTrue(within: .seconds(60)) { try !first.isBeingTried })
+    #expect(try await becomesTrue(within: .seconds(60)) { try !second.isBeingTried })
   }
 
   @Test("cancelling the task gives every attempt up")
@@ -107,11 +107,11 @@ struct ConnectingByNameAsyncTests {
     let silent = try SilentServer()
     let addresses = [silent.address, silent.address]
     let task = Task { try await Connection.connect(toAnyOf: addresses, on: reactor) }
-    #expect(try await comesTrue { try silent.isBeingTried })
+    #expect(try await becomesTrue(within: .seconds(60)) { try silent.isBeingTried })
     task.cancel()
     let error = await #expect(throws: ConnectionError.self) { try await task.value }
     #expect(error?.reason == .cancelled)
-    #expect(try await comesTrue { try !silent.isBeingTried })
+    #expect(try await becomesTrue(within: .seconds(60)) { try !silent.isBeingTried })
   }
 
   @Test("a listener takes a name, and the first address that can be had")

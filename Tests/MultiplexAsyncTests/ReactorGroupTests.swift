@@ -93,10 +93,10 @@ struct ReactorGroupTests {
     for _ in 0..<12 {
       clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
     }
-    #expect(await comesTrue { count.withLock { $0.now == 2 } })
+    #expect(await becomesTrue(within: .seconds(60)) { count.withLock { $0.now == 2 } })
     // Those that aren't served yet have connected all the same, and are served though they have gone.
     for client in clients { await client.close() }
-    #expect(await comesTrue { count.withLock { $0.total == 12 && $0.now == 0 } })
+    #expect(await becomesTrue(within: .seconds(60)) { count.withLock { $0.total == 12 && $0.now == 0 } })
     #expect(count.withLock { $0.highest } == 2)
     listener.close()
     await serving
@@ -126,7 +126,7 @@ struct ReactorGroupTests {
     for _ in 0..<5 {
       clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
     }
-    #expect(await comesTrue { served.load(ordering: .relaxed) == 5 })
+    #expect(await becomesTrue(within: .seconds(60)) { served.load(ordering: .relaxed) == 5 })
     #expect(await listener.shutDown(within: .zero) == 5)
     await serving
     for client in clients {

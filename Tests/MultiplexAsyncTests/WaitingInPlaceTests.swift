@@ -34,7 +34,7 @@ struct WaitingInPlaceTests {
       await connection.setIdleTimeout(idleTimeout)
       return try await connection.read()?.array
     }
-    #expect(await comesTrue { observer.waits.elements.contains(true) }, "it waits in the task")
+    #expect(await becomesTrue(within: .seconds(60)) { observer.waits.elements.contains(true) }, "it waits in the task")
     try await body(peer, reading)
     return await reading.result
   }
@@ -167,14 +167,14 @@ struct WaitingInPlaceTests {
       isHeld.add()
       _ = eventually { isReleased.value == 1 }
     }
-    #expect(await comesTrue { isHeld.value == 1 })
+    #expect(await becomesTrue(within: .seconds(60)) { isHeld.value == 1 })
     // What breaks it off has the last reference, and comes to the reactor together with the task.
     other?.abort()
     other = nil
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
     isReleased.add()
-    #expect(await comesTrue { observer.waits.elements.last == true })
-    #expect(await comesTrue { last == nil })
+    #expect(await becomesTrue(within: .seconds(60)) { observer.waits.elements.last == true })
+    #expect(await becomesTrue(within: .seconds(60)) { last == nil })
     try peer.socket.sendAll([1])
     #expect(try await reading.value == [1])
     withExtendedLifetime(far) {}
@@ -197,7 +197,7 @@ struct WaitingInPlaceTests {
     let connection = peer.connection
     let reader = Reader()
     let reading = Task(executorPreference: reactor) { try await reader.read(connection) }
-    #expect(await comesTrue { await reader.isReading })
+    #expect(await becomesTrue(within: .seconds(60)) { await reader.isReading })
     for _ in 0..<20 { #expect(await reader.isReading) }
     try peer.socket.sendAll([1])
     #expect(try await reading.value == [1])
@@ -210,10 +210,10 @@ struct WaitingInPlaceTests {
     let received = Recorder<[UInt8]?>()
     try await withServer(on: reactor, { received.add(try await reader.read($0)) }) { listener in
       let client = try Socket.connected(to: listener.localAddress)
-      #expect(await comesTrue { await reader.isReading })
+      #expect(await becomesTrue(within: .seconds(60)) { await reader.isReading })
       for _ in 0..<20 { #expect(await reader.isReading) }
       try client.sendAll([1])
-      #expect(await comesTrue { received.elements == [[1]] })
+      #expect(await becomesTrue(within: .seconds(60)) { received.elements == [[1]] })
     }
   }
 

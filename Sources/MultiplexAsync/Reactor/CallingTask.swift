@@ -11,19 +11,17 @@ struct CallingTask: Equatable, @unchecked Sendable {
     unsafe cmx_current_task().map { unsafe CallingTask(address: $0) }
   }
 
-  private init(address: UnsafeRawPointer) {
-    unsafe self.address = address
-  }
-
-  /// The task that a job runs: it is its own job.
-  init(of job: UnownedJob) {
-    // The address is only compared, with that of the current task. An actor's job, which is no task, may be gone while it
-    // runs, and its address another's; but tasks in an actor don't ask.
-    unsafe address = unsafeBitCast(job, to: UnsafeRawPointer.self)
-  }
-
   /// Whether it was cancelled. To be asked by the task itself, or for it while it is suspended.
   var isCancelled: Bool { unsafe cmx_is_task_cancelled(address) }
 
   static func == (left: Self, right: Self) -> Bool { unsafe left.address == right.address }
+}
+
+extension CallingTask {
+  /// The task that a job runs: it is its own job.
+  init(of job: UnownedJob) {
+    // The address is only compared, with that of the current task. An actor's job, which is no task, may be gone while it
+    // runs, and its address another's; but tasks in an actor don't ask.
+    unsafe self.init(address: unsafeBitCast(job, to: UnsafeRawPointer.self))
+  }
 }

@@ -67,7 +67,7 @@ final class EventLoop: @unchecked Sendable {
     return ownDriver
   }
 
-  /// Returns a buffer to the driver. On the loop's thread.
+  /// Returns a buffer to the driver. On the loop's thread. By way of ``driver`` each chunk would count a reference.
   func give(back buffer: PooledBuffer) {
     assert(isCurrent, "a buffer goes back on its own thread")
     unsafe ownDriver.give(back: buffer)

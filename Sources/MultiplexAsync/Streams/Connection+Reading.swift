@@ -37,43 +37,42 @@ extension Connection {
     }
   }
 
-  /// - Parameter id: Of this wait; ``Stream/makeWaitID()``.
-  /// - Returns: Why reading isn't worth another try; nil if it is.
-  func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
-    id == Stream.ownerID ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
-  }
-
-  /// Never inlined, as above.
-  @inline(never)
-  private func awaitInputUnlessCancelled(_ id: UInt64) async -> ConnectionError.Reason? {
-    await withTaskCancellationHandler {
-      await waitForInput(id)
-    } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
+  /// Takes what comes next, as much as there is and the memory holds, and puts it at the memory's beginning.
+  ///
+  ///     var bytes = [UInt8](repeating: 0, count: 4096)
+  ///     var span = bytes.mutableSpan
+  ///     var memory = unsafe span.mutableBytes // any bytes are valid bytes
+  ///     while let count = try await connection.read(into: &memory) { ... }
+  ///
+  /// For a task that the reactor runs, the kernel writes straight into the memory. Any other gets a copy, as does one on a
+  /// driver that has received the bytes before they were asked for.
+  ///
+  /// - Returns: The number of bytes, at least 1 unless the memory is empty; nil when the peer has finished sending.
+  /// - Throws: As ``read()`` does. No byte is lost then.
+  public func read(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
+    guard memory.byteCount > 0 else { return 0 }
+    while true {
+      if reactor.isCurrent, let outcome = unsafe memory.withUnsafeMutableBytes({ unsafe stream.readNow(into: $0) }) {
+        switch outcome {
+        case .filled(let count): return count
+        case .endOfInput: return nil
+        case .refused(let reason): throw failure(reason, during: .read)
+        }
+      }
+      // Memory can't be lent to another task.
+      guard reactor.isPreferred else { return try await readThere(into: &memory) }
+      if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
     }
   }
 
-  private func waitForInput(_ id: UInt64) async -> ConnectionError.Reason? {
-    // An actor would be blocked for as long: one that serves the connection. Others have been left for the handler above.
-    if isNoActor(#isolation), awaitInputInPlace(id) { return nil }
-    return await Waiter.suspend { waiter in
-      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: stream.isCancelled(id)) }
-      beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }
+  private func readThere(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
+    let room = memory.byteCount
+    let bytes = try await here { () async throws(ConnectionError) in
+      try await self.takeHere { queue in queue.isEmpty ? nil : min(queue.count, room) }
     }
-  }
-
-  /// - Returns: Whether reading is worth another try.
-  private func awaitInputInPlace(_ id: UInt64) -> Bool {
-    let loop = reactor.loop
-    guard loop.isCurrent, loop.runsOnlyCaller else { return false }
-    return unsafe stream.awaitInputInPlace(id, on: loop)
-  }
-
-  /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
-  /// was cancelled is asked there: the call that tells of it may come first.
-  func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
-    let task = CallingTask.current
-    reactor.loop.add(.call { [self] in unsafe begin(stream, task?.isCancelled ?? false) })
+    guard let bytes else { return nil }
+    unsafe memory.withUnsafeMutableBytes { unsafe $0.copyBytes(from: bytes) }
+    return bytes.count
   }
 
   /// Waits for exactly so many bytes.
@@ -132,5 +131,48 @@ extension Connection {
         chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
       }
     }
+  }
+}
+
+// MARK: - Waiting
+
+extension Connection {
+  /// - Parameter id: Of this wait; ``Stream/makeWaitID()``.
+  /// - Returns: Why reading isn't worth another try; nil if it is.
+  func awaitInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    id == Stream.ownerID ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
+  }
+
+  /// Never inlined, as above.
+  @inline(never)
+  private func awaitInputUnlessCancelled(_ id: UInt64) async -> ConnectionError.Reason? {
+    await withTaskCancellationHandler {
+      await waitForInput(id)
+    } onCancel: {
+      reactor.loop.add(.call { [self] in unsafe stream.cancelRead(id) })
+    }
+  }
+
+  private func waitForInput(_ id: UInt64) async -> ConnectionError.Reason? {
+    // An actor would be blocked for as long: one that serves the connection. Others have been left for the handler above.
+    if isNoActor(#isolation), awaitInputInPlace(id) { return nil }
+    return await Waiter.suspend { waiter in
+      if reactor.isCurrent { return unsafe stream.awaitInput(id, waiter, isCancelled: stream.isCancelled(id)) }
+      beginElsewhere { stream, isCancelled in stream.awaitInput(id, waiter, isCancelled: isCancelled) }
+    }
+  }
+
+  /// - Returns: Whether reading is worth another try.
+  private func awaitInputInPlace(_ id: UInt64) -> Bool {
+    let loop = reactor.loop
+    guard loop.isCurrent, loop.runsOnlyCaller else { return false }
+    return unsafe stream.awaitInputInPlace(id, on: loop)
+  }
+
+  /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
+  /// was cancelled is asked there: the call that tells of it may come first.
+  func beginElsewhere(_ begin: @escaping @Sendable (_ stream: Stream, _ isCancelled: Bool) -> Void) {
+    let task = CallingTask.current
+    reactor.loop.add(.call { [self] in unsafe begin(stream, task?.isCancelled ?? false) })
   }
 }

@@ -12,9 +12,9 @@ extension Connection {
 
   @usableFromInline
   func begin(_ chunk: consuming Chunk) -> UnfinishedWrite? {
-    guard reactor.isCurrent else { return .elsewhere([chunk.array]) }
-    guard chunk.reactor === reactor else { return .here(after: unsafe stream.write(bytesOf: chunk)) }
-    return .here(after: unsafe stream.write(chunk))
+    guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere([chunk.array])) }
+    guard chunk.reactor === reactor else { return unsafe stream.write(bytesOf: chunk) }
+    return unsafe stream.write(chunk)
   }
 
   /// Sends bytes.
@@ -29,13 +29,53 @@ extension Connection {
 
   @usableFromInline
   func begin(_ bytes: [UInt8]) -> UnfinishedWrite? {
-    guard reactor.isCurrent else { return .elsewhere([bytes]) }
-    return .here(after: unsafe bytes.withUnsafeBytes { unsafe stream.write($0) })
+    guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere([bytes])) }
+    return unsafe bytes.withUnsafeBytes { unsafe stream.write($0) }
   }
 
   /// Sends a text as UTF-8.
   public func write(_ text: String) async throws(ConnectionError) {
     try await write([UInt8](text.utf8))
+  }
+
+  /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied; for a task that the reactor
+  /// doesn't run, all of them.
+  ///
+  /// Returns when they are sent or queued, and the queue is not above the high watermark.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
+  public func write(_ bytes: RawSpan) async throws(ConnectionError) {
+    if let rest = begin(bytes) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ bytes: RawSpan) -> UnfinishedWrite? {
+    // The memory is lent for the time of the call; the array copies.
+    unsafe bytes.withUnsafeBytes { bytes in
+      guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere([unsafe [UInt8](bytes)])) }
+      return unsafe stream.write(bytes)
+    }
+  }
+
+  /// Sends several pieces as if they were one: in their order, with nothing of another task's between them, in one system
+  /// call for each 64 of them. A header and a body needn't be put together for that.
+  ///
+  /// Returns when they are sent or queued, and the queue is not above the high watermark. What can't be sent at once is
+  /// copied.
+  ///
+  /// Corresponding C function: `sendmsg`; `writev` is the same without flags.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
+  public func write(vectored pieces: [[UInt8]]) async throws(ConnectionError) {
+    if let rest = begin(pieces) { try await finish(rest) }
+  }
+
+  @usableFromInline
+  func begin(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
+    guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere(pieces)) }
+    return unsafe stream.write(pieces)
   }
 
   /// Does what is left of a write: waits, or does all of it where it can be done.
@@ -46,7 +86,7 @@ extension Connection {
       try await here { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
     case .room: try check(await awaitOutput(.room))
     case .turn: await reactor.nextTurn()
-    case .nothing(let reason): throw failure(reason, during: .write)
+    case .refused(let reason): throw failure(reason, during: .write)
     }
   }
 

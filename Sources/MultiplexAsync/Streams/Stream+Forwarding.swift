@@ -38,7 +38,7 @@ extension Stream {
     guard pipe.count > 0 else { return }
     queue(from: pipe)
     // Where there is no room, an event will announce it. Not where the peer has gone: that was announced before, perhaps.
-    sendQueuedNow()
+    flush()
   }
 
   private func queue(from pipe: SplicePipe) {

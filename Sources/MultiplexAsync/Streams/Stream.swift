@@ -30,16 +30,6 @@ final class Stream {
     case flush
   }
 
-  /// What has become of a write.
-  enum WriteOutcome: Sendable {
-    case taken
-    /// Taken, but the queue is above the high watermark.
-    case full
-    /// Taken, but others should have their turn: these writes never have to wait.
-    case busy
-    case refused(ConnectionError.Reason)
-  }
-
   /// How many writes succeed at once before others have their turn.
   private static let share = 64
   /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
@@ -274,7 +264,7 @@ extension Stream {
 
 extension Stream {
   /// Sends at once what there is room for, and queues the rest.
-  func write(_ bytes: UnsafeRawBufferPointer) -> WriteOutcome {
+  func write(_ bytes: UnsafeRawBufferPointer) -> UnfinishedWrite? {
     write {
       unsafe channel.sendNow(bytes)
     } queueing: { sent in
@@ -283,7 +273,7 @@ extension Stream {
   }
 
   /// Sends at once what there is room for, several pieces in one call, and queues the rest.
-  func write(_ pieces: [[UInt8]]) -> WriteOutcome {
+  func write(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
     write {
       send(pieces)
     } queueing: { sent in
@@ -297,19 +287,19 @@ extension Stream {
 
   /// - Parameter queue: Queues what is left when so many bytes were sent.
   @inline(__always)
-  private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> WriteOutcome {
-    if let refusal { return .refused(refusal) }
+  private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> UnfinishedWrite? {
+    if let refusal { return UnfinishedWrite(.refused(refusal)) }
     var sent = 0
     if output.isEmpty {
       switch send() {
       case .success(let count):
         sent = count
         monitor?.sent(count)
-      case .failure(let errno): return .refused(failOutput(errno))
+      case .failure(let errno): return UnfinishedWrite(.refused(failOutput(errno)))
       }
     }
     queue(sent)
-    return outcomeOfWrite()
+    return restOfWrite()
   }
 
   /// - Returns: How many bytes the kernel has taken, of all pieces together.
@@ -331,32 +321,32 @@ extension Stream {
   }
 
   /// Writes a chunk of the same reactor: hands it over to the channel, or returns its buffer before a wait that may be long.
-  func write(_ chunk: consuming Chunk) -> WriteOutcome {
+  func write(_ chunk: consuming Chunk) -> UnfinishedWrite? {
     guard channel.takesChunks, refusal == nil, output.isEmpty else { return write(bytesOf: chunk) }
     let count = chunk.count
     guard let chunk = channel.take(chunk) else {
       monitor?.sent(count)
-      return outcomeOfWrite()
+      return restOfWrite()
     }
     return write(bytesOf: chunk)
   }
 
   /// Writes any chunk, and returns its buffer.
-  func write(bytesOf chunk: consuming Chunk) -> WriteOutcome {
+  func write(bytesOf chunk: consuming Chunk) -> UnfinishedWrite? {
     chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe write($0) } }
   }
 
-  /// What becomes of a write whose bytes are sent, or queued.
-  private func outcomeOfWrite() -> WriteOutcome {
+  /// What is left of a write whose bytes are sent, or queued.
+  private func restOfWrite() -> UnfinishedWrite? {
     if !output.isEmpty { noteQueued() }
     if unsentCount > watermarks.high {
       flushLater()
-      return .full
+      return UnfinishedWrite(.room)
     }
     writesAtOnce += 1
-    guard writesAtOnce == Self.share else { return .taken }
+    guard writesAtOnce == Self.share else { return nil }
     writesAtOnce = 0
-    return .busy
+    return UnfinishedWrite(.turn)
   }
 
   /// How many bytes wait to be sent.
@@ -404,7 +394,8 @@ extension Stream {
     channel.awaitRoom()
   }
 
-  private func flush() {
+  /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
+  func flush() {
     if let errno = channel.sendFailure ?? sendQueued() {
       _ = failOutput(errno)
       return
@@ -432,11 +423,6 @@ extension Stream {
   func queue(_ bytes: UnsafeRawBufferPointer) {
     unsafe output.append(bytes)
     noteQueued()
-  }
-
-  /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
-  func sendQueuedNow() {
-    if let errno = sendQueued() { _ = failOutput(errno) }
   }
 
   private func noteQueued() {

@@ -1,30 +1,20 @@
-/// What is left to do of a write that can't be done at once.
+/// What is left to do of a write that isn't done at once.
 @usableFromInline
 struct UnfinishedWrite: Sendable {
   enum Rest {
-    /// To wait until the queue has fallen to the low watermark.
+    /// It is taken, but the queue is above the high watermark: to wait until it has fallen to the low one.
     case room
-    /// To let others have their turn.
+    /// It is taken, but others should have their turn: these writes never have to wait.
     case turn
-    /// Nothing: it has failed.
-    case nothing(ConnectionError.Reason)
+    /// Nothing, as it can't be done.
+    case refused(ConnectionError.Reason)
     /// All of it, on the reactor's thread.
     case elsewhere([[UInt8]])
   }
 
   let rest: Rest
 
-  private init(_ rest: Rest) { self.rest = rest }
-
-  static func elsewhere(_ pieces: [[UInt8]]) -> Self { Self(.elsewhere(pieces)) }
-
-  /// - Returns: nil if the write is done.
-  static func here(after outcome: Stream.WriteOutcome) -> Self? {
-    switch outcome {
-    case .taken: nil
-    case .full: Self(.room)
-    case .busy: Self(.turn)
-    case .refused(let reason): Self(.nothing(reason))
-    }
+  init(_ rest: Rest) {
+    self.rest = rest
   }
 }
