@@ -10,8 +10,8 @@ TO_BEAT = "C io_uring"
 BACKENDS = ("epoll", "poll", "select", "io_uring")
 
 
-def async_echo(backend):
-    return lambda: [building.benchmark("async-echo"), backend]
+def async_echo(backend, *way):
+    return lambda: [building.benchmark("async-echo"), backend, *way]
 
 
 def mux_serve(backend):
@@ -23,6 +23,7 @@ ECHO_SERVERS = {
     YARDSTICK: lambda: [building.c_program("epoll-echo")],
     TO_BEAT: lambda: [building.c_program("uring-echo")],
     **{f"async {backend}": async_echo(backend) for backend in BACKENDS},
+    **{f"chunks {backend}": async_echo(backend, "chunks") for backend in BACKENDS},
     **{f"mux {backend}": mux_serve(backend) for backend in BACKENDS},
     "libuv": lambda: [building.c_program("libuv-echo", "-luv")],
     "libevent": lambda: [building.c_program("libevent-echo", "-levent_core")],
@@ -35,7 +36,7 @@ ECHO_SERVERS = {
 
 
 def is_ours(name):
-    return name.startswith(("async ", "mux "))
+    return name.startswith(("async ", "chunks ", "mux "))
 
 
 def choose(names, wanted, always=()):

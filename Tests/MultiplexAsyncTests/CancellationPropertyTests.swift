@@ -64,7 +64,7 @@ struct CancellationPropertyTests {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor, bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 500, high: 2000))
+    connection.setWatermarks(Watermarks(low: 500, high: 2000))
     let receiver = try peer.startOtherSide { socket in
       var received: [UInt8] = []
       _ = try eventually(within: .seconds(100)) {

@@ -177,9 +177,9 @@ struct ConnectionClosingTests {
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
+    connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
     try await connection.write(numbered(1_000_000))
-    await connection.setWatermarks(Watermarks(low: 0, high: 0))
+    connection.setWatermarks(Watermarks(low: 0, high: 0))
     let writing = Task { try await connection.write("x") }
     let flushing = Task { try await connection.flush() }
     let closing = Task { await connection.close() }
@@ -202,7 +202,7 @@ struct ConnectionClosingTests {
   func closeCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
+    connection.setWatermarks(Watermarks(low: 0, high: 10_000_000))
     try await connection.write(numbered(1_000_000))
     let closing = Task { await connection.close() }
     try await connection.reactor.sleep(for: .milliseconds(2))
@@ -237,7 +237,7 @@ struct ConnectionClosingTests {
     let (near, far) = try connectedPair()
     do {
       let connection = try await Connection.adopting(near, on: reactor)
-      await connection.setWatermarks(Watermarks(low: 0, high: 20_000_000))
+      connection.setWatermarks(Watermarks(low: 0, high: 20_000_000))
       try await connection.write(numbered(10_000_000))
       dropped = connection
     }
@@ -299,7 +299,7 @@ extension RawPeer {
   ///
   /// - Returns: The other side.
   fileprivate func leftWithUnsent(_ count: Int) async throws -> Socket {
-    await connection.setWatermarks(Watermarks(low: 0, high: 2 * count))
+    connection.setWatermarks(Watermarks(low: 0, high: 2 * count))
     try await connection.write([UInt8](repeating: 1, count: count))
     return socket
   }

@@ -126,7 +126,7 @@ struct ConnectionMemoryTests {
   func vectoredWhole(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 1000, high: 5000))
+    connection.setWatermarks(Watermarks(low: 1000, high: 5000))
     let writers = (0..<4).map { number in
       Task {
         for _ in 0..<20 {
@@ -146,7 +146,7 @@ struct ConnectionMemoryTests {
   func vectoredFailures(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 0, high: 0))
+    connection.setWatermarks(Watermarks(low: 0, high: 0))
     let pieces = (0..<10).map { numbered(8000 + $0) }
     let writing = Task { try await connection.write(vectored: pieces) }
     try await connection.reactor.sleep(for: .milliseconds(5))

@@ -43,7 +43,7 @@ struct ConnectionWritingTests {
   func watermarks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 0, high: 0))
+    connection.setWatermarks(Watermarks(low: 0, high: 0))
     let bytes = numbered(80_000)
     let isDone = Counter()
     let writing = Task {
@@ -54,7 +54,7 @@ struct ConnectionWritingTests {
     #expect(isDone.value == 0)
     #expect(try await peer.take(bytes.count) == bytes)
     try await writing.value
-    await connection.setWatermarks(Watermarks(low: 0, high: 1_000_000))
+    connection.setWatermarks(Watermarks(low: 0, high: 1_000_000))
     // The first fills the kernel, the second is queued.
     try await connection.write(bytes)
     try await connection.write(bytes)
@@ -72,7 +72,7 @@ struct ConnectionWritingTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
     let size = 3000
-    await connection.setWatermarks(Watermarks(low: 1000, high: 5000))
+    connection.setWatermarks(Watermarks(low: 1000, high: 5000))
     let writers = (0..<8).map { number in
       Task {
         for _ in 0..<20 { try await connection.write([UInt8](repeating: UInt8(number), count: size)) }
@@ -111,7 +111,7 @@ struct ConnectionWritingTests {
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
-    await connection.setWatermarks(Watermarks(low: 0, high: 0))
+    connection.setWatermarks(Watermarks(low: 0, high: 0))
     let bytes = numbered(80_000)
     for isLate in [true, false] {
       let writing = Task { try await connection.write(bytes) }

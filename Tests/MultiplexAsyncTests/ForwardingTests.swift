@@ -52,7 +52,7 @@ struct ForwardingTests {
     let sender = try ends.source.startOtherSide { try $0.sendAll(Array("line\n".utf8) + bytes, timeout: .seconds(100)) }
     #expect(try await ends.source.connection.readLine() == Array("line\n".utf8))
     let queued = [UInt8](repeating: 9, count: 6 << 20)
-    await ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 64 << 20))
+    ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 64 << 20))
     try await ends.destination.connection.write(queued)
     let forwarding = ends.forward()
     #expect(try await ends.destination.take(queued.count) == queued)

@@ -11,7 +11,7 @@ struct IdleTimeoutTests {
     let observer = RecordingObserver(.connections)
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
     let start = ContinuousClock.now
-    await peer.connection.setIdleTimeout(.milliseconds(100))
+    peer.connection.setIdleTimeout(.milliseconds(100))
     #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
     #expect(ContinuousClock.now - start >= .milliseconds(100))
     #expect(peer.isGone)
@@ -25,7 +25,7 @@ struct IdleTimeoutTests {
     let connection = peer.connection
     let limit = Duration.milliseconds(200)
     var lastByte = ContinuousClock.now
-    await connection.setIdleTimeout(limit)
+    connection.setIdleTimeout(limit)
     let outcome = await reason {
       for isReceiving in Array(repeating: [true, false], count: 10).joined() {
         // Before it comes or goes: on a busy machine that takes a while, and the time may be up.
@@ -50,7 +50,7 @@ struct IdleTimeoutTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     try await peer.connection.write(numbered(60_000))
     #expect(await peer.connection.queuedCount > 0)
-    await peer.connection.setIdleTimeout(.milliseconds(50))
+    peer.connection.setIdleTimeout(.milliseconds(50))
     #expect(await reason { try await peer.connection.flush() } == .timedOut)
     #expect(await peer.connection.queuedCount == 0)
   }
@@ -67,7 +67,7 @@ struct IdleTimeoutTests {
     }
     let limit = Duration.milliseconds(400)
     var last = ContinuousClock.now
-    await connection.setIdleTimeout(limit)
+    connection.setIdleTimeout(limit)
     let reading = Task { await reason { _ = try await connection.read() } }
     var longestPause = Duration.zero
     for _ in 0..<40 {
@@ -88,14 +88,14 @@ struct IdleTimeoutTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     // In one go, so that the time can't be up before.
     await peer.connection.reactor.run { [connection = peer.connection] in
-      await connection.setIdleTimeout(.milliseconds(50))
-      await connection.setIdleTimeout(nil)
+      connection.setIdleTimeout(.milliseconds(50))
+      connection.setIdleTimeout(nil)
     }
     try await peer.connection.reactor.sleep(for: .milliseconds(150))
     try peer.socket.sendAll([7])
     #expect(try await peer.connection.read(exactly: 1) == [7])
-    await peer.connection.setIdleTimeout(.seconds(1000))
-    await peer.connection.setIdleTimeout(.milliseconds(10))
+    peer.connection.setIdleTimeout(.seconds(1000))
+    peer.connection.setIdleTimeout(.milliseconds(10))
     #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
   }
 
@@ -107,7 +107,7 @@ struct IdleTimeoutTests {
       // In one go, so that the time can't be up before.
       try await reactor.run {
         let connection = try await Connection.adopting(Socket.pair().0, on: reactor)
-        await connection.setIdleTimeout(.milliseconds(5))
+        connection.setIdleTimeout(.milliseconds(5))
         if isClosed { connection.abort() }
       }
     }

@@ -53,7 +53,7 @@ struct ShutDownTests {
     let observed = Recorder<Int>()
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     async let serving: Void = listener.serve { connection in
-      await connection.setWatermarks(Watermarks(low: 0, high: 100_000_000))
+      connection.setWatermarks(Watermarks(low: 0, high: 100_000_000))
       try await connection.write(bytes)
       observed.add(await connection.queuedCount)
       _ = try await connection.read()

@@ -31,7 +31,7 @@ struct WaitingInPlaceTests {
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
     let reading = Task(executorPreference: reactor) {
-      await connection.setIdleTimeout(idleTimeout)
+      connection.setIdleTimeout(idleTimeout)
       return try await connection.read()?.array
     }
     #expect(await becomesTrue(within: .seconds(60)) { observer.waits.elements.contains(true) }, "it waits in the task")
@@ -110,7 +110,7 @@ struct WaitingInPlaceTests {
     let reactor = try Reactor(backend: backend, observer: observer)
     let connection = try await Connection.adopting(near, on: reactor)
     let received = try await Task(executorPreference: reactor) {
-      await connection.setIdleTimeout(limit)
+      connection.setIdleTimeout(limit)
       observer.arm()
       return try await connection.read()?.array
     }.value

@@ -8,11 +8,13 @@ import SystemPackage
   import Musl
 #endif
 
-/// An echo server with async/await, to be measured: `async-echo BACKEND`.
+/// An echo server with async/await, to be measured: `async-echo BACKEND` with a task for each connection, which reads and
+/// writes; `async-echo BACKEND chunks` with a handler that the loop calls.
 @main
 enum AsyncEcho {
   static func main() async throws {
-    let name = CommandLine.arguments.dropFirst().first ?? "epoll"
+    let arguments = CommandLine.arguments.dropFirst()
+    let name = arguments.first ?? "epoll"
     guard let backend = Poller.Backend(named: name) else {
       try FileDescriptor.standardError.writeAll(Array("async-echo: no backend is called '\(name)'\n".utf8))
       exit(EX_USAGE)
@@ -21,10 +23,20 @@ enum AsyncEcho {
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
     // At once, also into a pipe: the benchmark waits for it.
     try FileDescriptor.standardOutput.writeAll(Array("listening on \(listener.localAddress) (\(backend))\n".utf8))
+    if arguments.dropFirst().first == "chunks" { await serveChunks(listener) } else { await serve(listener) }
+  }
+
+  private static func serve(_ listener: Listener) async {
     await listener.serve { connection in
       while let chunk = try await connection.read() {
         try await connection.write(chunk)
       }
+    }
+  }
+
+  private static func serveChunks(_ listener: Listener) async {
+    await listener.serveChunks { _ in
+      { chunk, replies in replies.write(chunk) }
     }
   }
 }

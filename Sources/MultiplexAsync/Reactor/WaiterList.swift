@@ -1,24 +1,25 @@
-/// Tasks that wait for the same. Each wait has a name, so that it can be ended by itself.
-struct WaiterList<Value: Sendable> {
-  private var entries: [(id: UInt64, waiter: Waiter<Value>)] = []
+/// Those that wait for the same. Each wait has a name, so that it can be ended by itself.
+///
+/// They are taken out before they are resumed: one that the loop calls may wait again at once.
+struct WaiterList<Waiter> {
+  private var entries: [(id: UInt64, waiter: Waiter)] = []
 
   var isEmpty: Bool { entries.isEmpty }
 
-  mutating func append(_ waiter: Waiter<Value>, named id: UInt64) {
+  mutating func append(_ waiter: Waiter, named id: UInt64) {
     entries.append((id, waiter))
   }
 
-  /// Ends one wait, if it is there.
-  mutating func resume(_ id: UInt64, returning value: Value) {
-    guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
-    entries.remove(at: index).waiter.resume(returning: value)
+  /// Takes one out, if it is there.
+  mutating func take(_ id: UInt64) -> Waiter? {
+    guard let index = entries.firstIndex(where: { $0.id == id }) else { return nil }
+    return entries.remove(at: index).waiter
   }
 
-  /// Ends all waits, in the order they were begun.
-  mutating func resumeAll(returning value: Value) {
-    guard !entries.isEmpty else { return }
-    let due = entries
-    entries = []
-    for entry in due { entry.waiter.resume(returning: value) }
+  /// Takes all out, in the order in which they began to wait.
+  mutating func takeAll() -> [Waiter] {
+    guard !entries.isEmpty else { return [] }
+    defer { entries = [] }
+    return entries.map(\.waiter)
   }
 }

@@ -20,6 +20,8 @@ final class AcceptQueue {
     /// Once it accepts no more. It is told whether to cancel its handlers.
     fileprivate var waiter: Waiter<Bool>?
 
+    var hasConnections: Bool { connections > 0 }
+
     fileprivate func dismiss() {
       let waiter = self.waiter
       self.waiter = nil
@@ -42,7 +44,7 @@ final class AcceptQueue {
   /// The connections that are served.
   private var connections: [ObjectIdentifier: (connection: Connection, server: Server)] = [:]
   /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
-  private var waiters = WaiterList<Bool>()
+  private var waiters = WaiterList<Waiter<Bool>>()
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
   /// The tasks that wait until no connection is left.
@@ -114,13 +116,13 @@ final class AcceptQueue {
   }
 
   func cancelWait(_ id: UInt64) {
-    waiters.resume(id, returning: false)
+    waiters.take(id)?.resume(returning: false)
     if waiters.isEmpty { acceptor.cancelWait() }
   }
 
   /// There is one at most in most programs; of several, one gets what has come, and the others wait again.
   private func wakeAll() {
-    waiters.resumeAll(returning: true)
+    for waiter in waiters.takeAll() { waiter.resume(returning: true) }
   }
 
   private func endPause() {
@@ -190,6 +192,12 @@ final class AcceptQueue {
   func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
     server.waiter = waiter
     if server.isCancelled || server.isTimeUp || server.connections == 0 { server.dismiss() }
+  }
+
+  /// Goes on when none of the server's connections is left, or earlier.
+  func awaitLast(of server: Server, _ waiter: Waiter<Bool>) {
+    server.waiter = waiter
+    if server.connections == 0 { server.dismiss() }
   }
 
   /// The task that serves was cancelled, and its handlers with it: their connections are told here. There is nothing left

@@ -28,7 +28,7 @@ extension Connection {
 
   /// - Parameter outcome: Taken once, and the buffer with it.
   @inline(__always)
-  private func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
+  func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
     case .received(.failure(let errno)): throw failure(.init(errno), during: .read)

@@ -108,8 +108,8 @@ extension Connection {
 
   private func suspend(until goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, waiter, isCancelled: stream.isCancelled(id)) }
-      beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, waiter, isCancelled: isCancelled) }
+      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, .task(waiter), isCancelled: stream.isCancelled(id)) }
+      beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, .task(waiter), isCancelled: isCancelled) }
     }
   }
 
@@ -136,9 +136,9 @@ extension Connection {
     return await flushHere()
   }
 
-  /// When writes wait for a slow peer.
-  public func setWatermarks(_ watermarks: Watermarks) async {
-    await onStream { $0.watermarks = watermarks }
+  /// When writes wait for a slow peer. From any thread; it holds for what is done from here on.
+  public func setWatermarks(_ watermarks: Watermarks) {
+    reactor.onLoop { [self] in unsafe stream.watermarks = watermarks }
   }
 
   /// How many bytes were written and wait for room to be sent.

@@ -136,11 +136,11 @@ extension Connection {
   /// ``ConnectionError/Reason/timedOut`` then, also those that wait; what is queued is lost.
   ///
   /// A peer that is slow to take what the kernel holds for it isn't idle; as that is asked for only when the time is up,
-  /// it may take up to twice the limit to notice that such a peer has stopped.
+  /// it may take up to twice the limit to notice that such a peer has stopped. From any thread.
   ///
   /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
-  public func setIdleTimeout(_ limit: Duration?) async {
-    await onStream { [loop = reactor.loop] in $0.setIdleTimeout(limit, on: loop) }
+  public func setIdleTimeout(_ limit: Duration?) {
+    reactor.onLoop { [self] in unsafe stream.setIdleTimeout(limit, on: reactor.loop) }
   }
 
   /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.

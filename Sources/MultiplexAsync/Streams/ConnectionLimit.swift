@@ -21,6 +21,12 @@ public final class ConnectionLimit: Sendable {
     state = Mutex(State(vacancies: count))
   }
 
+  /// - Parameter maximum: `Int.max` makes none, as every connection would pay for it.
+  convenience init?(upTo maximum: Int) {
+    guard maximum < .max else { return nil }
+    self.init(maximum)
+  }
+
   /// Takes a place for one connection.
   ///
   /// - Returns: False if there is none.

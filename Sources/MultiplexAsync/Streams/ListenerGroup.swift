@@ -78,25 +78,41 @@ public final class ListenerGroup: Sendable {
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await serve(limit: maximumConnections == .max ? nil : ConnectionLimit(maximumConnections), handler)
+    await serve(in: .tasks(handler), within: ConnectionLimit(upTo: maximumConnections))
   }
 
   /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
   public func serve(
     within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await serve(limit: limit, handler)
+    await serve(in: .tasks(handler), within: limit)
   }
 
-  private func serve(
-    limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  /// Serves each connection without a task, as ``Listener/serveChunks(maximumConnections:_:)`` does, on one of the reactors.
+  ///
+  /// - Parameters:
+  ///   - maximumConnections: On all reactors together. Further clients wait to be accepted.
+  ///   - makeHandler: Makes a handler for each connection, on the connection's reactor.
+  public func serveChunks(
+    maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
+    await serve(in: .loop(makeHandler), within: ConnectionLimit(upTo: maximumConnections))
+  }
+
+  /// Serves as ``serveChunks(maximumConnections:_:)`` does, within a limit that other listeners may share.
+  public func serveChunks(
+    within limit: ConnectionLimit, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async {
+    await serve(in: .loop(makeHandler), within: limit)
+  }
+
+  private func serve(in way: WayOfServing, within limit: ConnectionLimit?) async {
     let isShared = listeners.count > 1
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
         tasks.addTask(executorPreference: listener.reactor) { [group] in
           let next = { @Sendable in isShared ? listener.reactor : group.next() }
-          await listener.serve(within: limit, nextReactor: next, handler)
+          await listener.serve(in: way, within: limit, nextReactor: next)
         }
       }
     }

@@ -4,11 +4,6 @@ internal import SystemPackage
 /// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
 @safe
 final class Stream {
-  /// Goes on when reading is worth another try, or with the reason why it isn't.
-  typealias InputWaiter = Waiter<ConnectionError.Reason?>
-  /// Goes on with what went wrong, if anything did.
-  typealias OutputWaiter = Waiter<ConnectionError.Reason?>
-
   /// What a read has come to.
   enum ReadOutcome: Sendable {
     case received(Received)
@@ -45,7 +40,9 @@ final class Stream {
   /// Bytes that were received, and put back, before the channel's.
   @safe @exclusivity(unchecked) var lookahead = ByteQueue()
   /// The task that waits for input; without a waiter while it does so in place.
-  @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: InputWaiter?)?
+  @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: Waiter<ConnectionError.Reason?>?)?
+  /// What takes all input, in place of tasks that read.
+  @safe @exclusivity(unchecked) private var pump: Pump?
   /// How the connection was broken off: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) private var breakage: Errno?
 
@@ -55,8 +52,8 @@ final class Stream {
   @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) private var isFlushing = false
   @safe @exclusivity(unchecked) private var writesAtOnce = 0
-  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<ConnectionError.Reason?>()
-  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<ConnectionError.Reason?>()
+  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<OutputWaiter>()
+  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<OutputWaiter>()
 
   /// The task that serves the connection.
   @safe @exclusivity(unchecked) private var owner: CallingTask?
@@ -93,8 +90,11 @@ extension Stream {
 
   /// Whether the task whose wait that is, the calling one, was cancelled.
   func isCancelled(_ id: UInt64) -> Bool {
-    (id == Self.ownerID && isServiceCancelled) || CallingTask.current?.isCancelled ?? false
+    isServiceCancelled(id) || CallingTask.current?.isCancelled ?? false
   }
+
+  /// Whether that is a wait of who serves the connection, and was told to stop.
+  func isServiceCancelled(_ id: UInt64) -> Bool { id == Self.ownerID && isServiceCancelled }
 
   /// The calling task serves the connection from now on.
   func beginService() {
@@ -118,7 +118,7 @@ extension Stream {
 /// What the channel says is the end of a wait.
 extension Stream: ChannelDelegate {
   func channelHasInput() {
-    endRead(nil)
+    if let pump { pump.goOn() } else { endRead(nil) }
   }
 
   func channelHasRoom() {
@@ -132,13 +132,21 @@ extension Stream: ChannelDelegate {
 extension Stream {
   var readRefusal: ConnectionError.Reason? {
     // To look is cheaper than to copy a reason that isn't there; so below.
-    guard isClosed || reader != nil else { return nil }
+    guard isClosed || isBeingRead else { return nil }
     return closure ?? .busy
   }
+
+  private var isBeingRead: Bool { reader != nil || pump != nil }
 
   /// Reads without waiting; nil if that isn't possible.
   func readNow() -> ReadOutcome? {
     if let readRefusal { return .refused(readRefusal) }
+    return takeNow()
+  }
+
+  /// Reads without waiting, for whoever is known to be the only reader.
+  @inline(__always)
+  func takeNow() -> ReadOutcome? {
     if !lookahead.isEmpty { return .received(takeLookahead()) }
     return channel.receiveNow().map(outcome)
   }
@@ -187,14 +195,14 @@ extension Stream {
     return bytes.count
   }
 
-  /// Waits for what comes next. To be called when ``readNow()`` has returned nil.
-  func awaitInput(_ id: UInt64, _ waiter: InputWaiter, isCancelled: Bool) {
+  /// Waits until reading is worth another try. To be called when ``readNow()`` has returned nil.
+  func awaitInput(_ id: UInt64, _ waiter: Waiter<ConnectionError.Reason?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let readRefusal { return waiter.resume(returning: readRefusal) }
     beginRead(id, waiter)
   }
 
-  private func beginRead(_ id: UInt64, _ waiter: InputWaiter?) {
+  private func beginRead(_ id: UInt64, _ waiter: Waiter<ConnectionError.Reason?>?) {
     reader = (id, waiter)
     // The others have their turn meanwhile.
     writesAtOnce = 0
@@ -232,6 +240,7 @@ extension Stream {
 
   /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
   func cancelRead(_ id: UInt64) {
+    if let pump, pump.inputID == id { pump.end(.cancelled) }
     guard let reader, reader.id == id else { return }
     assert(reader.waiter != nil, "a wait in place can't be told why it ends")
     channel.cancelInput()
@@ -242,6 +251,20 @@ extension Stream {
     guard let reader else { return }
     self.reader = nil
     reader.waiter?.resume(returning: reason)
+  }
+
+  /// A pump takes all that comes from here on, if nobody else does.
+  ///
+  /// - Returns: Why it can't.
+  func beginPump(_ pump: Pump) -> ConnectionError.Reason? {
+    if let readRefusal { return readRefusal }
+    self.pump = pump
+    return nil
+  }
+
+  func endPump() {
+    channel.cancelInput()
+    pump = nil
   }
 
   /// Takes bytes that were received before.
@@ -377,8 +400,8 @@ extension Stream {
   }
 
   func cancelWrite(_ id: UInt64) {
-    roomWaiters.resume(id, returning: .cancelled)
-    flushWaiters.resume(id, returning: .cancelled)
+    roomWaiters.take(id)?.resume(returning: .cancelled)
+    flushWaiters.take(id)?.resume(returning: .cancelled)
   }
 
   /// Sends no more, once everything that is queued has been sent.
@@ -400,10 +423,11 @@ extension Stream {
       _ = failOutput(errno)
       return
     }
-    if unsentCount <= watermarks.low { roomWaiters.resumeAll(returning: nil) }
-    guard unsentCount == 0 else { return flushLater() }
-    if outputEnds { shutdownOutput() }
-    flushWaiters.resumeAll(returning: nil)
+    if unsentCount > 0 { flushLater() } else if outputEnds { shutdownOutput() }
+    let haveRoom = hasReached(.room) ? roomWaiters.takeAll() : []
+    let areDone = hasReached(.flush) ? flushWaiters.takeAll() : []
+    haveRoom.resume(returning: nil)
+    areDone.resume(returning: nil)
   }
 
   /// - Returns: What has gone wrong. There may be nothing to send, as it is the channel that has bytes.
@@ -443,8 +467,8 @@ extension Stream {
     if errno != .brokenPipe { breakage = errno }
     lostCount += output.count
     output = ByteQueue()
-    roomWaiters.resumeAll(returning: reason)
-    flushWaiters.resumeAll(returning: reason)
+    roomWaiters.takeAll().resume(returning: reason)
+    flushWaiters.takeAll().resume(returning: reason)
     return reason
   }
 }
@@ -458,13 +482,14 @@ extension Stream {
     let closure: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
     self.closure = closure
     monitor?.closed(because: loss.map { .lost($0) } ?? reason, unsent: output.count + lostCount)
-    endRead(closure)
     if breaksOff(because: reason) { channel.resetOnClose() }
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
-    roomWaiters.resumeAll(returning: closure)
-    flushWaiters.resumeAll(returning: closure)
+    endRead(closure)
+    pump?.end(closure)
+    roomWaiters.takeAll().resume(returning: closure)
+    flushWaiters.takeAll().resume(returning: closure)
   }
 
   /// Whether the peer is to see the connection broken: it must not take a part for the whole.
@@ -508,7 +533,7 @@ extension Stream {
   func closeIfAtRest() {
     guard !isClosed else { return }
     let monitor = ensureMonitor()
-    let owesNothing = unsentCount == 0 && reader != nil && lookahead.isEmpty
+    let owesNothing = unsentCount == 0 && isBeingRead && lookahead.isEmpty
     if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }
     monitor.hasMoved = false
   }

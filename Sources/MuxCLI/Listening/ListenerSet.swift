@@ -51,14 +51,13 @@ final class ListenerSet: Sendable {
 
   /// Serves until ``stop()``.
   ///
+  /// - Parameter serve: Serves one of the listeners, until it is closed.
   /// - Returns: How many connections were closed unfinished.
-  func serve(
-    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
-  ) async -> Int {
+  func serve(_ serve: @escaping @Sendable (ListenerGroup) async -> Void) async -> Int {
     let listeners = state.withLock { $0.listeners }
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
-        tasks.addTask { await listener.serve(within: limit, handler) }
+        tasks.addTask { await serve(listener) }
       }
     }
     // The last connection may end before the shutdown has counted.

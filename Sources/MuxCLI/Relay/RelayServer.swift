@@ -30,10 +30,13 @@ final class RelayServer: Sendable {
     let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptComplaints())
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open([endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])")
-    return await listeners.serve(within: ConnectionLimit(capacity.count)) { client in
-      capacity.enter()
-      await self.relay(client)
-      capacity.leave()
+    let limit = ConnectionLimit(capacity.count)
+    return await listeners.serve { listener in
+      await listener.serve(within: limit) { client in
+        capacity.enter()
+        await self.relay(client)
+        capacity.leave()
+      }
     }
   }
 

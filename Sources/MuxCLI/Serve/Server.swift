@@ -36,12 +36,14 @@ final class Server: Sendable {
     let group = try makeReactors()
     let threads = group.reactors.count > 1 ? ", \(group.reactors.count) threads" : ""
     try await listeners.open(endpoints, on: group, remark: "(\(settings.backend)\(threads))")
-    let handler = settings.service.handler { [settings] connection in
-      // Nothing is read while the client has yet to take what it is owed.
-      await connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
-      if let limit = settings.idleTimeout { await connection.setIdleTimeout(limit) }
+    let limit = ConnectionLimit(settings.maximumConnections)
+    return await listeners.serve { [settings] listener in
+      await settings.service.serve(listener, within: limit) { connection in
+        // Nothing is read while the client has yet to take what it is owed.
+        connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
+        if let limit = settings.idleTimeout { connection.setIdleTimeout(limit) }
+      }
     }
-    return await listeners.serve(within: ConnectionLimit(settings.maximumConnections), handler)
   }
 
   /// Accepts no more, and goes on with what clients are owed for a while.

@@ -4,7 +4,7 @@ import MultiplexAsync
 /// arrives is thrown away.
 enum ChargenService: Service {
   static func serve(_ connection: Connection) async throws {
-    async let discarding: Void = DiscardService.serve(connection)
+    async let discarding: Void = connection.forEachChunk(DiscardService.handle)
     // Until the peer has gone.
     while !Task.isCancelled { try await connection.write(cycle) }
     try await discarding

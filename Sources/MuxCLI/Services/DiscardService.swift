@@ -1,8 +1,8 @@
 import MultiplexAsync
 
 /// RFC 863: throws away what arrives, and says nothing.
-enum DiscardService: Service {
-  static func serve(_ connection: Connection) async throws {
-    while try await connection.read() != nil {}
+enum DiscardService: ChunkService {
+  static func handle(_ chunk: consuming Chunk, _ replies: inout Replies) {
+    // It goes back to its pool.
   }
 }

@@ -1,10 +1,8 @@
 import MultiplexAsync
 
 /// RFC 862: sends back what arrives.
-enum EchoService: Service {
-  static func serve(_ connection: Connection) async throws {
-    while let chunk = try await connection.read() {
-      try await connection.write(chunk)
-    }
+enum EchoService: ChunkService {
+  static func handle(_ chunk: consuming Chunk, _ replies: inout Replies) {
+    replies.write(chunk)
   }
 }

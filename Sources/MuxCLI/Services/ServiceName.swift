@@ -5,26 +5,36 @@ import MultiplexAsync
 enum ServiceName: String, CaseIterable, ExpressibleByArgument {
   case echo, discard, chargen, daytime
 
-  /// What to do with each connection.
+  /// Serves all that comes to a listener, until it is closed.
   ///
-  /// - Parameter prepare: Is done first.
-  func handler(
-    after prepare: @escaping @Sendable (Connection) async -> Void
-  ) -> @Sendable (Connection) async throws -> Void {
+  /// - Parameter prepare: Is done first with each connection.
+  func serve(
+    _ listener: ListenerGroup, within limit: ConnectionLimit, after prepare: @escaping @Sendable (Connection) -> Void
+  ) async {
     switch self {
-    case .echo: Self.handler(EchoService.self, after: prepare)
-    case .discard: Self.handler(DiscardService.self, after: prepare)
-    case .chargen: Self.handler(ChargenService.self, after: prepare)
-    case .daytime: Self.handler(DaytimeService.self, after: prepare)
+    case .echo: await Self.serve(listener, within: limit, by: EchoService.self, after: prepare)
+    case .discard: await Self.serve(listener, within: limit, by: DiscardService.self, after: prepare)
+    case .chargen: await Self.serve(listener, within: limit, by: ChargenService.self, after: prepare)
+    case .daytime: await Self.serve(listener, within: limit, by: DaytimeService.self, after: prepare)
     }
   }
 
-  /// One closure for each service, as each that calls another would cost every idle connection a frame.
-  private static func handler<Served: Service>(
-    _ service: Served.Type, after prepare: @escaping @Sendable (Connection) async -> Void
-  ) -> @Sendable (Connection) async throws -> Void {
-    { connection in
-      await prepare(connection)
+  private static func serve<Served: ChunkService>(
+    _ listener: ListenerGroup, within limit: ConnectionLimit, by service: Served.Type,
+    after prepare: @escaping @Sendable (Connection) -> Void
+  ) async {
+    await listener.serveChunks(within: limit) { connection in
+      prepare(connection)
+      return Served.handle
+    }
+  }
+
+  private static func serve<Served: Service>(
+    _ listener: ListenerGroup, within limit: ConnectionLimit, by service: Served.Type,
+    after prepare: @escaping @Sendable (Connection) -> Void
+  ) async {
+    await listener.serve(within: limit) { connection in
+      prepare(connection)
       try await Served.serve(connection)
     }
   }

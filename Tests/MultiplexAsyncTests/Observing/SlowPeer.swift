@@ -5,7 +5,7 @@ import MultiplexAsync
 /// - Parameter size: More than a driver takes over at once. The write doesn't wait.
 func slowPeer(sent size: Int, on reactor: Reactor) async throws -> RawPeer {
   let peer = try await RawPeer(on: reactor, bufferSize: 4096)
-  await peer.connection.setWatermarks(Watermarks(low: 0, high: size))
+  peer.connection.setWatermarks(Watermarks(low: 0, high: size))
   try await peer.connection.write(numbered(size))
   return peer
 }

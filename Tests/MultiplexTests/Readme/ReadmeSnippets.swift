@@ -51,7 +51,7 @@ enum ReadmeSnippets {
     let group = try ReactorGroup(count: 4, observer: LoggingObserver(logger))
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:9999", on: group)
     await listener.serve(maximumConnections: 10_000) { connection in
-      await connection.setIdleTimeout(.seconds(60))
+      connection.setIdleTimeout(.seconds(60))
       while let line = try await connection.readLine() {
         try await connection.write(line)
       }

@@ -36,6 +36,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var end: End?
 
   @safe @exclusivity(unchecked) private var isClosed = false
+  /// Whether the driver has forgotten it: it may be closed from within what it does about a completion.
+  private var hasLeft = false
   private var isAbandoned = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isReceiving = false
@@ -432,9 +434,10 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   private func leaveIfDone() {
-    guard isClosed, !isReceiving, !isSending, !isFollowing else { return }
+    guard isClosed, !hasLeft, !isReceiving, !isSending, !isFollowing else { return }
     // A late completion of its send must not find another in its place.
     if isSendingInline { return follow() }
+    hasLeft = true
     driver.remove(slot)
   }
 }

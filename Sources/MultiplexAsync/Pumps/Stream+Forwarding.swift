@@ -13,7 +13,7 @@ extension Stream {
   }
 
   /// Whether so much comes that it is worth a pipe, and nothing that was read ahead has to go before it.
-  var isBulky: Bool { channel.isBulky && readRefusal == nil && lookahead.isEmpty }
+  var isBulky: Bool { channel.isBulky && lookahead.isEmpty }
 
   /// Moves what has come to another stream of the same reactor, which has nothing queued. What it has no room for is
   /// queued there.

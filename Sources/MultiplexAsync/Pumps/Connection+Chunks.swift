@@ -1,0 +1,65 @@
+extension Connection {
+  /// Has a handler deal with each chunk that comes, until the peer has finished sending.
+  ///
+  ///     try await connection.forEachChunk { chunk, replies in
+  ///       replies.write(chunk)
+  ///     }
+  ///
+  /// It means the same as reading and writing in turn, and costs less: for a small message about half of it. The calling task
+  /// is suspended once, until the end, and the loop calls the handler. So the handler can't wait: what does is written with
+  /// ``read()`` and ``write(_:)-(Chunk)``. While it runs, it has neither the calling task's values nor its cancellation.
+  ///
+  /// Backpressure, cancellation and deadlines are those of reading and writing: while the queue is above the high
+  /// watermark, nothing is read; cancelling the task ends the call at once, without a byte lost that the handler hasn't had.
+  ///
+  /// - Parameter handler: May keep what it needs from chunk to chunk in variables of its own.
+  /// - Throws: What the handler throws; what ``read()`` and ``write(_:)-(Chunk)`` throw.
+  public func forEachChunk(_ handler: sending @escaping ChunkHandler) async throws {
+    // Only the reactor's thread calls it.
+    nonisolated(unsafe) let handler = handler
+    try await here { try await self.forEachChunkHere(unsafe handler) }
+  }
+
+  private func forEachChunkHere(_ handler: @escaping ChunkHandler) async throws {
+    let work = ChunkWork(on: self, by: handler)
+    let error = await pump(to: self, work)
+    if let failure = work.thrown ?? error { throw failure }
+  }
+}
+
+// MARK: - For a listener
+
+extension Connection {
+  /// Has a handler deal with what comes, then closes: as a task does that serves it. From any thread.
+  ///
+  /// - Parameters:
+  ///   - makeHandler: Is called on the reactor's thread.
+  ///   - end: Is called there once the connection is closed.
+  func serveChunks(
+    by makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, end: @escaping @Sendable () -> Void
+  ) {
+    reactor.onLoop { [self] in
+      let work = ChunkWork(on: self, by: makeHandler(self))
+      // The waits are those of who serves the connection.
+      let ids = (input: Stream.ownerID, output: Stream.ownerID)
+      Pump(from: self, to: self, for: work, ids: ids).start { [self] error in
+        endService(because: work.thrown ?? error, then: end)
+      }
+    }
+  }
+
+  private func endService(because failure: (any Error)?, then end: @escaping @Sendable () -> Void) {
+    if let failure {
+      abort(because: unsafe stream.isServiceCancelled(Stream.ownerID) ? .shutDown : .failed(failure))
+      return end()
+    }
+    if closeIfFlushed() { return end() }
+    unsafe stream.endOutput()
+    let waiter = OutputWaiter.call { [self] reason in
+      abort(because: reason == nil ? .finished : .aborted)
+      end()
+    }
+    let isCancelled = unsafe stream.isServiceCancelled(Stream.ownerID)
+    unsafe stream.awaitOutput(.flush, Stream.ownerID, waiter, isCancelled: isCancelled)
+  }
+}
