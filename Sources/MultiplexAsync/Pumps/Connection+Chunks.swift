@@ -38,13 +38,16 @@ extension Connection {
   func serveChunks(
     by makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, end: @escaping @Sendable () -> Void
   ) {
-    reactor.onLoop { [self] in
-      let work = ChunkWork(on: self, by: makeHandler(self))
-      // The waits are those of who serves the connection.
-      let ids = (input: Stream.ownerID, output: Stream.ownerID)
-      Pump(from: self, to: self, for: work, ids: ids).start { [self] error in
-        endService(because: work.thrown ?? error, then: end)
-      }
+    if reactor.isCurrent { return startService(by: makeHandler(self), end: end) }
+    reactor.loop.add(.call { [self] in startService(by: makeHandler(self), end: end) })
+  }
+
+  private func startService(by handler: @escaping ChunkHandler, end: @escaping @Sendable () -> Void) {
+    let work = ChunkWork(on: self, by: handler)
+    // The waits are those of who serves the connection.
+    let ids = (input: Stream.ownerID, output: Stream.ownerID)
+    Pump(from: self, to: self, for: work, ids: ids).start { [self] error in
+      endService(because: work.thrown ?? error, then: end)
     }
   }
 

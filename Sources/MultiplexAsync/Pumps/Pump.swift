@@ -38,14 +38,15 @@ final class Pump: @unchecked Sendable {
     (inputID, outputID) = ids
   }
 
-  /// Begins with a wait, so that the first step is made in the loop's next turn.
+  /// Begins with a wait, so that the first step is made in the loop's next turn, unless something was read ahead.
   ///
   /// - Parameter end: Is called once, when no further step is made, with what has gone wrong in a step or a wait.
   func start(end: @escaping (ConnectionError?) -> Void) {
     let stream = unsafe input.stream
     if let reason = stream.beginPump(self) { return end(input.failure(reason, during: .read)) }
     whenOver = end
-    if stream.isServiceCancelled(inputID) { self.end(.cancelled) } else { stream.channel.awaitInput() }
+    if stream.isServiceCancelled(inputID) { return self.end(.cancelled) }
+    if stream.lookahead.isEmpty { stream.channel.awaitInput() } else { goOn() }
   }
 
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.

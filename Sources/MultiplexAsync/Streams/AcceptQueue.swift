@@ -10,6 +10,8 @@ final class AcceptQueue {
     case closed
   }
 
+  typealias Served = SlotTable<(connection: Connection, server: Server)>
+
   /// A task that serves: of several on one listener, each waits for its own connections.
   final class Server {
     fileprivate var connections = 0
@@ -42,7 +44,7 @@ final class AcceptQueue {
 
   private(set) var isClosed = false
   /// The connections that are served.
-  private var connections: [ObjectIdentifier: (connection: Connection, server: Server)] = [:]
+  @safe @exclusivity(unchecked) private var connections = Served()
   /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
   private var waiters = WaiterList<Waiter<Bool>>()
   private var lastID: UInt64 = 0
@@ -133,14 +135,15 @@ final class AcceptQueue {
 
   // MARK: Serving
 
-  func begin(_ connection: Connection, for server: Server) {
-    connections[ObjectIdentifier(connection)] = (connection, server)
+  /// - Returns: What names the connection when it has ended.
+  func begin(_ connection: Connection, for server: Server) -> Served.Slot {
     server.connections += 1
     if server.isCancelled { connection.serviceWasCancelled() }
+    return connections.insert((connection, server))
   }
 
-  func end(_ connection: Connection) {
-    guard let server = connections.removeValue(forKey: ObjectIdentifier(connection))?.server else { return }
+  func end(_ slot: Served.Slot) {
+    guard let server = connections.remove(slot)?.server else { return }
     // There may be a descriptor to spare. A vacancy is announced by the limit, and nothing else is waited for: most
     // connections end without waking the task that accepts.
     if pauseTimer != nil { endPause() }
@@ -183,7 +186,7 @@ final class AcceptQueue {
     if let restTimer { loop.cancel(restTimer) }
     restTimer = nil
     guard !connections.isEmpty else { return }
-    for entry in connections.values { entry.connection.closeIfAtRest() }
+    for entry in connections.all { entry.connection.closeIfAtRest() }
     restTimer = loop.schedule(at: .now + max(rest, Self.leastRest)) { [weak self] in self?.closeResting(after: rest) }
   }
 
@@ -204,13 +207,13 @@ final class AcceptQueue {
   /// for it to cancel.
   func cancel(_ server: Server) {
     server.isCancelled = true
-    for entry in connections.values where entry.server === server { entry.connection.serviceWasCancelled() }
+    for entry in connections.all where entry.server === server { entry.connection.serviceWasCancelled() }
     server.dismiss()
   }
 
   private func abortAll() {
     aborted = max(aborted, connections.count)
-    for entry in connections.values {
+    for entry in connections.all {
       entry.connection.abort(because: .shutDown)
       entry.server.isTimeUp = true
       entry.server.dismiss()

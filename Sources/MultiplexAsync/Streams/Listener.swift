@@ -220,15 +220,15 @@ public final class Listener: Sendable {
       await withTaskCancellationHandler {
         await withDiscardingTaskGroup { group in
           while let connection = try? await self.acceptHere(for: nextReactor(), within: limit).get() {
-            unsafe self.queue.begin(connection, for: server)
+            let slot = unsafe self.queue.begin(connection, for: server)
             switch way {
             case .tasks(let handler):
               group.addTask(executorPreference: connection.reactor) {
                 await Self.handle(connection, handler)
-                self.end(connection, within: limit)
+                self.end(slot, within: limit)
               }
             case .loop(let makeHandler):
-              connection.serveChunks(by: makeHandler) { self.end(connection, within: limit) }
+              connection.serveChunks(by: makeHandler) { self.end(slot, within: limit) }
             }
           }
           if unsafe await self.isTimeUp(for: server) { group.cancelAll() }
@@ -242,9 +242,11 @@ public final class Listener: Sendable {
   }
 
   /// A connection is served no more.
-  private func end(_ connection: Connection, within limit: ConnectionLimit?) {
+  private func end(_ slot: AcceptQueue.Served.Slot, within limit: ConnectionLimit?) {
     limit?.giveBack()
-    reactor.onLoop { [self] in unsafe queue.end(connection) }
+    // No closure is made where none is needed.
+    if reactor.isCurrent { return unsafe queue.end(slot) }
+    reactor.loop.add(.call { [self] in unsafe queue.end(slot) })
   }
 
   /// - Returns: False when the task was cancelled.

@@ -26,10 +26,11 @@ final class Stream {
   }
 
   /// How many writes succeed at once before others have their turn.
-  private static let share = 64
+  private static let share: UInt8 = 64
   /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
   private static let vector = 64
 
+  // In an order that leaves few gaps: each connection has one.
   let channel: any Channel
   let driver: any Driver
   private(set) var monitor: StreamMonitor?
@@ -43,22 +44,23 @@ final class Stream {
   @safe @exclusivity(unchecked) private var reader: (id: UInt64, waiter: Waiter<ConnectionError.Reason?>?)?
   /// What takes all input, in place of tasks that read.
   @safe @exclusivity(unchecked) private var pump: Pump?
+
+  @safe @exclusivity(unchecked) private var output = ByteQueue()
+  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<OutputWaiter>()
+  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<OutputWaiter>()
+  /// Why nothing can be sent any more.
+  @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
+  @safe @exclusivity(unchecked) private var outputEnds = false
+  @safe @exclusivity(unchecked) private var isFlushing = false
+  @safe @exclusivity(unchecked) private var writesAtOnce: UInt8 = 0
   /// How the connection was broken off: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) private var breakage: Errno?
 
-  @safe @exclusivity(unchecked) private var output = ByteQueue()
-  @safe @exclusivity(unchecked) private var outputEnds = false
-  /// Why nothing can be sent any more.
-  @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
-  @safe @exclusivity(unchecked) private var isFlushing = false
-  @safe @exclusivity(unchecked) private var writesAtOnce = 0
-  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<OutputWaiter>()
-  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<OutputWaiter>()
-
+  /// Whether the task that serves the connection was cancelled. It stays so, as it may be told before the task has begun, or
+  /// while it decides to wait.
+  @safe @exclusivity(unchecked) private var isServiceCancelled = false
   /// The task that serves the connection.
   @safe @exclusivity(unchecked) private var owner: CallingTask?
-  /// Whether that task was cancelled. It stays so, as it may be told before the task has begun, or while it decides to wait.
-  @safe @exclusivity(unchecked) private var isServiceCancelled = false
   @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
   /// What is answered once the stream is closed; nil until then.
   @safe @exclusivity(unchecked) private var closure: ConnectionError.Reason?

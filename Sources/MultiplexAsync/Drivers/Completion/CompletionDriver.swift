@@ -262,10 +262,7 @@ final class CompletionDriver: Driver {
 
   private func endPolls(where isToEnd: (FileDescriptor) -> Bool) {
     guard pollCount > 0 else { return }
-    handlers.forEach { handler in
-      guard let poll = handler as? CompletionPoll, isToEnd(poll.descriptor) else { return }
-      poll.end()
-    }
+    for case let poll as CompletionPoll in handlers.all where isToEnd(poll.descriptor) { poll.end() }
   }
 
   // MARK: Buffers

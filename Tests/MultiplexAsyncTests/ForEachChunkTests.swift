@@ -1,0 +1,345 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("A handler for each chunk", .timeLimit(.minutes(3)))
+struct ForEachChunkTests {
+  @Test("what comes is handled in its order, and answered, to the end", arguments: usableBackends, 1...4 as ClosedRange<UInt64>)
+  func echo(backend: Poller.Backend, seed: UInt64) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let connection = try await Connection.adopting(near, on: reactor)
+    let client = try await Connection.adopting(far, on: reactor)
+    let handling = Task { try await connection.forEachChunk { chunk, replies in replies.write(chunk) } }
+    var generator = SeededGenerator(seed: seed)
+    let bytes = numbered(Int.random(in: 1...2_000_000, using: &generator))
+    let sending = Task { [generator] in
+      var generator = generator
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let piece = rest.prefix(1 << Int.random(in: 0...18, using: &generator))
+        try await client.write(Array(piece))
+        rest = rest.dropFirst(piece.count)
+      }
+      try await client.closeWrite()
+    }
+    #expect(try await client.read(exactly: bytes.count) == bytes)
+    try await sending.value
+    try await handling.value
+    await connection.close()
+    #expect(try await client.read()?.count == nil)
+  }
+
+  @Test("every kind of reply is sent, in the order of the calls", arguments: usableBackends)
+  func kindsOfReply(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handling = Task {
+      try await connection.forEachChunk { chunk, replies in
+        replies.write("text ")
+        replies.write([1, 2])
+        chunk.withBytes { replies.write($0) }
+        replies.write(vectored: [[3], [], [4, 5]])
+        replies.write(chunk)
+      }
+    }
+    try peer.socket.sendAll(Array("?".utf8))
+    let expected = Array("text ".utf8) + [1, 2] + Array("?".utf8) + [3, 4, 5] + Array("?".utf8)
+    #expect(try await peer.take(expected.count) == expected)
+    try peer.socket.shutdown(.writing)
+    try await handling.value
+  }
+
+  @Test("a handler keeps what it needs from chunk to chunk", arguments: usableBackends)
+  func state(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handling = Task {
+      var line: [UInt8] = []
+      try await connection.forEachChunk { chunk, replies in
+        for byte in chunk.array {
+          line.append(byte)
+          guard byte == UInt8(ascii: "\n") else { continue }
+          replies.write(line.reversed())
+          line = []
+        }
+      }
+    }
+    for piece in ["he", "llo\nyo", "u\n"] {
+      try peer.socket.sendAll(Array(piece.utf8))
+      // So that they come apart, most of the time.
+      try await connection.reactor.sleep(for: .milliseconds(1))
+    }
+    #expect(try await peer.take(10) == Array("\nolleh\nuoy".utf8))
+    try peer.socket.shutdown(.writing)
+    try await handling.value
+  }
+
+  @Test("what was read ahead comes first", arguments: usableBackends)
+  func lookahead(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    try peer.socket.sendAll(Array("line\nrest".utf8))
+    #expect(try await connection.readLine() == Array("line\n".utf8))
+    let handling = Task { try await connection.forEachChunk { chunk, replies in replies.write(chunk) } }
+    #expect(try await peer.take(4) == Array("rest".utf8))
+    try peer.socket.shutdown(.writing)
+    try await handling.value
+  }
+
+  @Test("a handler that has enough ends it; what comes after is for the next read", arguments: usableBackends)
+  func end(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handling = Task {
+      try await connection.forEachChunk { chunk, replies in
+        replies.write(chunk)
+        replies.end()
+      }
+    }
+    try peer.socket.sendAll([1])
+    try await handling.value
+    #expect(try await peer.take(1) == [1])
+    try peer.socket.sendAll([2, 3])
+    #expect(try await connection.read(exactly: 2) == [2, 3])
+  }
+
+  @Test("what a handler throws is thrown, and the connection is as it was", arguments: usableBackends)
+  func throwing(backend: Poller.Backend) async throws {
+    struct Refusal: Error, Equatable { let byte: UInt8? }
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handling = Task {
+      try await connection.forEachChunk { chunk, replies in
+        replies.write("no")
+        throw Refusal(byte: chunk.array.first)
+      }
+    }
+    try peer.socket.sendAll([9])
+    await #expect(throws: Refusal(byte: 9)) { try await handling.value }
+    #expect(try await peer.take(2) == Array("no".utf8))
+    try peer.socket.sendAll([2])
+    #expect(try await connection.read(exactly: 1) == [2])
+  }
+
+  @Test(
+    "cancelling ends it at once, whatever it waits for, and loses nothing that the handler hasn't had",
+    arguments: usableBackends, [false, true])
+  func cancellation(backend: Poller.Backend, isFlooded: Bool) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor, bufferSize: 4096)
+    let connection = peer.connection
+    connection.setWatermarks(Watermarks(low: 0, high: 0))
+    let handled = Recorder<[UInt8]>()
+    let handling = Task {
+      try await connection.forEachChunk { chunk, replies in
+        handled.add(chunk.array)
+        if isFlooded { replies.write(numbered(1_000_000)) }
+      }
+    }
+    try peer.socket.sendAll([1])
+    #expect(await becomesTrue { handled.elements == [[1]] })
+    if isFlooded { #expect(await becomesTrue { await connection.queuedCount > 0 }) }
+    handling.cancel()
+    #expect(await reason { try await handling.value } == .cancelled)
+    try peer.socket.sendAll([2, 3])
+    #expect(try await connection.read(exactly: 2) == [2, 3])
+    #expect(handled.elements == [[1]])
+  }
+
+  @Test("a task that was cancelled before gets no chunk", arguments: usableBackends)
+  func cancelledBefore(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    try peer.socket.sendAll([1])
+    let handled = Counter()
+    let handling = Task {
+      cancelThisTask()
+      try await connection.forEachChunk { _, _ in handled.add() }
+    }
+    #expect(await reason { try await handling.value } == .cancelled)
+    #expect(try await connection.read(exactly: 1) == [1])
+    #expect(handled.value == 0)
+  }
+
+  @Test("a deadline ends it", arguments: usableBackends)
+  func deadline(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    await #expect(throws: DeadlineExceeded.self) {
+      try await withTimeout(.milliseconds(10), on: reactor) { try await connection.forEachChunk { _, _ in } }
+    }
+    try peer.socket.sendAll([1])
+    #expect(try await connection.read(exactly: 1) == [1])
+  }
+
+  @Test("nothing is read while the peer has yet to take the replies", arguments: usableBackends)
+  func backpressure(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    connection.setWatermarks(Watermarks(low: 1000, high: 5000))
+    let replySize = 100_000
+    let handled = Counter()
+    let handling = Task {
+      try await connection.forEachChunk { chunk, replies in
+        handled.add()
+        for _ in 0..<chunk.count { replies.write([UInt8](repeating: 7, count: replySize)) }
+      }
+    }
+    try peer.socket.sendAll([1])
+    #expect(await becomesTrue { handled.value == 1 })
+    #expect(await becomesTrue { await connection.queuedCount > 5000 })
+    try peer.socket.sendAll([2])
+    // A chance to be wrong: a turn of the loop, several times.
+    for _ in 0..<20 { #expect(await connection.queuedCount <= replySize) }
+    #expect(handled.value == 1)
+    #expect(try await peer.take(2 * replySize).allSatisfy { $0 == 7 })
+    #expect(handled.value == 2)
+    try peer.socket.shutdown(.writing)
+    try await handling.value
+  }
+
+  @Test("there is one reader at a time", arguments: usableBackends)
+  func busy(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    // It runs until it waits, before what comes after it.
+    let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
+    #expect(await reactor.run { await reason { try await connection.forEachChunk { _, _ in } } } == .busy)
+    try peer.socket.sendAll([1])
+    #expect(try await reading.value == [1])
+
+    let handled = Counter()
+    let handling = Task { try await connection.forEachChunk { _, _ in handled.add() } }
+    try peer.socket.sendAll([2])
+    #expect(await becomesTrue { handled.value == 1 })
+    #expect(await reason { _ = try await connection.read() } == .busy)
+    #expect(await reason { try await connection.forEachChunk { _, _ in } } == .busy)
+    try peer.socket.sendAll([3])
+    #expect(await becomesTrue { handled.value == 2 })
+    try peer.socket.shutdown(.writing)
+    try await handling.value
+  }
+
+  @Test("a peer that breaks the connection off is an error", arguments: usableBackends)
+  func reset(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handled = Counter()
+    let handling = Task { try await connection.forEachChunk { _, _ in handled.add() } }
+    try peer.socket.sendAll([1])
+    #expect(await becomesTrue { handled.value == 1 })
+    try peer.reset()
+    #expect(await reason { try await handling.value } == .reset)
+  }
+
+  @Test("replies to a peer that has gone are an error", arguments: usableBackends)
+  func replyInVain(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    // Both ends of what is handled: the peer's reset is found by a send, or by the next read.
+    let isGone = Gate()
+    let handling = Task {
+      await isGone.pass()
+      try await connection.forEachChunk { chunk, replies in replies.write(numbered(100_000)) }
+    }
+    try peer.socket.sendAll([1])
+    try peer.reset()
+    isGone.open()
+    #expect(await reason { try await handling.value } == .reset)
+  }
+
+  @Test("closing ends it, from within the handler and from elsewhere", arguments: usableBackends, [false, true])
+  func closing(backend: Poller.Backend, isWithin: Bool) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let handled = Counter()
+    let handling = Task {
+      try await connection.forEachChunk { _, replies in
+        handled.add()
+        if isWithin { connection.abort() }
+        replies.write("nobody gets this")
+      }
+    }
+    try peer.socket.sendAll([1])
+    #expect(await becomesTrue { handled.value == 1 })
+    if !isWithin { connection.abort() }
+    #expect(await reason { try await handling.value } == .closed)
+    #expect(await becomesTrue { peer.isGone })
+  }
+
+  @Test("an idle timeout ends it", arguments: usableBackends)
+  func idle(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    connection.setIdleTimeout(.milliseconds(20))
+    #expect(await reason { try await connection.forEachChunk { _, _ in } } == .timedOut)
+    #expect(peer.isGone)
+  }
+
+  @Test("the loop calls the handler, whoever waits", arguments: usableBackends)
+  @MainActor
+  func thread(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    try peer.socket.sendAll([1])
+    try peer.socket.shutdown(.writing)
+    let wasCurrent = Recorder<Bool>()
+    try await connection.forEachChunk { _, _ in wasCurrent.add(reactor.isCurrent) }
+    #expect(wasCurrent.elements == [true])
+    MainActor.assertIsolated()
+  }
+
+  @Test("what a task serves may be handled so as well", arguments: usableBackends)
+  func served(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let ended = Recorder<ConnectionError.Reason?>()
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task {
+      await listener.serve { connection in
+        ended.add(await reason { try await connection.forEachChunk { chunk, replies in replies.write(chunk) } })
+      }
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    #expect(try await client.read(exactly: 1) == Array("x".utf8))
+    // The listener's own way of telling it.
+    serving.cancel()
+    await serving.value
+    #expect(ended.elements == [.cancelled])
+  }
+
+  @Test("a flood that is handled leaves the others their turn", arguments: usableBackends)
+  func flood(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let firehose = try await RawPeer(on: reactor)
+    let isOver = Counter()
+    let sender = try firehose.startOtherSide { socket in
+      let bytes = numbered(1_000_000)
+      while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(100)) }
+    }
+    let input = firehose.connection
+    let chunks = Counter()
+    let handling = Task { try await input.forEachChunk { _, _ in chunks.add() } }
+    #expect(await becomesTrue { chunks.value > 1000 })
+    let worst = try await reactor.run {
+      var worst = 0
+      for _ in 0..<100 {
+        let before = chunks.value
+        try await reactor.sleep(for: .zero)
+        worst = max(worst, chunks.value - before)
+      }
+      return worst
+    }
+    // A few turns, of 16 receives each.
+    #expect(worst < 400)
+    isOver.add()
+    try await handling.value
+    try sender.join()
+  }
+}

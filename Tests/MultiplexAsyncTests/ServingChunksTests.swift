@@ -1,0 +1,307 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Serving connections without tasks", .timeLimit(.minutes(3)))
+struct ServingChunksTests {
+  @Test("many are served at once, each by a handler of its own", arguments: usableBackends)
+  func many(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let handlers = Counter()
+    try await withChunkServer(on: reactor) { _ in
+      let number = UInt8(handlers.add())
+      return { chunk, replies in replies.write([number] + chunk.array) }
+    } while: { listener in
+      var numbers: Set<UInt8> = []
+      let clients = try await connect(100, to: listener, on: reactor)
+      for client in clients { try await client.write("x") }
+      for client in clients {
+        let reply = try await client.read(exactly: 2)
+        numbers.insert(reply[0])
+        #expect(reply[1] == UInt8(ascii: "x"))
+      }
+      #expect(numbers.count == 100)
+    }
+  }
+
+  @Test("what was written is delivered, then the connection is closed", arguments: usableBackends)
+  func deliveredBeforeTheEnd(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let bytes = numbered(3_000_000)
+    try await withChunkServer(on: reactor) { _ in
+      { _, replies in
+        replies.write(bytes)
+        replies.end()
+      }
+    } while: { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("?")
+      #expect(try await client.read(exactly: bytes.count) == bytes)
+      #expect(try await client.read()?.count == nil)
+    }
+  }
+
+  @Test("a client that has finished sending gets all that it is owed", arguments: usableBackends)
+  func halfClosed(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let bytes = numbered(1_000_000)
+    try await withChunkServer(on: reactor, echoChunks) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      async let sent: Void = {
+        try await client.write(bytes)
+        try await client.closeWrite()
+      }()
+      #expect(try await client.read(exactly: bytes.count) == bytes)
+      #expect(try await client.read()?.count == nil)
+      try await sent
+    }
+  }
+
+  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
+  func throwing(backend: Poller.Backend) async throws {
+    struct Failure: Error {}
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withChunkServer(on: reactor) { _ in
+      { chunk, replies in
+        guard chunk.array != [0] else { throw Failure() }
+        replies.write(chunk)
+      }
+    } while: { listener in
+      let good = try Socket.connected(to: listener.localAddress)
+      let bad = try Socket.connected(to: listener.localAddress)
+      try bad.sendAll([0])
+      #expect(
+        await becomesTrue {
+          observer.closed.contains { if case .failed(let error) = $0.reason { error is Failure } else { false } }
+        })
+      try good.sendAll([1])
+      #expect(try await becomesTrue { try good.receive(upTo: 9) == [1] })
+    }
+  }
+
+  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
+  func maximum(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let served = Counter()
+    try await withChunkServer(on: reactor, maximumConnections: 3) { connection in
+      served.add()
+      return echoChunks(connection)
+    } while: { listener in
+      var clients = try await connect(3, to: listener, on: reactor)
+      for client in clients { try await checkEcho(client) }
+      // It waits in the kernel.
+      let fourth = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await fourth.write("x")
+      for client in clients { try await checkEcho(client) }
+      #expect(served.value == 3)
+      await clients.removeLast().close()
+      #expect(try await fourth.read(exactly: 1) == Array("x".utf8))
+      #expect(served.value == 4)
+    }
+  }
+
+  @Test("shutting down waits for those that are served, and closes those that are left", arguments: usableBackends)
+  func shutDown(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task { await listener.serveChunks(echoChunks) }
+    let clients = try await connect(3, to: listener, on: reactor)
+    for client in clients { try await checkEcho(client) }
+    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
+    await serving.value
+    for client in clients { #expect(try await client.read()?.count == nil) }
+    #expect(try heldSockets(at: listener.localAddress) == 0)
+  }
+
+  @Test("a shutdown closes early what owes nothing and rests", arguments: usableBackends)
+  func resting(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task { await listener.serveChunks(echoChunks) }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await checkEcho(client)
+    #expect(await listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(20)) == 0)
+    await serving.value
+    #expect(try await client.read()?.count == nil)
+  }
+
+  @Test("a shutdown waits for what a slow client is owed", arguments: usableBackends)
+  func owing(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let bytes = numbered(16_000_000)
+    let handled = Counter()
+    let serving = Task {
+      await listener.serveChunks { _ in
+        { _, replies in
+          replies.write(bytes)
+          handled.add()
+        }
+      }
+    }
+    let client = try Socket.connected(to: listener.localAddress)
+    try client.sendAll([1])
+    #expect(await becomesTrue { handled.value == 1 })
+    async let left = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(10))
+    var received: [UInt8] = []
+    #expect(
+      try await becomesTrue {
+        while let some = try client.receive(upTo: 1 << 20) {
+          guard !some.isEmpty else { return true }
+          received += some
+        }
+        return false
+      })
+    #expect(received == bytes)
+    #expect(await left == 0)
+    await serving.value
+  }
+
+  @Test(
+    "cancelling closes all connections, whatever they wait for, before it returns", arguments: usableBackends,
+    [false, true])
+  func cancelled(backend: Poller.Backend, isFlooded: Bool) async throws {
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let serving = Task {
+      await listener.serveChunks { _ in
+        { chunk, replies in
+          // With an end, it is the last bytes that are waited for.
+          if chunk.array == [2] { replies.end() }
+          replies.write(isFlooded ? numbered(16_000_000) : chunk.array)
+        }
+      }
+    }
+    var clients: [Socket] = []
+    for number in 1...3 {
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([UInt8(number)])
+      #expect(try await becomesTrue { try client.receive(upTo: 1) != nil })
+      clients.append(client)
+    }
+    serving.cancel()
+    await serving.value
+    #expect(observer.closed.count == 3)
+    #expect(try heldSockets(at: listener.localAddress) == 1)
+  }
+
+  @Test("several reactors serve, also connections that are handed over", arguments: usableBackends)
+  func group(backend: Poller.Backend) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 3, backend: backend)
+    let addresses = [try SocketAddress("127.0.0.1:0"), .unix(path: folder.file("socket"))]
+    for address in addresses {
+      let listener = try await ListenerGroup.bind(to: address, on: group)
+      let places = Recorder<Int?>()
+      let serving = Task {
+        await listener.serveChunks { connection in
+          places.add(group.reactors.firstIndex { $0 === connection.reactor })
+          #expect(connection.reactor.isCurrent)
+          return echoChunks(connection)
+        }
+      }
+      var clients: [Connection] = []
+      for _ in 0..<12 {
+        clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
+      }
+      for client in clients { try await checkEcho(client) }
+      #expect(places.elements.count == 12)
+      #expect(Set(places.elements).count > 1)
+      #expect(await listener.shutDown(within: .zero) <= 12)
+      await serving.value
+    }
+  }
+
+  @Test("an idle timeout and watermarks can be set before anything is read", arguments: usableBackends)
+  func settings(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    try await withChunkServer(on: reactor) { connection in
+      connection.setIdleTimeout(.milliseconds(20))
+      connection.setWatermarks(Watermarks(low: 0, high: 0))
+      return echoChunks(connection)
+    } while: { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      #expect(try await client.read()?.count == nil)
+    }
+  }
+
+  @Test("an observer is told the same as of connections with tasks", arguments: usableBackends)
+  func observed(backend: Poller.Backend) async throws {
+    func story(_ serve: @escaping @Sendable (Listener) async -> Void) async throws -> [String] {
+      let observer = RecordingObserver([.connections, .transfers])
+      let reactor = try Reactor(backend: backend, observer: observer)
+      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+      let serving = Task { await serve(listener) }
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([1, 2, 3])
+      #expect(try await becomesTrue { try client.receive(upTo: 9) == [1, 2, 3] })
+      try client.shutdown(.writing)
+      #expect(try await becomesTrue { try client.receive(upTo: 9) == [] })
+      await listener.shutDown(within: .seconds(100))
+      await serving.value
+      return observer.story(of: try #require(observer.opened.first))
+    }
+    let withoutTasks = try await story { await $0.serveChunks(echoChunks) }
+    #expect(withoutTasks == (try await story { await $0.serve(echo) }))
+    #expect(withoutTasks.count == 5)
+  }
+
+  @Test("floods of short connections leave no descriptor behind", arguments: usableBackends)
+  func short(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    try await withChunkServer(on: reactor, echoChunks) { listener in
+      try await withThrowingTaskGroup { group in
+        for seed in 0..<8 as Range<UInt64> {
+          group.addTask {
+            var generator = SeededGenerator(seed: seed)
+            for _ in 0..<40 {
+              let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+              switch Int.random(in: 0..<4, using: &generator) {
+              case 0: client.abort()
+              case 1: await client.close()
+              case 2:
+                try await client.write("gone")
+                client.abort()
+              default: try await checkEcho(client)
+              }
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(await becomesTrue { (try? heldSockets(at: listener.localAddress)) == 1 })
+    }
+  }
+}
+
+@Sendable
+private func echoChunks(_ connection: Connection) -> ChunkHandler {
+  { chunk, replies in replies.write(chunk) }
+}
+
+private func connect(_ count: Int, to listener: Listener, on reactor: Reactor) async throws -> [Connection] {
+  var clients: [Connection] = []
+  for _ in 0..<count { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
+  return clients
+}
+
+private func checkEcho(_ client: Connection) async throws {
+  try await client.write("hello")
+  #expect(try await client.read(exactly: 5) == Array("hello".utf8))
+}
+
+/// Serves on loopback while the body runs, then shuts the server down.
+private func withChunkServer(
+  on reactor: Reactor, maximumConnections: Int = .max,
+  _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, while body: (Listener) async throws -> Void
+) async throws {
+  let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+  async let serving: Void = listener.serveChunks(maximumConnections: maximumConnections, makeHandler)
+  try await body(listener)
+  await listener.shutDown(within: .zero)
+  await serving
+}
