@@ -163,6 +163,59 @@ struct ForEachChunkTests {
     #expect(handled.value == 0)
   }
 
+  @Test("nor does one that its listener serves", arguments: usableBackends)
+  func servedCancelledBefore(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let ended = Recorder<ConnectionError.Reason?>()
+    try await withServer(on: reactor) { connection in
+      cancelThisTask()
+      ended.add(await reason { try await connection.forEachChunk { _, _ in } })
+    } while: { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      #expect(await becomesTrue { ended.elements == [.cancelled] })
+      client.abort()
+    }
+  }
+
+  @Test("what waits for a peer that doesn't read keeps nothing alive once it has ended", arguments: usableBackends)
+  func nothingIsKept(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try Socket.pair()
+    try await {
+      let connection = try await Connection.adopting(near, on: reactor)
+      connection.setWatermarks(Watermarks(low: 0, high: 0))
+      try far.sendAll([1])
+      let handling = Task {
+        try await connection.forEachChunk { _, replies in replies.write(numbered(4_000_000)) }
+      }
+      #expect(await becomesTrue { await connection.queuedCount > 0 })
+      handling.cancel()
+      #expect(await reason { try await handling.value } == .cancelled)
+    }()
+    #expect(
+      await becomesTrue {
+        !kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp, .error])
+      })
+  }
+
+  @Test("a handler that has enough waits all the same until there is room", arguments: usableBackends)
+  func endWithBackpressure(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
+    let connection = peer.connection
+    connection.setWatermarks(Watermarks(low: 1000, high: 5000))
+    let size = 1_000_000
+    let handling = Task {
+      try await connection.forEachChunk { _, replies in
+        replies.write(numbered(size))
+        replies.end()
+      }
+      return await connection.queuedCount
+    }
+    try peer.socket.sendAll([1])
+    #expect(try await peer.take(size) == numbered(size))
+    #expect(try await handling.value <= 1000)
+  }
+
   @Test("a deadline ends it", arguments: usableBackends)
   func deadline(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -186,6 +186,68 @@ struct ForwardingTests {
     try sender.join()
   }
 
+  @Test(
+    "what is forwarded and what others write is sent whole, in its order, to a peer that is slow",
+    arguments: usableBackends, 1...3 as ClosedRange<UInt64>)
+  func besideAnotherWriter(backend: Poller.Backend, seed: UInt64) async throws {
+    let ends = try await Ends(on: backend, bufferSize: 20_000)
+    let destination = ends.destination.connection
+    destination.setWatermarks(Watermarks(low: 0, high: 0))
+    let count = 1_000_000
+    let sender = try ends.source.startOtherSide { socket in
+      for piece in pieces(of: numbered(count).map { $0 | 0x80 }, seed: seed) {
+        try socket.sendAll(piece, timeout: .seconds(100))
+      }
+    }
+    let forwarding = ends.forward()
+    let writing = Task(executorPreference: ends.reactor) {
+      for piece in pieces(of: numbered(count).map { $0 & 0x7f }, seed: seed + 100) {
+        try await destination.write(piece)
+      }
+    }
+    let received = try await ends.destination.take(2 * count)
+    #expect(received.filter { $0 < 0x80 } == numbered(count).map { $0 & 0x7f })
+    #expect(received.filter { $0 >= 0x80 } == numbered(count).map { $0 | 0x80 })
+    try sender.join()
+    try await writing.value
+    #expect(try await forwarding.value == count)
+  }
+
+  @Test("a source that is closed while the destination has no room is what the error tells of", arguments: usableBackends)
+  func sourceIsClosed(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
+    let forwarding = ends.forward()
+    let sending = try ends.source.startOtherSide { try $0.sendUntilBroken() }
+    #expect(await becomesTrue { await ends.destination.connection.queuedCount > 0 })
+    ends.source.connection.abort()
+    let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
+    #expect(error?.reason == .closed)
+    #expect(error?.operation == .read)
+    #expect(error?.peer == ends.source.connection.peerAddress)
+    try sending.join()
+  }
+
+  @Test("progress is told of bytes once they have found room", arguments: usableBackends)
+  func progressAfterRoom(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend, bufferSize: 4096)
+    ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
+    let counted = Recorder<Int>()
+    let forwarding = ends.forward { counted.add($0) }
+    let bytes = numbered(60_000)
+    let sender = try ends.source.startOtherSide { socket in
+      try socket.sendAll(bytes, timeout: .seconds(100))
+      try socket.shutdown(.writing)
+    }
+    // All has been read by then, and is queued or sent.
+    #expect(await becomesTrue { sender.isDone })
+    #expect(await becomesTrue { await ends.destination.connection.queuedCount > 0 })
+    #expect(counted.elements.reduce(0, +) < bytes.count)
+    #expect(try await ends.destination.take(bytes.count) == bytes)
+    #expect(try await forwarding.value == bytes.count)
+    #expect(counted.elements.reduce(0, +) == bytes.count)
+  }
+
   #if MULTIPLEX_FAULTS
     // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
     @Test(
@@ -235,6 +297,19 @@ private struct Ends {
       try await source.forward(to: destination, progress: progress)
     }
   }
+}
+
+/// The bytes in pieces of random lengths, none of which is too long to be sent together with others.
+private func pieces(of bytes: [UInt8], seed: UInt64) -> [[UInt8]] {
+  var random = SeededGenerator(seed: seed)
+  var pieces: [[UInt8]] = []
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let piece = rest.prefix(Int.random(in: 1...6000, using: &random))
+    pieces.append(Array(piece))
+    rest = rest.dropFirst(piece.count)
+  }
+  return pieces
 }
 
 extension Socket {

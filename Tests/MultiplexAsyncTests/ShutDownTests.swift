@@ -77,6 +77,26 @@ struct ShutDownTests {
     await serving
   }
 
+  @Test("goes on with a connection whose bytes are being forwarded to one that is slow", arguments: usableBackends)
+  func forwarding(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let target = try await RawPeer(on: reactor, bufferSize: 4096)
+    let bytes = numbered(400_000)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let destination = target.connection
+    destination.setWatermarks(Watermarks(low: 0, high: 0))
+    async let serving: Void = listener.serve { try await $0.forward(to: destination) }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write(bytes)
+    try await client.closeWrite()
+    #expect(await becomesTrue { await destination.queuedCount > 0 })
+    async let left = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(10))
+    try await reactor.sleep(for: .milliseconds(100))
+    #expect(try await target.take(bytes.count) == bytes)
+    #expect(await left == 0)
+    await serving
+  }
+
   @Test("several listeners share a limit of connections")
   func sharedLimit() async throws {
     let group = try ReactorGroup(count: 2)

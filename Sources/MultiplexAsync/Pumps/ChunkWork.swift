@@ -13,6 +13,7 @@ final class ChunkWork: PumpWork {
   }
 
   func step() -> Pump.Step {
+    if replies.isEnded { return .end(nil) }
     do throws(ConnectionError) {
       guard let outcome = unsafe connection.stream.takeNow() else { return .awaitInput }
       guard let chunk = try connection.chunk(of: outcome) else { return .end(nil) }
@@ -30,10 +31,8 @@ final class ChunkWork: PumpWork {
       thrown = error
       return .end(nil)
     }
-    guard let rest = replies.rest else { return replies.isEnded ? .end(nil) : .goOn }
-    let next = Pump.Step(after: rest, on: connection)
-    if case .end = next { return next }
-    return replies.isEnded ? .end(nil) : next
+    guard let rest = replies.rest else { return .goOn }
+    return Pump.Step(after: rest, on: connection)
   }
 }
 

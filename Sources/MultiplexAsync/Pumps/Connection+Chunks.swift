@@ -6,11 +6,13 @@ extension Connection {
   ///     }
   ///
   /// It means the same as reading and writing in turn, and costs less: for a small message about half of it. The calling task
-  /// is suspended once, until the end, and the loop calls the handler. So the handler can't wait: what does is written with
-  /// ``read()`` and ``write(_:)-(Chunk)``. While it runs, it has neither the calling task's values nor its cancellation.
+  /// is suspended once, until the end, and the loop calls the handler, which therefore can't wait; a protocol that has to
+  /// is written with ``read()`` and ``write(_:)-(Chunk)``. The handler isn't the calling task: `Task.isCancelled` and
+  /// task-local values say nothing there.
   ///
-  /// Backpressure, cancellation and deadlines are those of reading and writing: while the queue is above the high
-  /// watermark, nothing is read; cancelling the task ends the call at once, without a byte lost that the handler hasn't had.
+  /// Backpressure, cancellation and deadlines are those of reading and writing. While the queue is above the high
+  /// watermark, nothing is read. Cancelling the task ends the call at once, and loses no byte: what the handler hasn't had
+  /// is there for the next read.
   ///
   /// - Parameter handler: May keep what it needs from chunk to chunk in variables of its own.
   /// - Throws: What the handler throws; what ``read()`` and ``write(_:)-(Chunk)`` throw.
@@ -46,7 +48,7 @@ extension Connection {
     let work = ChunkWork(on: self, by: handler)
     // The waits are those of who serves the connection.
     let ids = (input: Stream.ownerID, output: Stream.ownerID)
-    Pump(from: self, to: self, for: work, ids: ids).start { [self] error in
+    Pump(from: self, to: self, for: work, ids: ids).start(isCancelled: false) { [self] error in
       endService(because: work.thrown ?? error, then: end)
     }
   }

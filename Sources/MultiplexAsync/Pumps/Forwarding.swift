@@ -4,6 +4,8 @@ internal import Multiplex
 final class Forwarding: PumpWork {
   /// How many bytes were forwarded.
   private(set) var total = 0
+  /// How many bytes were written that had to wait for room.
+  private var waiting = 0
   private let source: Connection
   private let destination: Connection
   private let progress: (@Sendable (Int) -> Void)?
@@ -15,6 +17,8 @@ final class Forwarding: PumpWork {
   }
 
   func step() -> Pump.Step {
+    note(waiting)
+    waiting = 0
     do throws(ConnectionError) {
       return unsafe source.stream.isBulky ? try moveBulk() : try copyNext()
     } catch {
@@ -27,8 +31,11 @@ final class Forwarding: PumpWork {
     guard let chunk = try source.chunk(of: outcome) else { return .end(nil) }
     let count = chunk.count
     let next = Pump.Step(after: destination.begin(chunk), on: destination)
-    if case .end = next { return next }
-    note(count)
+    switch next {
+    case .end: break
+    case .awaitOutput: waiting = count
+    case .goOn, .awaitInput: note(count)
+    }
     return next
   }
 
@@ -46,6 +53,7 @@ final class Forwarding: PumpWork {
   }
 
   private func note(_ count: Int) {
+    guard count > 0 else { return }
     total += count
     progress?(count)
   }

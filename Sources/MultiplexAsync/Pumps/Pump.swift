@@ -22,7 +22,7 @@ final class Pump: @unchecked Sendable {
   let inputID: UInt64
   private let outputID: UInt64
   /// Whether it waits for output; for input otherwise.
-  private var awaitsOutput = false
+  private(set) var awaitsOutput = false
   /// Nil before it has begun, and once it has ended.
   private var whenOver: ((ConnectionError?) -> Void)?
 
@@ -38,21 +38,26 @@ final class Pump: @unchecked Sendable {
     (inputID, outputID) = ids
   }
 
-  /// Begins with a wait, so that the first step is made in the loop's next turn, unless something was read ahead.
+  /// Begins: with a wait, unless something was received before.
   ///
-  /// - Parameter end: Is called once, when no further step is made, with what has gone wrong in a step or a wait.
-  func start(end: @escaping (ConnectionError?) -> Void) {
+  /// - Parameters:
+  ///   - isCancelled: Whether it is to end at once.
+  ///   - end: Is called once, when no further step is made, with what has gone wrong in a step or a wait.
+  func start(isCancelled: Bool, end: @escaping (ConnectionError?) -> Void) {
     let stream = unsafe input.stream
     if let reason = stream.beginPump(self) { return end(input.failure(reason, during: .read)) }
     whenOver = end
-    if stream.isServiceCancelled(inputID) { return self.end(.cancelled) }
+    if isCancelled || stream.isServiceCancelled(inputID) { return cancel() }
     if stream.lookahead.isEmpty { stream.channel.awaitInput() } else { goOn() }
   }
 
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.
   func goOn() {
-    while whenOver != nil {
-      switch work.step() {
+    while true {
+      let step = work.step()
+      // The step may have closed a connection, and so ended this.
+      guard whenOver != nil else { return }
+      switch step {
       case .goOn: continue
       case .awaitInput: return unsafe input.stream.channel.awaitInput()
       case .awaitOutput(let goal): return awaitOutput(goal)
@@ -63,28 +68,33 @@ final class Pump: @unchecked Sendable {
 
   private func awaitOutput(_ goal: Stream.OutputGoal) {
     awaitsOutput = true
-    let isCancelled = unsafe output.stream.isServiceCancelled(outputID)
-    unsafe output.stream.awaitOutput(goal, outputID, .call(outputIsReady), isCancelled: isCancelled)
+    let stream = unsafe output.stream
+    let isCancelled = stream.isServiceCancelled(outputID)
+    stream.awaitOutput(goal, outputID, .call(outputIsReady), isCancelled: isCancelled)
   }
 
-  /// The wait for output has ended.
-  ///
   /// - Parameter reason: Why going on is of no use; nil if it is worth a try.
   private func outputIsReady(_ reason: ConnectionError.Reason?) {
-    if let reason { return end(reason) }
     awaitsOutput = false
-    goOn()
+    if let reason { end(output.failure(reason, during: .write)) } else { goOn() }
   }
 
-  /// Ends what it waits for, and makes no more steps.
-  func end(_ reason: ConnectionError.Reason) {
-    end(awaitsOutput ? output.failure(reason, during: .write) : input.failure(reason, during: .read))
+  /// Nothing comes any more, whatever it waits for.
+  func endInput(_ reason: ConnectionError.Reason) {
+    end(input.failure(reason, during: .read))
+  }
+
+  /// Ends what it waits for.
+  func cancel() {
+    end(awaitsOutput ? output.failure(.cancelled, during: .write) : input.failure(.cancelled, during: .read))
   }
 
   private func end(_ error: ConnectionError?) {
     guard let whenOver else { return }
     self.whenOver = nil
     unsafe input.stream.endPump()
+    // The waiter would keep this pump, and with it the stream that keeps the waiter.
+    if awaitsOutput { unsafe output.stream.takeOutputWaiter(outputID) }
     whenOver(error)
   }
 }

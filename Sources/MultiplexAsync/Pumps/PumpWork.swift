@@ -31,13 +31,13 @@ extension Connection {
     return await withTaskCancellationHandler {
       await pump.run()
     } onCancel: {
-      reactor.loop.add(.call { pump.end(.cancelled) })
+      reactor.loop.add(.call { pump.cancel() })
     }
   }
 }
 
 extension Pump {
   fileprivate func run() async -> ConnectionError? {
-    await Waiter.suspend { waiter in start { waiter.resume(returning: $0) } }
+    await Waiter.suspend { waiter in start(isCancelled: Task.isCancelled) { waiter.resume(returning: $0) } }
   }
 }

@@ -7,8 +7,9 @@ internal import SystemPackage
 ///       try await connection.write(chunk)
 ///     }
 ///
-/// One task reads at a time; any number may write, and each write is sent whole. Reading and writing go on independently
-/// of each other. A connection belongs to a reactor and is cheapest for its tasks, but any task may use it.
+/// One task, or a handler of chunks, reads at a time; any number may write, and each write is sent whole. Reading and
+/// writing go on independently of each other. A connection belongs to a reactor and is cheapest for its tasks, but any task
+/// may use it.
 ///
 /// - An idle connection holds no buffer.
 /// - What can't be sent at once is queued. Once the queue holds more than the high watermark, writes wait until it has

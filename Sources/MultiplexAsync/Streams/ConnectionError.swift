@@ -19,7 +19,7 @@ public struct ConnectionError: Error, Hashable, Sendable {
     case endOfInput
     /// More bytes came than the limit allows, without what was looked for.
     case limitExceeded
-    /// Another task is doing the same at this moment: a connection has one reader at a time.
+    /// Another task, or a handler of chunks, is doing the same at this moment: a connection has one reader at a time.
     case busy
     /// The name has no address, or can't be looked up; the error has the resolver's words.
     ///

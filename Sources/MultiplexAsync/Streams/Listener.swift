@@ -187,7 +187,9 @@ public final class Listener: Sendable {
   ///     }
   ///
   /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, about half the
-  /// time for a small message. All that is said there holds here: of the end of connections, of cancellation, of limits.
+  /// instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
+  /// limits. A handler isn't told when its connection ends; where that matters, a task calls
+  /// ``Connection/forEachChunk(_:)``.
   ///
   /// - Parameters:
   ///   - maximumConnections: Further clients wait to be accepted.
@@ -304,7 +306,7 @@ public final class Listener: Sendable {
   ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
   ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
   ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
-  ///     written is sent, and the handler waits for input, none of which it has yet. nil closes none of them earlier.
+  ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.
   /// - Returns: How many were closed because the limit was up.
   @discardableResult
   public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {

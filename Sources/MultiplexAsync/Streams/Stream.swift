@@ -242,7 +242,7 @@ extension Stream {
 
   /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
   func cancelRead(_ id: UInt64) {
-    if let pump, pump.inputID == id { pump.end(.cancelled) }
+    if let pump, pump.inputID == id { pump.cancel() }
     guard let reader, reader.id == id else { return }
     assert(reader.waiter != nil, "a wait in place can't be told why it ends")
     channel.cancelInput()
@@ -402,8 +402,13 @@ extension Stream {
   }
 
   func cancelWrite(_ id: UInt64) {
-    roomWaiters.take(id)?.resume(returning: .cancelled)
-    flushWaiters.take(id)?.resume(returning: .cancelled)
+    takeOutputWaiter(id)?.resume(returning: .cancelled)
+  }
+
+  /// Takes out who waits for output by that name.
+  @discardableResult
+  func takeOutputWaiter(_ id: UInt64) -> OutputWaiter? {
+    roomWaiters.take(id) ?? flushWaiters.take(id)
   }
 
   /// Sends no more, once everything that is queued has been sent.
@@ -489,7 +494,7 @@ extension Stream {
     output = ByteQueue()
     lookahead = ByteQueue()
     endRead(closure)
-    pump?.end(closure)
+    pump?.endInput(closure)
     roomWaiters.takeAll().resume(returning: closure)
     flushWaiters.takeAll().resume(returning: closure)
   }
@@ -535,7 +540,8 @@ extension Stream {
   func closeIfAtRest() {
     guard !isClosed else { return }
     let monitor = ensureMonitor()
-    let owesNothing = unsentCount == 0 && isBeingRead && lookahead.isEmpty
+    let awaitsInput = reader != nil || pump?.awaitsOutput == false
+    let owesNothing = unsentCount == 0 && awaitsInput && lookahead.isEmpty
     if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }
     monitor.hasMoved = false
   }

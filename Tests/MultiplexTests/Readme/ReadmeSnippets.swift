@@ -47,6 +47,13 @@ enum ReadmeSnippets {
     }
   }
 
+  static func serveWithoutTasks(_ listener: Listener) async {
+    await listener.serveChunks { connection in
+      connection.setIdleTimeout(.seconds(60))
+      return { chunk, replies in replies.write(chunk) }
+    }
+  }
+
   static func serveLinesOnSeveralThreads(_ logger: Logger) async throws {
     let group = try ReactorGroup(count: 4, observer: LoggingObserver(logger))
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:9999", on: group)

@@ -36,8 +36,6 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var end: End?
 
   @safe @exclusivity(unchecked) private var isClosed = false
-  /// Whether the driver has forgotten it: it may be closed from within what it does about a completion.
-  private var hasLeft = false
   private var isAbandoned = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isReceiving = false
@@ -56,6 +54,8 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var isSending = false
   /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) private var isFull = false
+  /// Whether its delegate is to be told when all completions of this turn are known.
+  @safe @exclusivity(unchecked) private var isToTell = false
   /// Whether it is to be called at the end of the batch.
   @safe @exclusivity(unchecked) private var isFollowing = false
 
@@ -70,6 +70,19 @@ final class CompletionChannel: Channel, CompletionHandler {
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     if operation == .receive { endReceive(completion) } else { endSend(completion) }
     if isClosed { leaveIfDone() }
+  }
+
+  /// All completions of a turn are known: what was done about them may write, and read, by now.
+  func tell() {
+    isToTell = false
+    tellOfRoom()
+    if hasInput || receivesDirectly { tellOfInput() }
+  }
+
+  private func tellLater() {
+    guard !isToTell, !isClosed else { return }
+    isToTell = true
+    driver.tellLater(self)
   }
 
   // MARK: Receiving
@@ -130,7 +143,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     take(completion)
     guard !isClosed else { return }
-    if hasInput || receivesDirectly { tellOfInput() } else { receiveOn() }
+    if hasInput || receivesDirectly { tellLater() } else { receiveOn() }
   }
 
   private func tellOfInput() {
@@ -377,7 +390,7 @@ final class CompletionChannel: Channel, CompletionHandler {
     }
     if isClosed { return discard(outgoing.count) }
     send()
-    tellOfRoom()
+    tellLater()
   }
 
   /// What can't be sent any more is as good as sent.
@@ -434,10 +447,9 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   private func leaveIfDone() {
-    guard isClosed, !hasLeft, !isReceiving, !isSending, !isFollowing else { return }
+    guard isClosed, !isReceiving, !isSending, !isFollowing else { return }
     // A late completion of its send must not find another in its place.
     if isSendingInline { return follow() }
-    hasLeft = true
     driver.remove(slot)
   }
 }

@@ -42,6 +42,9 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var submittedSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
+  /// Channels that a completion of this turn concerns, and those whose delegates are being told.
+  @safe @exclusivity(unchecked) private var informed: [CompletionChannel] = []
+  @safe @exclusivity(unchecked) private var telling: [CompletionChannel] = []
   /// Channels that wait for the end of the batch.
   @safe @exclusivity(unchecked) private var followers: [CompletionChannel] = []
   /// Headers of sends, for the next.
@@ -85,8 +88,16 @@ final class CompletionDriver: Driver {
       handle(completion)
     }
     unsafe submittedSends.end { [self] buffer in unsafe give(back: buffer) }
+    tell()
     for channel in due { channel.goOn() }
     return wasWoken
+  }
+
+  private func tell() {
+    guard !informed.isEmpty else { return }
+    swap(&informed, &telling)
+    for channel in telling { channel.tell() }
+    telling.removeAll(keepingCapacity: true)
   }
 
   private func handle(_ completion: Ring.Completion) {
@@ -157,6 +168,12 @@ final class CompletionDriver: Driver {
       .send(
         on: channel.descriptor, bytes, isWaiting: false, token: RingOperation.inlineSend.token(of: index)
       ).skippingSuccess())
+  }
+
+  /// Calls a channel when all completions of this turn are known: what it did before might get ahead of a send that is
+  /// about to be given back.
+  func tellLater(_ channel: CompletionChannel) {
+    informed.append(channel)
   }
 
   /// Calls a channel when the batch has ended.
@@ -305,6 +322,7 @@ final class CompletionDriver: Driver {
     // Channels hold their driver.
     defer {
       handlers = HandlerTable()
+      informed = []
       followers = []
     }
     isEnding = true

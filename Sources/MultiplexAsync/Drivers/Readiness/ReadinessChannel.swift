@@ -17,6 +17,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) private(set) var isBulky = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
+  /// Whether it is to go on in the next turn.
+  @safe @exclusivity(unchecked) private var isPostponed = false
 
   /// Of receives. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
@@ -37,7 +39,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = true
     if mayReceive || isEnding {
       // It was only for its share that it didn't go on.
-      driver.postpone(self)
+      postpone()
     } else {
       armIfNeeded()
     }
@@ -45,6 +47,19 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func cancelInput() {
     isAwaitingInput = false
+  }
+
+  /// Goes on in the next turn, once: an event may bring input before that.
+  private func postpone() {
+    guard !isPostponed else { return }
+    isPostponed = true
+    driver.postpone(self)
+  }
+
+  /// The next turn has come.
+  func goOn() {
+    isPostponed = false
+    handle([])
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {

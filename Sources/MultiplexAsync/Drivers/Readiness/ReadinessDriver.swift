@@ -110,7 +110,7 @@ final class ReadinessDriver: Driver {
     guard !unfinished.isEmpty else { return }
     let channels = unfinished
     unfinished.removeAll(keepingCapacity: true)
-    for channel in channels { channel.handle([]) }
+    for channel in channels { channel.goOn() }
   }
 
   /// Channels hold their driver.
