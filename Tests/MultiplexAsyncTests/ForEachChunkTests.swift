@@ -5,7 +5,9 @@ import Testing
 
 @Suite("A handler for each chunk", .timeLimit(.minutes(3)))
 struct ForEachChunkTests {
-  @Test("what comes is handled in its order, and answered, to the end", arguments: usableBackends, 1...4 as ClosedRange<UInt64>)
+  @Test(
+    "what comes is handled in its order, and answered, to the end", arguments: usableBackends,
+    1...4 as ClosedRange<UInt64>)
   func echo(backend: Poller.Backend, seed: UInt64) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()

@@ -213,7 +213,8 @@ struct ForwardingTests {
     #expect(try await forwarding.value == count)
   }
 
-  @Test("a source that is closed while the destination has no room is what the error tells of", arguments: usableBackends)
+  @Test(
+    "a source that is closed while the destination has no room is what the error tells of", arguments: usableBackends)
   func sourceIsClosed(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))

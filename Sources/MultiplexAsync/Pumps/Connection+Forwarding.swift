@@ -20,7 +20,9 @@ extension Connection {
     to destination: Connection, progress: (@Sendable (Int) -> Void)? = nil
   ) async throws(ConnectionError) -> Int {
     try await here { () async throws(ConnectionError) in
-      guard self.reactor === destination.reactor else { return try await self.copy(to: destination, progress: progress) }
+      guard self.reactor === destination.reactor else {
+        return try await self.copy(to: destination, progress: progress)
+      }
       let work = Forwarding(from: self, to: destination, progress: progress)
       if let error = await self.pump(to: destination, work) { throw error }
       return work.total

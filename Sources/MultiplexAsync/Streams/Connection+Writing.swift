@@ -108,7 +108,9 @@ extension Connection {
 
   private func suspend(until goal: Stream.OutputGoal, _ id: UInt64) async -> ConnectionError.Reason? {
     await Waiter.suspend { waiter in
-      if reactor.isCurrent { return unsafe stream.awaitOutput(goal, id, .task(waiter), isCancelled: stream.isCancelled(id)) }
+      if reactor.isCurrent {
+        return unsafe stream.awaitOutput(goal, id, .task(waiter), isCancelled: stream.isCancelled(id))
+      }
       beginElsewhere { stream, isCancelled in stream.awaitOutput(goal, id, .task(waiter), isCancelled: isCancelled) }
     }
   }

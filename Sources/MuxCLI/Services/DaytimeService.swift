@@ -16,7 +16,9 @@ enum DaytimeService: Service {
     try await connection.closeWrite()
     // Closing while bytes from the peer are unread would reset the connection, and might take back what was sent.
     do {
-      try await withTimeout(lingerLimit, on: connection.reactor) { try await connection.forEachChunk(DiscardService.handle) }
+      try await withTimeout(lingerLimit, on: connection.reactor) {
+        try await connection.forEachChunk(DiscardService.handle)
+      }
     } catch is DeadlineExceeded {
       throw PeerLingers()
     }
