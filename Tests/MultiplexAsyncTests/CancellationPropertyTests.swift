@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Cancellation at any moment", .timeLimit(.minutes(3)))
 struct CancellationPropertyTests {
-  @Test("a stream is received whole across cancelled reads and deadlines", arguments: usableBackends, 1...12)
+  @Test("a stream is received whole across cancelled reads, handlers and deadlines", arguments: usableBackends, 1...12)
   func wholeStream(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -24,16 +24,26 @@ struct CancellationPropertyTests {
     var received: [UInt8] = []
     var isAtEnd = false
     while !isAtEnd {
-      let kind = Int.random(in: 0..<4, using: &random)
+      let kind = Int.random(in: 0..<6, using: &random)
       let count = Int.random(in: 1...700, using: &random)
       let patience = Duration.microseconds(Int.random(in: 0...200, using: &random))
       let isOnReactor = Bool.random(using: &random)
+      let handled = Recorder<[UInt8]>()
       let read = Task(executorPreference: isOnReactor ? reactor : nil) { () async throws -> [UInt8]? in
         switch kind {
-        case 0: try await connection.read()?.array
-        case 1: try await connection.read(exactly: count)
-        case 2: try await connection.readLine(limit: count)
-        default: try await withTimeout(patience, on: reactor) { try await connection.read()?.array }
+        case 0: return try await connection.read()?.array
+        case 1: return try await connection.read(exactly: count)
+        case 2: return try await connection.readLine(limit: count)
+        case 3: return try await withTimeout(patience, on: reactor) { try await connection.read()?.array }
+        default:
+          // Some go on until they are cancelled, or the input ends.
+          try await withTimeout(patience * 10, on: reactor) {
+            try await connection.forEachChunk { chunk, replies in
+              handled.add(chunk.array)
+              if kind == 4 { replies.end() }
+            }
+          }
+          return kind == 4 && !handled.elements.isEmpty ? [] : nil
         }
       }
       switch Int.random(in: 0..<4, using: &random) {
@@ -46,7 +56,9 @@ struct CancellationPropertyTests {
         read.cancel()
       default: break
       }
-      switch await read.result {
+      let result = await read.result
+      received += handled.elements.joined()
+      switch result {
       case .success(let bytes?): received += bytes
       case .success(nil): isAtEnd = true
       case .failure(let error as ConnectionError):
