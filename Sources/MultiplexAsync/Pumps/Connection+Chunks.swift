@@ -23,9 +23,9 @@ extension Connection {
   }
 
   private func forEachChunkHere(_ handler: @escaping ChunkHandler) async throws {
-    let work = ChunkWork(on: self, by: handler)
-    let error = await pump(to: self, work)
-    if let failure = work.thrown ?? error { throw failure }
+    let pump = unsafe ChunkPump(on: self, id: stream.makeWaitID(), by: handler)
+    let error = await pump.run()
+    if let failure = pump.thrown ?? error { throw failure }
   }
 }
 
@@ -45,12 +45,9 @@ extension Connection {
   }
 
   private func startService(by handler: @escaping ChunkHandler, end: @escaping @Sendable () -> Void) {
-    let work = ChunkWork(on: self, by: handler)
-    // The waits are those of who serves the connection.
-    let ids = (input: Stream.ownerID, output: Stream.ownerID)
-    Pump(from: self, to: self, for: work, ids: ids).start(isCancelled: false) { [self] error in
-      endService(because: work.thrown ?? error, then: end)
-    }
+    // Its waits are those of who serves the connection.
+    let pump = ChunkPump(on: self, id: Stream.ownerID, by: handler)
+    pump.start(isCancelled: false) { [self] error in endService(because: pump.thrown ?? error, then: end) }
   }
 
   private func endService(because failure: (any Error)?, then end: @escaping @Sendable () -> Void) {

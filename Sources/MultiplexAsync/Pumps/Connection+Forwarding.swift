@@ -23,9 +23,9 @@ extension Connection {
       guard self.reactor === destination.reactor else {
         return try await self.copy(to: destination, progress: progress)
       }
-      let work = Forwarding(from: self, to: destination, progress: progress)
-      if let error = await self.pump(to: destination, work) { throw error }
-      return work.total
+      let pump = ForwardingPump(from: self, to: destination, progress: progress)
+      if let error = await pump.run() { throw error }
+      return pump.total
     }
   }
 

@@ -1,9 +1,13 @@
+#if MULTIPLEX_FAULTS
+  internal import Multiplex
+#endif
+
 /// Takes what comes on one connection, in steps that the loop makes itself: no task is suspended and resumed for each of
-/// them, which is most of what a small message costs.
+/// them, which is most of what a small message costs. What a step is, each kind of pump says.
 ///
 /// Belongs to the thread of its connections' event loop.
 @safe
-final class Pump: @unchecked Sendable {
+class Pump: @unchecked Sendable {
   /// What a step has come to.
   enum Step {
     /// The next one may be made at once.
@@ -16,26 +20,35 @@ final class Pump: @unchecked Sendable {
     case end(ConnectionError?)
   }
 
-  private let input: Connection
-  private let output: Connection
-  private let work: any PumpWork
-  let inputID: UInt64
-  private let outputID: UInt64
-  /// Whether it waits for output; for input otherwise.
-  private(set) var awaitsOutput = false
+  // What each message touches is in few places: beside one another here, and not in the connections.
+  /// Of the input.
+  final let stream: Stream
   /// Nil before it has begun, and once it has ended.
-  private var whenOver: ((ConnectionError?) -> Void)?
+  @safe @exclusivity(unchecked) private final var whenOver: ((ConnectionError?) -> Void)?
+  /// Whether it waits for output; for input otherwise.
+  private(set) final var awaitsOutput = false
+  private final let input: Connection
+  private final let output: Connection
+  final let inputID: UInt64
+  private final let outputID: UInt64
+  #if MULTIPLEX_FAULTS
+    /// What a test has planned for the task that makes the pump: the loop has no plan itself.
+    private final let plan = FaultPlan.current
+  #endif
 
   /// - Parameters:
-  ///   - output: Where the work writes; a connection of the same reactor.
+  ///   - output: Where the steps write; a connection of the same reactor.
   ///   - ids: Of the waits for input and for output.
-  init(
-    from input: Connection, to output: Connection, for work: any PumpWork, ids: (input: UInt64, output: UInt64)
-  ) {
+  init(from input: Connection, to output: Connection, ids: (input: UInt64, output: UInt64)) {
+    unsafe stream = input.stream
     self.input = input
     self.output = output
-    self.work = work
     (inputID, outputID) = ids
+  }
+
+  /// Is called again and again, until it says that there is something to wait for, or nothing more to do.
+  func step() -> Step {
+    preconditionFailure("each kind of pump has its own step")
   }
 
   /// Begins: with a wait, unless something was received before.
@@ -43,8 +56,7 @@ final class Pump: @unchecked Sendable {
   /// - Parameters:
   ///   - isCancelled: Whether it is to end at once.
   ///   - end: Is called once, when no further step is made, with what has gone wrong in a step or a wait.
-  func start(isCancelled: Bool, end: @escaping (ConnectionError?) -> Void) {
-    let stream = unsafe input.stream
+  final func start(isCancelled: Bool, end: @escaping (ConnectionError?) -> Void) {
     if let reason = stream.beginPump(self) { return end(input.failure(reason, during: .read)) }
     whenOver = end
     if isCancelled || stream.isServiceCancelled(inputID) { return cancel() }
@@ -52,21 +64,30 @@ final class Pump: @unchecked Sendable {
   }
 
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.
-  func goOn() {
+  final func goOn() {
     while true {
-      let step = work.step()
+      let step = plannedStep()
       // The step may have closed a connection, and so ended this.
       guard whenOver != nil else { return }
       switch step {
       case .goOn: continue
-      case .awaitInput: return unsafe input.stream.channel.awaitInput()
+      case .awaitInput: return stream.channel.awaitInput()
       case .awaitOutput(let goal): return awaitOutput(goal)
       case .end(let error): return end(error)
       }
     }
   }
 
-  private func awaitOutput(_ goal: Stream.OutputGoal) {
+  @inline(__always)
+  private final func plannedStep() -> Step {
+    #if MULTIPLEX_FAULTS
+      FaultPlan.$current.withValue(plan) { step() }
+    #else
+      step()
+    #endif
+  }
+
+  private final func awaitOutput(_ goal: Stream.OutputGoal) {
     awaitsOutput = true
     let stream = unsafe output.stream
     let isCancelled = stream.isServiceCancelled(outputID)
@@ -74,27 +95,58 @@ final class Pump: @unchecked Sendable {
   }
 
   /// - Parameter reason: Why going on is of no use; nil if it is worth a try.
-  private func outputIsReady(_ reason: ConnectionError.Reason?) {
+  private final func outputIsReady(_ reason: ConnectionError.Reason?) {
     awaitsOutput = false
     if let reason { end(output.failure(reason, during: .write)) } else { goOn() }
   }
 
   /// Nothing comes any more, whatever it waits for.
-  func endInput(_ reason: ConnectionError.Reason) {
+  final func endInput(_ reason: ConnectionError.Reason) {
     end(input.failure(reason, during: .read))
   }
 
   /// Ends what it waits for.
-  func cancel() {
+  final func cancel() {
     end(awaitsOutput ? output.failure(.cancelled, during: .write) : input.failure(.cancelled, during: .read))
   }
 
-  private func end(_ error: ConnectionError?) {
+  private final func end(_ error: ConnectionError?) {
     guard let whenOver else { return }
     self.whenOver = nil
-    unsafe input.stream.endPump()
+    stream.endPump()
     // The waiter would keep this pump, and with it the stream that keeps the waiter.
     if awaitsOutput { unsafe output.stream.takeOutputWaiter(outputID) }
     whenOver(error)
+  }
+}
+
+extension Pump {
+  /// Runs for the calling task, to its end. On the reactor's thread.
+  ///
+  /// - Returns: What has gone wrong.
+  final func run() async -> ConnectionError? {
+    // A task that serves this connection, and writes to no other, is told of its cancellation anyway.
+    if inputID == Stream.ownerID, outputID == Stream.ownerID { return await finish() }
+    return await withTaskCancellationHandler {
+      await finish()
+    } onCancel: {
+      input.reactor.loop.add(.call { self.cancel() })
+    }
+  }
+
+  private final func finish() async -> ConnectionError? {
+    await Waiter.suspend { waiter in start(isCancelled: Task.isCancelled) { waiter.resume(returning: $0) } }
+  }
+}
+
+extension Pump.Step {
+  /// - Parameter rest: What is left of a write on the reactor's thread.
+  init(after rest: UnfinishedWrite?, on connection: Connection) {
+    switch rest?.rest {
+    case .room: self = .awaitOutput(.room)
+    case .refused(let reason): self = .end(connection.failure(reason, during: .write))
+    // Others have their turn when there is no more to read in this one.
+    case .turn, .elsewhere, nil: self = .goOn
+    }
   }
 }

@@ -12,7 +12,7 @@ struct ReadmeTests {
     let compiled = try files.flatMap { try lines(of: folder.appending(path: $0 + "ReadmeSnippets.swift")) }
       .joined(separator: "\n")
     let snippets = readme.split(separator: "```swift").dropFirst().map { $0.prefix { $0 != "```" } }
-    #expect(snippets.count == 7)
+    #expect(snippets.count == 8)
     for snippet in snippets {
       #expect(compiled.contains(snippet.joined(separator: "\n")))
     }

@@ -1,7 +1,7 @@
 internal import Multiplex
 
-/// The work of ``Connection/forward(to:progress:)`` between connections of one reactor.
-final class Forwarding: PumpWork {
+/// Sends all that comes on a connection on another of the same reactor: ``Connection/forward(to:progress:)``.
+final class ForwardingPump: Pump, @unchecked Sendable {
   /// How many bytes were forwarded.
   private(set) var total = 0
   /// How many bytes were written that had to wait for room.
@@ -10,27 +10,30 @@ final class Forwarding: PumpWork {
   private let destination: Connection
   private let progress: (@Sendable (Int) -> Void)?
 
+  /// For the calling task.
   init(from source: Connection, to destination: Connection, progress: (@Sendable (Int) -> Void)?) {
     self.source = source
     self.destination = destination
     self.progress = progress
+    let ids = unsafe (source.stream.makeWaitID(), destination.stream.makeWaitID())
+    super.init(from: source, to: destination, ids: ids)
   }
 
-  func step() -> Pump.Step {
+  override func step() -> Step {
     note(waiting)
     waiting = 0
     do throws(ConnectionError) {
-      return unsafe source.stream.isBulky ? try moveBulk() : try copyNext()
+      return stream.isBulky ? try moveBulk() : try copyNext()
     } catch {
       return .end(error)
     }
   }
 
-  private func copyNext() throws(ConnectionError) -> Pump.Step {
-    guard let outcome = unsafe source.stream.takeNow() else { return .awaitInput }
+  private func copyNext() throws(ConnectionError) -> Step {
+    guard let outcome = stream.takeNow() else { return .awaitInput }
     guard let chunk = try source.chunk(of: outcome) else { return .end(nil) }
     let count = chunk.count
-    let next = Pump.Step(after: destination.begin(chunk), on: destination)
+    let next = Step(after: destination.begin(chunk), on: destination)
     switch next {
     case .end: break
     case .awaitOutput: waiting = count
@@ -39,10 +42,10 @@ final class Forwarding: PumpWork {
     return next
   }
 
-  private func moveBulk() throws(ConnectionError) -> Pump.Step {
+  private func moveBulk() throws(ConnectionError) -> Step {
     // What is queued goes first, by way of the queue.
     guard unsafe destination.stream.unsentCount == 0 else { return .awaitOutput(.flush) }
-    switch unsafe source.stream.forwardNow(to: destination.stream) {
+    switch unsafe stream.forwardNow(to: destination.stream) {
     case .unfit: return try copyNext()
     case .nothing: return .awaitInput
     case .moved(let count):

@@ -1,0 +1,40 @@
+/// Has a handler deal with each chunk that comes on a connection.
+final class ChunkPump: Pump, @unchecked Sendable {
+  private let handler: ChunkHandler
+  @safe @exclusivity(unchecked) private var replies: Replies
+  private let connection: Connection
+  /// What the handler has thrown.
+  private(set) var thrown: (any Error)?
+
+  /// - Parameter id: Of all of its waits.
+  init(on connection: Connection, id: UInt64, by handler: @escaping ChunkHandler) {
+    self.handler = handler
+    self.connection = connection
+    replies = unsafe Replies(to: connection.stream, on: connection.reactor)
+    super.init(from: connection, to: connection, ids: (id, id))
+  }
+
+  override func step() -> Step {
+    if replies.isEnded { return .end(nil) }
+    switch stream.takeNow() {
+    case nil: return .awaitInput
+    case .received(.bytes(let buffer, let count)):
+      return handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
+    case .received(.endOfInput): return .end(nil)
+    case .received(.failure(let errno)): return .end(connection.failure(.init(errno), during: .read))
+    case .refused(let reason): return .end(connection.failure(reason, during: .read))
+    }
+  }
+
+  private func handle(_ chunk: consuming Chunk) -> Step {
+    replies.beginNext()
+    do {
+      try handler(chunk, &replies)
+    } catch {
+      thrown = error
+      return .end(nil)
+    }
+    guard let rest = replies.rest else { return .goOn }
+    return Step(after: rest, on: connection)
+  }
+}
