@@ -2,14 +2,12 @@
 final class ChunkPump: Pump, @unchecked Sendable {
   private let handler: ChunkHandler
   @safe @exclusivity(unchecked) private var replies: Replies
-  private let connection: Connection
   /// What the handler has thrown.
   private(set) var thrown: (any Error)?
 
   /// - Parameter id: Of all of its waits.
   init(on connection: Connection, id: UInt64, by handler: @escaping ChunkHandler) {
     self.handler = handler
-    self.connection = connection
     replies = unsafe Replies(to: connection.stream, on: connection.reactor)
     super.init(from: connection, to: connection, ids: (id, id))
   }
@@ -21,8 +19,8 @@ final class ChunkPump: Pump, @unchecked Sendable {
     case .received(.bytes(let buffer, let count)):
       return handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
     case .received(.endOfInput): return .end(nil)
-    case .received(.failure(let errno)): return .end(connection.failure(.init(errno), during: .read))
-    case .refused(let reason): return .end(connection.failure(reason, during: .read))
+    case .received(.failure(let errno)): return .end(input.failure(.init(errno), during: .read))
+    case .refused(let reason): return .end(input.failure(reason, during: .read))
     }
   }
 
@@ -35,6 +33,6 @@ final class ChunkPump: Pump, @unchecked Sendable {
       return .end(nil)
     }
     guard let rest = replies.rest else { return .goOn }
-    return Step(after: rest, on: connection)
+    return Step(after: rest, on: output)
   }
 }

@@ -5,8 +5,8 @@ extension Connection {
   ///       replies.write(chunk)
   ///     }
   ///
-  /// It means the same as reading and writing in turn, and costs less: for a small message about half of it. The calling task
-  /// is suspended once, until the end, and the loop calls the handler, which therefore can't wait; a protocol that has to
+  /// It means the same as reading and writing in turn, and costs less: for a small message less than half of it. The calling
+  /// task is suspended once, until the end, and the loop calls the handler, which therefore can't wait; a protocol that has to
   /// is written with ``read()`` and ``write(_:)-(Chunk)``. The handler isn't the calling task: `Task.isCancelled` and
   /// task-local values say nothing there.
   ///
@@ -14,7 +14,8 @@ extension Connection {
   /// watermark, nothing is read. Cancelling the task ends the call at once, and loses no byte: what the handler hasn't had
   /// is there for the next read.
   ///
-  /// - Parameter handler: May keep what it needs from chunk to chunk in variables of its own.
+  /// - Parameter handler: May keep what it needs from chunk to chunk in variables of its own; what others are to see, in
+  ///   something that may be shared.
   /// - Throws: What the handler throws; what ``read()`` and ``write(_:)-(Chunk)`` throw.
   public func forEachChunk(_ handler: sending @escaping ChunkHandler) async throws {
     // Only the reactor's thread calls it.

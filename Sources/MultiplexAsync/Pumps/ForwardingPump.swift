@@ -6,14 +6,10 @@ final class ForwardingPump: Pump, @unchecked Sendable {
   private(set) var total = 0
   /// How many bytes were written that had to wait for room.
   private var waiting = 0
-  private let source: Connection
-  private let destination: Connection
   private let progress: (@Sendable (Int) -> Void)?
 
   /// For the calling task.
   init(from source: Connection, to destination: Connection, progress: (@Sendable (Int) -> Void)?) {
-    self.source = source
-    self.destination = destination
     self.progress = progress
     let ids = unsafe (source.stream.makeWaitID(), destination.stream.makeWaitID())
     super.init(from: source, to: destination, ids: ids)
@@ -31,9 +27,9 @@ final class ForwardingPump: Pump, @unchecked Sendable {
 
   private func copyNext() throws(ConnectionError) -> Step {
     guard let outcome = stream.takeNow() else { return .awaitInput }
-    guard let chunk = try source.chunk(of: outcome) else { return .end(nil) }
+    guard let chunk = try input.chunk(of: outcome) else { return .end(nil) }
     let count = chunk.count
-    let next = Step(after: destination.begin(chunk), on: destination)
+    let next = Step(after: output.begin(chunk), on: output)
     switch next {
     case .end: break
     case .awaitOutput: waiting = count
@@ -44,12 +40,12 @@ final class ForwardingPump: Pump, @unchecked Sendable {
 
   private func moveBulk() throws(ConnectionError) -> Step {
     // What is queued goes first, by way of the queue.
-    guard unsafe destination.stream.unsentCount == 0 else { return .awaitOutput(.flush) }
-    switch unsafe stream.forwardNow(to: destination.stream) {
+    guard unsafe output.stream.unsentCount == 0 else { return .awaitOutput(.flush) }
+    switch unsafe stream.forwardNow(to: output.stream) {
     case .unfit: return try copyNext()
     case .nothing: return .awaitInput
     case .moved(let count):
-      if let reason = unsafe destination.stream.refusal { throw destination.failure(reason, during: .write) }
+      if let reason = unsafe output.stream.refusal { throw output.failure(reason, during: .write) }
       note(count)
       return .goOn
     }

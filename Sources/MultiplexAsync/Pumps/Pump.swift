@@ -27,8 +27,8 @@ class Pump: @unchecked Sendable {
   @safe @exclusivity(unchecked) private final var whenOver: ((ConnectionError?) -> Void)?
   /// Whether it waits for output; for input otherwise.
   private(set) final var awaitsOutput = false
-  private final let input: Connection
-  private final let output: Connection
+  final let input: Connection
+  final let output: Connection
   final let inputID: UInt64
   private final let outputID: UInt64
   #if MULTIPLEX_FAULTS

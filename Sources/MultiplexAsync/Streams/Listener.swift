@@ -186,8 +186,8 @@ public final class Listener: Sendable {
   ///       { chunk, replies in replies.write(chunk) }
   ///     }
   ///
-  /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, about half the
-  /// instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
+  /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, less than half
+  /// the instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
   /// limits. A handler isn't told when its connection ends; where that matters, a task calls
   /// ``Connection/forEachChunk(_:)``.
   ///
