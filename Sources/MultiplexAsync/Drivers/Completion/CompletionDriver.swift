@@ -88,12 +88,12 @@ final class CompletionDriver: Driver {
       handle(completion)
     }
     unsafe submittedSends.end { [self] buffer in unsafe give(back: buffer) }
-    tell()
+    tellDelegates()
     for channel in due { channel.goOn() }
     return wasWoken
   }
 
-  private func tell() {
+  private func tellDelegates() {
     guard !informed.isEmpty else { return }
     swap(&informed, &telling)
     for channel in telling { channel.tell() }
