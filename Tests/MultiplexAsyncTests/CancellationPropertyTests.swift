@@ -13,12 +13,8 @@ struct CancellationPropertyTests {
     let connection = peer.connection
     let bytes = numbered(60_000)
     let sender = try peer.startOtherSide { socket in
-      var random = SeededGenerator(seed: UInt64(seed) &* 77)
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let piece = rest.prefix(Int.random(in: 1...500, using: &random))
-        try socket.sendAll(Array(piece), timeout: .seconds(100))
-        rest = rest.dropFirst(piece.count)
+      for piece in pieces(of: bytes, upTo: 500, seed: UInt64(seed) &* 77) {
+        try socket.sendAll(piece, timeout: .seconds(100))
       }
     }
     var received: [UInt8] = []

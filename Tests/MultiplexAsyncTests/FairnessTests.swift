@@ -13,6 +13,41 @@ struct FairnessTests {
   @Test("a peer that always has more leaves the others their turn", arguments: usableBackends)
   func firehoseReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
+    try await withFirehose(on: reactor) { input, reads in
+      while let chunk = try await input.read() { reads.add(chunk.count > 0 ? 1 : 0) }
+    } while: { reads in
+      try await expectTurns(beside: reads, on: reactor)
+    }
+  }
+
+  @Test("a flood that a handler deals with leaves the others their turn", arguments: usableBackends)
+  func firehoseHandler(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    try await withFirehose(on: reactor) { input, chunks in
+      try await input.forEachChunk { _, _ in chunks.add() }
+    } while: { chunks in
+      #expect(await becomesTrue { chunks.value > 1000 })
+      let worst = try await reactor.run {
+        var worst = 0
+        for _ in 0..<100 {
+          let before = chunks.value
+          try await reactor.sleep(for: .zero)
+          worst = max(worst, chunks.value - before)
+        }
+        return worst
+      }
+      // A few turns, of 16 receives each.
+      #expect(worst < Self.bound)
+    }
+  }
+
+  /// A peer always has more while the body runs.
+  ///
+  /// - Parameter take: Takes what comes to the end, on the reactor, and counts it.
+  private func withFirehose(
+    on reactor: Reactor, _ take: @escaping @Sendable (Connection, Counter) async throws -> Void,
+    while body: (Counter) async throws -> Void
+  ) async throws {
     let firehose = try await RawPeer(on: reactor)
     let isOver = Counter()
     let sender = try firehose.startOtherSide { socket in
@@ -20,13 +55,11 @@ struct FairnessTests {
       while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(100)) }
     }
     let input = firehose.connection
-    let reads = Counter()
-    let reading = Task(executorPreference: reactor) {
-      while let chunk = try await input.read() { reads.add(chunk.count > 0 ? 1 : 0) }
-    }
-    try await expectTurns(beside: reads, on: reactor)
+    let taken = Counter()
+    let taking = Task(executorPreference: reactor) { try await take(input, taken) }
+    try await body(taken)
     isOver.add()
-    try await reading.value
+    try await taking.value
     try sender.join()
   }
 

@@ -368,33 +368,4 @@ struct ForEachChunkTests {
     await serving.value
     #expect(ended.elements == [.cancelled])
   }
-
-  @Test("a flood that is handled leaves the others their turn", arguments: usableBackends)
-  func flood(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let firehose = try await RawPeer(on: reactor)
-    let isOver = Counter()
-    let sender = try firehose.startOtherSide { socket in
-      let bytes = numbered(1_000_000)
-      while isOver.value == 0 { try socket.sendAll(bytes, timeout: .seconds(100)) }
-    }
-    let input = firehose.connection
-    let chunks = Counter()
-    let handling = Task { try await input.forEachChunk { _, _ in chunks.add() } }
-    #expect(await becomesTrue { chunks.value > 1000 })
-    let worst = try await reactor.run {
-      var worst = 0
-      for _ in 0..<100 {
-        let before = chunks.value
-        try await reactor.sleep(for: .zero)
-        worst = max(worst, chunks.value - before)
-      }
-      return worst
-    }
-    // A few turns, of 16 receives each.
-    #expect(worst < 400)
-    isOver.add()
-    try await handling.value
-    try sender.join()
-  }
 }

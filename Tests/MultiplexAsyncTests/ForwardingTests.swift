@@ -11,13 +11,7 @@ struct ForwardingTests {
     let ends = try await Ends(on: backend, bufferSize: isOverTCP ? nil : 100_000)
     let bytes = numbered(8 << 20)
     let sender = try ends.source.startOtherSide { socket in
-      var rest = bytes[...]
-      var random = SeededGenerator(seed: 1)
-      while !rest.isEmpty {
-        let piece = rest.prefix(Int.random(in: 1...600_000, using: &random))
-        try socket.sendAll(Array(piece), timeout: .seconds(100))
-        rest = rest.dropFirst(piece.count)
-      }
+      for piece in pieces(of: bytes, upTo: 600_000, seed: 1) { try socket.sendAll(piece, timeout: .seconds(100)) }
     }
     let counted = Recorder<Int>()
     let forwarding = ends.forward { counted.add($0) }
@@ -195,13 +189,13 @@ struct ForwardingTests {
     destination.setWatermarks(Watermarks(low: 0, high: 0))
     let count = 1_000_000
     let sender = try ends.source.startOtherSide { socket in
-      for piece in pieces(of: numbered(count).map { $0 | 0x80 }, seed: seed) {
+      for piece in pieces(of: numbered(count).map { $0 | 0x80 }, upTo: 6000, seed: seed) {
         try socket.sendAll(piece, timeout: .seconds(100))
       }
     }
     let forwarding = ends.forward()
     let writing = Task(executorPreference: ends.reactor) {
-      for piece in pieces(of: numbered(count).map { $0 & 0x7f }, seed: seed + 100) {
+      for piece in pieces(of: numbered(count).map { $0 & 0x7f }, upTo: 6000, seed: seed + 100) {
         try await destination.write(piece)
       }
     }
@@ -298,19 +292,6 @@ private struct Ends {
       try await source.forward(to: destination, progress: progress)
     }
   }
-}
-
-/// The bytes in pieces of random lengths, none of which is too long to be sent together with others.
-private func pieces(of bytes: [UInt8], seed: UInt64) -> [[UInt8]] {
-  var random = SeededGenerator(seed: seed)
-  var pieces: [[UInt8]] = []
-  var rest = bytes[...]
-  while !rest.isEmpty {
-    let piece = rest.prefix(Int.random(in: 1...6000, using: &random))
-    pieces.append(Array(piece))
-    rest = rest.dropFirst(piece.count)
-  }
-  return pieces
 }
 
 extension Socket {

@@ -299,9 +299,6 @@ private func withChunkServer(
   on reactor: Reactor, maximumConnections: Int = .max,
   _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, while body: (Listener) async throws -> Void
 ) async throws {
-  let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-  async let serving: Void = listener.serveChunks(maximumConnections: maximumConnections, makeHandler)
-  try await body(listener)
-  await listener.shutDown(within: .zero)
-  await serving
+  try await withListener(
+    on: reactor, served: { await $0.serveChunks(maximumConnections: maximumConnections, makeHandler) }, while: body)
 }

@@ -16,10 +16,9 @@ final class ChunkPump: Pump, @unchecked Sendable {
     if replies.isEnded { return .end(nil) }
     switch stream.takeNow() {
     case nil: return .awaitInput
-    case .received(.bytes(let buffer, let count)):
+    case .bytes(let buffer, let count):
       return handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
-    case .received(.endOfInput): return .end(nil)
-    case .received(.failure(let errno)): return .end(input.failure(.init(errno), during: .read))
+    case .endOfInput: return .end(nil)
     case .refused(let reason): return .end(input.failure(reason, during: .read))
     }
   }
@@ -32,7 +31,6 @@ final class ChunkPump: Pump, @unchecked Sendable {
       thrown = error
       return .end(nil)
     }
-    guard let rest = replies.rest else { return .goOn }
-    return Step(after: rest, on: output)
+    return Step(after: replies.rest, on: output)
   }
 }

@@ -41,6 +41,7 @@ extension Connection {
   func serveChunks(
     by makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, end: @escaping @Sendable () -> Void
   ) {
+    // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if reactor.isCurrent { return startService(by: makeHandler(self), end: end) }
     reactor.loop.add(.call { [self] in startService(by: makeHandler(self), end: end) })
   }
@@ -62,7 +63,6 @@ extension Connection {
       abort(because: reason == nil ? .finished : .aborted)
       end()
     }
-    let isCancelled = unsafe stream.isServiceCancelled(Stream.ownerID)
-    unsafe stream.awaitOutput(.flush, Stream.ownerID, waiter, isCancelled: isCancelled)
+    unsafe stream.awaitOutput(.flush, Stream.ownerID, waiter)
   }
 }

@@ -89,9 +89,7 @@ class Pump: @unchecked Sendable {
 
   private final func awaitOutput(_ goal: Stream.OutputGoal) {
     awaitsOutput = true
-    let stream = unsafe output.stream
-    let isCancelled = stream.isServiceCancelled(outputID)
-    stream.awaitOutput(goal, outputID, .call(outputIsReady), isCancelled: isCancelled)
+    unsafe output.stream.awaitOutput(goal, outputID, .call(outputIsReady))
   }
 
   /// - Parameter reason: Why going on is of no use; nil if it is worth a try.
@@ -140,7 +138,10 @@ extension Pump {
 }
 
 extension Pump.Step {
+  /// Always inlined: nothing is left of most writes.
+  ///
   /// - Parameter rest: What is left of a write on the reactor's thread.
+  @inline(__always)
   init(after rest: UnfinishedWrite?, on connection: Connection) {
     switch rest?.rest {
     case .room: self = .awaitOutput(.room)

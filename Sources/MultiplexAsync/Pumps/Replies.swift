@@ -17,7 +17,7 @@ public struct Replies: ~Copyable {
 
   /// Sends a chunk, and returns its buffer.
   public mutating func write(_ chunk: consuming Chunk) {
-    note(chunk.reactor === reactor ? stream.write(chunk) : stream.write(bytesOf: chunk))
+    note(stream.write(chunk, on: reactor))
   }
 
   /// Sends bytes.

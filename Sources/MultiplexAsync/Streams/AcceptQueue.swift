@@ -148,7 +148,7 @@ final class AcceptQueue {
     // connections end without waking the task that accepts.
     if pauseTimer != nil { endPause() }
     server.connections -= 1
-    if server.connections == 0 { server.dismiss() }
+    if !server.hasConnections { server.dismiss() }
     if connections.isEmpty { endDrains() }
   }
 
@@ -194,13 +194,13 @@ final class AcceptQueue {
   /// server's connections is left, or it was cancelled.
   func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
     server.waiter = waiter
-    if server.isCancelled || server.isTimeUp || server.connections == 0 { server.dismiss() }
+    if server.isCancelled || server.isTimeUp || !server.hasConnections { server.dismiss() }
   }
 
   /// Goes on when none of the server's connections is left, or earlier.
   func awaitLast(of server: Server, _ waiter: Waiter<Bool>) {
     server.waiter = waiter
-    if server.connections == 0 { server.dismiss() }
+    if !server.hasConnections { server.dismiss() }
   }
 
   /// The task that serves was cancelled, and its handlers with it: their connections are told here. There is nothing left

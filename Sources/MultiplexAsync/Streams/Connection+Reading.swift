@@ -31,9 +31,8 @@ extension Connection {
   func chunk(of outcome: Stream.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
     case .refused(let reason): throw failure(reason, during: .read)
-    case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
-    case .received(.endOfInput): return nil
-    case .received(.bytes(let buffer, let count)): return unsafe Chunk(buffer, count: count, reactor: reactor)
+    case .endOfInput: return nil
+    case .bytes(let buffer, let count): return unsafe Chunk(buffer, count: count, reactor: reactor)
     }
   }
 
@@ -124,9 +123,8 @@ extension Connection {
       case nil:
         if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
       case .refused(let reason): throw failure(reason, during: .read)
-      case .received(.failure(let errno)): throw failure(.init(errno), during: .read)
-      case .received(.endOfInput): return nil
-      case .received(.bytes(let buffer, let count)):
+      case .endOfInput: return nil
+      case .bytes(let buffer, let count):
         let chunk = unsafe Chunk(buffer, count: count, reactor: reactor)
         chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
       }

@@ -13,8 +13,7 @@ extension Connection {
   @usableFromInline
   func begin(_ chunk: consuming Chunk) -> UnfinishedWrite? {
     guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere([chunk.array])) }
-    guard chunk.reactor === reactor else { return unsafe stream.write(bytesOf: chunk) }
-    return unsafe stream.write(chunk)
+    return unsafe stream.write(chunk, on: reactor)
   }
 
   /// Sends bytes.

@@ -246,7 +246,7 @@ public final class Listener: Sendable {
   /// A connection is served no more.
   private func end(_ slot: AcceptQueue.Served.Slot, within limit: ConnectionLimit?) {
     limit?.giveBack()
-    // No closure is made where none is needed.
+    // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if reactor.isCurrent { return unsafe queue.end(slot) }
     reactor.loop.add(.call { [self] in unsafe queue.end(slot) })
   }

@@ -5,8 +5,11 @@ internal import SystemPackage
 @safe
 final class Stream {
   /// What a read has come to.
+  @safe
   enum ReadOutcome: Sendable {
-    case received(Received)
+    /// The buffer belongs to whoever takes it, once.
+    case bytes(PooledBuffer, count: Int)
+    case endOfInput
     case refused(ConnectionError.Reason)
   }
 
@@ -148,7 +151,7 @@ extension Stream {
   /// Reads without waiting, for whoever is known to be the only reader.
   @inline(__always)
   func takeNow() -> ReadOutcome? {
-    if !lookahead.isEmpty { return .received(takeLookahead()) }
+    if !lookahead.isEmpty { return takeLookahead() }
     return channel.receiveNow().map(outcome)
   }
 
@@ -176,9 +179,8 @@ extension Stream {
   private func fill(_ memory: UnsafeMutableRawBufferPointer, with outcome: ReadOutcome) -> FillOutcome {
     switch outcome {
     case .refused(let reason): return .refused(reason)
-    case .received(.failure(let errno)): return .refused(.init(errno))
-    case .received(.endOfInput): return .endOfInput
-    case .received(.bytes(let buffer, let count)):
+    case .endOfInput: return .endOfInput
+    case .bytes(let buffer, let count):
       // The buffer is ours, and filled so far. What there is no room for is kept.
       let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start, count: count)
       let taken = min(count, memory.count)
@@ -230,13 +232,17 @@ extension Stream {
   @inline(__always)
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
-    case .bytes(_, let count): monitor?.received(count)
-    case .failure(let errno): breakage = errno
+    case .bytes(let buffer, let count):
+      monitor?.received(count)
+      return unsafe .bytes(buffer, count: count)
+    case .failure(let errno):
+      breakage = errno
+      return .refused(.init(errno))
     case .endOfInput:
-      if let breakage { return .received(.failure(breakage)) }
+      if let breakage { return .refused(.init(breakage)) }
       monitor?.observation?.receivedEnd()
+      return .endOfInput
     }
-    return .received(received)
   }
 
   /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
@@ -274,7 +280,7 @@ extension Stream {
     return Array(lookahead.contents.prefix(count))
   }
 
-  private func takeLookahead() -> Received {
+  private func takeLookahead() -> ReadOutcome {
     let buffer = unsafe driver.pool.take()
     let bytes = lookahead.contents.prefix(BufferPool.bufferSize)
     // The buffer is ours, and as long as the prefix at least.
@@ -344,9 +350,13 @@ extension Stream {
     return .success(sent)
   }
 
-  /// Writes a chunk of the same reactor: hands it over to the channel, or returns its buffer before a wait that may be long.
-  func write(_ chunk: consuming Chunk) -> UnfinishedWrite? {
-    guard channel.takesChunks, refusal == nil, output.isEmpty else { return write(bytesOf: chunk) }
+  /// Writes a chunk: hands it over to the channel, or returns its buffer before a wait that may be long.
+  ///
+  /// - Parameter reactor: The stream's. A chunk of another is copied.
+  func write(_ chunk: consuming Chunk, on reactor: Reactor) -> UnfinishedWrite? {
+    guard channel.takesChunks, chunk.reactor === reactor, refusal == nil, output.isEmpty else {
+      return write(bytesOf: chunk)
+    }
     let count = chunk.count
     guard let chunk = channel.take(chunk) else {
       monitor?.sent(count)
@@ -356,7 +366,7 @@ extension Stream {
   }
 
   /// Writes any chunk, and returns its buffer.
-  func write(bytesOf chunk: consuming Chunk) -> UnfinishedWrite? {
+  private func write(bytesOf chunk: consuming Chunk) -> UnfinishedWrite? {
     chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe write($0) } }
   }
 
@@ -382,10 +392,12 @@ extension Stream {
   }
 
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
-  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool) {
+  ///
+  /// - Parameter isCancelled: Whether the task that waits was cancelled.
+  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool = false) {
     if let closure { return waiter.resume(returning: closure) }
     if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
-    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
+    guard !isCancelled, !isServiceCancelled(id) else { return waiter.resume(returning: .cancelled) }
     switch goal {
     case .room: roomWaiters.append(waiter, named: id)
     case .flush: flushWaiters.append(waiter, named: id)

@@ -2,7 +2,7 @@ import MultiplexAsync
 
 /// RFC 864: sends lines of 72 printable characters, each begun one character later in the alphabet, without end. What
 /// arrives is thrown away.
-enum ChargenService: Service {
+enum ChargenService: TaskService {
   static func serve(_ connection: Connection) async throws {
     async let discarding: Void = connection.forEachChunk(DiscardService.handle)
     // Until the peer has gone.

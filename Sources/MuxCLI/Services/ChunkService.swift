@@ -1,7 +1,18 @@
 import MultiplexAsync
 
-/// What a server does with what comes on a connection, where that is all it does: it needs no task.
-protocol ChunkService: SendableMetatype {
+/// A service that deals with what comes on a connection, and does nothing else: it needs no task.
+protocol ChunkService: Service {
   /// Deals with bytes that have come.
   static func handle(_ chunk: consuming Chunk, _ replies: inout Replies)
+}
+
+extension ChunkService {
+  static func serve(
+    _ listener: ListenerGroup, within limit: ConnectionLimit, after prepare: @escaping @Sendable (Connection) -> Void
+  ) async {
+    await listener.serveChunks(within: limit) { connection in
+      prepare(connection)
+      return handle
+    }
+  }
 }

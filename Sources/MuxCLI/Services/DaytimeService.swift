@@ -2,7 +2,7 @@ import Foundation
 import MultiplexAsync
 
 /// RFC 867: sends the date and time of day as a line of text, and closes.
-enum DaytimeService: Service {
+enum DaytimeService: TaskService {
   /// How long a peer may take to close its side after we have closed ours.
   private static let lingerLimit = Duration.seconds(2)
 

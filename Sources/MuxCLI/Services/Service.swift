@@ -1,7 +1,11 @@
 import MultiplexAsync
 
-/// What a server does with a connection, in a task of its own.
+/// What a server does with its connections.
 protocol Service: SendableMetatype {
-  /// Serves a connection to its end.
-  static func serve(_ connection: Connection) async throws
+  /// Serves all that comes to a listener, until it is closed.
+  ///
+  /// - Parameter prepare: Is done first with each connection.
+  static func serve(
+    _ listener: ListenerGroup, within limit: ConnectionLimit, after prepare: @escaping @Sendable (Connection) -> Void
+  ) async
 }

@@ -42,9 +42,8 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var submittedSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
-  /// Channels that a completion of this turn concerns, and those whose delegates are being told.
+  /// Channels that a completion of this turn concerns: their delegates are to be told.
   @safe @exclusivity(unchecked) private var informed: [CompletionChannel] = []
-  @safe @exclusivity(unchecked) private var telling: [CompletionChannel] = []
   /// Channels that wait for the end of the batch.
   @safe @exclusivity(unchecked) private var followers: [CompletionChannel] = []
   /// Headers of sends, for the next.
@@ -94,10 +93,9 @@ final class CompletionDriver: Driver {
   }
 
   private func tellDelegates() {
-    guard !informed.isEmpty else { return }
-    swap(&informed, &telling)
-    for channel in telling { channel.tell() }
-    telling.removeAll(keepingCapacity: true)
+    // None is added meanwhile, as that takes a completion.
+    for channel in informed { channel.tell() }
+    informed.removeAll(keepingCapacity: true)
   }
 
   private func handle(_ completion: Ring.Completion) {
