@@ -10,7 +10,8 @@ struct ConnectionClosingTests {
     "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
     arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
-    // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it.
+    // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it, and who
+    // waits is told then.
     guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -21,19 +22,47 @@ struct ConnectionClosingTests {
       // A read that has found less than there was room for isn't repeated before it has waited.
       try far.sendAll([1])
       #expect(try await connection.read(exactly: 1) == [1])
+      try number.close()
+      #expect(await reason { _ = try await connection.read() } == .system(.badFileDescriptor))
+    } else {
+      let reading = Task(executorPreference: reactor) { await reason { _ = try await connection.read() } }
+      // It waits by then: what the reactor is given has its turn in order.
+      await reactor.run {}
+      try number.close()
+      let writing = await reason {
+        try await connection.write("y")
+        // With io_uring it fails when it is submitted.
+        try await connection.flush()
+      }
+      #expect(writing == .system(.badFileDescriptor))
+      #expect(await reading.value == .system(.badFileDescriptor))
     }
-    try number.close()
-    let first = await reason { _ = try await connection.read() }
-    #expect(first == .system(.badFileDescriptor))
 
     let (owner, peer) = try Socket.pair()
     try number.become(owner.fileDescriptor)
     #expect(await reason { _ = try await connection.read() } == .system(.badFileDescriptor))
     #expect(await reason { try await connection.write("y") } == .system(.badFileDescriptor))
+    #expect(await reason { try await connection.closeWrite() } == .system(.badFileDescriptor))
     await connection.close()
-    // It has not been closed with the connection.
+    // It has not been closed with the connection, nor told that it sends no more.
+    #expect(kernelReadiness(of: peer.fileDescriptor, for: .read).isEmpty)
     try number.close()
     withExtendedLifetime((owner, peer, far)) {}
+  }
+
+  @Test("what was written before a connection is dropped arrives, and then the end", arguments: usableBackends)
+  func droppedAfterWriting(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let peer = try await Connection.adopting(far, on: reactor)
+    let number = try near.take().release()
+    try await reactor.run {
+      // Dropped in the turn that writes.
+      let socket = Socket(adopting: OwnedDescriptor(adopting: number))
+      try await Connection.adopting(socket, on: reactor).write("bye")
+    }
+    #expect(try await peer.read(exactly: 3) == Array("bye".utf8))
+    #expect(try await peer.read()?.count == nil)
   }
 
   @Test("a connection that is broken off doesn't look finished to its peer", arguments: usableBackends, [true, false])

@@ -414,8 +414,59 @@ struct ListenerTests {
     try client.sendAll([1, 2])
     #expect(try await connection.read(exactly: 2) == [1, 2])
     listener.close()
-    _ = await reactor.run {}
-    #expect(throws: MultiplexError.self) { try Socket.connected(to: address) }
+    #expect(await becomesTrue { (try? Socket.connected(to: address)) == nil })
+  }
+
+  @Test("others who have the socket of a listener listen on when it is closed", arguments: usableBackends)
+  func adoptedFromOthers(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let folder = try TemporaryFolder()
+    for address in [SocketAddress.ipv4(.loopback, port: 0), .unix(path: folder.file("socket"))] {
+      let theirs = try Socket.listening(on: address)
+      let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
+      let listener = try await Listener.adopting(ours, on: reactor)
+      let serving = Task { await listener.serve { _ in } }
+      let served = try Socket.connected(to: theirs.localAddress())
+      #expect(await becomesTrue { kernelReadiness(of: served.fileDescriptor, for: .read).contains(.readClosed) })
+      await listener.shutDown(within: .seconds(5))
+      await serving.value
+      // Two turns later nobody else takes their connections.
+      for _ in 0..<2 { try await reactor.sleep(for: .milliseconds(1)) }
+      let client = try Socket.connected(to: theirs.localAddress())
+      #expect(await becomesTrue { kernelReadiness(of: theirs.fileDescriptor, for: .read).contains(.readable) })
+      let accepted = try #require(try theirs.accept())
+      try client.sendAll([1])
+      #expect(try await becomesTrue { try accepted.receive(upTo: 1) == [1] })
+    }
+    #expect(folder.exists("socket"))
+  }
+
+  @Test(
+    "what a handler has written before it throws arrives, and then the end", arguments: usableBackends, [true, false])
+  func thrownAfterWriting(backend: Poller.Backend, hasTasks: Bool) async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor(backend: backend)
+    try await withListener(on: reactor) { listener in
+      if hasTasks {
+        await listener.serve { connection in
+          _ = try await connection.read(exactly: 1)
+          try await connection.write("ERR")
+          throw Failure()
+        }
+      } else {
+        await listener.serveChunks { _ in
+          { _, replies in
+            replies.write("ERR")
+            throw Failure()
+          }
+        }
+      }
+    } while: { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("?")
+      #expect(try await client.read(exactly: 3) == Array("ERR".utf8))
+      #expect(try await client.read()?.count == nil)
+    }
   }
 
   @Test("closing waits for nobody who keeps the folder of a Unix socket locked", arguments: usableBackends)

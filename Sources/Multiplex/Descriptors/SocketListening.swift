@@ -48,6 +48,11 @@ extension Socket {
   /// - Throws: ``MultiplexError/Reason/openFileLimit`` and whatever else keeps the kernel from making a descriptor; the
   ///   connection goes on waiting, so a level-triggered listener stays ready: pause before trying again.
   public func accept() throws(MultiplexError) -> Socket? {
+    try acceptDescriptor().map { Socket(adopting: $0) }
+  }
+
+  /// Accepts as ``accept()`` does, without making an object.
+  package func acceptDescriptor() throws(MultiplexError) -> AcceptedSocket? {
     let descriptor = try open(for: "accept4")
     while true {
       do {
@@ -55,7 +60,7 @@ extension Socket {
         let peer = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
           accepted = try unsafe Kernel.accept(descriptor.rawValue, raw, length)
         }
-        return Socket(adopting: OwnedDescriptor(adopting: accepted), peerAddress: peer)
+        return AcceptedSocket(accepted, peerAddress: peer)
       } catch .wouldBlock, .resourceTemporarilyUnavailable {
         return nil
       } catch let error where Self.concernsOneConnection(error) {
@@ -64,15 +69,6 @@ extension Socket {
         throw MultiplexError(call: "accept4", descriptor: descriptor, errno: error)
       }
     }
-  }
-
-  /// Takes over a descriptor that was accepted elsewhere, and looks up whose it is: nobody's, where the peer has gone again.
-  package convenience init(accepted descriptor: consuming OwnedDescriptor) {
-    let fd = descriptor.rawDescriptor
-    let peer = try? unsafe SocketAddress.written { (raw, length) throws(Errno) in
-      try unsafe Kernel.getpeername(fd, raw, length)
-    }
-    self.init(adopting: descriptor, peerAddress: peer)
   }
 
   /// Whether an error of accept belongs to the connection that waited, as accept(2) lists them, not to the listener.

@@ -3,21 +3,14 @@ internal import SystemPackage
 
 /// What a datagram socket is on its reactor's thread: the socket, and the tasks that wait for it.
 final class DatagramQueue {
-  /// Why a wait has ended.
-  enum Wake: Sendable {
-    case ready
-    case cancelled
-    case closed
-  }
-
-  /// What a call has failed with.
+  /// What a call, or a wait, has failed with.
   struct Failure: Error {
     let reason: ConnectionError.Reason
   }
 
   /// One task that waits.
   private struct Wait {
-    let waiter: Waiter<Wake>
+    let waiter: Waiter<Failure?>
     let readiness: ReadinessWait
   }
 
@@ -85,32 +78,32 @@ final class DatagramQueue {
     return lastID
   }
 
-  func await(_ interest: Interest, _ id: UInt64, _ waiter: Waiter<Wake>, isCancelled: Bool) {
-    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
-    guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: .closed) }
+  /// Goes on when another try is worth it, or with what the wait has failed with.
+  func awaitReadiness(for interest: Interest, _ id: UInt64, _ waiter: Waiter<Failure?>, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: Failure(reason: .cancelled)) }
+    guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: Failure(reason: .closed)) }
     callsAtOnce = 0
     do {
-      let readiness = try loop.driver.awaitReadiness(of: descriptor, for: interest) { [self] _ in end(id, .ready) }
+      let readiness = try loop.driver.awaitReadiness(of: descriptor, for: interest) { [self] _ in end(id, nil) }
       waits[id] = Wait(waiter: waiter, readiness: readiness)
     } catch {
-      // The next call tells what is wrong.
-      waiter.resume(returning: .ready)
+      waiter.resume(returning: Failure(reason: .init(error.errno)))
     }
   }
 
   func cancel(_ id: UInt64) {
-    end(id, .cancelled)
+    end(id, Failure(reason: .cancelled))
   }
 
   func close() {
     // The waits first: a descriptor that is waited for stays open.
-    for id in waits.keys { end(id, .closed) }
+    for id in waits.keys { end(id, Failure(reason: .closed)) }
     socket = nil
   }
 
-  private func end(_ id: UInt64, _ wake: Wake) {
+  private func end(_ id: UInt64, _ failure: Failure?) {
     guard let wait = waits.removeValue(forKey: id) else { return }
     wait.readiness.cancel()
-    wait.waiter.resume(returning: wake)
+    wait.waiter.resume(returning: failure)
   }
 }

@@ -159,19 +159,15 @@ extension DatagramSocket {
     if unsafe queue.hasHadItsShare() { await Task.yield() }
     while true {
       if let value = unsafe try attempt(queue) { return value }
-      switch await wait(for: interest) {
-      case .ready: continue
-      case .cancelled: throw .init(reason: .cancelled)
-      case .closed: throw .init(reason: .closed)
-      }
+      if let failure = await wait(for: interest) { throw failure }
     }
   }
 
-  private func wait(for interest: Interest) async -> DatagramQueue.Wake {
+  private func wait(for interest: Interest) async -> DatagramQueue.Failure? {
     let id = unsafe queue.makeID()
     return await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
-        unsafe queue.await(interest, id, waiter, isCancelled: Task.isCancelled)
+        unsafe queue.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
       }
     } onCancel: {
       reactor.loop.add(.call { [self] in unsafe queue.cancel(id) })

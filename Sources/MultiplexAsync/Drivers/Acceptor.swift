@@ -6,16 +6,20 @@ protocol Acceptor: AnyObject {
   var rawDescriptor: Int32 { get }
 
   /// Takes the next connection, without waiting; nil if there is none, or others are to have their turn first.
-  func acceptNow() throws(MultiplexError) -> Socket?
+  func acceptNow() throws(MultiplexError) -> AcceptedSocket?
 
-  /// Calls back once when there may be a connection. At most one such wait at a time.
+  /// Who is told of the ends of waits. It is kept, and keeps the acceptor, until ``close()``.
+  var delegate: (any AcceptorDelegate)? { get set }
+
+  /// Tells the delegate, once, when there may be a connection.
   ///
   /// - Parameter onlyOne: There is a place for one connection: any others are to wait in the kernel.
-  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void)
+  /// - Throws: What keeps it from waiting; nothing is waited for then.
+  func awaitConnection(onlyOne: Bool) throws(MultiplexError)
 
   /// Forgets the wait.
   func cancelWait()
 
-  /// Closes the socket.
+  /// Closes the socket, and forgets the delegate.
   func close()
 }

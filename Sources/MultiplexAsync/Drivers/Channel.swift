@@ -53,6 +53,10 @@ protocol Channel: AnyObject {
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
 
+  /// Whether some of them are lost when it is closed now. The others are on their way: should the kernel have no room for
+  /// them, the channel breaks the connection off.
+  var losesOnClose: Bool { get }
+
   /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
   var sendFailure: Errno? { get }
 
@@ -79,6 +83,7 @@ protocol Channel: AnyObject {
 /// For drivers that have nothing better than their other calls.
 extension Channel {
   var unsentCount: Int { 0 }
+  var losesOnClose: Bool { false }
   var sendFailure: Errno? { nil }
 
   var takesChunks: Bool { false }

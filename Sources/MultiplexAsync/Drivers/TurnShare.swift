@@ -5,7 +5,7 @@ struct TurnShare {
   /// The turn that was counted last, without its upper half: one that looks the same is far away.
   private var turn: UInt32 = 0
   private var count: UInt16 = 0
-  private let limit: UInt16
+  var limit: UInt16
 
   init(_ limit: UInt16) {
     self.limit = limit

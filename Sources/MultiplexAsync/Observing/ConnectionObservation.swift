@@ -12,11 +12,18 @@ final class ConnectionObservation {
   private var queuedCount = 0
   private var hasEnded = false
 
-  /// Nil unless the observer wants to know. Tells that the connection is open.
-  init?(
-    _ subscription: Subscription?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
-  ) {
+  /// Nil unless the observer wants to know. Not an initializer that may fail: that would take the memory first.
+  static func begin(
+    for subscription: Subscription?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
+  ) -> ConnectionObservation? {
     guard let subscription, !subscription.events.isDisjoint(with: [.connections, .transfers]) else { return nil }
+    return ConnectionObservation(subscription, descriptor: descriptor, peer: peer, origin: origin)
+  }
+
+  /// Tells that the connection is open.
+  private init(
+    _ subscription: Subscription, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
+  ) {
     observer = subscription.observer
     events = subscription.events
     connection = ObservedConnection(

@@ -1,9 +1,9 @@
 /// Has a handler deal with each chunk that comes on a connection.
-final class ChunkPump: Pump, @unchecked Sendable {
-  private let handler: ChunkHandler
-  @safe @exclusivity(unchecked) private var replies: Replies
+class ChunkPump: Pump, @unchecked Sendable {
+  private final let handler: ChunkHandler
+  @safe @exclusivity(unchecked) private final var replies: Replies
   /// What the handler has thrown.
-  private(set) var thrown: (any Error)?
+  private(set) final var thrown: (any Error)?
 
   /// - Parameter id: Of all of its waits.
   init(on connection: Connection, id: UInt64, by handler: @escaping ChunkHandler) {
@@ -12,7 +12,7 @@ final class ChunkPump: Pump, @unchecked Sendable {
     super.init(from: connection, to: connection, ids: (id, id))
   }
 
-  override func step() -> Step {
+  override final func step() -> Step {
     if replies.isEnded { return .end(nil) }
     switch stream.takeNow() {
     case nil: return .awaitInput
@@ -23,7 +23,7 @@ final class ChunkPump: Pump, @unchecked Sendable {
     }
   }
 
-  private func handle(_ chunk: consuming Chunk) -> Step {
+  private final func handle(_ chunk: consuming Chunk) -> Step {
     replies.beginNext()
     do {
       try handler(chunk, &replies)

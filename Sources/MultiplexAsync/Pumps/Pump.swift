@@ -23,14 +23,16 @@ class Pump: @unchecked Sendable {
   // What each message touches is in few places: beside one another here, and not in the connections.
   /// Of the input.
   final let stream: Stream
-  /// Nil before it has begun, and once it has ended.
-  @safe @exclusivity(unchecked) private final var whenOver: ((ConnectionError?) -> Void)?
+  /// False before it has begun, and once it has ended.
+  @safe @exclusivity(unchecked) private final var isRunning = false
   /// Whether it waits for output; for input otherwise.
   private(set) final var awaitsOutput = false
   final let input: Connection
   final let output: Connection
   final let inputID: UInt64
   private final let outputID: UInt64
+  /// The task that waits for the end.
+  private final var waiter: Waiter<ConnectionError?>?
   #if MULTIPLEX_FAULTS
     /// What a test has planned for the task that makes the pump: the loop has no plan itself.
     private final let plan = FaultPlan.current
@@ -51,14 +53,19 @@ class Pump: @unchecked Sendable {
     preconditionFailure("each kind of pump has its own step")
   }
 
+  /// Is called once, when no further step is made, with what has gone wrong in a step or a wait.
+  func didEnd(_ error: ConnectionError?) {
+    let waiter = self.waiter
+    self.waiter = nil
+    waiter?.resume(returning: error)
+  }
+
   /// Begins: with a wait, unless something was received before.
   ///
-  /// - Parameters:
-  ///   - isCancelled: Whether it is to end at once.
-  ///   - end: Is called once, when no further step is made, with what has gone wrong in a step or a wait.
-  final func start(isCancelled: Bool, end: @escaping (ConnectionError?) -> Void) {
-    if let reason = stream.beginPump(self) { return end(input.failure(reason, during: .read)) }
-    whenOver = end
+  /// - Parameter isCancelled: Whether it is to end at once.
+  final func start(isCancelled: Bool) {
+    if let reason = stream.beginPump(self) { return didEnd(input.failure(reason, during: .read)) }
+    isRunning = true
     if isCancelled || stream.isServiceCancelled(inputID) { return cancel() }
     if stream.lookahead.isEmpty { stream.channel.awaitInput() } else { goOn() }
   }
@@ -68,7 +75,7 @@ class Pump: @unchecked Sendable {
     while true {
       let step = plannedStep()
       // The step may have closed a connection, and so ended this.
-      guard whenOver != nil else { return }
+      guard isRunning else { return }
       switch step {
       case .goOn: continue
       case .awaitInput: return stream.channel.awaitInput()
@@ -109,12 +116,12 @@ class Pump: @unchecked Sendable {
   }
 
   private final func end(_ error: ConnectionError?) {
-    guard let whenOver else { return }
-    self.whenOver = nil
+    guard isRunning else { return }
+    isRunning = false
     stream.endPump()
     // The waiter would keep this pump, and with it the stream that keeps the waiter.
     if awaitsOutput { unsafe output.stream.takeOutputWaiter(outputID) }
-    whenOver(error)
+    didEnd(error)
   }
 }
 
@@ -133,7 +140,10 @@ extension Pump {
   }
 
   private final func finish() async -> ConnectionError? {
-    await Waiter.suspend { waiter in start(isCancelled: Task.isCancelled) { waiter.resume(returning: $0) } }
+    await Waiter.suspend { waiter in
+      self.waiter = waiter
+      start(isCancelled: Task.isCancelled)
+    }
   }
 }
 

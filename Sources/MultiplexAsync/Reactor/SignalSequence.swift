@@ -15,6 +15,9 @@ public struct SignalSequence: AsyncSequence, Sendable {
   /// Signals that have been taken from the catcher, and are to be returned next.
   private let taken: Taken
 
+  /// How long to rest when nothing can be waited for.
+  private static let pause = Duration.milliseconds(100)
+
   private final class Taken: Sendable {
     let signals = Mutex<[Int32]>([])
   }
@@ -42,10 +45,18 @@ public struct SignalSequence: AsyncSequence, Sendable {
   private func next() async -> Int32? {
     while !Task.isCancelled {
       if let signal = takeNext() { return signal }
-      // Fails when it is cancelled, or for want of memory; the loop ends in the first case and tries again in the other.
-      _ = try? await reactor.readiness(of: catcher, for: .read)
+      await waitForNext()
     }
     return nil
+  }
+
+  /// Fails when it is cancelled, which ends the sequence, or for want of memory: then another try is to come later.
+  private func waitForNext() async {
+    do {
+      _ = try await reactor.readiness(of: catcher, for: .read)
+    } catch {
+      try? await reactor.sleep(for: Self.pause)
+    }
   }
 
   private func takeNext() -> Int32? {

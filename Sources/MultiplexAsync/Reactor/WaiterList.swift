@@ -1,7 +1,9 @@
 /// Those that wait for the same. Each wait has a name, so that it can be ended by itself.
 ///
 /// They are taken out before they are resumed: one that the loop calls may wait again at once.
-struct WaiterList<Waiter> {
+struct WaiterList<Value: Sendable> {
+  typealias Waiter = AnyWaiter<Value>
+
   private var entries: [(id: UInt64, waiter: Waiter)] = []
 
   var isEmpty: Bool { entries.isEmpty }
@@ -21,5 +23,12 @@ struct WaiterList<Waiter> {
     guard !entries.isEmpty else { return [] }
     defer { entries = [] }
     return entries.map(\.waiter)
+  }
+}
+
+extension Array {
+  /// Has all of them go on.
+  func resume<Value>(returning value: Value) where Element == AnyWaiter<Value> {
+    for waiter in self { waiter.resume(returning: value) }
   }
 }

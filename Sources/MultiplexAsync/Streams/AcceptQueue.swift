@@ -1,12 +1,16 @@
 internal import Multiplex
 
-/// What a listener is on its reactor's thread: the socket, the task that waits for a connection, and the connections that
-/// are being served.
-final class AcceptQueue {
+/// What a listener is on its reactor's thread: the socket, those that wait for a connection, and the connections that are
+/// being served.
+final class AcceptQueue: AcceptorDelegate {
   /// What an attempt to accept has come to.
-  enum Accepted {
-    case connection(Socket)
+  enum Attempt {
+    /// It has a place within the limit.
+    case accepted(AcceptedSocket)
+    /// No connection waits, or there is nothing to spare for one.
     case nothing
+    /// There is no place for a connection.
+    case full
     case closed
   }
 
@@ -14,15 +18,29 @@ final class AcceptQueue {
 
   /// A task that serves: of several on one listener, each waits for its own connections.
   final class Server {
+    /// Names its waits for connections, one at a time.
+    let id: UInt64
+    /// Has a place for each of its connections.
+    let limit: ConnectionLimit?
+    private let group: ReactorGroup?
     fileprivate var connections = 0
     /// Whether it was cancelled, and its handlers with it.
-    fileprivate var isCancelled = false
+    fileprivate(set) var isCancelled = false
     /// Whether a shutdown's time was up, which it may be before the server accepts no more.
     fileprivate var isTimeUp = false
     /// Once it accepts no more. It is told whether to cancel its handlers.
     fileprivate var waiter: Waiter<Bool>?
 
+    fileprivate init(_ id: UInt64, within limit: ConnectionLimit?, over group: ReactorGroup?) {
+      self.id = id
+      self.limit = limit
+      self.group = group
+    }
+
     var hasConnections: Bool { connections > 0 }
+
+    /// Whose turn it is to take a connection over; nil where all of them stay with the listener.
+    var nextReactor: Reactor? { group?.next() }
 
     fileprivate func dismiss() {
       let waiter = self.waiter
@@ -39,14 +57,16 @@ final class AcceptQueue {
 
   private let acceptor: any Acceptor
   private let address: SocketAddress
+  /// Whether others may listen on when this has ended.
+  private let isShared: Bool
   private unowned let loop: EventLoop
   private let observation: ListenerObservation?
 
   private(set) var isClosed = false
   /// The connections that are served.
   @safe @exclusivity(unchecked) private var connections = Served()
-  /// The tasks that accept: they wait for a connection, for a vacancy, or for the end of a pause.
-  private var waiters = WaiterList<Waiter<Bool>>()
+  /// Those that accept: they wait for a connection, for a vacancy, or for the end of a pause.
+  private var waiters = WaiterList<Bool>()
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
   /// The tasks that wait until no connection is left.
@@ -56,38 +76,71 @@ final class AcceptQueue {
   /// How many connections were closed because the time was up.
   private var aborted = 0
 
-  init(_ acceptor: any Acceptor, at address: SocketAddress, on loop: EventLoop) {
+  init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
     self.address = address
+    self.isShared = isShared
     self.loop = loop
     observation = ListenerObservation(loop.subscription, descriptor: acceptor.rawDescriptor, address: address)
+    acceptor.delegate = self
   }
 
   // MARK: Accepting
 
-  func acceptNow() -> Accepted {
+  /// Accepts a connection without waiting.
+  func acceptNow(within limit: ConnectionLimit?) -> Attempt {
     if isClosed { return .closed }
+    guard let limit else { return acceptNow() }
+    guard limit.take() else { return .full }
+    let attempt = acceptNow()
+    // A place that is kept while nothing comes would be missed by the others.
+    if case .nothing = attempt { limit.giveBack() }
+    return attempt
+  }
+
+  private func acceptNow() -> Attempt {
     guard pauseTimer == nil else { return .nothing }
     do {
-      guard let socket = try acceptor.acceptNow() else { return .nothing }
-      return .connection(socket)
+      return try acceptor.acceptNow().map { .accepted($0) } ?? .nothing
     } catch {
-      noteFailure(error)
-      pauseTimer = loop.schedule(at: .now + Self.pause) { [weak self] in self?.endPause() }
+      beginPause(because: error)
       return .nothing
     }
   }
 
+  private func beginPause(because error: MultiplexError) {
+    noteFailure(error)
+    pauseTimer = loop.schedule(at: .now + Self.pause) { [weak self] in self?.endPause() }
+  }
+
   /// A connection could not be accepted, or not be kept.
-  func noteFailure(_ error: MultiplexError) {
+  private func noteFailure(_ error: MultiplexError) {
     observation?.acceptFailed(error)
   }
 
   /// Makes a connection of an accepted socket.
-  func adopt(_ socket: Socket, on reactor: Reactor) throws(MultiplexError) -> Connection {
-    let peer = socket.peerAddress
-    return Connection(
-      try loop.driver.makeChannel(socket.take()), peer: peer, origin: .accepted(at: address), on: reactor)
+  ///
+  /// - Returns: nil for one that can't be waited for: it is lost, the listener isn't.
+  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor) -> Connection? {
+    do {
+      return try accepted.connection(at: address, on: reactor)
+    } catch {
+      noteFailure(error)
+      return nil
+    }
+  }
+
+  /// Takes a connection that another reactor was to make.
+  ///
+  /// - Returns: nil also for one that comes too late.
+  func receive(_ made: Result<Connection, MultiplexError>, for server: Server) -> Connection? {
+    switch made {
+    case .failure(let error): noteFailure(error)
+    case .success(let connection) where !isClosed && !server.isCancelled: return connection
+    // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
+    case .success(let connection): connection.abort(because: .shutDown)
+    }
+    return nil
   }
 
   /// Names a wait, so that a late cancellation hits no other.
@@ -99,15 +152,23 @@ final class AcceptQueue {
   /// Goes on with true when accepting is worth another try, with false when it was cancelled.
   ///
   /// - Parameter onlyOne: There is a place for one connection, and no more are to be accepted.
-  func await(_ id: UInt64, onlyOne: Bool, _ waiter: Waiter<Bool>, isCancelled: Bool) {
+  func awaitConnection(_ id: UInt64, onlyOne: Bool, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
     guard pauseTimer == nil else { return }
-    acceptor.awaitConnection(onlyOne: onlyOne) { [weak self] in self?.wakeAll() }
+    do {
+      try acceptor.awaitConnection(onlyOne: onlyOne)
+    } catch {
+      beginPause(because: error)
+    }
+  }
+
+  func acceptorHasConnection() {
+    wakeAll()
   }
 
   /// Goes on with true when a connection has ended, with false when it was cancelled.
-  func awaitVacancy(_ id: UInt64, _ waiter: Waiter<Bool>, isCancelled: Bool) {
+  func awaitVacancy(_ id: UInt64, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
   }
@@ -124,7 +185,7 @@ final class AcceptQueue {
 
   /// There is one at most in most programs; of several, one gets what has come, and the others wait again.
   private func wakeAll() {
-    for waiter in waiters.takeAll() { waiter.resume(returning: true) }
+    waiters.takeAll().resume(returning: true)
   }
 
   private func endPause() {
@@ -135,6 +196,10 @@ final class AcceptQueue {
 
   // MARK: Serving
 
+  func makeServer(within limit: ConnectionLimit?, over group: ReactorGroup?) -> Server {
+    Server(makeID(), within: limit, over: group)
+  }
+
   /// - Returns: What names the connection when it has ended.
   func begin(_ connection: Connection, for server: Server) -> Served.Slot {
     server.connections += 1
@@ -144,6 +209,7 @@ final class AcceptQueue {
 
   func end(_ slot: Served.Slot) {
     guard let server = connections.remove(slot)?.server else { return }
+    server.limit?.giveBack()
     // There may be a descriptor to spare. A vacancy is announced by the limit, and nothing else is waited for: most
     // connections end without waking the task that accepts.
     if pauseTimer != nil { endPause() }
@@ -160,7 +226,7 @@ final class AcceptQueue {
     acceptor.close()
     observation?.stopped()
     // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.
-    if case .unix(let path) = address { removeFile(path) }
+    if !isShared, case .unix(let path) = address { removeFile(path) }
     endPause()
   }
 
@@ -207,6 +273,7 @@ final class AcceptQueue {
   /// for it to cancel.
   func cancel(_ server: Server) {
     server.isCancelled = true
+    cancelWait(server.id)
     for entry in connections.all where entry.server === server { entry.connection.serviceWasCancelled() }
     server.dismiss()
   }
@@ -227,5 +294,15 @@ final class AcceptQueue {
       loop.cancel(drain.timer)
       drain.waiter.resume(returning: aborted)
     }
+  }
+}
+
+extension AcceptedSocket {
+  /// Makes a connection of it, on the reactor's thread.
+  ///
+  /// - Parameter address: Of the listener.
+  func connection(at address: SocketAddress, on reactor: Reactor) throws(MultiplexError) -> Connection {
+    try Connection(
+      adopting: OwnedDescriptor(adopting: descriptor), peer: peerAddress, origin: .accepted(at: address), on: reactor)
   }
 }

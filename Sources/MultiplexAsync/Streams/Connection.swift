@@ -28,12 +28,19 @@ public final class Connection: Sendable {
   nonisolated(unsafe) let stream: Stream
 
   /// On the reactor's thread.
-  init(_ channel: any Channel, peer: SocketAddress?, origin: ObservedConnection.Origin, on reactor: Reactor) {
+  ///
+  /// - Throws: What keeps the reactor from waiting for the descriptor, which is closed then.
+  init(
+    adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress?, origin: ObservedConnection.Origin,
+    on reactor: Reactor
+  ) throws(MultiplexError) {
+    let driver = reactor.loop.driver
+    let channel = try driver.makeChannel(descriptor)
+    let observation = ConnectionObservation.begin(
+      for: reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
     self.reactor = reactor
     self.peerAddress = peer
-    let observation = ConnectionObservation(
-      reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
-    unsafe stream = Stream(channel, driver: reactor.loop.driver, observation: observation)
+    unsafe stream = Stream(channel, driver: driver, observation: observation)
   }
 
   /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
@@ -50,8 +57,7 @@ public final class Connection: Sendable {
     let peer = socket.peerAddress
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in
-      let channel = try reactor.loop.driver.makeChannel(OwnedDescriptor(adopting: descriptor))
-      return Connection(channel, peer: peer, origin: origin, on: reactor)
+      try Connection(adopting: OwnedDescriptor(adopting: descriptor), peer: peer, origin: origin, on: reactor)
     }
   }
 

@@ -107,12 +107,11 @@ public final class ListenerGroup: Sendable {
   }
 
   private func serve(in way: WayOfServing, within limit: ConnectionLimit?) async {
-    let isShared = listeners.count > 1
+    let isHandingOver = listeners.count < group.reactors.count
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
         tasks.addTask(executorPreference: listener.reactor) { [group] in
-          let next = { @Sendable in isShared ? listener.reactor : group.next() }
-          await listener.serve(in: way, within: limit, nextReactor: next)
+          await listener.serve(in: way, within: limit, over: isHandingOver ? group : nil)
         }
       }
     }

@@ -60,8 +60,8 @@ final class Stream {
   @safe @exclusivity(unchecked) private var owner: CallingTask?
 
   @safe @exclusivity(unchecked) private var lastID: UInt64 = 0
-  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<OutputWaiter>()
-  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<OutputWaiter>()
+  @safe @exclusivity(unchecked) private var roomWaiters = WaiterList<ConnectionError.Reason?>()
+  @safe @exclusivity(unchecked) private var flushWaiters = WaiterList<ConnectionError.Reason?>()
   /// How the connection was broken off: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) private var breakage: Errno?
   /// How many bytes could not be sent any more.
@@ -394,7 +394,7 @@ extension Stream {
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
   ///
   /// - Parameter isCancelled: Whether the task that waits was cancelled.
-  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: OutputWaiter, isCancelled: Bool = false) {
+  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false) {
     if let closure { return waiter.resume(returning: closure) }
     if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
     guard !isCancelled, !isServiceCancelled(id) else { return waiter.resume(returning: .cancelled) }
@@ -418,7 +418,7 @@ extension Stream {
 
   /// Takes out who waits for output by that name.
   @discardableResult
-  func takeOutputWaiter(_ id: UInt64) -> OutputWaiter? {
+  func takeOutputWaiter(_ id: UInt64) -> AnyWaiter<ConnectionError.Reason?>? {
     roomWaiters.take(id) ?? flushWaiters.take(id)
   }
 
@@ -513,7 +513,7 @@ extension Stream {
   /// Whether the peer is to see the connection broken: it must not take a part for the whole.
   private func breaksOff(because reason: CloseReason) -> Bool {
     if case .aborted = reason { return true }
-    return unsentCount + lostCount > 0
+    return output.count + lostCount > 0 || channel.losesOnClose
   }
 
   /// Closes if everything that was written has been sent.

@@ -24,7 +24,9 @@ final class EpollBackend: ReadinessBackend {
   /// Whether the kernel may hold two files for one registration: see `modify`.
   private var isAmbiguous = false
   /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
-  private var leftOut: Set<RegistrationKey> = []
+  /// Looked at for each registration that goes, hence without the runtime's check for overlapping accesses: nothing is called
+  /// back meanwhile.
+  @safe @exclusivity(unchecked) private var leftOut: Set<RegistrationKey> = []
   /// What the kernel was short of when it couldn't add some of those. They are tried again with the next wait.
   private var shortage: MultiplexError?
 

@@ -2,25 +2,28 @@ internal import Multiplex
 internal import SystemPackage
 
 /// A listening socket on a completion driver, which owns the descriptor.
-final class CompletionAcceptor: Acceptor, CompletionHandler {
+final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
   /// How many connections may have been accepted before anybody takes them. Then the others are to wait in the kernel.
   private static let acceptAhead = 64
 
   private let socket: Socket
+  private let isShared: Bool
   private unowned let driver: CompletionDriver
   private var slot: HandlerTable.Slot = 0
   private var isClosed = false
 
-  private var accepted: [Socket] = []
+  private var accepted: [AcceptedSocket] = []
   /// Why the kernel has stopped accepting.
   private var failure: MultiplexError?
   private var isAccepting = false
   private var isPausing = false
   private var acceptsOnlyOne = false
-  private var waiter: (() -> Void)?
+  var delegate: (any AcceptorDelegate)?
+  private var isAwaited = false
 
-  init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
+  init(_ descriptor: consuming OwnedDescriptor, isShared: Bool, driver: CompletionDriver) {
     socket = Socket(adopting: descriptor)
+    self.isShared = isShared
     self.driver = driver
     slot = driver.insert(self)
   }
@@ -28,15 +31,15 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
   var rawDescriptor: Int32 { descriptor.rawValue }
   var descriptor: FileDescriptor { socket.fileDescriptor }
 
-  func acceptNow() throws(MultiplexError) -> Socket? {
+  func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
     if !accepted.isEmpty { return accepted.removeFirst() }
     guard let failure else { return nil }
     self.failure = nil
     throw failure
   }
 
-  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {
-    self.waiter = waiter
+  func awaitConnection(onlyOne: Bool) {
+    isAwaited = true
     // What it was told to accept before may be more than there are places for now.
     if onlyOne, !acceptsOnlyOne { pause() }
     acceptsOnlyOne = onlyOne
@@ -44,11 +47,11 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
   }
 
   func cancelWait() {
-    waiter = nil
+    isAwaited = false
   }
 
   private func acceptOn() {
-    guard waiter != nil, !isAccepting, !isClosed else { return }
+    guard isAwaited, !isAccepting, !isClosed else { return }
     isAccepting = true
     driver.start(
       .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: RingOperation.accept.token(of: slot)))
@@ -62,18 +65,22 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
     take(completion)
     guard !isClosed else { return leaveIfDone() }
     if accepted.isEmpty, failure == nil { return acceptOn() }
-    let waiter = self.waiter
-    self.waiter = nil
-    waiter?()
+    guard isAwaited else { return }
+    isAwaited = false
+    driver.tellLater(self)
+  }
+
+  func tell() {
+    delegate?.acceptorHasConnection()
   }
 
   private func take(_ completion: Ring.Completion) {
     switch completion.errno {
     case nil:
-      // A descriptor of our own. It is closed at once if nobody wants it any more.
-      let descriptor = OwnedDescriptor(adopting: completion.result)
-      guard !isClosed else { return }
-      accepted.append(Socket(accepted: descriptor))
+      let descriptor = FileDescriptor(rawValue: completion.result)
+      // Nobody wants it any more.
+      guard !isClosed else { return close(descriptor) }
+      accepted.append(AcceptedSocket(descriptor))
       if accepted.count >= Self.acceptAhead { pause() }
     // Accepting was told to pause.
     case .canceled?: break
@@ -91,15 +98,22 @@ final class CompletionAcceptor: Acceptor, CompletionHandler {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    waiter = nil
-    accepted.forEach { $0.close() }
+    isAwaited = false
+    delegate = nil
+    for connection in accepted { close(connection.descriptor) }
     accepted = []
     if isAccepting { driver.cancel(.accept, of: slot) }
-    // The kernel holds the socket for as long as it accepts. Nobody is to reach it any more, from here on.
-    try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue)
+    // The kernel holds the socket for as long as it accepts, until the next turn. Nobody is to reach it any more from here
+    // on; but others who have it would listen no more either.
+    if !isShared { try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue) }
     // By the ring, in its turn: an accept that it was given before must not find another file by the number.
     if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()
+  }
+
+  /// Closes a descriptor that was accepted, and taken by nobody.
+  private func close(_ descriptor: FileDescriptor) {
+    _ = OwnedDescriptor(adopting: descriptor)
   }
 
   private func leaveIfDone() {

@@ -2,7 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 /// One connection on a completion driver, which owns the descriptor.
-final class CompletionChannel: Channel, CompletionHandler {
+final class CompletionChannel: Channel, CompletionHandler, CompletionTeller {
   /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
   private static let readAhead = 4
   /// So many bytes are sent at once, by a call of our own, where nothing is before them: until the next submission those of
@@ -18,7 +18,7 @@ final class CompletionChannel: Channel, CompletionHandler {
   }
 
   // In an order that leaves few gaps: this is most of what an idle connection costs.
-  let rawDescriptor: Int32
+  private(set) var rawDescriptor: Int32
   @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
   private let driver: CompletionDriver
   @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
@@ -36,7 +36,6 @@ final class CompletionChannel: Channel, CompletionHandler {
   @safe @exclusivity(unchecked) private var end: End?
 
   @safe @exclusivity(unchecked) private var isClosed = false
-  private var isAbandoned = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isReceiving = false
   /// Whether receiving was told to end, for the time being.
@@ -72,7 +71,6 @@ final class CompletionChannel: Channel, CompletionHandler {
     if isClosed { leaveIfDone() }
   }
 
-  /// All completions of a turn are known: what was done about them may write, and read, by now.
   func tell() {
     isToTell = false
     tellOfRoom()
@@ -244,6 +242,8 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }
 
+  var losesOnClose: Bool { outgoing.count > 0 }
+
   /// Whether the outcome of an inline send isn't known yet.
   private var isSendingInline: Bool { inlineBatch == driver.batch }
 
@@ -333,8 +333,11 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// An inline send couldn't be done wholly.
   func resumeSend(_ buffer: PooledBuffer, _ range: Range<Int>, _ completion: Ring.Completion) {
     inlineBatch = 0
-    // It waits for the end of the batch, to leave.
-    guard !isClosed else { return unsafe driver.give(back: buffer) }
+    // It waits for the end of the batch, to close. What isn't sent by now is lost, and the peer is to see that.
+    guard !isClosed else {
+      resetOnClose()
+      return unsafe driver.give(back: buffer)
+    }
     let sent = max(0, Int(completion.result))
     switch completion.errno {
     case nil, .wouldBlock?, .resourceTemporarilyUnavailable?, .interrupted?:
@@ -356,12 +359,15 @@ final class CompletionChannel: Channel, CompletionHandler {
   /// The batch has ended: what was sent inline is done, and receives have a share again.
   func goOn() {
     isFollowing = false
-    guard !isClosed else { return leaveIfDone() }
+    guard !isClosed else {
+      closeDescriptor()
+      return leaveIfDone()
+    }
     if !isSending {
       send()
       tellOfRoom()
     }
-    if receivesDirectly { tellOfInput() }
+    if hasInput || receivesDirectly { tellOfInput() }
   }
 
   /// Sends as soon as there is room.
@@ -412,20 +418,17 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   // MARK: Closing
 
-  /// The descriptor was closed elsewhere: its number isn't ours to use, or to close, any more.
+  /// The descriptor was closed elsewhere. Its number may be another file's soon, so it is used no more: every call fails from
+  /// now on, and who waits is told.
   private func abandon() {
-    isAbandoned = true
+    guard rawDescriptor >= 0 else { return }
     end = .failure(.badFileDescriptor)
     sendFailure = .badFileDescriptor
     // What is under way is the kernel's until it is complete.
     if !isSending { discard(outgoing.count) }
     driver.forget(descriptor)
-  }
-
-  func resetOnClose() {
-    // The number may be another file's by now.
-    guard !isAbandoned else { return }
-    try? Kernel.resetOnClose(rawDescriptor)
+    rawDescriptor = -1
+    follow()
   }
 
   /// What the kernel was lent is taken back when it has let go of it; only then is the channel forgotten.
@@ -438,8 +441,15 @@ final class CompletionChannel: Channel, CompletionHandler {
     giveBackReceived()
     if isReceiving { driver.cancel(.receive, of: slot) }
     if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
-    if !isAbandoned { driver.close(descriptor) }
+    // What goes with the next submission is to be sent, or found to be lost, first.
+    if isSendingInline { follow() } else { closeDescriptor() }
     leaveIfDone()
+  }
+
+  private func closeDescriptor() {
+    guard rawDescriptor >= 0 else { return }
+    driver.close(descriptor)
+    rawDescriptor = -1
   }
 
   private func giveBackReceived() {
@@ -448,8 +458,6 @@ final class CompletionChannel: Channel, CompletionHandler {
 
   private func leaveIfDone() {
     guard isClosed, !isReceiving, !isSending, !isFollowing else { return }
-    // A late completion of its send must not find another in its place.
-    if isSendingInline { return follow() }
     driver.remove(slot)
   }
 }

@@ -42,17 +42,18 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var submittedSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
-  /// Channels that a completion of this turn concerns: their delegates are to be told.
-  @safe @exclusivity(unchecked) private var informed: [CompletionChannel] = []
+  /// Those that a completion of this turn concerns.
+  @safe @exclusivity(unchecked) private var tellers: [any CompletionTeller] = []
   /// Channels that wait for the end of the batch.
   @safe @exclusivity(unchecked) private var followers: [CompletionChannel] = []
   /// Headers of sends, for the next.
   @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
-  /// Whether the kernel can do all that this driver asks of it, found out once. A passing shortage counts as a no.
+  /// Whether the kernel can do all that this driver asks of it, and has room for it, found out once, by making one. A passing
+  /// shortage counts as a no.
   static let isUsable: Bool = {
-    guard let ring = try? Ring(entries: 1, isSingleIssuer: true) else { return false }
-    return ring.features.receivesMultishot && ring.features.defersWork
+    guard let features = (try? CompletionDriver(observation: nil))?.ring.features else { return false }
+    return features.receivesMultishot && features.defersWork
   }()
 
   init(observation: TurnObservation?) throws(MultiplexError) {
@@ -94,8 +95,8 @@ final class CompletionDriver: Driver {
 
   private func tellDelegates() {
     // None is added meanwhile, as that takes a completion.
-    for channel in informed { channel.tell() }
-    informed.removeAll(keepingCapacity: true)
+    for teller in tellers { teller.tell() }
+    tellers.removeAll(keepingCapacity: true)
   }
 
   private func handle(_ completion: Ring.Completion) {
@@ -168,10 +169,9 @@ final class CompletionDriver: Driver {
       ).skippingSuccess())
   }
 
-  /// Calls a channel when all completions of this turn are known: what it did before might get ahead of a send that is
-  /// about to be given back.
-  func tellLater(_ channel: CompletionChannel) {
-    informed.append(channel)
+  /// Has it tell its delegate when all completions of this turn are known.
+  func tellLater(_ teller: any CompletionTeller) {
+    tellers.append(teller)
   }
 
   /// Calls a channel when the batch has ended.
@@ -227,9 +227,9 @@ final class CompletionDriver: Driver {
     return CompletionChannel(descriptor, driver: self)
   }
 
-  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor {
     handOver(descriptor.fileDescriptor)
-    return CompletionAcceptor(descriptor, driver: self)
+    return CompletionAcceptor(descriptor, isShared: isShared, driver: self)
   }
 
   func connect(
@@ -320,14 +320,16 @@ final class CompletionDriver: Driver {
     // Channels hold their driver.
     defer {
       handlers = HandlerTable()
-      informed = []
+      tellers = []
       followers = []
     }
     isEnding = true
     let deadline = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))
-    while operations > 0, ContinuousClock.now < deadline {
+    while operations > 0 || !followers.isEmpty, ContinuousClock.now < deadline {
       guard (try? turn(for: deadline - .now)) != nil else { return }
     }
+    // Descriptors that are to be closed, of channels that have waited for the end of their sends.
+    _ = try? ring.submit()
   }
 }

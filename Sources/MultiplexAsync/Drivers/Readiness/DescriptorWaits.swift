@@ -67,7 +67,7 @@ final class DescriptorWaits: ReadinessHandler {
     guard var interest = waits.first?.interest else { return }
     for wait in waits { interest = interest | wait.interest }
     if isRegistered { return try driver.arm(descriptor, for: interest) }
-    try driver.register(descriptor, for: interest, telling: self)
+    try driver.register(descriptor, for: interest, mode: .oneShot, telling: self)
     isRegistered = true
   }
 }

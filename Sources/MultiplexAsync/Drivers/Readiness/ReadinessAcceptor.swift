@@ -2,49 +2,69 @@ internal import Multiplex
 internal import SystemPackage
 
 /// A listening socket on a readiness driver.
+///
+/// It is watched by levels: what isn't accepted in one turn is announced in the next. Connections that nobody waits for end
+/// that, as they would be announced for ever.
 final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private let socket: Socket
   private unowned let driver: ReadinessDriver
-  private var waiter: (() -> Void)?
+  var delegate: (any AcceptorDelegate)?
+  private var isAwaited = false
+  private var isWatched = true
   /// Of connections that are accepted. A flood of them would keep all others waiting otherwise.
-  private var share = TurnShare(64)
+  ///
+  /// To find out that there is none costs the kernel almost as much as a connection. So a turn takes no more than were
+  /// there lately: twice as many as the last, if there may have been more.
+  private var share = TurnShare(1)
+  private static let greatestShare: UInt16 = 64
 
   init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
     self.driver = driver
+    try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
   }
 
   var rawDescriptor: Int32 { socket.fileDescriptor.rawValue }
 
-  func acceptNow() throws(MultiplexError) -> Socket? {
-    guard share.take(in: driver.turn) else { return nil }
-    return try socket.accept()
+  func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
+    guard share.take(in: driver.turn) else {
+      share.limit = min(2 * share.limit, Self.greatestShare)
+      return nil
+    }
+    let accepted = try socket.acceptDescriptor()
+    if accepted == nil { share.limit = max(1, share.limit / 2) }
+    return accepted
   }
 
-  func awaitConnection(onlyOne: Bool, _ waiter: @escaping () -> Void) {
-    self.waiter = waiter
-    do {
-      try driver.arm(rawDescriptor, for: .read)
-    } catch {
-      // The next accept tells what is wrong.
-      handle(.invalid)
+  func awaitConnection(onlyOne: Bool) throws(MultiplexError) {
+    if !isWatched {
+      try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
+      isWatched = true
     }
+    isAwaited = true
   }
 
   func cancelWait() {
-    waiter = nil
+    isAwaited = false
   }
 
   func handle(_ readiness: Readiness) {
-    let waiter = self.waiter
-    self.waiter = nil
-    waiter?()
+    guard isAwaited else { return stopWatching() }
+    isAwaited = false
+    delegate?.acceptorHasConnection()
+  }
+
+  private func stopWatching() {
+    guard isWatched else { return }
+    isWatched = false
+    driver.forget(rawDescriptor)
   }
 
   func close() {
     guard !socket.isClosed else { return }
-    waiter = nil
-    driver.forget(rawDescriptor)
+    isAwaited = false
+    delegate = nil
+    stopWatching()
     socket.close()
   }
 }

@@ -8,8 +8,9 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
   @safe @exclusivity(unchecked) private var isClosed = false
 
-  /// Whether a receive is worth trying: false once one has found less than there was room for.
-  @safe @exclusivity(unchecked) private var mayReceive = true
+  /// Whether a receive is worth trying: false once one has found less than there was room for, and to begin with, as what is
+  /// there when the descriptor is registered is an event too.
+  @safe @exclusivity(unchecked) private var mayReceive = false
   /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
   /// as no further event announces what lies behind the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
@@ -17,6 +18,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) private(set) var isBulky = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
+  /// Whether room to send is an event, where the kernel has edges.
+  @safe @exclusivity(unchecked) private var isWatchingRoom = false
   /// Whether it is to go on in the next turn.
   @safe @exclusivity(unchecked) private var isPostponed = false
 
@@ -59,7 +62,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// The next turn has come.
   func goOn() {
     isPostponed = false
-    handle([])
+    handle(isLost ? .invalid : [])
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
@@ -133,7 +136,18 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func awaitRoom() {
     isAwaitingRoom = true
-    armIfNeeded()
+    guard !isLost else { return postpone() }
+    if driver.armsEachWait { armIfNeeded() } else { watchRoom() }
+  }
+
+  private func watchRoom() {
+    guard !isWatchingRoom, !isClosed else { return }
+    isWatchingRoom = true
+    do {
+      try driver.watchRoom(of: rawDescriptor)
+    } catch {
+      failWaits()
+    }
   }
 
   // MARK: Events
@@ -161,7 +175,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   /// Waits for one event, on a backend that knows no edges.
   private func armIfNeeded() {
-    guard driver.armsEachWait, !isClosed, rawDescriptor >= 0 else { return }
+    guard driver.armsEachWait, !isClosed, !isLost else { return }
     let interest: Interest
     switch (isAwaitingInput, isAwaitingRoom) {
     case (true, true): interest = .read | .write
@@ -179,7 +193,6 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// The descriptor is no good any more: the calls that are tried now tell.
   private func failWaits() {
     lose()
-    isEnding = true
     finishSending()
     finishReceiving()
   }
@@ -190,20 +203,26 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = false
     isAwaitingRoom = false
     delegate = nil
-    if rawDescriptor >= 0 { driver.forget(rawDescriptor) }
+    if !isLost { driver.forget(rawDescriptor) }
   }
 
-  /// Notes what an error says of the descriptor itself.
+  /// Notes what an error says of the descriptor itself. Who waits for it is told in the next turn.
   private func noted(_ errno: Errno) -> Errno {
-    if errno == .badFileDescriptor { lose() }
+    if errno == .badFileDescriptor, !isLost {
+      lose()
+      postpone()
+    }
     return errno
   }
+
+  private var isLost: Bool { rawDescriptor < 0 }
 
   /// The descriptor was closed behind our back. Its number may be another file's soon, so it is used no more: every call
   /// fails from now on.
   private func lose() {
-    guard rawDescriptor >= 0 else { return }
+    guard !isLost else { return }
     driver.abandon(rawDescriptor)
     rawDescriptor = -1
+    isEnding = true
   }
 }

@@ -3,8 +3,8 @@ internal import SystemPackage
 
 /// I/O by readiness, on any backend of a ``Poller``: a call is made at once, and waited for only when it would block.
 ///
-/// Where the kernel has edges, a descriptor is registered once for all that may ever be waited for, and no message costs
-/// a call to change that. Where it hasn't, a registration is armed for one event when something waits.
+/// Where the kernel has edges, a descriptor is registered once for input, and once more for room when that is first waited
+/// for; no message costs a call to change that. Where it hasn't, a registration is armed for one event when something waits.
 final class ReadinessDriver: Driver {
   private let poller: Poller
   private let mode: TriggerMode
@@ -43,20 +43,16 @@ final class ReadinessDriver: Driver {
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self)
-    // Out-of-band data are an event too, as a receive ends before them: see `isEnding` in the channel.
-    try poller.register(owning: descriptor, for: .read | .write | .priority, mode: mode)
+    // Out-of-band data are an event too, as a receive ends before them: see `isEnding` in the channel. Room isn't, to begin
+    // with: most connections always have some, and it would be an event of its own.
+    try poller.register(owning: descriptor, for: .read | .priority, mode: mode)
     setHandler(channel, of: channel.rawDescriptor)
     return channel
   }
 
-  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor {
     endWaits(for: descriptor.fileDescriptor.rawValue)
-    let acceptor = try ReadinessAcceptor(descriptor, driver: self)
-    let fd = acceptor.rawDescriptor
-    // Level would do, but for the connections that are left waiting on purpose.
-    try poller.register(FileDescriptor(rawValue: fd), for: .read, mode: .oneShot)
-    setHandler(acceptor, of: fd)
-    return acceptor
+    return try ReadinessAcceptor(descriptor, driver: self)
   }
 
   func awaitReadiness(
@@ -68,15 +64,22 @@ final class ReadinessDriver: Driver {
     return try DescriptorWaits(descriptor: fd, driver: self).add(interest, body)
   }
 
-  /// Watches a lent descriptor for one event.
-  func register(_ fd: Int32, for interest: Interest, telling handler: any ReadinessHandler) throws(MultiplexError) {
-    try poller.register(FileDescriptor(rawValue: fd), for: interest, mode: .oneShot)
+  /// Watches a lent descriptor.
+  func register(
+    _ fd: Int32, for interest: Interest, mode: TriggerMode, telling handler: any ReadinessHandler
+  ) throws(MultiplexError) {
+    try poller.register(FileDescriptor(rawValue: fd), for: interest, mode: mode)
     setHandler(handler, of: fd)
   }
 
   /// Waits for one event of a registered descriptor.
   func arm(_ fd: Int32, for interest: Interest) throws(MultiplexError) {
     try poller.rearm(FileDescriptor(rawValue: fd), for: interest)
+  }
+
+  /// Has the edges of a channel's descriptor include room to send, of which there may be some by now.
+  func watchRoom(of fd: Int32) throws(MultiplexError) {
+    try poller.modify(FileDescriptor(rawValue: fd), for: .read | .priority | .write)
   }
 
   /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.

@@ -1,0 +1,89 @@
+internal import Multiplex
+
+extension Listener {
+  /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
+  /// comes, until the listener is closed.
+  ///
+  ///     await listener.serveChunks { connection in
+  ///       { chunk, replies in replies.write(chunk) }
+  ///     }
+  ///
+  /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, less than half
+  /// the instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
+  /// limits. A handler isn't told when its connection ends; where that matters, a task calls
+  /// ``Connection/forEachChunk(_:)``.
+  ///
+  /// - Parameters:
+  ///   - maximumConnections: Further clients wait to be accepted.
+  ///   - makeHandler: Makes a handler for each connection, which may keep what it needs in variables of its own. It is
+  ///     called on the reactor's thread, before anything is read.
+  public func serveChunks(
+    maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async {
+    await serve(in: .loop(makeHandler), within: ConnectionLimit(upTo: maximumConnections))
+  }
+
+  /// Serves as ``serveChunks(maximumConnections:_:)`` does, within a limit that other listeners may share.
+  public func serveChunks(
+    within limit: ConnectionLimit, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async {
+    await serve(in: .loop(makeHandler), within: limit)
+  }
+
+  /// Has the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
+  func serveOnLoop(
+    for server: AcceptQueue.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async {
+    await Waiter.suspend { waiter in acceptAll(for: server, makeHandler, whenOver: waiter) }
+  }
+
+  private func acceptAll(
+    for server: AcceptQueue.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
+    whenOver waiter: Waiter<Void>
+  ) {
+    // Reached on the reactor's thread alone.
+    nonisolated(unsafe) let server = server
+    while true {
+      let attempt = unsafe queue.acceptNow(within: server.limit)
+      switch attempt {
+      case .closed: return waiter.resume(returning: ())
+      case .nothing, .full:
+        return unsafe awaitAttempt(
+          after: attempt, for: server,
+          .call { [self] isWorthIt in
+            guard isWorthIt else { return waiter.resume(returning: ()) }
+            unsafe acceptAll(for: server, makeHandler, whenOver: waiter)
+          })
+      case .accepted(let accepted):
+        guard let target = unsafe server.nextReactor else {
+          unsafe serve(queue.adopt(accepted, on: reactor), for: server, makeHandler)
+          continue
+        }
+        unsafe handOver(accepted, to: target, for: server) { [self] connection in
+          unsafe serve(connection, for: server, makeHandler)
+        }
+      }
+    }
+  }
+
+  /// - Parameter connection: nil for one that was lost.
+  private func serve(
+    _ connection: Connection?, for server: AcceptQueue.Server,
+    _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) {
+    guard let connection else {
+      server.limit?.giveBack()
+      return
+    }
+    let slot = unsafe queue.begin(connection, for: server)
+    // As `onLoop` does, but for the memory of a closure that isn't needed here.
+    if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }
+    connection.reactor.loop.add(.call { [self] in startPump(on: connection, slot, makeHandler) })
+  }
+
+  private func startPump(
+    on connection: Connection, _ slot: AcceptQueue.Served.Slot, _ makeHandler: (Connection) -> ChunkHandler
+  ) {
+    ServingPump(on: connection, by: makeHandler(connection), for: self, slot: slot).start(isCancelled: false)
+  }
+}

@@ -1,0 +1,36 @@
+internal import Multiplex
+
+/// Serves a connection of a listener, as a task would: has a handler deal with what comes, then closes.
+final class ServingPump: ChunkPump, @unchecked Sendable {
+  private let listener: Listener
+  /// What the listener names the connection by.
+  private let slot: AcceptQueue.Served.Slot
+
+  /// Its waits are those of who serves the connection.
+  init(
+    on connection: Connection, by handler: @escaping ChunkHandler, for listener: Listener,
+    slot: AcceptQueue.Served.Slot
+  ) {
+    self.listener = listener
+    self.slot = slot
+    super.init(on: connection, id: Stream.ownerID, by: handler)
+  }
+
+  override func didEnd(_ error: ConnectionError?) {
+    if let failure = thrown ?? error {
+      return close(because: stream.isServiceCancelled(Stream.ownerID) ? .shutDown : .failed(failure))
+    }
+    if input.closeIfFlushed() { return leave() }
+    stream.endOutput()
+    stream.awaitOutput(.flush, Stream.ownerID, .call { [self] in close(because: $0 == nil ? .finished : .aborted) })
+  }
+
+  private func close(because reason: CloseReason) {
+    stream.abort(because: reason)
+    leave()
+  }
+
+  private func leave() {
+    listener.end(slot)
+  }
+}
