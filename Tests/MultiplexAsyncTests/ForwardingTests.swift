@@ -223,6 +223,25 @@ struct ForwardingTests {
     try sending.join()
   }
 
+  @Test("a source that breaks off after bulk hasn't finished, and is what the error tells of", arguments: usableBackends)
+  func sourceBreaksOff(backend: Poller.Backend) async throws {
+    let ends = try await Ends(on: backend)
+    let bytes = numbered(1 << 20)
+    let forwarding = ends.forward()
+    var rest = bytes[...]
+    let isSent = try await becomesTrue {
+      rest = rest.dropFirst(try ends.source.socket.send(Array(rest)) ?? 0)
+      return rest.isEmpty
+    }
+    #expect(isSent)
+    #expect(try await ends.destination.take(bytes.count) == bytes)
+    try ends.source.reset()
+    let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
+    #expect(error?.reason == .reset)
+    #expect(error?.operation == .read)
+    #expect(error?.peer == ends.source.connection.peerAddress)
+  }
+
   @Test("progress is told of bytes once they have found room", arguments: usableBackends)
   func progressAfterRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend, bufferSize: 4096)

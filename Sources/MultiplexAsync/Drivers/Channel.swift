@@ -47,8 +47,8 @@ protocol Channel: AnyObject {
 
   /// Sends bytes from a pipe without waiting. To be called while nothing else is to be sent.
   ///
-  /// - Returns: How many bytes were sent. None doesn't say why: a send tells.
-  func splice(from pipe: SplicePipe) -> Int
+  /// - Returns: How many bytes were sent. None may be for a reason that a send tells.
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno>
 
   /// How many bytes it has taken over, that are still to be sent.
   var unsentCount: Int { get }
@@ -131,6 +131,7 @@ enum Spliced {
   case nothing
   /// Something has come that only a receive can take, or tell.
   case other
+  case failure(Errno)
 }
 
 /// What a receive into memory of the caller's has brought.

@@ -44,6 +44,7 @@ final class ForwardingPump: Pump, @unchecked Sendable {
     switch unsafe stream.forwardNow(to: output.stream) {
     case .unfit: return try copyNext()
     case .nothing: return .awaitInput
+    case .refused(let reason): throw input.failure(reason, during: .read)
     case .moved(let count):
       if let reason = unsafe output.stream.refusal { throw output.failure(reason, during: .write) }
       note(count)

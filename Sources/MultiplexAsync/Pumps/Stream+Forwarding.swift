@@ -1,4 +1,5 @@
 internal import Multiplex
+internal import SystemPackage
 
 /// Bytes that go from one stream to another within the kernel: through a pipe, from which neither end copies them.
 extension Stream {
@@ -10,6 +11,8 @@ extension Stream {
     case nothing
     /// The bytes are to be read and written, as there is no pipe, or something else has come.
     case unfit
+    /// Nothing comes any more.
+    case refused(ConnectionError.Reason)
   }
 
   /// Whether so much comes that it is worth a pipe, and nothing that was read ahead has to go before it.
@@ -22,6 +25,7 @@ extension Stream {
     switch channel.splice(into: pipe) {
     case .nothing: return .nothing
     case .other: return .unfit
+    case .failure(let errno): return .refused(noteBreakage(errno))
     case .bytes(let count):
       monitor?.received(count)
       other.send(from: pipe)
@@ -30,15 +34,29 @@ extension Stream {
   }
 
   private func send(from pipe: SplicePipe) {
-    var sent = 0
-    repeat {
-      sent = channel.splice(from: pipe)
-      monitor?.sent(sent)
-    } while sent > 0 && pipe.count > 0
+    let failure = spliceAll(from: pipe)
     guard pipe.count > 0 else { return }
     queue(from: pipe)
+    if let failure {
+      failOutput(failure)
+      return
+    }
     // Where there is no room, an event will announce it. Not where the peer has gone: that was announced before, perhaps.
     flush()
+  }
+
+  /// Sends all that there is room for.
+  ///
+  /// - Returns: What has gone wrong.
+  private func spliceAll(from pipe: SplicePipe) -> Errno? {
+    while pipe.count > 0 {
+      switch channel.splice(from: pipe) {
+      case .failure(let errno): return errno
+      case .success(0): return nil
+      case .success(let sent): monitor?.sent(sent)
+      }
+    }
+    return nil
   }
 
   private func queue(from pipe: SplicePipe) {

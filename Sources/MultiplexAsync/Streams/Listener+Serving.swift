@@ -80,10 +80,11 @@ extension Listener {
     // Reached on this reactor's thread alone.
     nonisolated(unsafe) let server = server
     let address = localAddress
-    target.loop.add(.call {
-      let result = Result { () throws(MultiplexError) in try accepted.connection(at: address, on: target) }
-      self.reactor.loop.add(.call { body(unsafe self.queue.receive(result, for: server)) })
-    })
+    target.loop.add(
+      .call {
+        let result = Result { () throws(MultiplexError) in try accepted.connection(at: address, on: target) }
+        self.reactor.loop.add(.call { body(unsafe self.queue.receive(result, for: server)) })
+      })
   }
 }
 

@@ -22,15 +22,19 @@ final class SplicePipe {
 
   /// Takes bytes that have come to a socket. To be called while the pipe is empty.
   func fill(from socket: Int32) -> Spliced {
-    count = moved { () throws(Errno) in
-      try Kernel.splice(fromSocket: socket, to: pipe.writer.rawDescriptor, capacity)
+    do {
+      let moved = try transfer { () throws(Errno) in
+        try Kernel.splice(fromSocket: socket, to: pipe.writer.rawDescriptor, capacity)
+      }
+      count = moved ?? 0
+    } catch {
+      return error.saysSpliceIsUnfit ? .other : .failure(error)
     }
     if count > 0 { return .bytes(count: count) }
     return hasNothing(socket) ? .nothing : .other
   }
 
-  /// Whether a receive would find nothing either. A splice stops without a word before the end, an error, and out-of-band
-  /// data.
+  /// Whether a receive would find nothing either. A splice stops without a word before the end, and out-of-band data.
   private func hasNothing(_ socket: Int32) -> Bool {
     var byte: UInt8 = 0
     let peeked = Result { () throws(Errno) in
@@ -45,13 +49,18 @@ final class SplicePipe {
 
   /// Sends from a socket as many of the bytes as there is room for.
   ///
-  /// - Returns: How many. None doesn't say why: a send tells.
-  func drain(to socket: Int32) -> Int {
-    let sent = moved { () throws(Errno) in
-      try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
+  /// - Returns: How many. None may be for a reason that a send tells.
+  func drain(to socket: Int32) throws(Errno) -> Int {
+    do {
+      let sent = try transfer { () throws(Errno) in
+        try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
+      }
+      count -= sent ?? 0
+      return sent ?? 0
+    } catch {
+      guard error.saysSpliceIsUnfit else { throw error }
+      return 0
     }
-    count -= sent
-    return sent
   }
 
   /// Takes some of the bytes out by copying them.
@@ -59,13 +68,19 @@ final class SplicePipe {
   /// - Returns: How many; none only if there are none.
   func read(into memory: UnsafeMutableRawBufferPointer) -> Int {
     guard count > 0 else { return 0 }
-    let read = moved { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }
-    count -= read
-    return read
+    let read = try? transfer { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }
+    count -= (read ?? nil) ?? 0
+    return (read ?? nil) ?? 0
   }
+}
 
-  /// - Returns: How many bytes were moved; none where that isn't possible, whatever the reason.
-  private func moved(_ body: () throws(Errno) -> Int) -> Int {
-    ((try? transfer(body)) ?? nil) ?? 0
+extension Errno {
+  /// Whether a splice is not to be had, be it for want of memory or for the kind of file, which says nothing of a peer. What
+  /// else the kernel says of a socket it says once.
+  fileprivate var saysSpliceIsUnfit: Bool {
+    switch self {
+    case .invalidArgument, .noFunction, .notSupportedOnSocket, .noMemory, .notPermitted: true
+    default: false
+    }
   }
 }

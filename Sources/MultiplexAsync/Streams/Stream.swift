@@ -235,14 +235,18 @@ extension Stream {
     case .bytes(let buffer, let count):
       monitor?.received(count)
       return unsafe .bytes(buffer, count: count)
-    case .failure(let errno):
-      breakage = errno
-      return .refused(.init(errno))
+    case .failure(let errno): return .refused(noteBreakage(errno))
     case .endOfInput:
       if let breakage { return .refused(.init(breakage)) }
       monitor?.observation?.receivedEnd()
       return .endOfInput
     }
+  }
+
+  /// The connection is found broken by a receive.
+  func noteBreakage(_ errno: Errno) -> ConnectionError.Reason {
+    breakage = errno
+    return .init(errno)
   }
 
   /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
@@ -394,7 +398,9 @@ extension Stream {
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
   ///
   /// - Parameter isCancelled: Whether the task that waits was cancelled.
-  func awaitOutput(_ goal: OutputGoal, _ id: UInt64, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false) {
+  func awaitOutput(
+    _ goal: OutputGoal, _ id: UInt64, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false
+  ) {
     if let closure { return waiter.resume(returning: closure) }
     if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
     guard !isCancelled, !isServiceCancelled(id) else { return waiter.resume(returning: .cancelled) }
@@ -438,7 +444,7 @@ extension Stream {
   /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
   func flush() {
     if let errno = channel.sendFailure ?? sendQueued() {
-      _ = failOutput(errno)
+      failOutput(errno)
       return
     }
     if unsentCount > 0 { flushLater() } else if outputEnds { shutdownOutput() }
@@ -475,10 +481,11 @@ extension Stream {
   private func shutdownOutput() {
     // A peer that has gone meanwhile needs no telling.
     guard let errno = channel.shutdownOutput(), errno != .socketNotConnected else { return }
-    _ = failOutput(errno)
+    failOutput(errno)
   }
 
-  private func failOutput(_ errno: Errno) -> ConnectionError.Reason {
+  @discardableResult
+  func failOutput(_ errno: Errno) -> ConnectionError.Reason {
     let reason = ConnectionError.Reason(errno)
     outputFailure = reason
     // A broken pipe alone leaves open what the peer has sent, to its end.

@@ -211,6 +211,7 @@ final class CompletionChannel: Channel, CompletionHandler, CompletionTeller {
     case .bytes(let count): noteReceive(count, mayHaveMore: true)
     case .nothing: noteNothingCame()
     case .other: break
+    case .failure(let errno): noteFailure(errno)
     }
     return spliced
   }
@@ -233,11 +234,17 @@ final class CompletionChannel: Channel, CompletionHandler, CompletionTeller {
 
   // MARK: Sending
 
-  func splice(from pipe: SplicePipe) -> Int {
-    guard sendFailure == nil, isSendIdle else { return 0 }
-    let sent = pipe.drain(to: rawDescriptor)
-    isFull = pipe.count > 0
-    return sent
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
+    if let sendFailure { return .failure(sendFailure) }
+    guard isSendIdle else { return .success(0) }
+    do {
+      let sent = try pipe.drain(to: rawDescriptor)
+      isFull = pipe.count > 0
+      return .success(sent)
+    } catch {
+      fail(error)
+      return .failure(error)
+    }
   }
 
   var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }

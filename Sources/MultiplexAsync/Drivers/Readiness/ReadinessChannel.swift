@@ -107,14 +107,19 @@ final class ReadinessChannel: Channel, ReadinessHandler {
       mayReceive = false
       isEnding = false
     case .other: isBulky = false
+    case .failure(let errno): return .failure(noted(errno))
     }
     return spliced
   }
 
   // MARK: Sending
 
-  func splice(from pipe: SplicePipe) -> Int {
-    pipe.drain(to: rawDescriptor)
+  func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
+    do {
+      return .success(try pipe.drain(to: rawDescriptor))
+    } catch {
+      return .failure(noted(error))
+    }
   }
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
