@@ -137,7 +137,13 @@ class Load(Process):
             raise
 
     def run(self, work):
+        self.begin(work)
+        return self.finish()
+
+    def begin(self, work):
         self.process.stdin.write(b"%d\n" % work)
+
+    def finish(self):
         return self._answer()
 
     def _answer(self):

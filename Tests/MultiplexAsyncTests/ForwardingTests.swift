@@ -223,7 +223,7 @@ struct ForwardingTests {
     try sending.join()
   }
 
-  @Test("a source that breaks off after bulk hasn't finished, and is what the error tells of", arguments: usableBackends)
+  @Test("a source that breaks off after bulk hasn't finished, and the error says so", arguments: usableBackends)
   func sourceBreaksOff(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)

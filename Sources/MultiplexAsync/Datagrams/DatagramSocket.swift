@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// Sends and receives datagrams over UDP.
 ///
-///     let socket = try await DatagramSocket.bind(to: "127.0.0.1:9999", on: reactor)
+///     let socket = try DatagramSocket.bind(to: "127.0.0.1:9999", on: reactor)
 ///     while true {
 ///       let datagram = try await socket.receive()
 ///       try await socket.send(datagram.bytes, to: datagram.sender)

@@ -123,29 +123,3 @@ extension Channel {
     }
   }
 }
-
-/// What a splice into a pipe has brought.
-enum Spliced {
-  case bytes(count: Int)
-  /// Nothing has come yet, or others are to have their turn first: it is worth a wait.
-  case nothing
-  /// Something has come that only a receive can take, or tell.
-  case other
-  case failure(Errno)
-}
-
-/// What a receive into memory of the caller's has brought.
-enum ReceivedDirectly {
-  /// So many bytes, at the beginning of the memory.
-  case filled(count: Int)
-  /// Nothing for the memory: bytes that are in a buffer of the pool, or no bytes.
-  case elsewhere(Received)
-}
-
-/// What a receive has brought. The buffer belongs to whoever takes it, once.
-@safe
-enum Received: Sendable {
-  case bytes(PooledBuffer, count: Int)
-  case endOfInput
-  case failure(Errno)
-}

@@ -21,7 +21,7 @@ extension Stream {
   /// Moves what has come to another stream of the same reactor, which has nothing queued. What it has no room for is
   /// queued there.
   func forwardNow(to other: Stream) -> Forwarded {
-    guard other.refusal == nil, other.unsentCount == 0, let pipe = driver.sparePipe.take() else { return .unfit }
+    guard other.refusal == nil, other.unsentCount == 0, let pipe = driver.sparePipe.lend() else { return .unfit }
     switch channel.splice(into: pipe) {
     case .nothing: return .nothing
     case .other: return .unfit

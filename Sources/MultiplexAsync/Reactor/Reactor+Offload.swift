@@ -1,5 +1,4 @@
 internal import Multiplex
-internal import Synchronization
 
 extension Reactor {
   /// Runs code that blocks on a thread made for such code, and suspends the calling task meanwhile: a look-up of a name,
@@ -27,43 +26,5 @@ extension Reactor {
       call.end(.failure(CancellationError()))
     }
     return try result.get()
-  }
-}
-
-/// One call of code that blocks, and the task that waits for it. Whichever comes first, the end or the cancellation,
-/// resumes the task.
-private final class BlockingCall<Value: Sendable>: Sendable {
-  private enum State {
-    case idle
-    case waiting(Waiter<Result<Value, any Error>>)
-    case over
-  }
-
-  private let state = Mutex(State.idle)
-
-  var isOver: Bool {
-    state.withLock { state in
-      if case .over = state { true } else { false }
-    }
-  }
-
-  /// - Returns: False if the task is cancelled already: it has been resumed.
-  func begin(_ waiter: Waiter<Result<Value, any Error>>) -> Bool {
-    let isCancelled = state.withLock { state in
-      if case .over = state { return true }
-      state = .waiting(waiter)
-      return false
-    }
-    if isCancelled { waiter.resume(returning: .failure(CancellationError())) }
-    return !isCancelled
-  }
-
-  func end(_ result: Result<Value, any Error>) {
-    let waiter = state.withLock { state -> Waiter<Result<Value, any Error>>? in
-      defer { state = .over }
-      guard case .waiting(let waiter) = state else { return nil }
-      return waiter
-    }
-    waiter?.resume(returning: result)
   }
 }

@@ -4,6 +4,10 @@ internal import SystemPackage
 extension Reactor {
   /// Suspends the calling task until a descriptor is ready: a C library's socket, a pipe, inotify, a serial port.
   ///
+  ///     let readiness = try await reactor.readiness(of: FileDescriptor(rawValue: number), for: .read | .priority)
+  ///
+  /// `FileDescriptor` is swift-system's (`import SystemPackage`).
+  ///
   /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several
   /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
   ///

@@ -1,7 +1,7 @@
 /// Bytes that a read has brought, in a buffer that is lent: it goes back to its pool when the chunk ends.
 ///
-/// A chunk can't be copied. Use its ``bytes``, or hand it on to a write; keep no more of them than are being worked on,
-/// as each holds a whole buffer.
+/// A chunk can't be copied. Look at its bytes (``withBytes(_:)``), copy them (``array``), or hand it on to a write; keep no
+/// more chunks than are being worked on, as each holds a whole buffer.
 @safe
 public struct Chunk: ~Copyable, Sendable {
   private let buffer: PooledBuffer

@@ -33,6 +33,8 @@ extension Connection {
   }
 
   /// Sends a text as UTF-8.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func write(_ text: String) async throws(ConnectionError) {
     try await write([UInt8](text.utf8))
   }
@@ -115,6 +117,8 @@ extension Connection {
   }
 
   /// Waits until everything that was written has been taken by the kernel.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func flush() async throws(ConnectionError) {
     try check(await here { await self.flushHere() })
   }

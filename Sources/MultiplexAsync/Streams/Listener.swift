@@ -81,7 +81,10 @@ public final class Listener: Sendable {
     }
   }
 
-  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
+  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A ``Multiplex/HostPort`` has a name looked up.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else; as ``Multiplex/Socket/listening(on:backlog:reusePort:)``
+  ///   does.
   public static func bind(to text: String, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     try await bind(to: SocketAddress(text), on: reactor)
   }

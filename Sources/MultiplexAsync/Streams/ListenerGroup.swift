@@ -37,7 +37,9 @@ public final class ListenerGroup: Sendable {
     return ListenerGroup(listeners, at: first.localAddress, on: group)
   }
 
-  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
+  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A ``Multiplex/HostPort`` has a name looked up.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else; as ``bind(to:on:)-(SocketAddress,_)`` does.
   public static func bind(to text: String, on group: ReactorGroup) async throws(MultiplexError) -> ListenerGroup {
     try await bind(to: SocketAddress(text), on: group)
   }

@@ -5,6 +5,8 @@ public struct Watermarks: Hashable, Sendable {
   /// Writes wait once the queue holds more than this, in bytes.
   public let high: Int
 
+  /// Sets both; by default a quarter of a mebibyte may wait.
+  ///
   /// - Parameters:
   ///   - low: At least 0; taken as `high` if it is more.
   ///   - high: At least 0: every write that can't be sent at once waits.

@@ -3,8 +3,8 @@
 final class SpareSplicePipe {
   private var pipe: SplicePipe?
 
-  /// An empty pipe, made when it is first wanted; nil if there can be none, for want of descriptors.
-  func take() -> SplicePipe? {
+  /// An empty pipe, lent, and made when it is first wanted; nil if there can be none, for want of descriptors.
+  func lend() -> SplicePipe? {
     if pipe == nil || pipe?.count != 0 { pipe = try? SplicePipe() }
     return pipe
   }
