@@ -224,6 +224,51 @@ import Testing
   }
 
   @Test(
+    "a number modified to another mode, and perhaps back, after it was reused has the new file's events alone",
+    arguments: usableBackends, TriggerMode.allCases)
+  func otherModeAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
+    for newMode in TriggerMode.allCases {
+      for modes in [[newMode], [newMode, mode]] {
+        let poller = try Poller(backend: backend)
+        let (near, far) = try Socket.pair()
+        let (other, otherPeer) = try Socket.pair()
+        let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+        let number = owned.fileDescriptor
+        try poller.register(number, for: .read, mode: mode)
+        try number.become(other.fileDescriptor)
+        for mode in modes { try poller.modify(number, for: .read, mode: mode) }
+        try far.fileDescriptor.put()
+        #expect(try poller.found() == [:], "\(mode), then \(modes)")
+        #expect(try poller.found(within: .milliseconds(10)) == [:], "\(mode), then \(modes)")
+        try otherPeer.fileDescriptor.put()
+        #expect(try poller.found(within: patience) == [number: [.readable]])
+        try poller.unregister(number)
+        #expect(try poller.found(within: .milliseconds(10)) == [:])
+      }
+    }
+  }
+
+  @Test("a mode that replaces edge mode leaves the other edges as they were", arguments: usableBackends)
+  func otherEdgesSurvive(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    for (socket, token) in [(near, 1), (other, 2)] as [(Socket, UInt64)] {
+      try poller.register(socket, for: .read, mode: .edge, token: token)
+    }
+    try far.fileDescriptor.put()
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.tokens(within: patience) == [1, 2])
+    try poller.modify(near, for: .read, mode: .level)
+    for _ in 0..<2 { #expect(try poller.tokens() == [1]) }
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.tokens() == [1, 2])
+    try poller.modify(near, for: .read, mode: .edge)
+    #expect(try poller.tokens() == [1])
+    #expect(try poller.tokens() == [])
+  }
+
+  @Test(
     "a descriptor that was found closed stays silent, though a duplicate becomes ready", arguments: usableBackends,
     TriggerMode.allCases)
   func invalidThenReady(backend: Poller.Backend, mode: TriggerMode) throws {

@@ -24,6 +24,11 @@ struct EdgeTriggers {
     epoll?.remove(registration)
   }
 
+  /// Removes a registration that isn't in edge mode any more.
+  func handOver(_ registration: Registration) {
+    epoll?.handOver(registration)
+  }
+
   /// Reports the edges that have come, without waiting.
   func collect(_ registry: inout Registry) throws(MultiplexError) {
     try epoll?.wait(timeout: .zero, registry: &registry)

@@ -21,7 +21,7 @@ final class EpollBackend: ReadinessBackend {
   /// The one mode whose registrations are kept here; nil for all.
   private let mode: TriggerMode?
   private var closed = ClosedDescriptors()
-  /// Whether the kernel may hold two files for one registration: see `modify`.
+  /// Whether the kernel may hold a file that a registration isn't of any more: see `modify` and `handOver`.
   private var isAmbiguous = false
   /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
   /// Looked at for each registration that goes, hence without the runtime's check for overlapping accesses: nothing is called
@@ -85,6 +85,17 @@ final class EpollBackend: ReadinessBackend {
     removeClosing(registration)
     // Fails where the descriptor was closed: the kernel has forgotten it then, or a wait will find it stale.
     try? epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
+  }
+
+  /// Removes a registration that goes on elsewhere, under the same key.
+  func handOver(_ registration: Registration) {
+    guard leftOut.remove(registration.key) == nil else { return }
+    do {
+      try epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
+    } catch {
+      // The number is another file by now, as it is for `modify`. What the kernel tells of the old one has the same key.
+      isAmbiguous = true
+    }
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {

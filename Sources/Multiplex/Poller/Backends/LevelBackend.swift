@@ -33,10 +33,13 @@ extension LevelBackend {
     switch (previous.mode, registration.mode) {
     case (.edge, .edge):
       try edges.modify(registration, replacing: previous)
-    case (.edge, _), (_, .edge):
+    case (.edge, _):
       // In this order: what fails has changed nothing.
       try add(registration)
-      remove(previous)
+      edges.handOver(previous)
+    case (_, .edge):
+      try add(registration)
+      unwatch(previous.descriptor)
     default:
       // Which watches it for something else.
       try add(registration)
