@@ -10,8 +10,11 @@ internal import Synchronization
 ///     try ring.prepare(.receive(on: socket, intoGroup: 1, isMultishot: true, token: 7))
 ///
 /// A buffer is the kernel's once it was provided, and ours again with the completion that names it, until it is provided
-/// anew; in between, providing it does nothing. The kernel takes them in the order in which they were provided. Buffers
-/// that were never provided cost no memory.
+/// anew. While it is the kernel's, providing it does nothing, and none of its bytes are lent. The kernel takes them in the
+/// order in which they were provided. Buffers that were never provided cost no memory.
+///
+/// A completion names a buffer by its number alone. Where a ring has several groups, it counts for the buffers of that number
+/// in all of them: that one of these is still the kernel's goes unnoticed then, and is the caller's to know.
 ///
 /// A group is used by the thread of its ring. Linux 5.19.
 ///
@@ -77,7 +80,7 @@ public final class BufferGroup {
   }
 
   /// Notes that a completion has named a buffer: of this group, or of another one of the ring, as completions don't say of
-  /// which. In the latter case providing it twice goes unnoticed.
+  /// which. In the latter case it goes unnoticed if it is provided twice, or lent while it is the kernel's.
   func reclaim(_ buffer: UInt16) {
     guard buffer < capacity else { return }
     provided[Int(buffer / 64)] &= ~Self.bit(buffer)
@@ -89,18 +92,19 @@ public final class BufferGroup {
 
   private static func bit(_ buffer: UInt16) -> UInt64 { 1 << UInt64(buffer % 64) }
 
-  /// The first bytes of a buffer, lent for the time of the call.
+  /// The first bytes of a buffer, lent for the time of the call: none of one that is the kernel's, which may be filling it, or
+  /// that isn't the group's.
   ///
   /// - Parameters:
-  ///   - buffer: One that a completion has named, and that wasn't provided since.
+  ///   - buffer: One that a completion has named, and that wasn't provided since. Provide it after the call.
   ///   - count: As many as the completion says; never more than the buffer holds.
   public func withBytes<Result, Failure: Error>(
     of buffer: UInt16, count: Int, _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let isValid = buffer < capacity
-    let count = isValid ? min(max(0, count), bufferSize) : 0
+    let isOurs = buffer < capacity && !isProvided(buffer)
+    let count = isOurs ? min(max(0, count), bufferSize) : 0
     // The buffer isn't the kernel's at present, and lies within the mapping.
-    let bytes = unsafe UnsafeRawBufferPointer(start: isValid ? address(of: buffer) : buffers.start, count: count)
+    let bytes = unsafe UnsafeRawBufferPointer(start: isOurs ? address(of: buffer) : buffers.start, count: count)
     return try unsafe body(bytes.bytes)
   }
 

@@ -269,6 +269,28 @@ import Testing
     }
   }
 
+  @Test("no bytes of a buffer that is the kernel's are lent, until a completion has named it")
+  func bytesOfTheKernels() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
+    func lentBytes() -> [Int] { [1, 2].map { group.withBytes(of: $0, count: 16) { $0.byteCount } } }
+    #expect(lentBytes() == [16, 16])
+    group.provide(1)
+    #expect(lentBytes() == [0, 16])
+    try ring.register(group)
+    group.provide(2)
+    #expect(lentBytes() == [0, 0])
+    try far.fileDescriptor.put(32)
+    for expected in [[16, 0], [16, 16]] {
+      try ring.prepare(.receive(on: near.fileDescriptor, intoGroup: 3, token: 1))
+      #expect(try ring.complete(1).map(\.result) == [16])
+      #expect(lentBytes() == expected)
+    }
+    group.provide(1)
+    #expect(lentBytes() == [0, 16])
+  }
+
   @Test("a group's number is used once in a ring, and a group by one ring")
   func groups() throws {
     var ring = try Ring()
