@@ -58,22 +58,23 @@ struct BenchReport {
     return Page.figure(
       "Latency by percentile", explanation,
       Chart(
-        description: "Latency by percentile", x: percentileAxis(curves.first?.last?.percentile ?? 0),
+        description: "Latency by percentile", x: percentileAxis,
         y: .logarithmic("latency", curves.joined().map { 1000 * $0.microseconds }, label: { Quantity.roundTime($0) }),
         series: series))
   }
 
-  /// Each nine is as far from the next: the axis is that of the share that takes longer, turned round.
-  private func percentileAxis(_ last: Double) -> Axis {
-    let nines = [50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
-    let ticks = [0] + nines.filter { $0 <= last }
+  /// Each nine is as far from the next: the axis is that of the share that takes longer, turned round. It ends where that is
+  /// a single one, and with it each line, at the maximum.
+  private var percentileAxis: Axis {
+    let last = max(Double(result.latency.count), 2)
+    let ticks = [0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999].filter { Self.rarity($0) <= last }
     return Axis(
-      title: "percentile", scale: .logarithmic, range: 1...max(Self.rarity(last), 2),
+      title: "percentile", scale: .logarithmic, range: 1...last,
       ticks: ticks.map { .init(value: Self.rarity($0), label: "\(Quantity.shortest($0)) %") })
   }
 
-  /// One of how many takes longer.
-  private static func rarity(_ percentile: Double) -> Double { 100 / (100 - min(percentile, 99.999_999)) }
+  /// One of how many takes longer; infinite where none does.
+  private static func rarity(_ percentile: Double) -> Double { 100 / (100 - percentile) }
 
   private static func point(_ percentile: LatencySummary.Percentile) -> Series.Point {
     Series.Point(x: rarity(percentile.percentile), y: 1000 * percentile.microseconds)

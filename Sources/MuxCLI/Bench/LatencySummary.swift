@@ -37,7 +37,7 @@ struct LatencySummary: Encodable {
     percentiles = count > 0 ? Self.shown.map { Self.percentile($0, of: latencies) } : []
   }
 
-  /// The whole curve, twenty points for each further nine: 0, 10.9, 20.6, ... 90, ... 99, and the maximum at the end.
+  /// The whole curve, twenty points for each further nine: 0, 10.9, 20.6, ... 90, ... 99, and the maximum at the end, as 100.
   static func curve(of latencies: Latencies) -> [Percentile] {
     let count = Double(latencies.count)
     guard count > 0 else { return [] }
@@ -47,6 +47,7 @@ struct LatencySummary: Encodable {
       points.append(percentile(100 * (1 - rest), of: latencies))
       rest /= 1.122_018_454_301_963  // the twentieth root of ten
     }
+    points.append(Percentile(percentile: 100, microseconds: latencies.maximum / nanosecondsPerMicrosecond))
     return points
   }
 

@@ -361,6 +361,19 @@ struct BenchTests {
     #expect(report.text.contains("since due") == hasSchedule)
   }
 
+  @Test("the curve in the report ends with the longest latency, be it one alone")
+  func longestLatency() throws {
+    let folder = try TemporaryFolder()
+    let file = folder.file("report.html")
+    _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
+      let process = try run(["\(address)", "--requests", "20", "--connections", "1", "--report", file])
+      #expect(try process.waitForExit() == .exited(0))
+    }
+    // The axis ends above all points of the curve. The other answers take less than a hundredth of that.
+    let labels = try HTMLReport(file).text.split(separator: "\n")
+    #expect(labels.contains("100 ms"))
+  }
+
   @Test("says that a report can't be written before it does the work")
   func badReport() throws {
     let process = try run(["127.0.0.1:1", "--report", "/nowhere/report.html"])
