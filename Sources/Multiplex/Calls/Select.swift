@@ -27,7 +27,7 @@ public func select<Reading: Collection, Writing: Collection, Exceptional: Collec
 ) throws(MultiplexError) -> Selection<Reading.Element, Writing.Element, Exceptional.Element>
 where Reading.Element: Selectable, Writing.Element: Selectable, Exceptional.Element: Selectable {
   if let timeout, timeout < .zero {
-    throw .outOfRange("timeout \(timeout)", for: "select", advice: "pass zero to poll, or nil to wait without limit")
+    throw .outOfRange("timeout \(timeout)", for: "pselect", advice: "pass zero to poll, or nil to wait without limit")
   }
   var watched = DescriptorBitmaps()
   try watched.reading.insert(reading)
@@ -79,7 +79,7 @@ extension DescriptorBitmap {
       let descriptor = element.fileDescriptor
       // Room is made for open descriptors alone: a stray number may be as high as two thousand million.
       guard hasRoom(for: descriptor.rawValue) || Kernel.isOpen(descriptor.rawValue) else {
-        throw MultiplexError(call: "select", descriptor: descriptor, errno: .badFileDescriptor)
+        throw MultiplexError(call: "pselect", descriptor: descriptor, errno: .badFileDescriptor)
       }
       self[descriptor.rawValue] = true
     }

@@ -103,6 +103,7 @@ import Testing
     let error = #expect(throws: MultiplexError.self) {
       try select(reading: [FileDescriptor.standardInput], timeout: timeout)
     }
+    #expect(error?.call == "pselect")
     #expect(error?.reason == .invalidArgument)
     #expect(error?.errno == .invalidArgument)
     #expect(error?.advice != nil)
@@ -117,6 +118,7 @@ import Testing
       #expect(throws: MultiplexError.self) { try select(exceptional: [negative], timeout: .zero) },
     ]
     for error in errors {
+      #expect(error?.call == "pselect")
       #expect(error?.reason == .notOpen)
       #expect(error?.descriptor == negative)
     }
@@ -133,6 +135,7 @@ import Testing
     try gone.close()
     for list in [[number, above.fileDescriptor], [pipe.reader.fileDescriptor, number, above.fileDescriptor]] {
       let error = #expect(throws: MultiplexError.self) { try select(reading: list, timeout: .zero) }
+      #expect(error?.call == "pselect")
       #expect(error?.reason == .notOpen)
       #expect(error?.errno == .badFileDescriptor)
       #expect(error?.descriptor == number)
@@ -149,6 +152,7 @@ import Testing
     let error = #expect(throws: MultiplexError.self) {
       try select(reading: [pipe.reader.fileDescriptor, stray], writing: [stray], timeout: .zero)
     }
+    #expect(error?.call == "pselect")
     #expect(error?.reason == .notOpen)
     #expect(error?.descriptor == stray)
   }
