@@ -19,12 +19,6 @@ public struct Interest: Hashable, Sendable {
   /// Something exceptional, such as TCP's out-of-band data: the third set of select.
   @inlinable public static var priority: Interest { Interest(bits: 2) }
 
-  /// The bits that poll and epoll have for it, which are the same: `POLLIN`, `EPOLLIN` and so on.
-  var kernelBits: UInt32 {
-    // The end of input (RDHUP) matters only to those who read; to others it would be a level that never falls.
-    UInt32(bits) | (contains(.read) ? EpollEvents.readHangUp.rawValue : 0)
-  }
-
   /// What either is interested in.
   @inlinable
   public static func | (left: Interest, right: Interest) -> Interest {

@@ -39,12 +39,6 @@ public struct Readiness: OptionSet, Hashable, Sendable {
     self = Readiness(rawValue: interest.bits).union(.always)
     if interest.contains(.read) { insert(.readClosed) }
   }
-
-  /// What poll or epoll has found. They use the same bits, and those of a byte are the same here; the end of input
-  /// (`POLLRDHUP`, `EPOLLRDHUP`) is the one that lies higher. Done for every event, hence without a branch for each bit.
-  package init(kernelBits bits: UInt32) {
-    self.init(rawValue: UInt8(truncatingIfNeeded: bits & 0x3f | (bits & 0x2000) >> 7))
-  }
 }
 
 extension Readiness: CustomStringConvertible {

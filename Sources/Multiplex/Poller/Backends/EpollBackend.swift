@@ -178,20 +178,3 @@ final class EpollBackend: ReadinessBackend {
     registry.registrations.filter { mode == nil || mode == $0.mode }
   }
 }
-
-extension EpollEvents {
-  package init(_ interest: Interest, _ mode: TriggerMode) {
-    self.init(rawValue: interest.kernelBits)
-    switch mode {
-    case .level: break
-    case .edge: insert(.edgeTriggered)
-    case .oneShot: insert(.oneShot)
-    }
-  }
-}
-
-extension Readiness {
-  init(_ events: EpollEvents) {
-    self.init(kernelBits: events.rawValue)
-  }
-}

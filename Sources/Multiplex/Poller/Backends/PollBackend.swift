@@ -38,15 +38,3 @@ final class PollBackend: LevelBackend {
     try report(to: &registry) { body in set.forEachReady(count, body) }
   }
 }
-
-extension PollEvents {
-  init(_ interest: Interest) {
-    self.init(rawValue: Int16(truncatingIfNeeded: interest.kernelBits))
-  }
-}
-
-extension Readiness {
-  init(_ events: PollEvents) {
-    self.init(kernelBits: UInt32(UInt16(bitPattern: events.rawValue)))
-  }
-}
