@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -95,6 +96,10 @@ static inline int cmx_pipe2(int ends[2], int flags) { return pipe2(ends, flags);
 static inline int cmx_ppoll(struct pollfd *entries, nfds_t count, const struct timespec *timeout) {
     return ppoll(entries, count, timeout, 0);
 }
+
+// Names the calling thread, among those that run. In C, as each message asks for it: a call from one Swift module to another
+// would not be inlined. A pthread_t is a number with glibc, and an address with musl.
+static inline uintptr_t cmx_current_thread(void) { return (uintptr_t)pthread_self(); }
 
 // What only C may do: a signal handler, which must not allocate, lock, or call into the Swift runtime.
 //

@@ -325,9 +325,12 @@ extension Kernel {
   }
 }
 
-// MARK: - Signals, limits, files
+// MARK: - Threads, signals, limits, files
 
 extension Kernel {
+  /// Names the calling thread, among those that run.
+  static var currentThread: UInt { cmx_current_thread() }
+
   /// Blocks the signals in the calling thread and returns what was blocked before.
   static func blockSignals(_ signals: sigset_t) throws(Errno) -> sigset_t {
     var signals = signals

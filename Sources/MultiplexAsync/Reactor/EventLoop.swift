@@ -1,11 +1,6 @@
+internal import CMultiplex
 internal import Multiplex
 internal import Synchronization
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
 
 /// One thread that runs jobs, fires timers and waits for I/O, in turns.
 ///
@@ -59,7 +54,7 @@ final class EventLoop: @unchecked Sendable {
   }
 
   /// Whether the calling thread is the loop's.
-  var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+  var isCurrent: Bool { threadID.load(ordering: .relaxed) == cmx_current_thread() }
 
   /// Does the I/O. On the loop's thread.
   var driver: any Driver {
@@ -79,7 +74,7 @@ final class EventLoop: @unchecked Sendable {
   func start(for executor: UnownedTaskExecutor) throws(MultiplexError) {
     unsafe self.executor = executor
     try LoopThread.start { [self] in
-      threadID.store(UInt(pthread_self()), ordering: .relaxed)
+      threadID.store(cmx_current_thread(), ordering: .relaxed)
       run()
       ownDriver.finish()
     }

@@ -199,6 +199,20 @@ extension Ring.Submission {
   }
 }
 
+extension Ring.Completion {
+  /// Why a poll has failed; nil if it hasn't. Debug builds let a `FaultPlan` answer in the kernel's place.
+  fileprivate var pollFailure: Errno? {
+    #if MULTIPLEX_FAULTS
+      do {
+        try FaultPlan.current?.check(.io_uring_poll)
+      } catch {
+        return error
+      }
+    #endif
+    return errno
+  }
+}
+
 // MARK: - Waiting
 
 extension IOUringPolls {
@@ -278,7 +292,7 @@ extension IOUringPolls {
       guard watches.indices.contains(Int(fd)), watches[Int(fd)].phase == .armed,
         watches[Int(fd)].token(fd) == completion.token
       else { continue }
-      if let failure = failure(of: fd, Kernel.pollFailure(completion)) {
+      if let failure = failure(of: fd, completion.pollFailure) {
         self.failure = failure
         watches[Int(fd)].phase = .failed
         failed.append(fd)
