@@ -319,9 +319,18 @@ extension IOUringPolls {
     suspects.append(fd)
   }
 
-  /// Reports what the suspects are ready for.
+  /// Reports what the suspects are ready for, and sees to the polls that this leaves due or without use.
   private mutating func look(_ registry: inout Registry) throws(MultiplexError) {
     try remakeEdges(registry)
+    let count = try askAboutSuspects(registry)
+    for fd in report(count, to: &registry) { try disarm(fd) }
+    remakeEnded(registry)
+  }
+
+  /// Has poll say what the suspects are ready for. Then they are none any more.
+  ///
+  /// - Returns: How many of the entries are ready.
+  private mutating func askAboutSuspects(_ registry: Registry) throws(MultiplexError) -> Int {
     entries.removeAll()
     for fd in suspects {
       guard let registration = registry[fd], registration.isArmed else { continue }
@@ -330,6 +339,22 @@ extension IOUringPolls {
     let count = try countReady()
     for fd in suspects { watches[Int(fd)].isSuspect = false }
     suspects.removeAll(keepingCapacity: true)
+    return count
+  }
+
+  private mutating func countReady() throws(MultiplexError) -> Int {
+    guard entries.count > 0 else { return 0 }
+    do {
+      return try entries.look()
+    } catch {
+      throw MultiplexError(call: "poll", errno: error)
+    }
+  }
+
+  /// Reports what poll has said. What is ready in level mode is to be looked at again in the next wait.
+  ///
+  /// - Returns: The descriptors that aren't to be reported again.
+  private mutating func report(_ count: Int, to registry: inout Registry) -> [Int32] {
     var silenced: [Int32] = []
     // Taken out, as nothing else could be changed while it is visited.
     var entries = PollEntries()
@@ -342,20 +367,15 @@ extension IOUringPolls {
       }
     }
     swap(&entries, &self.entries)
-    for fd in silenced { try disarm(fd) }
+    return silenced
+  }
+
+  /// Has polls that have ended made anew with the next wait, where their descriptors are still watched.
+  private mutating func remakeEnded(_ registry: Registry) {
     for fd in ended where watches[Int(fd)].phase == .ended {
       if registry[fd]?.isArmed == true { makeDue(fd) } else { watches[Int(fd)].phase = .idle }
     }
     ended.removeAll(keepingCapacity: true)
-  }
-
-  private mutating func countReady() throws(MultiplexError) -> Int {
-    guard entries.count > 0 else { return 0 }
-    do {
-      return try entries.look()
-    } catch {
-      throw MultiplexError(call: "poll", errno: error)
-    }
   }
 
   /// Makes polls of edge mode that have ended anew before their descriptors are looked at. A poll completes at once if its
