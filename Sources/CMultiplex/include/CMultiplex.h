@@ -1,5 +1,6 @@
 // The C that Swift can't import by itself: macros, and calls that glibc declares for _GNU_SOURCE only.
-// Headers, no logic: every function below is one call, so that the seam in Swift sees exactly what the kernel answered.
+// A function is one call, so that the seam in Swift sees exactly what the kernel answered. What takes more has a file of its
+// own: the signal handler, Signals.c, and splicing without a SIGPIPE, Splice.c.
 #ifndef CMULTIPLEX_H
 #define CMULTIPLEX_H
 

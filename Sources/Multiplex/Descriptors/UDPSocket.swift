@@ -9,9 +9,6 @@ package import SystemPackage
 
 /// A UDP socket: non-blocking, close-on-exec. Each call sends or takes one datagram.
 package struct UDPSocket: ~Copyable, Selectable {
-  /// The longest datagram of UDP over IPv4, in bytes.
-  package static let maximumLength = 65_507
-
   private let descriptor: OwnedDescriptor
 
   /// Opens a socket for addresses of the given one's family.
