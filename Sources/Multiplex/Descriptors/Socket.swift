@@ -35,6 +35,8 @@ public final class Socket: Selectable {
   /// The socket's own address: the port that the kernel chose, for example.
   ///
   /// Corresponding C function: `getsockname`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``; `EAFNOSUPPORT` for a socket that was adopted, and is neither TCP nor Unix.
   public func localAddress() throws(MultiplexError) -> SocketAddress {
     try Self.localAddress(of: open(for: "getsockname"))
   }

@@ -38,9 +38,9 @@ public struct Ring: ~Copyable {
   /// - Parameters:
   ///   - entries: How many submissions there is to be room for, 1 to 32,768; rounded up to a power of two.
   ///   - completions: Room for completions, twice as many unless given. More are kept by the kernel until there is room.
-  ///   - isSingleIssuer: One thread alone uses the ring: the one that first submits. Cheaper, as the kernel then does
-  ///     its part of the work when that thread asks for it, and not before (`IORING_SETUP_SINGLE_ISSUER`,
-  ///     `IORING_SETUP_DEFER_TASKRUN`); without effect where the kernel is older than 6.1.
+  ///   - isSingleIssuer: One thread alone uses the ring: the one that first submits; others are refused (`EEXIST`). Cheaper
+  ///     from Linux 6.1 on, as the kernel then does its part of the work when that thread asks for it, and not before
+  ///     (`IORING_SETUP_SINGLE_ISSUER`, `IORING_SETUP_DEFER_TASKRUN`).
   /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument``; `ENOSYS`, `EPERM` where
   ///   the kernel has no io_uring or forbids it; `ENOMEM`.
   public init(entries: Int = 128, completions: Int? = nil, isSingleIssuer: Bool = false) throws(MultiplexError) {

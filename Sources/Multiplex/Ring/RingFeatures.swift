@@ -28,7 +28,8 @@ public struct RingFeatures: Hashable, Sendable {
   /// Whether a wait can be made to last for more than one completion (`IORING_FEAT_MIN_TIMEOUT`, 6.12).
   public var waitsForBatches: Bool { flags & cmx_FEAT_MIN_TIMEOUT != 0 }
 
-  /// What this package can't do without: completions that are never dropped, one mapping, and waits with a timeout.
+  /// What this package can't do without: one mapping, completions that are never dropped, waits with a timeout, and
+  /// submissions that complete only if they fail.
   private static let required = cmx_FEAT_SINGLE_MMAP | cmx_FEAT_NODROP | cmx_FEAT_EXT_ARG | cmx_FEAT_CQE_SKIP
 
   /// Refuses kernels that are too old. Groups of buffers, multishot accepts and the cancellation of everything have no flags
