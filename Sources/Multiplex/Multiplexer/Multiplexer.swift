@@ -11,26 +11,6 @@ public import SystemPackage
 ///
 /// All but the making is inlinable: a program's own attachments are to cost it no more than a table of its own would.
 public final class Multiplexer<Attachment> {
-  /// A registered descriptor.
-  public struct Registration {
-    /// The descriptor.
-    public let descriptor: FileDescriptor
-    /// What it is watched for.
-    public let interest: Interest
-    /// When it is reported.
-    public let mode: TriggerMode
-    /// What the caller keeps with it.
-    public let attachment: Attachment
-
-    @usableFromInline
-    init(descriptor: FileDescriptor, interest: Interest, mode: TriggerMode, attachment: Attachment) {
-      self.descriptor = descriptor
-      self.interest = interest
-      self.mode = mode
-      self.attachment = attachment
-    }
-  }
-
   @usableFromInline let poller: Poller
   // Looked at for each event, where the runtime's check for overlapping accesses would cost as much as the rest of the
   // visit. None can overlap if nothing of the caller's runs during one. An attachment's deinit would: it may come back
@@ -182,113 +162,11 @@ extension Multiplexer {
   public subscript(_ descriptor: some Selectable) -> Registration? {
     table[descriptor.fileDescriptor.rawValue]
   }
-
-  /// A live, read-only view of what is registered.
-  public struct Registrations: Sequence {
-    @usableFromInline let multiplexer: Multiplexer
-
-    @usableFromInline
-    init(multiplexer: Multiplexer) {
-      self.multiplexer = multiplexer
-    }
-
-    /// How many descriptors are registered.
-    public var count: Int { multiplexer.table.count }
-
-    /// Whether no descriptor is registered.
-    public var isEmpty: Bool { count == 0 }
-
-    /// The registration of a descriptor; nil if it isn't registered.
-    @inlinable
-    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer[descriptor] }
-
-    /// Visits the registrations of this moment, in no particular order; they may change meanwhile.
-    @inlinable
-    public func makeIterator() -> some IteratorProtocol<Registration> {
-      multiplexer.table.values.makeIterator()
-    }
-  }
-}
-
-extension Multiplexer.Registrations where Attachment: Equatable {
-  /// The registrations that an attachment is kept with, found by looking at all of them.
-  @inlinable
-  public func attached(to attachment: Attachment) -> [Multiplexer.Registration] {
-    filter { $0.attachment == attachment }
-  }
 }
 
 // MARK: - Waiting
 
 extension Multiplexer {
-  /// A registered descriptor that is ready.
-  public struct Event {
-    /// The descriptor, and what is kept with it.
-    public let registration: Registration
-    /// What it is ready for; never empty.
-    public let readiness: Readiness
-
-    @usableFromInline
-    init(registration: Registration, readiness: Readiness) {
-      self.registration = registration
-      self.readiness = readiness
-    }
-
-    /// Whether a read returns at once: with bytes, the end of input, or an error.
-    @inlinable
-    public var isReadable: Bool { readiness.isReadable }
-
-    /// Whether a write returns at once: with bytes taken, or an error.
-    @inlinable
-    public var isWritable: Bool { readiness.isWritable }
-  }
-
-  /// What one wait has found: see ``Poller/Events``.
-  public struct Events: Sequence {
-    @usableFromInline let multiplexer: Multiplexer
-    @usableFromInline let events: Poller.Events
-
-    @usableFromInline
-    init(multiplexer: Multiplexer, events: Poller.Events) {
-      self.multiplexer = multiplexer
-      self.events = events
-    }
-
-    /// Whether ``Waker/wake()`` was called since the wait before.
-    public var wasWoken: Bool { events.wasWoken }
-
-    /// Whether there is no event, or none is left.
-    public var isEmpty: Bool { events.isEmpty }
-
-    /// Visits the events that are still due.
-    @inlinable
-    public func makeIterator() -> Iterator {
-      Iterator(multiplexer: multiplexer, events: events.makeIterator())
-    }
-
-    /// Goes through the events of one wait.
-    public struct Iterator: IteratorProtocol {
-      @usableFromInline let multiplexer: Multiplexer
-      @usableFromInline var events: Poller.Events.Iterator
-
-      @usableFromInline
-      init(multiplexer: Multiplexer, events: Poller.Events.Iterator) {
-        self.multiplexer = multiplexer
-        self.events = events
-      }
-
-      /// The next event whose descriptor is registered as it was when the event was found.
-      @inlinable
-      public mutating func next() -> Event? {
-        while let event = events.next() {
-          guard let registration = multiplexer.table[event.descriptor.rawValue] else { continue }
-          return Event(registration: registration, readiness: event.readiness)
-        }
-        return nil
-      }
-    }
-  }
-
   /// Waits until a descriptor is ready, somebody wakes the multiplexer, or the time is up: see ``Poller/wait(timeout:)``.
   @inlinable
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
