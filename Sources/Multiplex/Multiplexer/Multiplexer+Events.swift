@@ -13,9 +13,11 @@ extension Multiplexer {
     }
 
     /// Whether ``Waker/wake()`` was called since the wait before.
+    @inlinable
     public var wasWoken: Bool { events.wasWoken }
 
     /// Whether there is no event, or none is left.
+    @inlinable
     public var isEmpty: Bool { events.isEmpty }
 
     /// Visits the events that are still due.

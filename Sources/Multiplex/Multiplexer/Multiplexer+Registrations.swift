@@ -11,9 +11,11 @@ extension Multiplexer {
     }
 
     /// How many descriptors are registered.
+    @inlinable
     public var count: Int { multiplexer.table.count }
 
     /// Whether no descriptor is registered.
+    @inlinable
     public var isEmpty: Bool { count == 0 }
 
     /// The registration of a descriptor; nil if it isn't registered.

@@ -25,15 +25,19 @@ public final class Multiplexer<Attachment> {
   }
 
   /// How this multiplexer waits.
+  @inlinable
   public var backend: Poller.Backend { poller.backend }
 
   /// Ends a wait from any thread.
+  @inlinable
   public var waker: Waker { poller.waker }
 
   /// Whether ``close()`` has been called.
+  @inlinable
   public var isClosed: Bool { poller.isClosed }
 
   /// Forgets all descriptors and attachments, and closes the descriptors that were handed over. Further calls do nothing.
+  @inlinable
   public func close() {
     poller.close()
     let removed = table

@@ -13,6 +13,7 @@ extension Poller {
     public let wasWoken: Bool
 
     /// Whether there is no event, or none is left.
+    @inlinable
     public var isEmpty: Bool {
       var rest = makeIterator()
       return rest.next() == nil
