@@ -65,6 +65,36 @@ struct ConnectionClosingTests {
     #expect(try await peer.read()?.count == nil)
   }
 
+  @Test("who wants to know is told once that a connection is closed, and why", arguments: usableBackends)
+  func onClose(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let told = Recorder<String>()
+    connection.onClose { told.add("first: \($0)") }
+    connection.onClose { told.add("second: \($0)") }
+    try await connection.write("x")
+    await connection.close()
+    #expect(told.elements == ["first: finished", "second: finished"])
+    connection.abort()
+    connection.onClose { told.add("late: \($0)") }
+    await reactor.run {}
+    #expect(told.elements == ["first: finished", "second: finished", "late: finished"])
+  }
+
+  @Test("of a connection that the peer breaks off, and one that is dropped, too", arguments: usableBackends)
+  func onCloseOtherwise(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let told = Recorder<String>()
+    do {
+      let peer = try await RawPeer(on: reactor)
+      peer.connection.onClose { told.add("\($0)") }
+      try peer.reset()
+      await #expect(throws: ConnectionError.self) { _ = try await peer.connection.read() }
+    }
+    #expect(await becomesTrue { told.elements == [CloseReason.lost(.reset).description] })
+  }
+
   @Test("a connection that is broken off doesn't look finished to its peer", arguments: usableBackends, [true, false])
   func brokenOff(backend: Poller.Backend, hasUnsent: Bool) async throws {
     let reactor = try Reactor(backend: backend)

@@ -26,6 +26,24 @@ struct ServingChunksTests {
     }
   }
 
+  @Test("who serves knows its clients, and is told when one has gone", arguments: usableBackends)
+  func clientsThatGo(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let present = Counter()
+    try await withChunkServer(on: reactor) { connection in
+      present.add()
+      connection.onClose { _ in present.add(-1) }
+      return { chunk, replies in replies.write(chunk) }
+    } while: { listener in
+      let clients = try await connect(20, to: listener, on: reactor)
+      #expect(await becomesTrue { present.value == 20 })
+      for client in clients.dropLast(5) { await client.close() }
+      #expect(await becomesTrue { present.value == 5 })
+      for client in clients.suffix(5) { client.abort() }
+      #expect(await becomesTrue { present.value == 0 })
+    }
+  }
+
   @Test("what was written is delivered, then the connection is closed", arguments: usableBackends)
   func deliveredBeforeTheEnd(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

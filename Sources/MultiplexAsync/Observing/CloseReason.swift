@@ -1,4 +1,4 @@
-/// Why a connection was closed, as a ``ReactorObserver`` is told.
+/// Why a connection was closed, as a ``ReactorObserver`` is told, and ``Connection/onClose(_:)``.
 public enum CloseReason: Sendable {
   /// This side has closed it, and everything that was written was sent.
   case finished

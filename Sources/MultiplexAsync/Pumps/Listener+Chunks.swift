@@ -10,8 +10,7 @@ extension Listener {
   ///
   /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, less than half
   /// the instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
-  /// limits. A handler isn't told when its connection ends; where that matters, a task calls
-  /// ``Connection/forEachChunk(_:)``.
+  /// limits. Of the end of its connection ``Connection/onClose(_:)`` tells.
   ///
   /// - Parameters:
   ///   - maximumConnections: Further clients wait to be accepted.

@@ -150,6 +150,20 @@ extension Connection {
     reactor.onLoop { [self] in unsafe stream.setIdleTimeout(limit, on: reactor.loop) }
   }
 
+  /// Has something done when the connection is closed, by whichever side and for whatever reason: at once, if it is by now.
+  ///
+  ///     await listener.serveChunks { connection in
+  ///       let number = clients.add(connection)
+  ///       connection.onClose { _ in clients.remove(number) }
+  ///       return { chunk, replies in ... }
+  ///     }
+  ///
+  /// It is done on the reactor's thread, once, when nothing is read or written any more; it must not block. What it refers to
+  /// is kept until then: if that is the connection, it isn't closed when the last other reference is gone. From any thread.
+  public func onClose(_ body: @escaping @Sendable (CloseReason) -> Void) {
+    reactor.onLoop { [self] in unsafe stream.onClose(body) }
+  }
+
   /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
   func closeIfAtRest() {
     reactor.onLoop { [self] in unsafe stream.closeIfAtRest() }

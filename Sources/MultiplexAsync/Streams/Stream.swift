@@ -66,6 +66,9 @@ final class Stream {
   @safe @exclusivity(unchecked) private var breakage: Errno?
   /// How many bytes could not be sent any more.
   private var lostCount = 0
+  /// Why it was closed, as others are told; nil until then.
+  private var closeReason: CloseReason?
+
   var isClosed: Bool { closure != nil }
 
   init(_ channel: any Channel, driver: any Driver, observation: ConnectionObservation?) {
@@ -506,7 +509,9 @@ extension Stream {
     guard !isClosed else { return }
     let closure: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
     self.closure = closure
-    monitor?.closed(because: loss.map { .lost($0) } ?? reason, unsent: output.count + lostCount)
+    let closeReason = loss.map { .lost($0) } ?? reason
+    self.closeReason = closeReason
+    monitor?.closed(because: closeReason, unsent: output.count + lostCount)
     if breaksOff(because: reason) { channel.resetOnClose() }
     channel.close()
     output = ByteQueue()
@@ -515,6 +520,20 @@ extension Stream {
     pump?.endInput(closure)
     roomWaiters.takeAll().resume(returning: closure)
     flushWaiters.takeAll().resume(returning: closure)
+    tellOfClose(closeReason)
+  }
+
+  private func tellOfClose(_ reason: CloseReason) {
+    guard let monitor else { return }
+    let bodies = monitor.whenClosed
+    monitor.whenClosed = []
+    for body in bodies { body(reason) }
+  }
+
+  /// Calls when it is closed: at once, if it is by now.
+  func onClose(_ body: @escaping (CloseReason) -> Void) {
+    if let closeReason { return body(closeReason) }
+    ensureMonitor().whenClosed.append(body)
   }
 
   /// Whether the peer is to see the connection broken: it must not take a part for the whole.

@@ -1,5 +1,5 @@
-/// What watches the bytes of a connection: an observer, an idle timeout, a shutdown that spares the busy. Most connections
-/// have none. Belongs to the thread of its event loop.
+/// What watches a connection: an observer, an idle timeout, a shutdown that spares the busy, who wants to know of its end.
+/// Most connections have none. Belongs to the thread of its event loop.
 final class StreamMonitor {
   let observation: ConnectionObservation?
   /// Nil unless the connection has an idle timeout.
@@ -8,6 +8,9 @@ final class StreamMonitor {
   }
   /// Whether bytes have moved since somebody has set this to false.
   var hasMoved = true
+
+  /// What is to be done when it is closed.
+  var whenClosed: [(CloseReason) -> Void] = []
 
   init(_ observation: ConnectionObservation?) {
     self.observation = observation
