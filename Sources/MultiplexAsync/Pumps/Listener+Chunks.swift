@@ -31,13 +31,13 @@ extension Listener {
 
   /// Has the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
   func serveOnLoop(
-    for server: AcceptQueue.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    for server: ServedConnections.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
     await Waiter.suspend { waiter in acceptAll(for: server, makeHandler, whenOver: waiter) }
   }
 
   private func acceptAll(
-    for server: AcceptQueue.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
+    for server: ServedConnections.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
     whenOver waiter: Waiter<Void>
   ) {
     // Reached on the reactor's thread alone.
@@ -67,21 +67,21 @@ extension Listener {
 
   /// - Parameter connection: nil for one that was lost.
   private func serve(
-    _ connection: Connection?, for server: AcceptQueue.Server,
+    _ connection: Connection?, for server: ServedConnections.Server,
     _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) {
     guard let connection else {
       server.limit?.giveBack()
       return
     }
-    let slot = unsafe queue.begin(connection, for: server)
+    let slot = unsafe queue.served.begin(connection, for: server)
     // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }
     connection.reactor.loop.add(.call { [self] in startPump(on: connection, slot, makeHandler) })
   }
 
   private func startPump(
-    on connection: Connection, _ slot: AcceptQueue.Served.Slot, _ makeHandler: (Connection) -> ChunkHandler
+    on connection: Connection, _ slot: ServedConnections.Slot, _ makeHandler: (Connection) -> ChunkHandler
   ) {
     ServingPump(on: connection, by: makeHandler(connection), for: self, slot: slot).start(isCancelled: false)
   }

@@ -4,12 +4,12 @@ internal import Multiplex
 final class ServingPump: ChunkPump, @unchecked Sendable {
   private let listener: Listener
   /// What the listener names the connection by.
-  private let slot: AcceptQueue.Served.Slot
+  private let slot: ServedConnections.Slot
 
   /// Its waits are those of who serves the connection.
   init(
     on connection: Connection, by handler: @escaping ChunkHandler, for listener: Listener,
-    slot: AcceptQueue.Served.Slot
+    slot: ServedConnections.Slot
   ) {
     self.listener = listener
     self.slot = slot

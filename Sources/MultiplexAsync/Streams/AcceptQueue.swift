@@ -1,7 +1,7 @@
 internal import Multiplex
 
-/// What a listener is on its reactor's thread: the socket, those that wait for a connection, and the connections that are
-/// being served.
+/// What a listener is on its reactor's thread: the socket, those that wait for a connection, and the connections that it
+/// serves.
 final class AcceptQueue: AcceptorDelegate {
   /// What an attempt to accept has come to.
   enum Attempt {
@@ -14,47 +14,9 @@ final class AcceptQueue: AcceptorDelegate {
     case closed
   }
 
-  typealias Served = SlotTable<(connection: Connection, server: Server)>
-
-  /// A task that serves: of several on one listener, each waits for its own connections.
-  final class Server {
-    /// Names its waits for connections, one at a time.
-    let id: UInt64
-    /// Has a place for each of its connections.
-    let limit: ConnectionLimit?
-    private let group: ReactorGroup?
-    fileprivate var connections = 0
-    /// Whether it was cancelled, and its handlers with it.
-    fileprivate(set) var isCancelled = false
-    /// Whether a shutdown's time was up, which it may be before the server accepts no more.
-    fileprivate var isTimeUp = false
-    /// Once it accepts no more. It is told whether to cancel its handlers.
-    fileprivate var waiter: Waiter<Bool>?
-
-    fileprivate init(_ id: UInt64, within limit: ConnectionLimit?, over group: ReactorGroup?) {
-      self.id = id
-      self.limit = limit
-      self.group = group
-    }
-
-    var hasConnections: Bool { connections > 0 }
-
-    /// Whose turn it is to take a connection over; nil where all of them stay with the listener.
-    var nextReactor: Reactor? { group?.next() }
-
-    fileprivate func dismiss() {
-      let waiter = self.waiter
-      self.waiter = nil
-      waiter?.resume(returning: isTimeUp && !isCancelled)
-    }
-  }
-
   /// How long to pause when there is no descriptor or memory for a connection: it goes on waiting in the kernel, and
   /// trying at once would spin.
   private static let pause = Duration.milliseconds(100)
-  /// The least time to look whether something has moved: without any, looking would be all that the loop does.
-  private static let leastRest = Duration.milliseconds(10)
-
   private let acceptor: any Acceptor
   private let address: SocketAddress
   /// Whether others may listen on when this has ended.
@@ -63,24 +25,17 @@ final class AcceptQueue: AcceptorDelegate {
   private let observation: ListenerObservation?
 
   private(set) var isClosed = false
-  /// The connections that are served.
-  @safe @exclusivity(unchecked) private var connections = Served()
+  let served: ServedConnections
   /// Those that accept: they wait for a connection, for a vacancy, or for the end of a pause.
   private var waiters = WaiterList<Bool>()
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
-  /// The tasks that wait until no connection is left.
-  private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
-  /// Ends when no connection is left.
-  private var restTimer: Timer?
-  /// How many connections were closed because the time was up.
-  private var aborted = 0
-
   init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
     self.address = address
     self.isShared = isShared
     self.loop = loop
+    served = ServedConnections(on: loop)
     observation = ListenerObservation(loop.subscription, descriptor: acceptor.rawDescriptor, address: address)
     acceptor.delegate = self
   }
@@ -133,7 +88,7 @@ final class AcceptQueue: AcceptorDelegate {
   /// Takes a connection that another reactor was to make.
   ///
   /// - Returns: nil also for one that comes too late.
-  func receive(_ made: Result<Connection, MultiplexError>, for server: Server) -> Connection? {
+  func receive(_ made: Result<Connection, MultiplexError>, for server: ServedConnections.Server) -> Connection? {
     switch made {
     case .failure(let error): noteFailure(error)
     case .success(let connection) where !isClosed && !server.isCancelled: return connection
@@ -196,26 +151,22 @@ final class AcceptQueue: AcceptorDelegate {
 
   // MARK: Serving
 
-  func makeServer(within limit: ConnectionLimit?, over group: ReactorGroup?) -> Server {
-    Server(makeID(), within: limit, over: group)
+  func makeServer(within limit: ConnectionLimit?, over group: ReactorGroup?) -> ServedConnections.Server {
+    ServedConnections.Server(makeID(), within: limit, over: group)
   }
 
-  /// - Returns: What names the connection when it has ended.
-  func begin(_ connection: Connection, for server: Server) -> Served.Slot {
-    server.connections += 1
-    if server.isCancelled { connection.serviceWasCancelled() }
-    return connections.insert((connection, server))
-  }
-
-  func end(_ slot: Served.Slot) {
-    guard let server = connections.remove(slot)?.server else { return }
-    server.limit?.giveBack()
+  /// A connection is served no more.
+  func end(_ slot: ServedConnections.Slot) {
+    served.end(slot)
     // There may be a descriptor to spare. A vacancy is announced by the limit, and nothing else is waited for: most
-    // connections end without waking the task that accepts.
+    // connections end without waking who accepts.
     if pauseTimer != nil { endPause() }
-    server.connections -= 1
-    if !server.hasConnections { server.dismiss() }
-    if connections.isEmpty { endDrains() }
+  }
+
+  /// The task that serves was cancelled.
+  func cancel(_ server: ServedConnections.Server) {
+    served.cancel(server)
+    cancelWait(server.id)
   }
 
   // MARK: Closing
@@ -237,62 +188,6 @@ final class AcceptQueue: AcceptorDelegate {
       try? UnixSocketFile.removeIfDead(path)
     } orElse: { _ in
       // It stays, as after a crash; the next listener there replaces it.
-    }
-  }
-
-  /// Goes on once no connection is left, with the number of those that were closed when the time was up.
-  func drain(within limit: Duration, _ waiter: Waiter<Int>) {
-    guard !connections.isEmpty else { return waiter.resume(returning: 0) }
-    let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
-    drains.append((waiter, timer))
-  }
-
-  /// Closes the connections that owe nothing, once nothing has moved on them for so long, until none is left.
-  func closeResting(after rest: Duration) {
-    if let restTimer { loop.cancel(restTimer) }
-    restTimer = nil
-    guard !connections.isEmpty else { return }
-    for entry in connections.all { entry.connection.closeIfAtRest() }
-    restTimer = loop.schedule(at: .now + max(rest, Self.leastRest)) { [weak self] in self?.closeResting(after: rest) }
-  }
-
-  /// Goes on with true when a shutdown's time is up, and handlers are to be cancelled; with false when none of the
-  /// server's connections is left, or it was cancelled.
-  func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
-    server.waiter = waiter
-    if server.isCancelled || server.isTimeUp || !server.hasConnections { server.dismiss() }
-  }
-
-  /// Goes on when none of the server's connections is left, or earlier.
-  func awaitLast(of server: Server, _ waiter: Waiter<Bool>) {
-    server.waiter = waiter
-    if !server.hasConnections { server.dismiss() }
-  }
-
-  /// The task that serves was cancelled, and its handlers with it: their connections are told here. There is nothing left
-  /// for it to cancel.
-  func cancel(_ server: Server) {
-    server.isCancelled = true
-    cancelWait(server.id)
-    for entry in connections.all where entry.server === server { entry.connection.serviceWasCancelled() }
-    server.dismiss()
-  }
-
-  private func abortAll() {
-    aborted = max(aborted, connections.count)
-    for entry in connections.all {
-      entry.connection.abort(because: .shutDown)
-      entry.server.isTimeUp = true
-      entry.server.dismiss()
-    }
-  }
-
-  private func endDrains() {
-    let due = drains
-    drains = []
-    for drain in due {
-      loop.cancel(drain.timer)
-      drain.waiter.resume(returning: aborted)
     }
   }
 }

@@ -40,12 +40,12 @@ extension Listener {
   }
 
   /// Waits until none of the server's connections is left, perhaps.
-  private func awaitLast(of server: AcceptQueue.Server) async {
-    _ = await Waiter.suspend { waiter in unsafe queue.awaitLast(of: server, waiter) }
+  private func awaitLast(of server: ServedConnections.Server) async {
+    _ = await Waiter.suspend { waiter in unsafe queue.served.awaitLast(of: server, waiter) }
   }
 
   /// A connection is served no more.
-  func end(_ slot: AcceptQueue.Served.Slot) {
+  func end(_ slot: ServedConnections.Slot) {
     // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if reactor.isCurrent { return unsafe queue.end(slot) }
     reactor.loop.add(.call { [self] in unsafe queue.end(slot) })
@@ -57,7 +57,7 @@ extension Listener {
 extension Listener {
   /// Goes on with true when another attempt to accept is worth it, after one that has come to nothing; with false when the
   /// server was cancelled.
-  func awaitAttempt(after attempt: AcceptQueue.Attempt, for server: AcceptQueue.Server, _ waiter: AnyWaiter<Bool>) {
+  func awaitAttempt(after attempt: AcceptQueue.Attempt, for server: ServedConnections.Server, _ waiter: AnyWaiter<Bool>) {
     guard case .full = attempt, let limit = server.limit else {
       return unsafe queue.awaitConnection(
         server.id, onlyOne: server.limit?.isClose ?? false, waiter, isCancelled: server.isCancelled)
@@ -74,7 +74,7 @@ extension Listener {
   /// - Parameter body: Gets it, on this reactor; nil if it can't be waited for, or comes too late: it is lost, the listener
   ///   isn't.
   func handOver(
-    _ accepted: AcceptedSocket, to target: Reactor, for server: AcceptQueue.Server,
+    _ accepted: AcceptedSocket, to target: Reactor, for server: ServedConnections.Server,
     _ body: @escaping @Sendable (Connection?) -> Void
   ) {
     // Reached on this reactor's thread alone.
@@ -92,11 +92,11 @@ extension Listener {
 
 extension Listener {
   private func serveInTasks(
-    for server: AcceptQueue.Server, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    for server: ServedConnections.Server, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await withDiscardingTaskGroup { tasks in
       while let connection = await accept(for: server) {
-        let slot = unsafe queue.begin(connection, for: server)
+        let slot = unsafe queue.served.begin(connection, for: server)
         tasks.addTask(executorPreference: connection.reactor) {
           await Self.handle(connection, handler)
           self.end(slot)
@@ -107,7 +107,7 @@ extension Listener {
   }
 
   /// - Returns: nil once the listener is closed or the server cancelled.
-  private func accept(for server: AcceptQueue.Server) async -> Connection? {
+  private func accept(for server: ServedConnections.Server) async -> Connection? {
     while true {
       let attempt = unsafe queue.acceptNow(within: server.limit)
       switch attempt {
@@ -122,7 +122,7 @@ extension Listener {
     }
   }
 
-  private func adopt(_ accepted: AcceptedSocket, for server: AcceptQueue.Server) async -> Connection? {
+  private func adopt(_ accepted: AcceptedSocket, for server: ServedConnections.Server) async -> Connection? {
     guard let target = server.nextReactor else { return unsafe queue.adopt(accepted, on: reactor) }
     return await Waiter.suspend { waiter in
       handOver(accepted, to: target, for: server) { waiter.resume(returning: $0) }
@@ -130,8 +130,8 @@ extension Listener {
   }
 
   /// Waits until none of the server's connections is left, a shutdown's time is up, or the server was cancelled.
-  private func isTimeUp(for server: AcceptQueue.Server) async -> Bool {
-    await Waiter.suspend { waiter in unsafe queue.awaitEnd(of: server, waiter) }
+  private func isTimeUp(for server: ServedConnections.Server) async -> Bool {
+    await Waiter.suspend { waiter in unsafe queue.served.awaitEnd(of: server, waiter) }
   }
 
   /// Always inlined: the frame of a task's first function lies with the task, those of the others share a slab of memory

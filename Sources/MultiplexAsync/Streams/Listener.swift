@@ -162,8 +162,8 @@ public final class Listener: Sendable {
   public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
     await reactor.run {
       unsafe self.queue.close()
-      if let rest { unsafe self.queue.closeResting(after: rest) }
-      return await Waiter.suspend { waiter in unsafe self.queue.drain(within: limit, waiter) }
+      if let rest { unsafe self.queue.served.closeResting(after: rest) }
+      return await Waiter.suspend { waiter in unsafe self.queue.served.drain(within: limit, waiter) }
     }
   }
 }
