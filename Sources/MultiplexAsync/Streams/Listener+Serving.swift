@@ -57,7 +57,8 @@ extension Listener {
 extension Listener {
   /// Goes on with true when another attempt to accept is worth it, after one that has come to nothing; with false when the
   /// server was cancelled.
-  func awaitAttempt(after attempt: AcceptQueue.Attempt, for server: ServedConnections.Server, _ waiter: AnyWaiter<Bool>) {
+  func awaitAttempt(after attempt: AcceptQueue.Attempt, for server: ServedConnections.Server, _ waiter: AnyWaiter<Bool>)
+  {
     guard case .full = attempt, let limit = server.limit else {
       return unsafe queue.awaitConnection(
         server.id, onlyOne: server.limit?.isClose ?? false, waiter, isCancelled: server.isCancelled)
