@@ -5,7 +5,10 @@ import MultiplexAsync
 struct Connect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Connects, sends what is typed, and prints what comes back.",
-    discussion: "The end of input half-closes the connection; what still comes is printed.")
+    discussion: """
+      The end of input half-closes the connection; what still comes is printed. When the server has finished first, the rest \
+      of a file or a pipe is still sent, for as long as no 2 seconds pass without any; on a terminal, that is the end.
+      """)
 
   @OptionGroup var target: TargetOptions
 

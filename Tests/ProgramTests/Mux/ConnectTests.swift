@@ -91,6 +91,77 @@ struct ConnectTests {
     #expect(client.outputText == "late")
   }
 
+  @Test("sends all of its input to a server that has finished first, and reads on")
+  func finishedFirst() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try connect(to: listener.localAddress())
+    let peer = try accept(from: listener)
+    try peer.send("hello")
+    try peer.socket.shutdown(.writing)
+    try client.expect("hello")
+    // Sent late, in pieces, and much more than the kernel would hold.
+    let bytes = EchoPeer.bytes(32 << 20)
+    for start in stride(from: 0, to: bytes.count, by: 8 << 20) {
+      client.send(Array(bytes[start..<start + (8 << 20)]))
+    }
+    client.closeInput()
+    let isWhole = try peer.receiveToEnd() == bytes
+    #expect(isWhole)
+    #expect(try client.waitForExit() == .exited(0))
+    #expect(client.outputText == "hello" && client.errorText.isEmpty)
+  }
+
+  @Test("says so when a server that has finished breaks off before it has all of the input")
+  func finishedThenLost() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try connect(to: listener.localAddress())
+    let peer = try accept(from: listener)
+    try peer.socket.shutdown(.writing)
+    client.send("unread")
+    #expect(try peer.hasSomethingToRead())
+    // The input goes on; unread bytes turn a close into a reset.
+    peer.socket.close()
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.errorText.contains("reset"))
+    #expect(client.errorText.split(separator: "\n").count == 1)
+  }
+
+  @Test("says so when the server has closed before the input came, however little it is")
+  func closedBefore() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try connect(to: listener.localAddress())
+    let peer = try accept(from: listener)
+    try peer.send("bye")
+    peer.socket.close()
+    try client.expect("bye")
+    client.send("too late")
+    client.closeInput()
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.errorText.contains("reset"))
+  }
+
+  @Test("ends when nothing moves for --timeout after the server has finished")
+  func timeoutAfterEnd() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let client = try ChildProcess(
+      try Executable.built("mux"), ["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
+    let peer = try accept(from: listener)
+    try peer.socket.shutdown(.writing)
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.errorText == "mux: nothing came or went for 0.5 seconds\n")
+  }
+
+  @Test("ends on a terminal when the server has finished", .enabled(if: Executable.installed("script") != nil))
+  func finishedTerminal() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let command = "\(try Executable.built("mux")) connect \(try listener.localAddress())"
+    let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
+    let peer = try accept(from: listener)
+    try peer.socket.shutdown(.writing)
+    try terminal.expect("mux: the server closed the connection")
+    #expect(try terminal.waitForExit() == .exited(0))
+  }
+
   @Test("ends with status 0 when the server has finished")
   func finishedServer() throws {
     let server = try MuxServer(.automatic, ["--service", "daytime"])
