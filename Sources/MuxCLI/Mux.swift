@@ -18,6 +18,7 @@ struct Mux: ParsableCommand {
       try Invocation.requireValues()
       var command = try parseAsRoot()
       try command.run()
+      Console.flush()
     } catch {
       fail(error)
     }
@@ -28,18 +29,23 @@ struct Mux: ParsableCommand {
     switch error {
     case let failure as Failure:
       Console.complain(failure.description)
-      exit(withError: failure.status)
+      end(failure.status)
     case let error as MultiplexError:
       fail(Failure(error, otherwise: .unavailable))
     case let status as ExitCode:
-      exit(withError: status)
+      end(status)
     default:
       let status = exitCode(for: error)
-      if status == .success { exit(withError: error) }
+      if status == .success { end(error) }
       let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
       Console.complain("\(singleLine(message(for: error)))\(hint)")
-      exit(withError: status)
+      end(status)
     }
+  }
+
+  private static func end(_ error: any Error) -> Never {
+    Console.flush()
+    exit(withError: error)
   }
 
   /// What tells more about the command that was used wrongly.

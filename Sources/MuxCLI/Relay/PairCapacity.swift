@@ -26,11 +26,12 @@ final class PairCapacity: Sendable {
   func enter() {
     let (_, pairs) = inUse.add(1, ordering: .relaxed)
     guard isBoundByFiles, pairs >= count else { return }
-    complaint.make(
+    complaint.make { _ in
       """
       \(pairs) client\(pairs == 1 ? " is" : "s are") as many as the open files suffice for, and further ones wait; raise the \
       limit (ulimit -n)
-      """)
+      """
+    }
   }
 
   func leave() {

@@ -13,6 +13,7 @@ final class RelayServer: Sendable {
   private let idleTimeout: Duration?
   private let listeners = ListenerSet(drainLimit: .seconds(drainLimit))
   private let wantOfFiles = OccasionalComplaint()
+  private let otherFailures = OccasionalComplaint()
 
   init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?) {
     self.targets = targets
@@ -31,13 +32,17 @@ final class RelayServer: Sendable {
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open([endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])")
     let limit = ConnectionLimit(capacity.count)
-    return await listeners.serve { listener in
+    let unfinished = await listeners.serve { listener in
       await listener.serve(within: limit) { client in
         capacity.enter()
         await self.relay(client)
         capacity.leave()
       }
     }
+    for complaint in [wantOfFiles, otherFailures] {
+      complaint.conclude { "\(Self.clients($0)) closed for want of a target since that was last said" }
+    }
+    return unfinished
   }
 
   /// Accepts no more, and goes on with the connections it has for a while.
@@ -55,9 +60,18 @@ final class RelayServer: Sendable {
     }
   }
 
+  /// A target that is down has every client fail: once in a while it is said of one of them.
   private func complain(of error: ConnectionError, _ client: Connection) {
-    let text = "\(Failure(error)); closing the connection of \(client.peerAddress.clientName)"
-    if error.reason == .system(.tooManyOpenFiles) { wantOfFiles.make(text) } else { Console.complain(text) }
+    let complaint = error.reason == .system(.tooManyOpenFiles) ? wantOfFiles : otherFailures
+    complaint.make { omitted in
+      let others = omitted > 0 ? "; \(Self.clients(omitted)) closed so before" : ""
+      return "\(Failure(error)); closing the connection of \(client.peerAddress.clientName)\(others)"
+    }
+  }
+
+  /// "1 other client was", "3 other clients were".
+  private static func clients(_ count: Int) -> String {
+    "\(Quantity.count(count)) other client\(count == 1 ? " was" : "s were")"
   }
 
   private func connect(on reactor: Reactor) async throws(ConnectionError) -> Connection {

@@ -7,23 +7,36 @@ import SystemPackage
   import Musl
 #endif
 
-/// What the tool says to people and scripts, written at once and whole, also into a pipe.
+/// What the tool says to people and scripts, whole and in order, also into a pipe.
 enum Console {
-  /// One line on standard output. It is lost if it can't be written, because the disk is full or the reader has gone: a
-  /// server goes on without.
-  static func print(_ line: String) {
-    try? write("\(line)\n".utf8, to: .standardOutput)
+  /// How long the end of the process waits for readers of what was said.
+  private static let patience = Duration.seconds(1)
+
+  private static let lines = LineQueue { try? write($0, to: .standardOutput) }
+  private static let complaints = LineQueue { try? write($0, to: .standardError) }
+
+  /// Lines on standard output, without the end of the last. They are lost if they can't be written, because the disk is
+  /// full or the reader has gone, and if the reader is too slow: a server goes on without, and never waits.
+  static func print(_ text: String) {
+    lines.add(text)
   }
 
-  /// One line on standard error, lost if it can't be written.
+  /// One line on standard error, lost if it can't be written. Nobody waits for it either.
   static func complain(_ line: String) {
-    try? write("mux: \(line)\n".utf8, to: .standardError)
+    complaints.add("mux: \(line)")
   }
 
-  /// Writes all of these bytes to standard output.
+  /// Waits a little for what was said to be written. To be called before the process ends.
+  static func flush() {
+    complaints.flush(within: patience)
+    lines.flush(within: patience)
+  }
+
+  /// Writes all of these bytes to standard output, after what was said before, and waits for the reader.
   ///
   /// - Throws: What keeps them from being written.
   static func write(_ bytes: some Collection<UInt8>) throws(Failure) {
+    flush()
     do {
       try write(bytes, to: .standardOutput)
     } catch {
