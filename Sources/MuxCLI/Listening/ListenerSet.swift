@@ -28,8 +28,12 @@ final class ListenerSet: Sendable {
 
   /// Listens everywhere, and tells where. If that fails, nothing is left.
   ///
-  /// - Parameter remark: What else to tell of each place: "(epoll)".
-  func open(_ endpoints: [Endpoint], on group: ReactorGroup, remark: String) async throws {
+  /// - Parameters:
+  ///   - remark: What else to tell of each place: "(epoll)".
+  ///   - check: Throws what is wrong with these addresses.
+  func open(
+    _ endpoints: [Endpoint], on group: ReactorGroup, remark: String, check: ([SocketAddress]) throws -> Void = { _ in }
+  ) async throws {
     do {
       for endpoint in endpoints {
         switch endpoint {
@@ -41,6 +45,7 @@ final class ListenerSet: Sendable {
           add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
         }
       }
+      try check(state.withLock { $0.listeners }.map(\.localAddress))
       try greet(remark)
     } catch {
       // Waited for, so that no socket's file is left.

@@ -30,7 +30,8 @@ final class RelayServer: Sendable {
   func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
     let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptComplaints())
     let capacity = try PairCapacity(atMost: maximumConnections)
-    try await listeners.open([endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])")
+    try await listeners.open(
+      [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])", check: refuseItself)
     let limit = ConnectionLimit(capacity.count)
     let unfinished = await listeners.serve { listener in
       await listener.serve(within: limit) { client in
@@ -48,6 +49,16 @@ final class RelayServer: Sendable {
   /// Accepts no more, and goes on with the connections it has for a while.
   func stop() {
     listeners.stop()
+  }
+
+  /// - Throws: That a target is the relay itself: its first client would take all descriptors.
+  private func refuseItself(_ places: [SocketAddress]) throws(Failure) {
+    for target in targets {
+      guard let place = places.first(where: target.leads) else { continue }
+      throw Failure(
+        "--to \(target) leads back to this relay, which listens on \(place); write the address of another server",
+        .usage)
+    }
   }
 
   private func relay(_ client: Connection) async {

@@ -161,6 +161,30 @@ struct BadInputTests {
     #expect(!folder.exists("socket"))
   }
 
+  @Test(
+    "a relay to itself",
+    arguments: [
+      ("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("127.0.0.1", "0.0.0.0"), ("127.0.0.1", ""),
+      ("0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.1.2.3"), ("*", "localhost"), ("0.0.0.0", "[::ffff:127.0.0.1]"),
+    ])
+  func ownTarget(host: String, target: String) throws {
+    // Free a moment ago.
+    let port = try UnusedAddress().address.port ?? 0
+    try expectFailure(
+      ["relay", "--listen", "\(host):\(port)", "--to", "\(target):\(port)"], status: 64, naming: ":\(port) leads back")
+  }
+
+  @Test("a relay to its own path, by way of a link too")
+  func ownTargetPath() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: folder.path)
+    for path in [folder.file("socket"), folder.file("link/socket")] {
+      try expectFailure(
+        ["relay", "--listen", folder.file("socket"), "--to", path], status: 64, naming: "\(path) leads back")
+      #expect(!folder.exists("socket"))
+    }
+  }
+
   @Test("connecting where nobody listens, and by a name that nobody has")
   func connectFailures() throws {
     try withUnusedAddress { address in

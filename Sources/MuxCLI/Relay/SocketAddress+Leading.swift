@@ -1,0 +1,63 @@
+import Multiplex
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+extension SocketAddress {
+  /// Whether who connects to this address reaches whoever listens at another.
+  ///
+  /// - Parameter place: An address of this machine, where somebody listens.
+  func leads(to place: SocketAddress) -> Bool {
+    if case .unix(let path) = self, case .unix(let other) = place { return Self.isSameFile(path, other) }
+    let target = unmapped
+    guard port == place.port else { return false }
+    switch place {
+    case .ipv4(.any, _): return target.isIPv4 && target.isOwn
+    case .ipv6(.any, _, _): return !target.isIPv4 && target.isOwn
+    default: return target.connected == place
+    }
+  }
+
+  private var isIPv4: Bool { if case .ipv4 = self { true } else { false } }
+
+  /// An IPv4 address that is written as one of IPv6 ("::ffff:127.0.0.1") leads where it leads itself.
+  private var unmapped: SocketAddress {
+    guard case .ipv6(let address, let port, _) = self else { return self }
+    guard address.high == 0, address.low >> 32 == 0xffff else { return self }
+    return .ipv4(IPv4Address(rawValue: UInt32(truncatingIfNeeded: address.low)), port: port)
+  }
+
+  /// Who connects to no address in particular is connected to this machine.
+  private var connected: SocketAddress {
+    switch self {
+    case .ipv4(.any, let port): .ipv4(.loopback, port: port)
+    case .ipv6(.any, let port, _): .ipv6(.loopback, port: port)
+    default: self
+    }
+  }
+
+  /// Whether it is one of this machine: only there a socket can be bound.
+  private var isOwn: Bool {
+    let address: SocketAddress
+    switch self {
+    case .ipv4(let host, _): address = .ipv4(host, port: 0)
+    case .ipv6(let host, _, let scope): address = .ipv6(host, port: 0, scope: scope)
+    case .unix: return false
+    }
+    return (try? UDPSocket.bound(to: address, reusePort: false)) != nil
+  }
+
+  /// Whether both paths lead to the same file, by way of links perhaps.
+  private static func isSameFile(_ path: String, _ other: String) -> Bool {
+    guard let first = status(of: path), let second = status(of: other) else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+  }
+
+  private static func status(of path: String) -> stat? {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 ? status : nil
+  }
+}
