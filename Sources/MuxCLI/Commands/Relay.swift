@@ -8,7 +8,7 @@ struct Relay: ParsableCommand {
     discussion: """
       An address is \(Endpoint.grammar). A slow side makes the other wait, and the end of one direction is passed on while \
       the other goes on. SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, and go on with what it has for up to \
-      5 seconds; a later signal ends it at once.
+      --drain-timeout, but not with connections on which nothing moves; a later signal ends it at once.
       """)
 
   @Option(
@@ -39,10 +39,16 @@ struct Relay: ParsableCommand {
     help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
   var idleTimeout: Double?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How long to go on with connections when told to stop.", valueName: "seconds"))
+  var drainTimeout = 5.0
+
   func validate() throws {
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.requireSeconds(connectTimeout, "--connect-timeout")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
+    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
   }
 
   func run() throws {
@@ -52,9 +58,9 @@ struct Relay: ParsableCommand {
     do {
       let relay = RelayServer(
         targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
-        idleTimeout: idleTimeout.map { .seconds($0) })
+        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout))
       let (endpoint, limit) = (listen, maxConnections)
-      let drainLimit = Limits.words(seconds: RelayServer.drainLimit)
+      let drainLimit = Limits.words(seconds: drainTimeout)
       try Foreground.run {
         let unfinished = try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
         if unfinished > 0 { Console.complain("connections closed unfinished after \(drainLimit): \(unfinished)") }

@@ -14,6 +14,9 @@ final class ListenerSet: Sendable {
     var stopping: Task<Int, Never>?
   }
 
+  /// A server that was told to stop closes connections that owe nothing once nothing has moved on them for so long.
+  static let restBeforeClose = Duration.milliseconds(250)
+
   private let drainLimit: Duration
   private let rest: Duration?
   private let state = Mutex(State())
@@ -76,6 +79,9 @@ final class ListenerSet: Sendable {
       state.stopping = state.stopping ?? Task { await self.shutDown() }
     }
   }
+
+  /// Whether it was stopped.
+  var isStopping: Bool { state.withLock { $0.isStopping } }
 
   private func shutDown() async -> Int {
     let listeners = state.withLock { $0.listeners }

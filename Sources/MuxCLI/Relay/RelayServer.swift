@@ -1,22 +1,25 @@
 import Multiplex
 import MultiplexAsync
+import Synchronization
 import SystemPackage
 
 /// Forwards the connections that come to some addresses to another.
 final class RelayServer: Sendable {
-  /// How long a relay that was told to stop goes on with the connections it has, in seconds.
-  static let drainLimit = 5.0
-
   /// Tried in turn, until one answers.
   private let targets: [SocketAddress]
   private let connectTimeout: Duration
   private let idleTimeout: Duration?
-  private let listeners = ListenerSet(drainLimit: .seconds(drainLimit))
+  private let listeners: ListenerSet
+  private let pairs = OpenPairs()
+  /// Closes pairs at rest, from ``stop()`` on.
+  private let closing = Mutex<(reactor: Reactor?, task: Task<Void, Never>?)>((nil, nil))
   private let wantOfFiles = OccasionalComplaint()
   private let otherFailures = OccasionalComplaint()
 
-  init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?) {
+  /// - Parameter drainTimeout: How long a relay that was told to stop goes on with the connections it has.
+  init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?, drainTimeout: Duration) {
     self.targets = targets
+    listeners = ListenerSet(drainLimit: drainTimeout)
     self.connectTimeout = connectTimeout
     self.idleTimeout = idleTimeout
   }
@@ -29,6 +32,7 @@ final class RelayServer: Sendable {
   /// - Returns: How many clients' connections were closed though they were not finished.
   func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
     let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptComplaints())
+    closing.withLock { $0.reactor = group.reactors[0] }
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open(
       [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])", check: refuseItself)
@@ -40,6 +44,7 @@ final class RelayServer: Sendable {
         capacity.leave()
       }
     }
+    closing.withLock { $0.task }?.cancel()
     for complaint in [wantOfFiles, otherFailures] {
       complaint.conclude { "\(Self.clients($0)) closed for want of a target since that was last said" }
     }
@@ -49,6 +54,10 @@ final class RelayServer: Sendable {
   /// Accepts no more, and goes on with the connections it has for a while.
   func stop() {
     listeners.stop()
+    closing.withLock { closing in
+      guard let reactor = closing.reactor, closing.task == nil else { return }
+      closing.task = Task { [pairs] in await pairs.closeResting(after: ListenerSet.restBeforeClose, on: reactor) }
+    }
   }
 
   /// - Throws: That a target is the relay itself: its first client would take all descriptors.
@@ -64,7 +73,10 @@ final class RelayServer: Sendable {
   private func relay(_ client: Connection) async {
     do {
       let target = try await connect(on: client.reactor)
-      await RelayedPair(client, target, idleTimeout: idleTimeout).run()
+      let pair = RelayedPair(client, target, idleTimeout: idleTimeout)
+      pairs.insert(pair)
+      await pair.run()
+      pairs.remove(pair)
     } catch {
       complain(of: error, client)
       client.abort()

@@ -8,6 +8,12 @@ final class RelayedPair: Sendable {
   private let target: Connection
   private let idleTimeout: Duration?
   private let lastActivity = Mutex(ContinuousClock.now)
+  /// Since it was last looked whether the pair is at rest.
+  private let hasMoved = Atomic(true)
+  /// Whether one side has finished: it may wait for the other's answer, however long that takes.
+  private let isHalfClosed = Atomic(false)
+  /// Whether both are closed though neither side has finished.
+  private let isClosing = Atomic(false)
 
   init(_ client: Connection, _ target: Connection, idleTimeout: Duration?) {
     self.client = client
@@ -40,13 +46,27 @@ final class RelayedPair: Sendable {
     do {
       try await source.forward(to: destination) { _ in self.noteActivity() }
       try await destination.closeWrite()
+      isHalfClosed.store(true, ordering: .relaxed)
     } catch {
+      guard !isClosing.load(ordering: .relaxed) else { return }
       client.abort()
       target.abort()
     }
   }
 
+  /// Closes both sides, if neither has finished or is owed anything, and nothing has moved since the last call. The first
+  /// call closes nothing.
+  func closeIfAtRest() async {
+    guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed) else { return }
+    guard await client.queuedCount == 0, await target.queuedCount == 0 else { return }
+    isClosing.store(true, ordering: .relaxed)
+    // What the kernel has yet to deliver it delivers.
+    await client.close()
+    await target.close()
+  }
+
   private func noteActivity() {
+    hasMoved.store(true, ordering: .relaxed)
     guard idleTimeout != nil else { return }
     lastActivity.withLock { $0 = .now }
   }

@@ -17,15 +17,12 @@ final class Server: Sendable {
     let isTraced: Bool
   }
 
-  /// A server that was told to stop closes connections that owe nothing once nothing has moved on them for so long.
-  private static let restBeforeClose = Duration.milliseconds(250)
-
   private let settings: Settings
   private let listeners: ListenerSet
 
   init(_ settings: Settings) {
     self.settings = settings
-    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: Self.restBeforeClose)
+    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: ListenerSet.restBeforeClose)
   }
 
   /// Serves until ``stop()``.
@@ -37,8 +34,8 @@ final class Server: Sendable {
     let threads = group.reactors.count > 1 ? ", \(group.reactors.count) threads" : ""
     try await listeners.open(endpoints, on: group, remark: "(\(settings.backend)\(threads))")
     let limit = ConnectionLimit(settings.maximumConnections)
-    return await listeners.serve { [settings] listener in
-      await settings.service.type.serve(listener, within: limit) { connection in
+    return await listeners.serve { [settings, listeners] listener in
+      await settings.service.type.serve(listener, within: limit, isStopping: { listeners.isStopping }) { connection in
         // Nothing is read while the client has yet to take what it is owed.
         connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
         if let limit = settings.idleTimeout { connection.setIdleTimeout(limit) }

@@ -3,10 +3,13 @@ import MultiplexAsync
 /// RFC 864: sends lines of 72 printable characters, each begun one character later in the alphabet, without end. What
 /// arrives is thrown away.
 enum ChargenService: TaskService {
-  static func serve(_ connection: Connection) async throws {
+  static func serve(_ connection: Connection, isStopping: @Sendable () -> Bool) async throws {
     async let discarding: Void = connection.forEachChunk(DiscardService.handle)
-    // Until the peer has gone.
-    while !Task.isCancelled { try await connection.write(cycle) }
+    // Until the peer has gone. It is owed no more than what was begun.
+    while !Task.isCancelled {
+      guard !isStopping() else { return }
+      try await connection.write(cycle)
+    }
     try await discarding
   }
 

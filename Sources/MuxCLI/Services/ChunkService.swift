@@ -8,7 +8,8 @@ protocol ChunkService: Service {
 
 extension ChunkService {
   static func serve(
-    _ listener: ListenerGroup, within limit: ConnectionLimit, after prepare: @escaping @Sendable (Connection) -> Void
+    _ listener: ListenerGroup, within limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
+    after prepare: @escaping @Sendable (Connection) -> Void
   ) async {
     await listener.serveChunks(within: limit) { connection in
       prepare(connection)

@@ -11,7 +11,7 @@ enum DaytimeService: TaskService {
     let description = "the client keeps its side open"
   }
 
-  static func serve(_ connection: Connection) async throws {
+  static func serve(_ connection: Connection, isStopping: @Sendable () -> Bool) async throws {
     try await connection.write("\(text(of: Date()))\r\n")
     try await connection.closeWrite()
     // Closing while bytes from the peer are unread would reset the connection, and might take back what was sent.

@@ -4,8 +4,11 @@ import MultiplexAsync
 protocol Service: SendableMetatype {
   /// Serves all that comes to a listener, until it is closed.
   ///
-  /// - Parameter prepare: Is done first with each connection.
+  /// - Parameters:
+  ///   - isStopping: Whether the server was told to stop, and is to begin nothing that nobody waits for.
+  ///   - prepare: Is done first with each connection.
   static func serve(
-    _ listener: ListenerGroup, within limit: ConnectionLimit, after prepare: @escaping @Sendable (Connection) -> Void
+    _ listener: ListenerGroup, within limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
+    after prepare: @escaping @Sendable (Connection) -> Void
   ) async
 }

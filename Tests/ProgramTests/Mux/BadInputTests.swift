@@ -58,6 +58,7 @@ struct BadInputTests {
     "negative numbers, which are out of range",
     arguments: [
       (["relay"], "--max-connections"), (["relay"], "--connect-timeout"), (["relay"], "--idle-timeout"),
+      (["relay"], "--drain-timeout"),
       (["compare"], "--active"), (["compare"], "--rounds"), (["connect"], "--timeout"),
     ])
   func negative(command: [String], option: String) throws {

@@ -30,8 +30,7 @@ struct RelayTests {
     let client = try relay.connect()
     try client.send("question")
     try client.socket.shutdown(.writing)
-    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
-    let target = EchoPeer(try #require(try listener.accept()))
+    let target = try accept(from: listener)
     #expect(try target.receiveToEnd() == Array("question".utf8))
     try target.send("answer")
     target.socket.close()
@@ -196,35 +195,78 @@ struct RelayTests {
     #expect(relay.process.isRunning)
   }
 
-  @Test("ends on a signal though a pair is idle, and at once on a second one")
-  func signals() throws {
-    let server = try MuxServer()
-    let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)")
+  @Test("told to stop, closes a pair that isn't used, without breaking it off", arguments: usableBackends)
+  func idlePair(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
     let client = try relay.connect()
     try client.send("x")
-    #expect(try client.receiveText(1) == "x")
+    let target = try accept(from: listener)
+    #expect(try target.receiveText(1) == "x")
+    let start = ContinuousClock.now
+    relay.process.signal(SIGTERM)
+    #expect(try client.receiveToEnd() == [] && target.receiveToEnd() == [])
+    #expect(try relay.process.waitForExit() == .exited(0))
+    #expect(ContinuousClock.now - start < .seconds(4))
+    #expect(relay.process.errorText.isEmpty)
+  }
+
+  @Test("told to stop, waits for the answer to a client that has finished asking")
+  func unansweredPair() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "30"])
+    let client = try relay.connect()
+    try client.send("question")
+    try client.socket.shutdown(.writing)
+    let target = try accept(from: listener)
+    #expect(try target.receiveToEnd() == Array("question".utf8))
+    relay.process.signal(SIGTERM)
+    // Nothing moves for longer than a pair that isn't used is kept.
+    #expect(try select(reading: [client.socket], timeout: .seconds(1)).isEmpty)
+    try target.send("answer")
+    target.socket.close()
+    #expect(try client.receiveToEnd() == Array("answer".utf8))
+    #expect(try relay.process.waitForExit() == .exited(0))
+  }
+
+  @Test("ends at once on a second signal")
+  func signals() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "60"])
+    let client = try stuckClient(of: relay)
     relay.process.signal(SIGINT)
     #expect(eventually { (try? relay.connect()) == nil })
     #expect(relay.process.endsOfRepeated(SIGINT))
     #expect(try relay.process.waitForExit() == .exited(128 + SIGINT))
+    withExtendedLifetime((listener, client)) {}
   }
 
-  @Test("says how many connections were not finished 5 seconds after a signal, each time")
+  @Test("says how many connections were not finished --drain-timeout after a signal, each time")
   func unfinishedConnections() throws {
-    let server = try MuxServer()
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     // The line comes last, and might be lost: several have the chance to lose theirs.
-    let relays = try (0..<8).map { _ in try MuxRelay(to: "127.0.0.1:\(try server.port)") }
-    let clients = try relays.map { try $0.connect() }
-    for client in clients {
-      try client.send("x")
-      #expect(try client.receiveText(1) == "x")
+    let relays = try (0..<8).map { _ in
+      try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "0.6"])
     }
+    let clients = try relays.map(stuckClient)
     for relay in relays { relay.process.signal(SIGTERM) }
     for relay in relays {
       #expect(try relay.process.waitForExit() == .exited(0))
-      #expect(relay.process.errorText == "mux: connections closed unfinished after 5 seconds: 1\n")
+      #expect(relay.process.errorText == "mux: connections closed unfinished after 0.6 seconds: 1\n")
     }
     // They keep the connections open until here.
-    withExtendedLifetime((server, clients)) {}
+    withExtendedLifetime((listener, clients)) {}
+  }
+
+  /// A client of a relay whose target takes nothing.
+  private func stuckClient(of relay: MuxRelay) throws -> EchoPeer {
+    let client = try relay.connect()
+    _ = try client.fill(with: EchoPeer.bytes(32 << 20), quietFor: .milliseconds(100))
+    return client
+  }
+
+  private func accept(from listener: Socket) throws -> EchoPeer {
+    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
+    return EchoPeer(try #require(try listener.accept()))
   }
 }

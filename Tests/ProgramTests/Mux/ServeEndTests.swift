@@ -57,6 +57,19 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
+  @Test("doesn't go on generating characters for a client that reads on", arguments: usableBackends)
+  func chargen(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--service", "chargen", "--drain-timeout", "60"])
+    let peer = try server.connect()
+    _ = try peer.receive(1 << 20)
+    server.process.signal(SIGTERM)
+    #expect(eventually { (try? server.connect()) == nil })
+    // What is queued, and what the kernel holds.
+    #expect(try peer.receive(64 << 20).count < 64 << 20)
+    #expect(try server.process.waitForExit() == .exited(0))
+    #expect(server.process.errorText.isEmpty)
+  }
+
   @Test("with --drain-timeout 0 finishes nothing")
   func noDrain() throws {
     let server = try MuxServer(.automatic, ["--drain-timeout", "0"])
