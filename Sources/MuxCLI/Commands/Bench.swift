@@ -67,9 +67,9 @@ struct Bench: ParsableCommand {
     try Limits.requireSeconds(duration, "--duration")
     try Limits.require(requests, atLeast: 1, "--requests")
     if let rate, !(0.001...1e7).contains(rate) {
-      throw ValidationError("--rate must be a number of messages per second, above 0 and up to 10,000,000")
+      throw ValidationError("--rate must be from 0.001 to 10,000,000 messages per second")
     }
-    if warmup != 0 { try Limits.requireSeconds(warmup, "--warmup") }
+    try Limits.requireSeconds(warmup, orNone: true, "--warmup")
     try Limits.requireSeconds(timeout, "--timeout")
   }
 

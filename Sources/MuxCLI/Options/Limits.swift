@@ -2,8 +2,8 @@ import ArgumentParser
 
 /// What options may be.
 enum Limits {
-  /// A century, so that the sum with the present can't overflow.
-  private static let longest = 3e9
+  /// In seconds. The longest is a century, so that the sum with the present can't overflow.
+  private static let times = 0.001...3e9
 
   static func require(_ value: Int?, atLeast minimum: Int, atMost maximum: Int = .max, _ option: String) throws {
     guard let value else { return }
@@ -18,8 +18,9 @@ enum Limits {
 
   /// - Parameter orNone: Whether zero is in the range.
   static func requireSeconds(_ value: Double?, orNone: Bool = false, _ option: String) throws {
-    guard let value, !(0.001...longest).contains(value), !(orNone && value == 0) else { return }
-    throw ValidationError("\(option) must be a number of seconds \(orNone ? "from 0 on" : "above 0")")
+    guard let value, !times.contains(value), !(orNone && value == 0) else { return }
+    let (shortest, longest) = (Quantity.shortest(times.lowerBound), Quantity.count(Int(times.upperBound)))
+    throw ValidationError("\(option) must be \(orNone ? "0, or " : "")from \(shortest) to \(longest) seconds")
   }
 
   static func requirePath(_ value: String?, _ option: String) throws {

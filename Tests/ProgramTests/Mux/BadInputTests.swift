@@ -66,6 +66,20 @@ struct BadInputTests {
     try expectFailure(command + ends + [option, "-1"], status: 64, naming: option, "must be")
   }
 
+  @Test(
+    "times out of range: says which there are",
+    arguments: [
+      (["connect", "--timeout", "0.0005"], "--timeout must be from 0.001 to 3,000,000,000 seconds"),
+      (["connect", "--timeout", "1e10"], "--timeout must be from 0.001 to 3,000,000,000 seconds"),
+      (["serve", "--idle-timeout", "inf"], "--idle-timeout must be from 0.001 to 3,000,000,000 seconds"),
+      (["serve", "--drain-timeout", "1e12"], "--drain-timeout must be 0, or from 0.001 to 3,000,000,000 seconds"),
+      (["bench", "--warmup", "-1"], "--warmup must be 0, or from 0.001 to 3,000,000,000 seconds"),
+      (["bench", "--rate", "0"], "--rate must be from 0.001 to 10,000,000 messages per second"),
+    ])
+  func times(arguments: [String], message: String) throws {
+    try expectFailure(arguments, status: 64, naming: message)
+  }
+
   @Test("tells its version")
   func version() throws {
     let process = try ChildProcess(try Executable.built("mux"), ["--version"])
