@@ -44,8 +44,12 @@ struct Compare: ParsableCommand {
     var comparison = Comparison(plan)
     try comparison.run()
     let result = CompareResult(comparison.outcome, of: plan)
-    try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
-    try file?.write(CompareReport(result).html)
+    let isEmpty = result.rows.isEmpty
+    if json || !isEmpty {
+      try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
+    }
+    if !isEmpty { try file?.write(CompareReport(result).html) }
     (result.notes + result.skipped).forEach(Console.complain)
+    if isEmpty { throw ExitCode.systemError }
   }
 }

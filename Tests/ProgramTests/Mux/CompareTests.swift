@@ -71,13 +71,25 @@ struct CompareTests {
     #expect(process.errorText.contains("ulimit -n"))
   }
 
-  @Test("fails where the limit of open files allows nothing at all")
+  @Test("fails where the limit of open files allows nothing at all, and says what each would need")
   func nothingPossible() throws {
-    let process = try run(["--descriptors", "1000"], openFileLimit: 100)
+    let folder = try TemporaryFolder()
+    let process = try run(["--report", folder.file("report.html")], openFileLimit: 20)
     #expect(try process.waitForExit() == .exited(71))
     #expect(process.outputText.isEmpty)
-    #expect(process.errorText.split(separator: "\n").count == 1)
-    #expect(process.errorText.contains("ulimit -n"))
+    let lines = process.errorText.split(separator: "\n")
+    #expect(lines.count == 4 && lines.allSatisfy { $0.contains("are left out") && $0.contains("ulimit -n") })
+    #expect(process.errorText.contains("mux: 10 descriptors are left out: they need 42 open files"))
+    #expect(!folder.exists("report.html"))
+  }
+
+  @Test("prints JSON without a row where nothing is possible")
+  func nothingPossibleInJSON() throws {
+    let process = try run(["--descriptors", "10,1000", "--json"], openFileLimit: 20)
+    #expect(try process.waitForExit() == .exited(71))
+    let figures = try JSONDecoder().decode(Figures.self, from: Data(process.output))
+    #expect(figures.rows.isEmpty)
+    #expect(figures.skipped.count == 2)
   }
 
   @Test(
