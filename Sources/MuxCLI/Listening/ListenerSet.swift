@@ -109,7 +109,7 @@ extension ListenerSet {
   /// - Throws: That nobody can be told of a port that nobody else knows.
   private func greet(_ remark: String) throws(Failure) {
     let (listeners, hasChosenPort) = state.withLock { ($0.listeners, $0.hasChosenPort) }
-    let lines = listeners.map { "listening on \($0.localAddress) \(remark)\n" }.joined()
+    let lines = listeners.map { "listening on \($0.localAddress.argument) \(remark)\n" }.joined()
     do throws(Failure) {
       try Console.write(lines.utf8)
     } catch {

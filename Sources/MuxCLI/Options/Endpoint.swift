@@ -47,7 +47,7 @@ extension Endpoint: CustomStringConvertible {
   var description: String {
     switch self {
     case .network(let host): host.description
-    case .unix(let path): path.contains("/") ? path : "unix:\(path)"
+    case .unix(let path): SocketAddress.unix(path: path).argument
     }
   }
 }

@@ -35,7 +35,7 @@ final class RelayServer: Sendable {
     closing.withLock { $0.reactor = group.reactors[0] }
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open(
-      [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0])", check: refuseItself)
+      [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0].argument)", check: refuseItself)
     let limit = ConnectionLimit(capacity.count)
     let unfinished = await listeners.serve { listener in
       await listener.serve(within: limit) { client in
@@ -65,7 +65,7 @@ final class RelayServer: Sendable {
     for target in targets {
       guard let place = places.first(where: target.leads) else { continue }
       throw Failure(
-        "--to \(target) leads back to this relay, which listens on \(place); write the address of another server",
+        "--to \(target.argument) leads back to this relay, which listens on \(place.argument); write the address of another server",
         .usage)
     }
   }

@@ -67,6 +67,25 @@ struct ConnectTests {
     #expect(server.process.isRunning)
   }
 
+  @Test("to where a server says that it listens, in the folder that it was started in")
+  func printedAddress() throws {
+    let folder = try TemporaryFolder()
+    let script = "cd \"$1\" && exec \"$0\" serve --listen unix:other --unix socket"
+    let mux = try Executable.built("mux")
+    let server = try ChildProcess("/bin/sh", ["-c", script, mux, folder.path])
+    for name in ["other", "socket"] {
+      let line = try server.nextLine()
+      #expect(line.hasPrefix("listening on unix:\(name) ("))
+      let address = String(line.split(separator: " ")[2])
+      let client = try ChildProcess(
+        "/bin/sh", ["-c", "cd \"$1\" && exec \"$0\" connect \"$2\"", mux, folder.path, address])
+      client.send("hello")
+      client.closeInput()
+      #expect(try client.waitForExit() == .exited(0))
+      #expect(client.outputText == "hello")
+    }
+  }
+
   @Test("ends when nothing moves for --timeout", arguments: ["--timeout", "-w"])
   func timeout(option: String) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
