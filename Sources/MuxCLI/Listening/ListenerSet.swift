@@ -17,6 +17,9 @@ final class ListenerSet: Sendable {
   /// A server that was told to stop closes connections that owe nothing once nothing has moved on them for so long.
   static let restBeforeClose = Duration.milliseconds(250)
 
+  /// What there must be room for once everything is open: a connection, and what Swift's runtime may open yet.
+  private static let neededDescriptors = 2
+
   private let drainLimit: Duration
   private let rest: Duration?
   private let state = Mutex(State())
@@ -49,6 +52,8 @@ final class ListenerSet: Sendable {
         }
       }
       try check(state.withLock { $0.listeners }.map(\.localAddress))
+      // What threads, backends and addresses take is taken by now. Without room for a connection nobody would ever be served.
+      try OpenFiles.require(Self.neededDescriptors)
       try greet(remark)
     } catch {
       // Waited for, so that no socket's file is left.

@@ -168,6 +168,24 @@ struct BadInputTests {
     #expect(process.errorText.contains("ulimit -n"))
   }
 
+  @Test(
+    "either serves or says that it has too few descriptors, whatever the threads and the backend take",
+    arguments: usableBackends, [1, 3])
+  func fewDescriptors(backend: Poller.Backend, threads: Int) throws {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--backend", backend.name, "--threads", "\(threads)"]
+    for limit in 11...24 {
+      let process = try ChildProcess(try Executable.built("mux"), arguments, openFileLimit: limit)
+      guard let line = try? process.nextLine() else {
+        #expect(try process.waitForExit() == .exited(71))
+        #expect(process.errorText.contains("ulimit -n"))
+        continue
+      }
+      let peer = try EchoPeer(connectingTo: SocketAddress(String(line.split(separator: " ")[2])))
+      try peer.send("x")
+      #expect(try peer.receiveText(1) == "x", "\(limit)")
+    }
+  }
+
   @Test("leaves no socket file behind when a later address fails")
   func nothingLeftBehind() throws {
     let folder = try TemporaryFolder()
