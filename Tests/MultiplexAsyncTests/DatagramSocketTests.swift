@@ -153,6 +153,20 @@ struct DatagramSocketTests {
     _ = try? await flood.value
   }
 
+  #if MULTIPLEX_FAULTS
+    @Test("a receive that can't be waited for fails, in place of trying for ever")
+    func noWait() async throws {
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [.noSpace]])
+      let reactor = try Reactor(backend: .epoll)
+      let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+      let failure = await FaultPlan.$current.withValue(plan) { await reason { _ = try await socket.receive() } }
+      #expect(failure == .system(.noSpace))
+      // It is good for the next.
+      try await socket.send([1], to: socket.localAddress)
+      #expect(try await socket.receive().bytes == [1])
+    }
+  #endif
+
   @Test("a Unix socket's path is refused")
   func unixPath() throws {
     let reactor = try Reactor()
