@@ -114,12 +114,12 @@ extension ListenerSet {
   /// - Throws: That nobody can be told of a port that nobody else knows.
   private func greet(_ remark: String) throws(Failure) {
     let (listeners, hasChosenPort) = state.withLock { ($0.listeners, $0.hasChosenPort) }
-    let lines = listeners.map { "listening on \($0.localAddress.argument) \(remark)\n" }.joined()
+    let lines = listeners.map { "listening on \($0.localAddress.argument) \(remark)" }.joined(separator: "\n")
+    // Who has said where to listen knows it anyway.
+    guard hasChosenPort else { return Console.print(lines) }
     do throws(Failure) {
-      try Console.write(lines.utf8)
+      try Console.write("\(lines)\n".utf8)
     } catch {
-      // Who has said where to listen knows it anyway.
-      guard hasChosenPort else { return }
       throw Failure("\(error); nobody would know which port was chosen", error.status)
     }
   }

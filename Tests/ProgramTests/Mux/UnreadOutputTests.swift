@@ -42,6 +42,21 @@ struct UnreadOutputTests {
     withExtendedLifetime(idle) {}
   }
 
+  @Test("serves and ends though nobody has read where it listens")
+  func greeting() throws {
+    let folder = try TemporaryFolder()
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let pipe = try UnreadPipe()
+    try pipe.fill()
+    let server = try run(["serve", "--unix", folder.file("socket")], ">", pipe)
+    try #require(eventually { (try? Socket.connected(to: address)) != nil })
+    let peer = try EchoPeer(connectingTo: address)
+    try peer.send("hello")
+    #expect(try peer.receiveText(5) == "hello")
+    server.signal(SIGTERM)
+    #expect(try server.waitForExit() == .exited(0))
+  }
+
   @Test("relays on while the target is down, and ends when told to")
   func relay() throws {
     let folder = try TemporaryFolder()
