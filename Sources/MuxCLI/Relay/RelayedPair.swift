@@ -10,6 +10,8 @@ final class RelayedPair: Sendable {
   private let lastActivity = Mutex(ContinuousClock.now)
   /// Since it was last looked whether the pair is at rest.
   private let hasMoved = Atomic(true)
+  /// Whether the client has sent something since the target last has: it may wait for an answer, however long that takes.
+  private let awaitsAnswer = Atomic(false)
   /// Whether one side has finished: it may wait for the other's answer, however long that takes.
   private let isHalfClosed = Atomic(false)
   /// Whether both are closed though neither side has finished.
@@ -44,7 +46,8 @@ final class RelayedPair: Sendable {
   /// take half of a conversation for the whole.
   private func forward(from source: Connection, to destination: Connection) async {
     do {
-      try await source.forward(to: destination) { _ in self.noteActivity() }
+      let isClient = source === client
+      try await source.forward(to: destination) { _ in self.noteActivity(ofClient: isClient) }
       try await destination.closeWrite()
       isHalfClosed.store(true, ordering: .relaxed)
     } catch {
@@ -57,7 +60,9 @@ final class RelayedPair: Sendable {
   /// Closes both sides, if neither has finished or is owed anything, and nothing has moved since the last call. The first
   /// call closes nothing.
   func closeIfAtRest() async {
-    guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed) else { return }
+    guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed),
+      !awaitsAnswer.load(ordering: .relaxed)
+    else { return }
     guard await client.queuedCount == 0, await target.queuedCount == 0 else { return }
     isClosing.store(true, ordering: .relaxed)
     // What the kernel has yet to deliver it delivers.
@@ -65,8 +70,9 @@ final class RelayedPair: Sendable {
     await target.close()
   }
 
-  private func noteActivity() {
+  private func noteActivity(ofClient: Bool) {
     hasMoved.store(true, ordering: .relaxed)
+    awaitsAnswer.store(ofClient, ordering: .relaxed)
     guard idleTimeout != nil else { return }
     lastActivity.withLock { $0 = .now }
   }

@@ -203,6 +203,8 @@ struct RelayTests {
     try client.send("x")
     let target = try accept(from: listener)
     #expect(try target.receiveText(1) == "x")
+    try target.send("y")
+    #expect(try client.receiveText(1) == "y")
     let start = ContinuousClock.now
     relay.process.signal(SIGTERM)
     #expect(try client.receiveToEnd() == [] && target.receiveToEnd() == [])
@@ -211,15 +213,15 @@ struct RelayTests {
     #expect(relay.process.errorText.isEmpty)
   }
 
-  @Test("told to stop, waits for the answer to a client that has finished asking")
-  func unansweredPair() throws {
+  @Test("told to stop, waits for the answer to a client that has asked", arguments: [true, false])
+  func unansweredPair(hasFinished: Bool) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "30"])
     let client = try relay.connect()
     try client.send("question")
-    try client.socket.shutdown(.writing)
+    if hasFinished { try client.socket.shutdown(.writing) }
     let target = try accept(from: listener)
-    #expect(try target.receiveToEnd() == Array("question".utf8))
+    #expect(try target.receiveText(8) == "question")
     relay.process.signal(SIGTERM)
     // Nothing moves for longer than a pair that isn't used is kept.
     #expect(try select(reading: [client.socket], timeout: .seconds(1)).isEmpty)
