@@ -94,7 +94,7 @@ extension SocketAddress {
     }
     throw MultiplexError(
       call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
-      advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999")
+      advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999; a HostPort has a name looked up")
   }
 
   /// An IPv6 address and its scope, which is 0 unless it is written behind a percent sign.
