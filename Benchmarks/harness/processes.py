@@ -131,7 +131,7 @@ class Load(Process):
     def __init__(self, program, *arguments, core=LOAD_CORE):
         super().__init__([c_program(program), *arguments], core, stdin=subprocess.PIPE)
         try:
-            self._answer()
+            self.finish()
         except BaseException:
             self.__exit__()
             raise
@@ -144,9 +144,6 @@ class Load(Process):
         self.process.stdin.write(b"%d\n" % work)
 
     def finish(self):
-        return self._answer()
-
-    def _answer(self):
         line = read_line(self.process.stdout, 180)
         if line:
             return json.loads(line)

@@ -28,13 +28,7 @@ struct FairnessTests {
     } while: { chunks in
       #expect(await becomesTrue { chunks.value > 1000 })
       let worst = try await reactor.run {
-        var worst = 0
-        for _ in 0..<100 {
-          let before = chunks.value
-          try await reactor.sleep(for: .zero)
-          worst = max(worst, chunks.value - before)
-        }
-        return worst
+        try await Self.mostMeanwhile(chunks) { try await reactor.sleep(for: .zero) }
       }
       // A few turns, of 16 receives each.
       #expect(worst < Self.bound)
@@ -104,17 +98,25 @@ struct FairnessTests {
     let right = try await Connection.adopting(far, on: reactor)
     let answering = Task(executorPreference: reactor) { try await echo(right) }
     let asking = Task(executorPreference: reactor) {
-      var worst = 0
-      for _ in 0..<100 {
-        let before = firehose.value
+      let worst = try await Self.mostMeanwhile(firehose) {
         try await left.write([3])
         _ = try await left.read(exactly: 1)
-        worst = max(worst, firehose.value - before)
       }
       await left.close()
       return worst
     }
     #expect(try await asking.value <= Self.bound)
     try await answering.value
+  }
+
+  /// How much was counted, at the most, while something was done once, of a hundred times.
+  private static func mostMeanwhile(_ counter: Counter, _ body: () async throws -> Void) async throws -> Int {
+    var worst = 0
+    for _ in 0..<100 {
+      let before = counter.value
+      try await body()
+      worst = max(worst, counter.value - before)
+    }
+    return worst
   }
 }

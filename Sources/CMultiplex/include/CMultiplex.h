@@ -4,6 +4,7 @@
 #ifndef CMULTIPLEX_H
 #define CMULTIPLEX_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>

@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// An IPv4 address, without a port.
 public struct IPv4Address: Hashable, Sendable {
   /// The address as a number: 127.0.0.1 is 0x7f000001.

@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// An IPv6 address, without a port and a scope.
 public struct IPv6Address: Hashable, Sendable {
   /// The first half, most significant byte first.

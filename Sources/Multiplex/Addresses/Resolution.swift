@@ -1,12 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 extension HostPort {
   /// What an address is wanted for: it decides what an empty host means.
   public enum Purpose: Sendable {

@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// What poll watches a descriptor for, and what it found: the `POLL*` bits of poll(2).
 public struct PollEvents: OptionSet, Hashable, Sendable {
   /// The bits, as in `struct pollfd`.

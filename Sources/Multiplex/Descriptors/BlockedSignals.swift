@@ -2,12 +2,6 @@ internal import CMultiplex
 internal import Synchronization
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Which signals are blocked in which threads because a ``SignalDescriptor`` wants them, and by how many of these.
 ///
 /// A signal that was blocked before is nobody's here, and stays blocked.

@@ -1,12 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// How many descriptors this process may have open: what bounds the number of connections of a server.
 ///
 /// Corresponding C functions: `getrlimit`, `setrlimit` with `RLIMIT_NOFILE`; in a shell, `ulimit -n`.

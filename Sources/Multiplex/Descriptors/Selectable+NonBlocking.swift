@@ -1,10 +1,5 @@
+internal import CMultiplex
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
 
 extension Selectable where Self: ~Copyable {
   /// Has reads and writes return at once where they would block (`O_NONBLOCK`), or no more. What this package opens is

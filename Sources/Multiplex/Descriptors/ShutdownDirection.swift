@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Which side of a socket's two directions to end.
 public enum ShutdownDirection: Hashable, Sendable {
   /// Nothing more is read.

@@ -2,12 +2,6 @@ internal import CMultiplex
 internal import Synchronization
 package import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Signals as input, whichever of the process's threads they reach: a descriptor that is readable when one has come.
 ///
 /// Where ``SignalDescriptor`` needs its signals blocked in every thread, this has them handled: it works in a process

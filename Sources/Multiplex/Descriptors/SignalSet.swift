@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Signals, each at most once: a bit for each, as the kernel has them, n - 1 for signal n.
 struct SignalSet: Sendable {
   private(set) var mask: UInt64 = 0

@@ -1,12 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Who catches which signals in this process: one value of this type, behind a lock.
 ///
 /// The C signal handler can't take that lock; it reads slots of its own, which are filled in here.

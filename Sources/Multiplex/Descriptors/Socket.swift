@@ -1,12 +1,6 @@
 internal import CMultiplex
 public import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A stream socket, TCP or Unix: non-blocking, close-on-exec, and free of SIGPIPE.
 ///
 /// It is an object, as in Python, so that the same socket can stand in several lists at once. It is closed by

@@ -1,12 +1,6 @@
 internal import CMultiplex
 package import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// An option of a socket whose value is a number; switches are 0 and 1.
 ///
 /// Corresponding C functions: `getsockopt`, `setsockopt`.

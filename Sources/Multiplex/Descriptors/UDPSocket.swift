@@ -1,12 +1,6 @@
 internal import CMultiplex
 package import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// A UDP socket: non-blocking, close-on-exec. Each call sends or takes one datagram.
 package struct UDPSocket: ~Copyable, Selectable {
   private let descriptor: OwnedDescriptor

@@ -1,12 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// The file that stands for a Unix socket in the file system, and outlives it.
 public enum UnixSocketFile {
   /// Removes the file of a socket that nobody listens on any more. Every other file is left alone, and so is a path
@@ -59,7 +53,7 @@ public enum UnixSocketFile {
 
   private static func isSocket(_ path: String) -> Bool {
     guard let mode = try? Kernel.fileMode(path) else { return false }
-    return mode & S_IFMT == S_IFSOCK
+    return mode & mode_t(S_IFMT) == mode_t(S_IFSOCK)
   }
 
   /// Only a refusal proves that nobody listens: a full backlog or a lack of rights doesn't.

@@ -1,12 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 // MARK: - Memory
 
 extension Kernel {

@@ -1,11 +1,5 @@
 internal import CMultiplex
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// How long a wait may last, in the units that system calls take.
 package enum Timeout {
   private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds

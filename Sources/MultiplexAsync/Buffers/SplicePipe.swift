@@ -23,12 +23,11 @@ final class SplicePipe {
   /// Takes bytes that have come to a socket. To be called while the pipe is empty.
   func fill(from socket: Int32) -> Spliced {
     do {
-      let moved = try transfer { () throws(Errno) in
+      count = try moved { () throws(Errno) in
         try Kernel.splice(fromSocket: socket, to: pipe.writer.rawDescriptor, capacity)
       }
-      count = moved ?? 0
     } catch {
-      return error.saysSpliceIsUnfit ? .other : .failure(error)
+      return .failure(error)
     }
     if count > 0 { return .bytes(count: count) }
     return hasNothing(socket) ? .nothing : .other
@@ -51,16 +50,11 @@ final class SplicePipe {
   ///
   /// - Returns: How many. None may be for a reason that a send tells.
   func drain(to socket: Int32) throws(Errno) -> Int {
-    do {
-      let sent = try transfer { () throws(Errno) in
-        try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
-      }
-      count -= sent ?? 0
-      return sent ?? 0
-    } catch {
-      guard error.saysSpliceIsUnfit else { throw error }
-      return 0
+    let sent = try moved { () throws(Errno) in
+      try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
     }
+    count -= sent
+    return sent
   }
 
   /// Takes some of the bytes out by copying them.
@@ -68,19 +62,19 @@ final class SplicePipe {
   /// - Returns: How many; none only if there are none.
   func read(into memory: UnsafeMutableRawBufferPointer) -> Int {
     guard count > 0 else { return 0 }
-    let read = try? transfer { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }
-    count -= (read ?? nil) ?? 0
-    return (read ?? nil) ?? 0
+    let read = (try? moved { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }) ?? 0
+    count -= read
+    return read
   }
-}
 
-extension Errno {
-  /// Whether a splice is not to be had, be it for want of memory or for the kind of file, which says nothing of a peer. What
-  /// else the kernel says of a socket it says once.
-  fileprivate var saysSpliceIsUnfit: Bool {
-    switch self {
-    case .invalidArgument, .noFunction, .notSupportedOnSocket, .noMemory, .notPermitted: true
-    default: false
+  /// - Returns: How many bytes were moved; none also where a splice isn't to be had, be it for want of memory or for the kind
+  ///   of file, which says nothing of a peer.
+  /// - Throws: What else the kernel says of a socket: it says that once.
+  private func moved(_ body: () throws(Errno) -> Int) throws(Errno) -> Int {
+    do {
+      return try transfer(body) ?? 0
+    } catch .invalidArgument, .noFunction, .notSupportedOnSocket, .noMemory, .notPermitted {
+      return 0
     }
   }
 }

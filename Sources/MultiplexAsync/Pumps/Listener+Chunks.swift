@@ -55,7 +55,7 @@ extension Listener {
           })
       case .accepted(let accepted):
         guard let target = unsafe server.nextReactor else {
-          unsafe serve(queue.adopt(accepted, on: reactor), for: server, makeHandler)
+          unsafe serve(queue.adopt(accepted, on: reactor, within: server.limit), for: server, makeHandler)
           continue
         }
         unsafe handOver(accepted, to: target, for: server) { [self] connection in
@@ -70,10 +70,7 @@ extension Listener {
     _ connection: Connection?, for server: ServedConnections.Server,
     _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) {
-    guard let connection else {
-      server.limit?.giveBack()
-      return
-    }
+    guard let connection else { return }
     let slot = unsafe queue.served.begin(connection, for: server)
     // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }

@@ -1,11 +1,6 @@
+internal import CMultiplex
 internal import Multiplex
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
 
 /// A thread, of an event loop or for code that blocks. It is detached: it ends when its body does, and nobody waits for that.
 enum LoopThread {

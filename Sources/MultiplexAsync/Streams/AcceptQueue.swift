@@ -17,6 +17,7 @@ final class AcceptQueue: AcceptorDelegate {
   /// How long to pause when there is no descriptor or memory for a connection: it goes on waiting in the kernel, and
   /// trying at once would spin.
   private static let pause = Duration.milliseconds(100)
+
   private let acceptor: any Acceptor
   private let address: SocketAddress
   /// Whether others may listen on when this has ended.
@@ -30,6 +31,7 @@ final class AcceptQueue: AcceptorDelegate {
   private var waiters = WaiterList<Bool>()
   private var lastID: UInt64 = 0
   private var pauseTimer: Timer?
+
   init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
     self.address = address
@@ -75,12 +77,13 @@ final class AcceptQueue: AcceptorDelegate {
 
   /// Makes a connection of an accepted socket.
   ///
-  /// - Returns: nil for one that can't be waited for: it is lost, the listener isn't.
-  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor) -> Connection? {
+  /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit; the listener isn't.
+  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, within limit: ConnectionLimit?) -> Connection? {
     do {
       return try accepted.connection(at: address, on: reactor)
     } catch {
       noteFailure(error)
+      limit?.giveBack()
       return nil
     }
   }
@@ -95,6 +98,7 @@ final class AcceptQueue: AcceptorDelegate {
     // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
     case .success(let connection): connection.abort(because: .shutDown)
     }
+    server.limit?.giveBack()
     return nil
   }
 

@@ -118,13 +118,14 @@ extension Listener {
         guard isWorthIt else { return nil }
       case .accepted(let accepted):
         if let connection = await adopt(accepted, for: server) { return connection }
-        server.limit?.giveBack()
       }
     }
   }
 
   private func adopt(_ accepted: AcceptedSocket, for server: ServedConnections.Server) async -> Connection? {
-    guard let target = server.nextReactor else { return unsafe queue.adopt(accepted, on: reactor) }
+    guard let target = server.nextReactor else {
+      return unsafe queue.adopt(accepted, on: reactor, within: server.limit)
+    }
     return await Waiter.suspend { waiter in
       handOver(accepted, to: target, for: server) { waiter.resume(returning: $0) }
     }

@@ -127,7 +127,7 @@ public final class Listener: Sendable {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
       case .accepted(let accepted):
-        guard let connection = unsafe queue.adopt(accepted, on: reactor) else { continue }
+        guard let connection = unsafe queue.adopt(accepted, on: reactor, within: nil) else { continue }
         return .success(connection)
       }
     }

@@ -1,9 +1,9 @@
 /// The connections of a listener that are being served, and those who wait for their ends. Belongs to the thread of its event
 /// loop.
 final class ServedConnections {
-  private typealias Table = SlotTable<(connection: Connection, server: Server)>
+  typealias Table = SlotTable<(connection: Connection, server: Server)>
   /// Names a connection until it has ended.
-  typealias Slot = UInt32
+  typealias Slot = Table.Slot
 
   /// A task that serves: of several on one listener, each waits for its own connections.
   final class Server {

@@ -206,21 +206,7 @@ import Testing
     "a number modified after it was reused has the new file's events alone", arguments: usableBackends,
     TriggerMode.allCases)
   func modifiedAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
-    let poller = try Poller(backend: backend)
-    let (near, far) = try Socket.pair()
-    let (other, otherPeer) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
-    try number.become(other.fileDescriptor)
-    try poller.modify(number, for: .read)
-    try far.fileDescriptor.put()
-    #expect(try poller.found() == [:])
-    #expect(try poller.found(within: .milliseconds(10)) == [:])
-    try otherPeer.fileDescriptor.put()
-    #expect(try poller.found(within: patience) == [number: [.readable]])
-    try poller.unregister(number)
-    #expect(try poller.found(within: .milliseconds(10)) == [:])
+    try expectNewFileAlone(backend, mode, modifiedTo: [nil])
   }
 
   @Test(
@@ -228,24 +214,29 @@ import Testing
     arguments: usableBackends, TriggerMode.allCases)
   func otherModeAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     for newMode in TriggerMode.allCases {
-      for modes in [[newMode], [newMode, mode]] {
-        let poller = try Poller(backend: backend)
-        let (near, far) = try Socket.pair()
-        let (other, otherPeer) = try Socket.pair()
-        let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-        let number = owned.fileDescriptor
-        try poller.register(number, for: .read, mode: mode)
-        try number.become(other.fileDescriptor)
-        for mode in modes { try poller.modify(number, for: .read, mode: mode) }
-        try far.fileDescriptor.put()
-        #expect(try poller.found() == [:], "\(mode), then \(modes)")
-        #expect(try poller.found(within: .milliseconds(10)) == [:], "\(mode), then \(modes)")
-        try otherPeer.fileDescriptor.put()
-        #expect(try poller.found(within: patience) == [number: [.readable]])
-        try poller.unregister(number)
-        #expect(try poller.found(within: .milliseconds(10)) == [:])
-      }
+      for modes in [[newMode], [newMode, mode]] { try expectNewFileAlone(backend, mode, modifiedTo: modes) }
     }
+  }
+
+  /// - Parameter modes: Nil leaves the mode as it is.
+  private func expectNewFileAlone(
+    _ backend: Poller.Backend, _ mode: TriggerMode, modifiedTo modes: [TriggerMode?]
+  ) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try number.become(other.fileDescriptor)
+    for mode in modes { try poller.modify(number, for: .read, mode: mode) }
+    try far.fileDescriptor.put()
+    #expect(try poller.found() == [:], "\(mode), then \(modes)")
+    #expect(try poller.found(within: .milliseconds(10)) == [:], "\(mode), then \(modes)")
+    try otherPeer.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [number: [.readable]])
+    try poller.unregister(number)
+    #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
   @Test("a mode that replaces edge mode leaves the other edges as they were", arguments: usableBackends)

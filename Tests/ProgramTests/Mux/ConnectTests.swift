@@ -102,7 +102,7 @@ struct ConnectTests {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
     client.closeInput()
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
     #expect(try peer.receiveToEnd() == [])
     try peer.send("late")
     peer.socket.close()
@@ -114,7 +114,7 @@ struct ConnectTests {
   func finishedFirst() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
     try peer.send("hello")
     try peer.socket.shutdown(.writing)
     try client.expect("hello")
@@ -130,26 +130,11 @@ struct ConnectTests {
     #expect(client.outputText == "hello" && client.errorText.isEmpty)
   }
 
-  @Test("says so when a server that has finished breaks off before it has all of the input")
-  func finishedThenLost() throws {
-    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let client = try connect(to: listener.localAddress())
-    let peer = try accept(from: listener)
-    try peer.socket.shutdown(.writing)
-    client.send("unread")
-    #expect(try peer.hasSomethingToRead())
-    // The input goes on; unread bytes turn a close into a reset.
-    peer.socket.close()
-    #expect(try client.waitForExit() == .exited(74))
-    #expect(client.errorText.contains("reset"))
-    #expect(client.errorText.split(separator: "\n").count == 1)
-  }
-
   @Test("says so when the server has closed before the input came, however little it is")
   func closedBefore() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
     try peer.send("bye")
     peer.socket.close()
     try client.expect("bye")
@@ -164,7 +149,7 @@ struct ConnectTests {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try ChildProcess(
       try Executable.built("mux"), ["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
     #expect(try client.waitForExit() == .exited(74))
     #expect(client.errorText == "mux: nothing came or went for 0.5 seconds\n")
@@ -175,7 +160,7 @@ struct ConnectTests {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let command = "\(try Executable.built("mux")) connect \(try listener.localAddress())"
     let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
     try terminal.expect("mux: the server closed the connection")
     #expect(try terminal.waitForExit() == .exited(0))
@@ -189,14 +174,15 @@ struct ConnectTests {
     #expect(client.outputText.hasSuffix("\r\n"))
   }
 
-  @Test("says why when the connection is lost")
-  func lostConnection() throws {
+  @Test("says why when the connection is lost, also when the server has finished before", arguments: [false, true])
+  func lostConnection(hasFinished: Bool) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
-    let peer = try accept(from: listener)
+    let peer = try EchoPeer(acceptedBy: listener)
+    if hasFinished { try peer.socket.shutdown(.writing) }
     client.send("unread")
     #expect(try peer.hasSomethingToRead())
-    // Unread bytes turn a close into a reset.
+    // The input goes on; unread bytes turn a close into a reset.
     peer.socket.close()
     #expect(try client.waitForExit() == .exited(74))
     #expect(client.errorText.contains("reset"))
@@ -215,11 +201,5 @@ struct ConnectTests {
     try terminal.expect("hello\r\n>>: ")
     terminal.send([4])
     #expect(try terminal.waitForExit() == .exited(0))
-  }
-
-  private func accept(from listener: Socket) throws -> EchoPeer {
-    let ready = try select(reading: [listener], timeout: ChildProcess.limit)
-    try #require(!ready.isEmpty)
-    return EchoPeer(try #require(try listener.accept()))
   }
 }

@@ -30,7 +30,7 @@ struct RelayTests {
     let client = try relay.connect()
     try client.send("question")
     try client.socket.shutdown(.writing)
-    let target = try accept(from: listener)
+    let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveToEnd() == Array("question".utf8))
     try target.send("answer")
     target.socket.close()
@@ -201,7 +201,7 @@ struct RelayTests {
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
     let client = try relay.connect()
     try client.send("x")
-    let target = try accept(from: listener)
+    let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveText(1) == "x")
     try target.send("y")
     #expect(try client.receiveText(1) == "y")
@@ -220,7 +220,7 @@ struct RelayTests {
     let client = try relay.connect()
     try client.send("question")
     if hasFinished { try client.socket.shutdown(.writing) }
-    let target = try accept(from: listener)
+    let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveText(8) == "question")
     relay.process.signal(SIGTERM)
     // Nothing moves for longer than a pair that isn't used is kept.
@@ -265,10 +265,5 @@ struct RelayTests {
     let client = try relay.connect()
     _ = try client.fill(with: EchoPeer.bytes(32 << 20), quietFor: .milliseconds(100))
     return client
-  }
-
-  private func accept(from listener: Socket) throws -> EchoPeer {
-    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
-    return EchoPeer(try #require(try listener.accept()))
   }
 }

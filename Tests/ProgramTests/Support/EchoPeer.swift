@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// A client that a test plays itself.
+/// A client, or a server, that a test plays itself.
 struct EchoPeer {
   let socket: Socket
 
@@ -13,6 +13,12 @@ struct EchoPeer {
 
   init(connectingTo address: SocketAddress) throws {
     socket = try Socket.connected(to: address, timeout: ChildProcess.limit)
+  }
+
+  /// Waits for the next connection that comes.
+  init(acceptedBy listener: Socket) throws {
+    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
+    socket = try #require(try listener.accept())
   }
 
   func send(_ text: String) throws {

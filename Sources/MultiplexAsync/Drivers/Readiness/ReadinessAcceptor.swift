@@ -10,7 +10,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private unowned let driver: ReadinessDriver
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
-  private var isWatched = true
+  private var isWatched = false
   /// Of connections that are accepted. A flood of them would keep all others waiting otherwise.
   ///
   /// To find out that there is none costs the kernel almost as much as a connection. So a turn takes no more than were
@@ -21,7 +21,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
     self.driver = driver
-    try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
+    try watch()
   }
 
   var rawDescriptor: Int32 { socket.fileDescriptor.rawValue }
@@ -37,10 +37,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   }
 
   func awaitConnection(onlyOne: Bool) throws(MultiplexError) {
-    if !isWatched {
-      try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
-      isWatched = true
-    }
+    try watch()
     isAwaited = true
   }
 
@@ -52,6 +49,12 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     guard isAwaited else { return stopWatching() }
     isAwaited = false
     delegate?.acceptorHasConnection()
+  }
+
+  private func watch() throws(MultiplexError) {
+    guard !isWatched else { return }
+    try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
+    isWatched = true
   }
 
   private func stopWatching() {
