@@ -18,11 +18,10 @@
   ///
   /// Exists with the package trait `ServiceLifecycle`.
   public struct ListenerService: Service {
-    private let listener: any ServedListener
-    private let maximumConnections: Int
+    private let listener: any ListenerProtocol
     private let drainTimeout: Duration
     private let rest: Duration?
-    private let handler: @Sendable (Connection) async throws -> Void
+    private let serve: @Sendable () async -> Void
 
     /// Makes a service of a listener that is bound already: who depends on it finds it listening before it runs.
     ///
@@ -32,39 +31,47 @@
     ///   - drainTimeout: How long a graceful shutdown waits for the connections. Keep it below the time after which the
     ///     group, or whoever manages the process, does worse.
     ///   - rest: After how long without a byte a graceful shutdown closes connections that owe nothing, such as those that
-    ///     clients keep for later; nil waits for them too. See ``MultiplexAsync/Listener/shutDown(within:closingIdleAfter:)``.
-    ///   - handler: Serves one connection: see ``MultiplexAsync/Listener/serve(maximumConnections:_:)``.
+    ///     clients keep for later; nil waits for them too: see `ListenerProtocol.shutDown(within:closingIdleAfter:)`.
+    ///   - handler: Serves one connection, in a task of its own: see `ListenerProtocol.serve(within:_:)`.
     public init(
-      _ listener: Listener, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
+      _ listener: some ListenerProtocol, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
       closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) {
-      self.init(served: listener, maximumConnections, drainTimeout, rest, handler)
+      self.init(listener, drainTimeout, rest) { await listener.serve(maximumConnections: maximumConnections, handler) }
     }
 
-    /// Makes a service of the listeners of several reactors: see
-    /// ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)-(Listener,_,_,_,_)``.
+    /// Makes a service as ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)`` does, whose connections need no
+    /// task.
+    ///
+    ///     let service = ListenerService(servingChunksOf: listener) { connection in
+    ///       { chunk, replies in replies.write(chunk) }
+    ///     }
+    ///
+    /// - Parameter makeHandler: Makes a handler for each connection: see `ListenerProtocol.serveChunks(within:_:)`.
     public init(
-      _ listeners: ListenerGroup, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
-      closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
+      servingChunksOf listener: some ListenerProtocol, maximumConnections: Int = .max,
+      drainTimeout: Duration = .seconds(10), closingIdleAfter rest: Duration? = nil,
+      _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
     ) {
-      self.init(served: listeners, maximumConnections, drainTimeout, rest, handler)
+      self.init(listener, drainTimeout, rest) {
+        await listener.serveChunks(maximumConnections: maximumConnections, makeHandler)
+      }
     }
 
     private init(
-      served listener: any ServedListener, _ maximumConnections: Int, _ drainTimeout: Duration, _ rest: Duration?,
-      _ handler: @escaping @Sendable (Connection) async throws -> Void
+      _ listener: any ListenerProtocol, _ drainTimeout: Duration, _ rest: Duration?,
+      _ serve: @escaping @Sendable () async -> Void
     ) {
       self.listener = listener
-      self.maximumConnections = maximumConnections
       self.drainTimeout = drainTimeout
       self.rest = rest
-      self.handler = handler
+      self.serve = serve
     }
 
     /// Serves until the task is shut down gracefully or cancelled, or the listener is closed. Called by the service group.
     public func run() async {
       await withTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { await listener.serve(maximumConnections: maximumConnections, handler) }
+        tasks.addTask { await serve() }
         tasks.addTask {
           // Throws when serving has ended without a shutdown.
           guard (try? await gracefulShutdown()) != nil else { return }
@@ -82,16 +89,4 @@
     /// How logs call the service: "listener at 127.0.0.1:9999".
     public var description: String { "listener at \(listener.localAddress)" }
   }
-
-  /// What both kinds of listeners do for a service.
-  private protocol ServedListener: Sendable {
-    var localAddress: SocketAddress { get }
-    func serve(maximumConnections: Int, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
-    @discardableResult
-    func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int
-    func close()
-  }
-
-  extension Listener: ServedListener {}
-  extension ListenerGroup: ServedListener {}
 #endif

@@ -101,6 +101,31 @@
       try await running.value
     }
 
+    @Test("connections without a task are let finish, and closed when the time is up", arguments: usableBackends)
+    func chunks(backend: Poller.Backend) async throws {
+      for (drainTimeout, finishes) in [(Duration.seconds(100), true), (.milliseconds(20), false)] {
+        let reactors = try ReactorGroup(count: 2, backend: backend)
+        let listeners = try await ListenerGroup.bind(to: "127.0.0.1:0", on: reactors)
+        let service = ListenerService(servingChunksOf: listeners, drainTimeout: drainTimeout) { _ in
+          { chunk, replies in replies.write(chunk) }
+        }
+        let group = ServiceGroup(services: [service])
+        let running = Task { try await group.run() }
+        let reactor = reactors.next()
+        let client = try await Connection.connect(to: listeners.localAddress, on: reactor)
+        #expect(try await client.isEchoed([1]))
+        await group.triggerGracefulShutdown()
+        try await expectRefusal(at: listeners.localAddress, on: reactor)
+        if finishes {
+          #expect(try await client.isEchoed([2]))
+          await client.close()
+        } else {
+          #expect(try await client.read()?.count == nil)
+        }
+        try await running.value
+      }
+    }
+
     @Test("logs call the service by its address")
     func description() async throws {
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: try Reactor())

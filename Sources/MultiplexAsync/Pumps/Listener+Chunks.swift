@@ -1,30 +1,9 @@
 internal import Multiplex
 
 extension Listener {
-  /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
-  /// comes, until the listener is closed.
-  ///
-  ///     await listener.serveChunks { connection in
-  ///       { chunk, replies in replies.write(chunk) }
-  ///     }
-  ///
-  /// It costs less than ``serve(maximumConnections:_:)``: less than half the memory for an idle connection, less than half
-  /// the instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
-  /// limits. Of the end of its connection ``Connection/onClose(_:)`` tells.
-  ///
-  /// - Parameters:
-  ///   - maximumConnections: Further clients wait to be accepted.
-  ///   - makeHandler: Makes a handler for each connection, which may keep what it needs in variables of its own. It is
-  ///     called on the reactor's thread, before anything is read.
+  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(within:_:)``.
   public func serveChunks(
-    maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
-  ) async {
-    await serve(in: .loop(makeHandler), within: ConnectionLimit(upTo: maximumConnections))
-  }
-
-  /// Serves as ``serveChunks(maximumConnections:_:)`` does, within a limit that other listeners may share.
-  public func serveChunks(
-    within limit: ConnectionLimit, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
     await serve(in: .loop(makeHandler), within: limit)
   }

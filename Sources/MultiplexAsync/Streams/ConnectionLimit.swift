@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// How many connections may be served at a time, by all listeners that share the limit: see
-/// ``ListenerGroup/serve(within:_:)``.
+/// ``ListenerProtocol/serve(within:_:)``.
 public final class ConnectionLimit: Sendable {
   private struct State {
     var vacancies: Int
@@ -21,7 +21,7 @@ public final class ConnectionLimit: Sendable {
     state = Mutex(State(vacancies: count))
   }
 
-  /// - Parameter maximum: `Int.max` makes none, as every connection would pay for it.
+  /// - Parameter maximum: `Int.max` makes no limit, as every connection would pay for it.
   convenience init?(upTo maximum: Int) {
     guard maximum < .max else { return nil }
     self.init(maximum)

@@ -1,22 +1,9 @@
 internal import Multiplex
 
-extension Listener {
-  /// Serves each connection in a task of its own, which runs on the reactor, until the listener is closed.
-  ///
-  /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
-  /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
-  /// handlers.
-  ///
-  /// - Parameter maximumConnections: Further clients wait to be accepted.
+extension Listener: ListenerProtocol {
+  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(within:_:)``.
   public func serve(
-    maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
-  ) async {
-    await serve(in: .tasks(handler), within: ConnectionLimit(upTo: maximumConnections))
-  }
-
-  /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
-  public func serve(
-    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await serve(in: .tasks(handler), within: limit)
   }

@@ -150,16 +150,10 @@ public final class Listener: Sendable {
     reactor.onLoop { [self] in unsafe queue.close() }
   }
 
-  /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
-  ///
-  /// - Parameters:
-  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
-  ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
-  ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
-  ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.
-  /// - Returns: How many were closed because the limit was up.
+  /// Accepts no more, and waits until the connections that are served have ended: see
+  /// ``ListenerProtocol/shutDown(within:closingIdleAfter:)``.
   @discardableResult
-  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int {
     await reactor.run {
       unsafe self.queue.close()
       if let rest { unsafe self.queue.served.closeResting(after: rest) }

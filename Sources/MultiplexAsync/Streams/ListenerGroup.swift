@@ -69,41 +69,19 @@ public final class ListenerGroup: Sendable {
     if let missing, groups.isEmpty { throw missing }
     return groups
   }
+}
 
-  /// Serves each connection in a task of its own, which runs on one of the reactors, until the listeners are closed.
-  ///
-  /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
-  /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
-  /// handlers.
-  ///
-  /// - Parameter maximumConnections: On all reactors together. Further clients wait to be accepted.
+extension ListenerGroup: ListenerProtocol {
+  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(within:_:)``.
   public func serve(
-    maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
-  ) async {
-    await serve(in: .tasks(handler), within: ConnectionLimit(upTo: maximumConnections))
-  }
-
-  /// Serves as ``serve(maximumConnections:_:)`` does, within a limit that other listeners may share.
-  public func serve(
-    within limit: ConnectionLimit, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await serve(in: .tasks(handler), within: limit)
   }
 
-  /// Serves each connection without a task, as ``Listener/serveChunks(maximumConnections:_:)`` does, on one of the reactors.
-  ///
-  /// - Parameters:
-  ///   - maximumConnections: On all reactors together. Further clients wait to be accepted.
-  ///   - makeHandler: Makes a handler for each connection, on the connection's reactor.
+  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(within:_:)``.
   public func serveChunks(
-    maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
-  ) async {
-    await serve(in: .loop(makeHandler), within: ConnectionLimit(upTo: maximumConnections))
-  }
-
-  /// Serves as ``serveChunks(maximumConnections:_:)`` does, within a limit that other listeners may share.
-  public func serveChunks(
-    within limit: ConnectionLimit, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
     await serve(in: .loop(makeHandler), within: limit)
   }
@@ -124,14 +102,10 @@ public final class ListenerGroup: Sendable {
     for listener in listeners { listener.close() }
   }
 
-  /// Accepts no more, and waits until the connections of ``serve(maximumConnections:_:)`` have ended.
-  ///
-  /// - Parameters:
-  ///   - limit: When it is up, those that are left are closed at once.
-  ///   - rest: As with ``Listener/shutDown(within:closingIdleAfter:)``.
-  /// - Returns: How many were closed because the limit was up.
+  /// Accepts no more, and waits until the connections that are served have ended: see
+  /// ``ListenerProtocol/shutDown(within:closingIdleAfter:)``.
   @discardableResult
-  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration? = nil) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int {
     // None goes on accepting while another is waited for.
     close()
     return await withTaskGroup(of: Int.self) { tasks in

@@ -1,0 +1,80 @@
+public import Multiplex
+
+/// What takes connections at an address and serves them: a ``Listener``, or a ``ListenerGroup`` with several reactors.
+///
+/// For code that doesn't care which of them it is given; there is nothing to conform to it with.
+public protocol ListenerProtocol: Sendable {
+  /// Where it listens, with the port that the kernel chose where port 0 was asked for.
+  var localAddress: SocketAddress { get }
+
+  /// Serves each connection in a task of its own, which runs on the connection's reactor, until the listener is closed.
+  ///
+  /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
+  /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
+  /// handlers.
+  ///
+  /// - Parameter limit: Of all reactors together, and of other listeners that share it; further clients wait to be
+  ///   accepted. nil sets none.
+  func serve(within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
+
+  /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
+  /// comes, until the listener is closed.
+  ///
+  ///     await listener.serveChunks { connection in
+  ///       { chunk, replies in replies.write(chunk) }
+  ///     }
+  ///
+  /// It costs less than ``serve(within:_:)``: less than half the memory for an idle connection, less than half the
+  /// instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
+  /// limits. Of the end of its connection ``Connection/onClose(_:)`` tells.
+  ///
+  /// - Parameters:
+  ///   - limit: As with ``serve(within:_:)``.
+  ///   - makeHandler: Makes a handler for each connection, which may keep what it needs in variables of its own. It is
+  ///     called on the connection's reactor, before anything is read.
+  func serveChunks(
+    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async
+
+  /// Accepts no more, from any thread. The connections go on.
+  func close()
+
+  /// Accepts no more, and waits until the connections that are served have ended.
+  ///
+  /// - Parameters:
+  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
+  ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
+  ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
+  ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.
+  /// - Returns: How many were closed because the limit was up.
+  @discardableResult
+  func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int
+}
+
+extension ListenerProtocol {
+  /// Serves as ``serve(within:_:)`` does.
+  ///
+  /// - Parameter maximumConnections: Further clients wait to be accepted.
+  public func serve(
+    maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
+    await serve(within: ConnectionLimit(upTo: maximumConnections), handler)
+  }
+
+  /// Serves as ``serveChunks(within:_:)`` does.
+  ///
+  /// - Parameter maximumConnections: Further clients wait to be accepted.
+  public func serveChunks(
+    maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+  ) async {
+    await serveChunks(within: ConnectionLimit(upTo: maximumConnections), makeHandler)
+  }
+
+  /// Accepts no more, and waits until the connections that are served have ended: see ``shutDown(within:closingIdleAfter:)``.
+  ///
+  /// - Returns: How many were closed because the limit was up.
+  @discardableResult
+  public func shutDown(within limit: Duration) async -> Int {
+    await shutDown(within: limit, closingIdleAfter: nil)
+  }
+}
