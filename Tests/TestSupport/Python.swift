@@ -13,7 +13,7 @@ public enum Python {
     process.standardInput = try FileHandle(forReadingFrom: file)
     let output = Pipe()
     process.standardOutput = output
-    try process.run()
+    try Forks.make { try process.run() }
     let printed = try output.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     // What env says when it finds no such program.

@@ -64,8 +64,10 @@ struct SpawnedProcess: ~Copyable {
     defer { unsafe argumentPointers.forEach { unsafe free($0) } }
     let environmentPointers = unsafe cStrings(environment)
     defer { unsafe environmentPointers.forEach { unsafe free($0) } }
-    let status = unsafe posix_spawnp(
-      &processID, program, &actions, &attributes, argumentPointers, environmentPointers)
+    // Returns when the child has closed its copies of what is open here, and become the program.
+    let status = Forks.make {
+      unsafe posix_spawnp(&processID, program, &actions, &attributes, argumentPointers, environmentPointers)
+    }
     guard status == 0 else { throw ChildProcessError("can't start \(program): \(Errno(rawValue: status))") }
     return processID
   }

@@ -185,6 +185,8 @@ import Testing
 
   @Test("a descriptor whose last duplicate was closed is forgotten in silence")
   func closedForGood() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let pipe = try Multiplex.Pipe()
     let epoll = try Epoll()
     try epoll.add(pipe.reader, events: [.in])
@@ -244,6 +246,8 @@ import Testing
 
   @Test("one-shot, a descriptor is silent after its event, hang-ups included, until it is modified")
   func oneShot() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let epoll = try Epoll()
     try epoll.add(left, events: [.in, .oneShot], data: 1)
     try right.sendAll([1])
@@ -258,6 +262,8 @@ import Testing
 
   @Test("with no events asked for, a hang-up is reported all the same, each time")
   func noEvents() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let epoll = try Epoll()
     try epoll.add(left, events: [], data: 1)
     try right.sendAll([1])
@@ -292,6 +298,8 @@ import Testing
 
   @Test("a pipe without a reader is reported with an error")
   func brokenPipe() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let pipe = try Multiplex.Pipe()
     let epoll = try Epoll()
     try epoll.add(pipe.writer, events: [], data: 1)

@@ -118,6 +118,8 @@ import Testing
 
   @Test("first there is something to read, then a hang-up, and nothing to read after that")
   func inThenHangUp() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let pipe = try Multiplex.Pipe()
     let reader = pipe.reader.fileDescriptor
     var set = PollSet()
@@ -140,7 +142,7 @@ import Testing
     child.arguments = ["-c", "while read word; do echo \"heard $word\"; done"]
     child.standardInput = input
     child.standardOutput = output
-    try child.run()
+    try Forks.make { try child.run() }
     try? output.fileHandleForWriting.close()
     let reader = OwnedDescriptor(adopting: FileDescriptor(rawValue: dup(output.fileHandleForReading.fileDescriptor)))
 

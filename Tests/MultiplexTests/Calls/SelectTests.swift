@@ -177,6 +177,8 @@ import Testing
 
   @Test("the end of input counts as readable, and a pipe without a reader as writable")
   func brokenPipes() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let ended = try Multiplex.Pipe()
     let unread = try Multiplex.Pipe()
     try ended.writer.close()
@@ -205,7 +207,7 @@ import Testing
     child.arguments = ["-c", "while read word; do echo \"heard $word\"; done; echo bye"]
     child.standardInput = input
     child.standardOutput = output
-    try child.run()
+    try Forks.make { try child.run() }
     try? output.fileHandleForWriting.close()
     let reader = FileDescriptor(rawValue: output.fileHandleForReading.fileDescriptor)
 

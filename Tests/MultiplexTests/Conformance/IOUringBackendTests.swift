@@ -44,6 +44,8 @@ import Testing
     "the peer sees the end at once when a descriptor is unregistered and closed, whatever was done with it before",
     arguments: TriggerMode.allCases, [false, true])
   func unregisteredAndClosed(mode: TriggerMode, isModified: Bool) throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     for waits in 0..<3 {
       let pipe = try Pipe()
@@ -65,6 +67,8 @@ import Testing
 
   @Test("the peer sees the end at once also when many others become ready at the same time")
   func unregisteredAmongMany() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     let pairs = try (0..<200).map { _ in try Socket.pair() }
     // A loop over the pairs would otherwise be the last that needs them, and close them.
@@ -85,6 +89,8 @@ import Testing
   @Test(
     "the peer sees the end at once when the poller is closed, and then the descriptor", arguments: TriggerMode.allCases)
   func pollerClosed(mode: TriggerMode) throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     let pairs = try (0..<100).map { _ in try Socket.pair() }
     for (near, _) in pairs { try poller.register(near, for: .read, mode: mode) }
@@ -100,6 +106,8 @@ import Testing
     "a descriptor that was closed without being unregistered is let go of when that is found out",
     arguments: TriggerMode.allCases)
   func closedAndFound(mode: TriggerMode) throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     let pipe = try Pipe()
     let reader = try pipe.reader.renumbered()

@@ -186,6 +186,8 @@ import Testing
 
   @Test("a socket that is adopted is closed with its object, or by closing it, once")
   func sockets() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let (left, right) = try Socket.pair()
     let duplicate = try OwnedDescriptor(duplicating: right.fileDescriptor)
     right.close()

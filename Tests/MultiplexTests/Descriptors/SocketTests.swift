@@ -215,6 +215,8 @@ import Testing
 
   @Test("a port is listened on again at once, though connections of the listener before still end")
   func portOfEarlierConnection() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let first = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let address = try first.localAddress()
     let client = try Socket.connected(to: address)
@@ -368,6 +370,8 @@ import Testing
 
   @Test("sending to a peer that has gone is a broken pipe, and raises no signal")
   func brokenPipe() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let (error, signals) = try SecondParty {
       let signals = try SignalDescriptor([SIGPIPE])
       let (left, right) = try Socket.pair()
@@ -443,6 +447,8 @@ import Testing
 
   @Test("closing twice is no error, and every use of a closed socket is one of its own kind")
   func closed() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let (left, right) = try Socket.pair()
     left.close()
     left.close()

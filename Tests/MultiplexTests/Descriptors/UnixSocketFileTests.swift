@@ -13,6 +13,8 @@ import Testing
 
   @Test("the file of a socket that nobody listens on any more is replaced")
   func deadSocket() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let path = folder.file("dead")
     try Socket.listening(on: .unix(path: path)).close()
     #expect(folder.exists("dead"))
@@ -26,6 +28,8 @@ import Testing
 
   @Test("a socket that somebody listens on is not replaced, and goes on working")
   func liveSocket() throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let address = SocketAddress.unix(path: folder.file("live"))
     let listener = try Socket.listening(on: address)
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: address) }

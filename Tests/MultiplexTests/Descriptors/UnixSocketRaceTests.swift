@@ -12,6 +12,8 @@ import Testing
 
   @Test("of several that replace a dead socket at the same time, one listens", arguments: 0..<50)
   func simultaneous(round: Int) throws {
+    Forks.pause()
+    defer { Forks.resume() }
     let address = SocketAddress.unix(path: folder.file("socket"))
     try Socket.listening(on: address).close()
     let start = Start()
