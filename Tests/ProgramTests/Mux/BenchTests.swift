@@ -19,9 +19,16 @@ struct BenchTests {
     #expect(figures.seconds >= 0.4)
     expectAgreement(figures)
     #expect(figures.lostConnections == 0 && figures.unanswered == 0)
-    // Each point tells a rate: over the time that they cover, they make up the whole.
-    let mean = figures.throughput.map(\.requestsPerSecond).reduce(0, +) / Double(max(1, figures.throughput.count))
-    #expect(mean > figures.requestsPerSecond / 2 && mean < figures.requestsPerSecond * 2)
+    // Each point tells a rate, in the middle of its time: over the time that they cover, they make up the whole.
+    var (covered, counted) = (0.0, 0.0)
+    for point in figures.throughput {
+      let time = 2 * (point.seconds - covered)
+      #expect(time > 0)
+      covered += time
+      counted += point.requestsPerSecond * time
+    }
+    #expect(abs(covered - figures.seconds) < 0.001)
+    #expect(abs(counted - Double(figures.requests)) < 0.5)
   }
 
   @Test("sends exactly as many messages as asked for, of the size and over the connections asked for")
@@ -155,8 +162,10 @@ struct BenchTests {
     let server = try MuxServer()
     let figures = try bench(
       "\(server.address)", "--duration", "0.3", "--warmup", "0.1", "--rate", "2000000", "--connections", "5")
-    #expect(figures.requests > 0 && figures.seconds < 3)
+    #expect(figures.requests > 0)
     let unsent = try #require(figures.unsent)
+    // It has not gone on until all were sent.
+    #expect(unsent > 0)
     #expect(figures.requests + unsent == 600_000)
     #expect(figures.latency.count == 600_000)
     // Those of the first half have waited for more than half of the time.

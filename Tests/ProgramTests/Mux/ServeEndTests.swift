@@ -118,15 +118,14 @@ struct ServeEndTests {
 
   @Test("ends at once on a second signal")
   func secondSignal() throws {
-    let server = try MuxServer()
+    // After the first it would go on for longer than anything waits here.
+    let server = try MuxServer(.automatic, ["--drain-timeout", "1000"])
     let stuck = try server.connect()
     _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
-    let start = ContinuousClock.now
     server.process.signal(SIGTERM)
     #expect(eventually { (try? server.connect()) == nil })
     #expect(server.process.endsOfRepeated(SIGINT))
     #expect(try server.process.waitForExit() == .exited(128 + SIGINT))
-    #expect(ContinuousClock.now - start < .seconds(4.5))
     #expect(server.process.errorText.isEmpty)
     stuck.socket.close()
   }

@@ -188,11 +188,17 @@ struct ServeTests {
   @Test("doesn't close a connection that is used, whatever --idle-timeout", arguments: usableBackends)
   func used(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--idle-timeout", "1"])
-    let peer = try server.connect()
     let start = ContinuousClock.now
-    while ContinuousClock.now - start < .seconds(2) {
-      try peer.send("x")
-      #expect(try peer.receiveText(1) == "x")
+    var last = start
+    let peer = try server.connect()
+    while last - start < .seconds(2) {
+      let now = ContinuousClock.now
+      guard (try? peer.send("x")) != nil, (try? peer.receiveText(1)) == "x" else {
+        // On a machine that is too busy nothing has moved for too long indeed.
+        #expect(ContinuousClock.now - last >= .seconds(1))
+        return
+      }
+      last = now
       _ = eventually(within: .milliseconds(100)) { false }
     }
   }
