@@ -19,7 +19,7 @@ struct EchoServer {
 
   var port: String { address.port.map(String.init) ?? "" }
 
-  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
   /// The kernel's answer to how many descriptors the server has open.
   var openDescriptors: Int {

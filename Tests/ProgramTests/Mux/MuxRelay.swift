@@ -27,5 +27,5 @@ struct MuxRelay {
     }
   }
 
-  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 }

@@ -31,7 +31,7 @@ struct MuxServer {
     get throws { try address.port.map(String.init) ?? "" }
   }
 
-  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address) }
+  func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
   /// Tells it to stop, and waits until it has.
   func stop() throws -> TestSupport.ExitStatus {

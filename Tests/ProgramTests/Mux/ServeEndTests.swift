@@ -84,7 +84,7 @@ struct ServeEndTests {
   func repeatedSignal() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket"), "--drain-timeout", "0.6"])
-    let stuck = try EchoPeer(connectingTo: .unix(path: folder.file("socket")))
+    let stuck = try EchoPeer(connectingTo: .unix(path: folder.file("socket")), of: server.process)
     _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
     server.process.signal(SIGTERM)
     server.process.signal(SIGINT)

@@ -14,6 +14,17 @@ extension ChildProcess {
     }
   }
 
+  /// Whether one of its threads has something to do, be it that it waits for a processor.
+  var isBusy: Bool {
+    let folder = "/proc/\(processID)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return threads.contains { thread in
+      let status = (try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8)) ?? ""
+      // The state's letter follows the name, which stands in parentheses.
+      return status.split(separator: ")").last?.hasPrefix(" R") ?? false
+    }
+  }
+
   /// Which signals are blocked ("SigBlk"), ignored ("SigIgn") or wait ("ShdPnd").
   func signalMask(_ name: String) -> [Int32] {
     let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""

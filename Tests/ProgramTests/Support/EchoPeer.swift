@@ -6,31 +6,42 @@ import Testing
 /// A client, or a server, that a test plays itself.
 struct EchoPeer {
   let socket: Socket
+  /// The program at the other end, where that isn't the test.
+  private let program: ChildProcess?
 
   init(_ socket: Socket) {
     self.socket = socket
+    program = nil
   }
 
-  init(connectingTo address: SocketAddress) throws {
+  init(connectingTo address: SocketAddress, of program: ChildProcess? = nil) throws {
     socket = try Socket.connected(to: address, timeout: ChildProcess.limit)
+    self.program = program
   }
 
   /// Waits for the next connection that comes.
   init(acceptedBy listener: Socket) throws {
     try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
     socket = try #require(try listener.accept())
+    program = nil
   }
 
   func send(_ text: String) throws {
     try socket.sendAll(Array(text.utf8), timeout: ChildProcess.limit)
   }
 
-  /// Sends until there has been no room for a while.
+  /// Sends until there has been no room for a while, and the program at the other end has nothing to do: on a busy machine
+  /// it may have to wait for a processor before it makes room.
   ///
   /// - Returns: How many bytes there was room for.
   func fill(with bytes: [UInt8], quietFor quiet: Duration = .milliseconds(300)) throws -> Int {
     var unsent = bytes[...]
-    while !unsent.isEmpty, try !select(writing: [socket], timeout: quiet).isEmpty {
+    let end = ContinuousClock.now + ChildProcess.limit
+    while !unsent.isEmpty {
+      guard try !select(writing: [socket], timeout: quiet).isEmpty else {
+        guard program?.isBusy == true, ContinuousClock.now < end else { break }
+        continue
+      }
       if let count = try socket.send(unsent) { unsent = unsent.dropFirst(count) }
     }
     return bytes.count - unsent.count
