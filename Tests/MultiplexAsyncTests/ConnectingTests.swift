@@ -8,7 +8,9 @@ struct ConnectingTests {
   @Test("nobody listens: refused", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let address = try { try Socket.listening(on: .ipv4(.loopback, port: 0)).localAddress() }()
+    let unused = try UnusedAddress()
+    defer { withExtendedLifetime(unused) {} }
+    let address = unused.address
     do {
       _ = try await Connection.connect(to: address, on: reactor)
       Issue.record("connected to nobody")
@@ -27,6 +29,7 @@ struct ConnectingTests {
   func timedOut(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let full = try FullListener()
+    defer { withExtendedLifetime(full) {} }
     let start = ContinuousClock.now
     let limit = Duration.milliseconds(50)
     let reason = await reason {

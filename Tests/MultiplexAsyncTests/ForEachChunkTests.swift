@@ -333,7 +333,7 @@ struct ForEachChunkTests {
     let connection = peer.connection
     connection.setIdleTimeout(.milliseconds(20))
     #expect(await reason { try await connection.forEachChunk { _, _ in } } == .timedOut)
-    #expect(peer.isGone)
+    #expect(await becomesTrue { peer.isGone })
   }
 
   @Test("the loop calls the handler, whoever waits", arguments: usableBackends)
