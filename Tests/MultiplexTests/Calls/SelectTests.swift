@@ -284,5 +284,6 @@ private func urgentPair() throws -> (sender: Socket, receiver: Socket) {
     try unsafe Kernel.send(sender.fileDescriptor.rawValue, $0, flags: 1)
   }
   try #require(sent == 1)
+  try #require(try !select(exceptional: [receiver], timeout: .seconds(30)).isEmpty)
   return (sender, receiver)
 }

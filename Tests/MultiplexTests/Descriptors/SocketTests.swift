@@ -162,6 +162,7 @@ import Testing
     let address = try listener.localAddress()
     // Where the queue is full, the kernel passes over attempts, which are repeated for seconds.
     var clients = [try Socket.connecting(to: address)]
+    #expect(eventually { kernelReadiness(of: clients[0].fileDescriptor, for: .write) == [.writable] })
     while kernelReadiness(of: clients[clients.count - 1].fileDescriptor, for: .write) == [.writable] {
       try #require(clients.count < 100)
       clients.append(try Socket.connecting(to: address))
