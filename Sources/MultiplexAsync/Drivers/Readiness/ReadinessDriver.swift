@@ -52,7 +52,7 @@ final class ReadinessDriver: Driver {
 
   func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor {
     endWaits(for: descriptor.fileDescriptor.rawValue)
-    return try ReadinessAcceptor(descriptor, driver: self)
+    return try ReadinessAcceptor(descriptor, isShared: isShared, driver: self)
   }
 
   func awaitReadiness(
