@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dispatch
 import Multiplex
 import Synchronization
 import SystemPackage
@@ -18,6 +19,7 @@ enum Foreground {
     private let reader: OwnedDescriptor
 
     init(_ body: @escaping @Sendable () async throws -> Void) throws(MultiplexError) {
+      Self.prepareRuntime()
       let pipe = try Pipe()
       let writer = pipe.writer.release()
       reader = pipe.reader
@@ -27,6 +29,18 @@ enum Foreground {
         outcome.result.withLock { $0 = result }
         // This is what the main thread waits for.
         try? OwnedDescriptor(adopting: writer).close()
+      }
+    }
+
+    /// Has libdispatch, which runs tasks, open what it needs while there is room for it: its own descriptors, and files of
+    /// /proc by which it looks at its threads soon after the first has begun. It crashes where the work was quicker, and has
+    /// taken all descriptors by then.
+    private static func prepareRuntime() {
+      let isOver = DispatchSemaphore(value: 0)
+      // Timers go by the thread that does both. The first has a thread begin; by the last it has been looked at.
+      for _ in 0..<3 {
+        DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(200)) { isOver.signal() }
+        isOver.wait()
       }
     }
 
