@@ -27,9 +27,7 @@ protocol Driver: AnyObject {
   func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel
 
   /// Takes over a listening socket.
-  ///
-  /// - Parameter isShared: Others may have the same socket, and listen on when this one is closed.
-  func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor
 
   /// Connects a socket that was made for the address. Calls back once with how that went, perhaps before this returns.
   ///

@@ -178,6 +178,9 @@ final class AcceptQueue: AcceptorDelegate {
   func close() {
     guard !isClosed else { return }
     isClosed = true
+    // Closing alone wouldn't end it at once: a ring holds the socket until its next turn, and a child that is being made
+    // until it is another program. Others who have it are to listen on.
+    if !isShared { try? Kernel.shutdown(acceptor.rawDescriptor, ShutdownDirection.both.rawValue) }
     acceptor.close()
     observation?.stopped()
     // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.

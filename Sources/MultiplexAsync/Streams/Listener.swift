@@ -75,7 +75,7 @@ public final class Listener: Sendable {
     let local = try socket.localAddress()
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in
-      let acceptor = try reactor.loop.driver.makeAcceptor(OwnedDescriptor(adopting: descriptor), isShared: isShared)
+      let acceptor = try reactor.loop.driver.makeAcceptor(OwnedDescriptor(adopting: descriptor))
       let queue = AcceptQueue(acceptor, at: local, isShared: isShared, on: reactor.loop)
       return Listener(queue, at: local, on: reactor)
     }

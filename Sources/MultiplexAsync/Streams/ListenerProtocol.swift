@@ -2,7 +2,7 @@ public import Multiplex
 
 /// What takes connections at an address and serves them: a ``Listener``, or a ``ListenerGroup`` with several reactors.
 ///
-/// For code that doesn't care which of them it is given; there is nothing to conform to it with.
+/// For code that doesn't care which of them it is given. Not meant for types of others.
 public protocol ListenerProtocol: Sendable {
   /// Where it listens, with the port that the kernel chose where port 0 was asked for.
   var localAddress: SocketAddress { get }

@@ -7,7 +7,6 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
   private static let acceptAhead = 64
 
   private let socket: Socket
-  private let isShared: Bool
   private unowned let driver: CompletionDriver
   private var slot: HandlerTable.Slot = 0
   private var isClosed = false
@@ -21,9 +20,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
 
-  init(_ descriptor: consuming OwnedDescriptor, isShared: Bool, driver: CompletionDriver) {
+  init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
     socket = Socket(adopting: descriptor)
-    self.isShared = isShared
     self.driver = driver
     slot = driver.insert(self)
   }
@@ -103,9 +101,6 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
     for connection in accepted { close(connection.descriptor) }
     accepted = []
     if isAccepting { driver.cancel(.accept, of: slot) }
-    // The kernel holds the socket for as long as it accepts, until the next turn. Nobody is to reach it any more from here
-    // on; but others who have it would listen no more either.
-    if !isShared { try? Kernel.shutdown(socket.fileDescriptor.rawValue, ShutdownDirection.both.rawValue) }
     // By the ring, in its turn: an accept that it was given before must not find another file by the number.
     if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()

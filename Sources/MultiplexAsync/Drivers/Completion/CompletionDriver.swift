@@ -227,9 +227,9 @@ final class CompletionDriver: Driver {
     return CompletionChannel(descriptor, driver: self)
   }
 
-  func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor {
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
     handOver(descriptor.fileDescriptor)
-    return CompletionAcceptor(descriptor, isShared: isShared, driver: self)
+    return CompletionAcceptor(descriptor, driver: self)
   }
 
   func connect(

@@ -7,7 +7,6 @@ internal import SystemPackage
 /// that, as they would be announced for ever.
 final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private let socket: Socket
-  private let isShared: Bool
   private unowned let driver: ReadinessDriver
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
@@ -19,9 +18,8 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private var share = TurnShare(1)
   private static let greatestShare: UInt16 = 64
 
-  init(_ descriptor: consuming OwnedDescriptor, isShared: Bool, driver: ReadinessDriver) throws(MultiplexError) {
+  init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
-    self.isShared = isShared
     self.driver = driver
     try watch()
   }
@@ -70,9 +68,6 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     isAwaited = false
     delegate = nil
     stopWatching()
-    // A child that is being made has the socket too, until it is another program: nobody is to be listened to any more from
-    // here on. But others who have it would listen no more either.
-    if !isShared { try? Kernel.shutdown(rawDescriptor, ShutdownDirection.both.rawValue) }
     socket.close()
   }
 }

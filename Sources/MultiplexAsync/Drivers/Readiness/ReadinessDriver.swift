@@ -50,9 +50,9 @@ final class ReadinessDriver: Driver {
     return channel
   }
 
-  func makeAcceptor(_ descriptor: consuming OwnedDescriptor, isShared: Bool) throws(MultiplexError) -> any Acceptor {
+  func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor {
     endWaits(for: descriptor.fileDescriptor.rawValue)
-    return try ReadinessAcceptor(descriptor, isShared: isShared, driver: self)
+    return try ReadinessAcceptor(descriptor, driver: self)
   }
 
   func awaitReadiness(
