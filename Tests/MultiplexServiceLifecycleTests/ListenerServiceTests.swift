@@ -90,15 +90,13 @@
     func listenerGroup(backend: Poller.Backend) async throws {
       let reactors = try ReactorGroup(count: 2, backend: backend)
       let listeners = try await ListenerGroup.bind(to: "127.0.0.1:0", on: reactors)
-      let group = ServiceGroup(services: [ListenerService(listeners, drainTimeout: .seconds(100), echo)])
-      let running = Task { try await group.run() }
-      let reactor = reactors.next()
-      let client = try await Connection.connect(to: listeners.localAddress, on: reactor)
-      #expect(try await client.isEchoed([1]))
-      await group.triggerGracefulShutdown()
-      try await expectRefusal(at: listeners.localAddress, on: reactor)
-      await client.close()
-      try await running.value
+      let service = try await RunningService(
+        ListenerService(listeners, drainTimeout: .seconds(100), echo), of: listeners, on: reactors.next())
+      #expect(try await service.client.isEchoed([1]))
+      await service.group.triggerGracefulShutdown()
+      try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
+      await service.client.close()
+      try await service.running.value
     }
 
     @Test("connections without a task are let finish, and closed when the time is up", arguments: usableBackends)
@@ -106,23 +104,20 @@
       for (drainTimeout, finishes) in [(Duration.seconds(100), true), (.milliseconds(20), false)] {
         let reactors = try ReactorGroup(count: 2, backend: backend)
         let listeners = try await ListenerGroup.bind(to: "127.0.0.1:0", on: reactors)
-        let service = ListenerService(servingChunksOf: listeners, drainTimeout: drainTimeout) { _ in
+        let chunks = ListenerService(servingChunksOf: listeners, drainTimeout: drainTimeout) { _ in
           { chunk, replies in replies.write(chunk) }
         }
-        let group = ServiceGroup(services: [service])
-        let running = Task { try await group.run() }
-        let reactor = reactors.next()
-        let client = try await Connection.connect(to: listeners.localAddress, on: reactor)
-        #expect(try await client.isEchoed([1]))
-        await group.triggerGracefulShutdown()
-        try await expectRefusal(at: listeners.localAddress, on: reactor)
+        let service = try await RunningService(chunks, of: listeners, on: reactors.next())
+        #expect(try await service.client.isEchoed([1]))
+        await service.group.triggerGracefulShutdown()
+        try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
         if finishes {
-          #expect(try await client.isEchoed([2]))
-          await client.close()
+          #expect(try await service.client.isEchoed([2]))
+          await service.client.close()
         } else {
-          #expect(try await client.read()?.count == nil)
+          #expect(try await service.client.read()?.count == nil)
         }
-        try await running.value
+        try await service.running.value
       }
     }
 
@@ -133,10 +128,10 @@
     }
   }
 
-  /// An echo service that runs in a group, and a client that it serves.
+  /// A service that runs in a group, and a client that it serves.
   private struct RunningService {
     let reactor: Reactor
-    let listener: Listener
+    let listener: any ListenerProtocol
     let group: ServiceGroup
     let running: Task<Void, any Error>
     let client: Connection
@@ -145,9 +140,16 @@
       on backend: Poller.Backend, drainTimeout: Duration = .seconds(100), closingIdleAfter rest: Duration? = nil,
       _ handler: @escaping @Sendable (Connection) async throws -> Void = echo
     ) async throws {
-      reactor = try Reactor(backend: backend)
-      listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+      let reactor = try Reactor(backend: backend)
+      let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
       let service = ListenerService(listener, drainTimeout: drainTimeout, closingIdleAfter: rest, handler)
+      try await self.init(service, of: listener, on: reactor)
+    }
+
+    /// - Parameter reactor: The client's.
+    init(_ service: ListenerService, of listener: any ListenerProtocol, on reactor: Reactor) async throws {
+      self.reactor = reactor
+      self.listener = listener
       let group = ServiceGroup(services: [service])
       self.group = group
       running = Task { try await group.run() }

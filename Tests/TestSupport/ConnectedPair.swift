@@ -4,13 +4,5 @@ public import Multiplex
 public func connectedPair() throws -> (Socket, Socket) {
   let listener = try Socket.listening(on: SocketAddress.ipv4(.loopback, port: 0))
   let near = try Socket.connected(to: listener.localAddress(), timeout: .seconds(30))
-  var far: Socket?
-  _ = try eventually {
-    far = try listener.accept()
-    return far != nil
-  }
-  guard let far else { throw NoConnection() }
-  return (near, far)
+  return (near, try listener.acceptNext())
 }
-
-private struct NoConnection: Error {}

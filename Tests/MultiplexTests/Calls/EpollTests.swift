@@ -103,7 +103,7 @@ import Testing
 
   @Test("both ends of a connection are writable, and readable once the other has sent")
   func controlAndWait() throws {
-    let (client, server) = try connection()
+    let (client, server) = try connectedPair()
     defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
     try epoll.add(client, events: [.in, .out], data: 1)
@@ -284,7 +284,7 @@ import Testing
 
   @Test("an urgent byte is a priority event")
   func priority() throws {
-    let (client, server) = try connection()
+    let (client, server) = try connectedPair()
     defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
     try epoll.add(server, events: .priority, data: 1)
@@ -414,12 +414,4 @@ import Testing
 /// What is ready, by the number it was added with.
 private func events(_ epoll: Epoll, timeout: Duration? = .zero) throws -> [UInt64: EpollEvents] {
   Dictionary(uniqueKeysWithValues: try epoll.wait(timeout: timeout).map { ($0.data, $0.events) })
-}
-
-/// A TCP connection.
-private func connection() throws -> (client: Socket, server: Socket) {
-  let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-  let client = try Socket.connected(to: try listener.localAddress())
-  _ = try select(reading: [listener])
-  return (client, try #require(try listener.accept()))
 }

@@ -275,10 +275,7 @@ private func text(from reader: FileDescriptor) throws -> String {
 
 /// A TCP connection whose receiving side has an urgent byte waiting.
 private func urgentPair() throws -> (sender: Socket, receiver: Socket) {
-  let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-  let sender = try Socket.connected(to: try listener.localAddress())
-  _ = try select(reading: [listener])
-  let receiver = try #require(try listener.accept())
+  let (sender, receiver) = try connectedPair()
   // MSG_OOB has this value on every architecture.
   let sent = try unsafe [UInt8(ascii: "!")].withUnsafeBytes {
     try unsafe Kernel.send(sender.fileDescriptor.rawValue, $0, flags: 1)

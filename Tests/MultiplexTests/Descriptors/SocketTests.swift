@@ -41,7 +41,7 @@ import Testing
     let address = try listener.localAddress()
     #expect(address.port != 0)
     let client = try Socket.connected(to: address)
-    let server = try accepted(from: listener)
+    let server = try listener.acceptNext()
 
     try client.sendAll(Array("ping".utf8))
     #expect(try bytes(from: server, count: 4) == Array("ping".utf8))
@@ -57,7 +57,7 @@ import Testing
   func flags(kind: Kind) throws {
     let listener = try Socket.listening(on: kind.address(in: folder))
     let client = try Socket.connected(to: try listener.localAddress())
-    let server = try accepted(from: listener)
+    let server = try listener.acceptNext()
     let (left, right) = try Socket.pair()
     for socket in [listener, client, server, left, right] {
       let number = socket.fileDescriptor.rawValue
@@ -71,7 +71,7 @@ import Testing
     let listener = try Socket.listening(on: kind.address(in: folder))
     #expect(try listener.accept() == nil)
     let client = try Socket.connected(to: try listener.localAddress())
-    #expect(try accepted(from: listener).isClosed == false)
+    #expect(try listener.acceptNext().isClosed == false)
     #expect(try listener.accept() == nil)
     client.close()
   }
@@ -126,7 +126,7 @@ import Testing
     let client = try Socket.connecting(to: try listener.localAddress())
     _ = try select(writing: [client])
     try client.finishConnecting()
-    #expect(try accepted(from: listener).peerAddress == client.localAddress())
+    #expect(try listener.acceptNext().peerAddress == client.localAddress())
   }
 
   @Test("options can be set before a socket is connected", arguments: Kind.available)
@@ -138,7 +138,7 @@ import Testing
     try client.beginConnecting(to: address)
     _ = try select(writing: [client])
     try client.finishConnecting()
-    let server = try accepted(from: listener)
+    let server = try listener.acceptNext()
     #expect(try client.send([7]) == 1)
     #expect(try bytes(from: server, count: 1) == [7])
     #expect(try client.get(.receiveBuffer) == 40_000)
@@ -189,9 +189,9 @@ import Testing
     #expect(late?.advice == error?.advice)
     #expect(duration >= .milliseconds(20))
     let second = SecondParty { try Socket.connected(to: address, timeout: patience).send([7]) }
-    _ = try accepted(from: listener)
+    _ = try listener.acceptNext()
     #expect(try second.join() == 1)
-    #expect(try bytes(from: try accepted(from: listener), count: 1) == [7])
+    #expect(try bytes(from: try listener.acceptNext(), count: 1) == [7])
     first.close()
   }
 
@@ -221,7 +221,7 @@ import Testing
     let first = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let address = try first.localAddress()
     let client = try Socket.connected(to: address)
-    let server = try accepted(from: first)
+    let server = try first.acceptNext()
     // The side that closes first keeps the port occupied (TIME-WAIT).
     server.close()
     #expect(try bytes(from: client, count: 1) == [])
@@ -513,12 +513,7 @@ import Testing
   private func connection(_ kind: Kind) throws -> (client: Socket, server: Socket) {
     let listener = try Socket.listening(on: kind.address(in: folder))
     let client = try Socket.connected(to: try listener.localAddress())
-    return (client, try accepted(from: listener))
-  }
-
-  private func accepted(from listener: Socket) throws -> Socket {
-    _ = try select(reading: [listener])
-    return try #require(try listener.accept())
+    return (client, try listener.acceptNext())
   }
 
   /// The next connection, or nil if it can't be expected any more.

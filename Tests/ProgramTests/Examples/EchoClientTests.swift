@@ -179,8 +179,6 @@ struct EchoClientTests {
   private func startWithPlayedServer() throws -> (client: ChildProcess, server: EchoPeer) {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try start(listener.localAddress())
-    _ = try select(reading: [listener], timeout: ChildProcess.limit)
-    let connection = try listener.accept()
-    return (client, EchoPeer(try #require(connection)))
+    return (client, try EchoPeer(acceptedBy: listener))
   }
 }

@@ -76,8 +76,6 @@ private struct Ends {
 
   /// Connects a client, and accepts what the relay makes of it.
   func connect() throws -> (client: EchoPeer, target: EchoPeer) {
-    let client = try relay.connect()
-    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
-    return (client, EchoPeer(try #require(try listener.accept())))
+    (try relay.connect(), try EchoPeer(acceptedBy: listener))
   }
 }

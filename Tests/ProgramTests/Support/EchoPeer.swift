@@ -21,8 +21,7 @@ struct EchoPeer {
 
   /// Waits for the next connection that comes.
   init(acceptedBy listener: Socket) throws {
-    try #require(try !select(reading: [listener], timeout: ChildProcess.limit).isEmpty)
-    socket = try #require(try listener.accept())
+    socket = try listener.acceptNext()
     program = nil
   }
 
