@@ -262,6 +262,52 @@ struct ForwardingTests {
     #expect(counted.elements.reduce(0, +) == bytes.count)
   }
 
+  /// Its number may be another file's at once.
+  @Test("a source that is closed when it is told of progress is read no more", arguments: usableBackends)
+  func closedByProgress(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
+    near.close()
+    let source = try await Connection.adopting(
+      Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
+    let destination = try await RawPeer(on: reactor, bufferSize: 4096)
+    destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
+    let (other, peer) = try Socket.pair()
+    let otherDescriptor = other.fileDescriptor
+    try peer.sendAll([UInt8](repeating: 0xff, count: 10))
+    let hasBecomeOther = Counter()
+
+    try far.sendAll([UInt8](repeating: 0, count: 60_000), timeout: .seconds(100))
+    try far.shutdown(.writing)
+    // All of it, and its end, have come by then.
+    #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
+    let forwarding = Task { [destination = destination.connection] in
+      try await source.forward(to: destination) { _ in
+        source.abort()
+        // The ring closes it later.
+        guard !Kernel.isOpen(number.rawValue), (try? number.become(otherDescriptor)) != nil else { return }
+        hasBecomeOther.add()
+      }
+    }
+    #expect(await becomesTrue { await destination.connection.queuedCount > 0 })
+    // Progress is told of once what was read has found room.
+    let receiver = try destination.startOtherSide { socket in
+      var received: [UInt8] = []
+      while !(try select(reading: [socket], timeout: .seconds(100)).isEmpty) {
+        guard let more = try socket.receive(upTo: 65_536), !more.isEmpty else { break }
+        received += more
+      }
+      return received
+    }
+    let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
+    #expect(error?.reason == .closed)
+    await destination.connection.close()
+    #expect(try receiver.join().allSatisfy { $0 == 0 })
+    if hasBecomeOther.value == 1 { try number.close() }
+    withExtendedLifetime((other, peer)) {}
+  }
+
   #if MULTIPLEX_FAULTS
     // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
     @Test(

@@ -208,7 +208,10 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = false
     isAwaitingRoom = false
     delegate = nil
-    if !isLost { driver.forget(rawDescriptor) }
+    guard !isLost else { return }
+    driver.forget(rawDescriptor)
+    // Whoever is in the middle of a step, which a callback of the user's has closed this in, is to find no other's file.
+    rawDescriptor = -1
   }
 
   /// Notes what an error says of the descriptor itself. Who waits for it is told in the next turn.
