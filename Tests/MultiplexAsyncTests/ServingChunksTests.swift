@@ -100,6 +100,52 @@ struct ServingChunksTests {
     }
   }
 
+  /// On a ring, what is written last goes with the next submission, as does the close.
+  @Test(
+    "a client whose last bytes find no room when a handler throws takes no part for the whole",
+    arguments: usableBackends)
+  func thrownWithoutRoom(backend: Poller.Backend) async throws {
+    struct Failure: Error {}
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let clients = Recorder<FileDescriptor>()
+    try await withChunkServer(on: reactor) { _ in
+      { chunk, replies in
+        replies.write(chunk.array)
+        guard chunk.array != [2] else {
+          try observer.opened[0].descriptor.fill()
+          throw Failure()
+        }
+        // This has to wait for the end of that before it, which comes with the next chunk.
+        replies.write(chunk.array)
+        _ = try unsafe [2 as UInt8].withUnsafeBytes { unsafe try Kernel.send(clients.elements[0].rawValue, $0) }
+      }
+    } while: { listener in
+      let client = try Socket.connected(to: listener.localAddress)
+      clients.add(client.fileDescriptor)
+      try client.sendAll([1])
+      #expect(await becomesTrue { observer.closed.count == 1 })
+      // What was to be submitted has been by then.
+      for _ in 0..<3 { await reactor.run { await Task.yield() } }
+      var received: [UInt8] = []
+      var isBroken = false
+      #expect(
+        await becomesTrue {
+          do {
+            while let some = try client.receive(upTo: 1 << 20) {
+              guard !some.isEmpty else { return true }
+              received += some.filter { $0 < 3 }
+            }
+            return false
+          } catch {
+            isBroken = true
+            return true
+          }
+        })
+      #expect(isBroken || received == [1, 1, 2])
+    }
+  }
+
   @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
   func maximum(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

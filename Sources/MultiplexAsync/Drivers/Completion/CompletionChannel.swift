@@ -367,6 +367,8 @@ final class CompletionChannel: Channel, CompletionHandler, CompletionTeller {
   func goOn() {
     isFollowing = false
     guard !isClosed else {
+      // Something else in this turn has sent, and closed it: that send is part of the next batch.
+      if isSendingInline { return follow() }
       closeDescriptor()
       return leaveIfDone()
     }
