@@ -135,6 +135,22 @@ struct ConnectionReadingTests {
     #expect(try await first.value == [9])
   }
 
+  @Test("a second reader takes nothing of what the first has, and waits for more of", arguments: usableBackends)
+  func busyWithPart(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    try peer.socket.sendAll([1, 2, 3, 10])
+    #expect(try await connection.read(exactly: 1) == [1])
+    let first = Task(executorPreference: reactor) { try await connection.read(exactly: 5) }
+    await reactor.run { await Task.yield() }
+    #expect(await reason { _ = try await connection.read(exactly: 2) } == .busy)
+    #expect(await reason { _ = try await connection.readLine() } == .busy)
+    try peer.socket.sendAll([4, 5])
+    try peer.socket.shutdown(.writing)
+    #expect(try await first.value == [2, 3, 10, 4, 5])
+  }
+
   @Test("a cancelled read ends at once, and the connection goes on", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

@@ -118,6 +118,8 @@ extension Connection {
   /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
   func takeHere(_ measure: (ByteQueue) -> Int?) async throws(ConnectionError) -> [UInt8]? {
     while true {
+      // What lies there may be what another reader waits for more of.
+      if let reason = unsafe stream.readRefusal { throw failure(reason, during: .read) }
       if let count = unsafe measure(stream.lookahead) { return unsafe stream.takeLookahead(count) }
       switch unsafe stream.receiveNow() {
       case nil:
