@@ -441,6 +441,27 @@ struct ListenerTests {
     #expect(folder.exists("socket"))
   }
 
+  @Test("after a cancelled accept the connections are for others who have the socket", arguments: usableBackends)
+  func acceptCancelledBesideOthers(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let theirs = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
+    let listener = try await Listener.adopting(ours, on: reactor)
+    let accepting = Task(executorPreference: reactor) { try await listener.accept() }
+    // It waits, and the kernel knows.
+    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    accepting.cancel()
+    await #expect(throws: CancellationError.self) { _ = try await accepting.value }
+    // It waits no more, and the kernel knows.
+    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    let client = try Socket.connected(to: theirs.localAddress())
+    #expect(await becomesTrue(within: .seconds(5)) { (try? theirs.accept()) != nil })
+    // It accepts when it is asked to again.
+    let other = try Socket.connected(to: theirs.localAddress())
+    #expect(try await listener.accept() != nil)
+    withExtendedLifetime((client, other)) {}
+  }
+
   @Test(
     "what a handler has written before it throws arrives, and then the end", arguments: usableBackends, [true, false])
   func thrownAfterWriting(backend: Poller.Backend, hasTasks: Bool) async throws {

@@ -46,6 +46,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
 
   func cancelWait() {
     isAwaited = false
+    // What comes now is for others who accept from the socket, in this process or elsewhere.
+    pause()
   }
 
   private func acceptOn() {
