@@ -28,8 +28,9 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var handlers = HandlerTable()
   /// Descriptors that were handed over.
   private var owned = DescriptorBitmap()
-  /// How many waits for lent descriptors there are.
-  var pollCount = 0
+  /// The waits for each lent descriptor. Among all handlers, of which each connection is one, they would be searched for with
+  /// each connection that comes.
+  private var polls: [FileDescriptor: [CompletionPoll]] = [:]
   /// How many operations there are whose last completion hasn't come.
   @safe @exclusivity(unchecked) private var operations = 0
   @safe @exclusivity(unchecked) private var wasWoken = false
@@ -251,7 +252,7 @@ final class CompletionDriver: Driver {
     }
     // The kernel says so too, but only later.
     guard Kernel.isOpen(fd) else {
-      endPolls { !Kernel.isOpen($0.rawValue) }
+      endPollsOfClosed()
       throw MultiplexError(call: "io_uring_enter", descriptor: descriptor, errno: .badFileDescriptor)
     }
     return CompletionPoll.start(descriptor, for: interest, on: self, body)
@@ -260,7 +261,7 @@ final class CompletionDriver: Driver {
   /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
   private func handOver(_ descriptor: FileDescriptor) {
     owned[descriptor.rawValue] = true
-    endPolls { $0 == descriptor }
+    polls[descriptor]?.forEach { $0.end() }
   }
 
   /// The descriptor was handed over, and is closed by now, or is about to be.
@@ -271,13 +272,24 @@ final class CompletionDriver: Driver {
   /// Looks for lent descriptors that were closed while they were waited for: the kernel doesn't tell. Done by turns that
   /// found nothing.
   private func sweep() {
-    guard pollCount > 0, sweepInterval.isDue() else { return }
-    endPolls { !Kernel.isOpen($0.rawValue) }
+    guard !polls.isEmpty, sweepInterval.isDue() else { return }
+    endPollsOfClosed()
   }
 
-  private func endPolls(where isToEnd: (FileDescriptor) -> Bool) {
-    guard pollCount > 0 else { return }
-    for case let poll as CompletionPoll in handlers.all where isToEnd(poll.descriptor) { poll.end() }
+  private func endPollsOfClosed() {
+    for (descriptor, polls) in polls where !Kernel.isOpen(descriptor.rawValue) { polls.forEach { $0.end() } }
+  }
+
+  func insert(_ poll: CompletionPoll) -> HandlerTable.Slot {
+    polls[poll.descriptor, default: []].append(poll)
+    return handlers.insert(poll)
+  }
+
+  func remove(_ poll: CompletionPoll, from slot: HandlerTable.Slot) {
+    handlers.remove(slot)
+    guard let index = polls.index(forKey: poll.descriptor) else { return }
+    polls.values[index].removeAll { $0 === poll }
+    if polls.values[index].isEmpty { polls.remove(at: index) }
   }
 
   // MARK: Buffers
@@ -320,6 +332,7 @@ final class CompletionDriver: Driver {
     // Channels hold their driver.
     defer {
       handlers = HandlerTable()
+      polls = [:]
       tellers = []
       followers = []
     }

@@ -23,7 +23,6 @@ final class CompletionPoll: CompletionHandler {
       driver.cancel(.poll, of: slot)
     }
     poll.slot = slot
-    driver.pollCount += 1
     poll.wait = wait
     driver.start(
       .poll(descriptor, for: EpollEvents(interest, .level), token: RingOperation.poll.token(of: slot)))
@@ -37,8 +36,7 @@ final class CompletionPoll: CompletionHandler {
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    driver.remove(slot)
-    driver.pollCount -= 1
+    driver.remove(self, from: slot)
     if completion.errno == nil {
       wait?.finish(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
     } else {
