@@ -90,6 +90,57 @@ struct FairnessTests {
     try receiver.join()
   }
 
+  /// What has come at once is enough for many reads, none of which has to wait.
+  @Test("reads of what has come long before leave the others their turn", arguments: usableBackends)
+  func readAhead(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    try await expectTurnsAmidReads(on: reactor) { input in try await input.readLine() != nil }
+    try await expectTurnsAmidReads(on: reactor) { input in
+      do throws(ConnectionError) {
+        _ = try await input.read(exactly: 1)
+        return true
+      } catch {
+        guard error.reason == .endOfInput else { throw error }
+        return false
+      }
+    }
+    try await expectTurnsAmidReads(on: reactor) { input in
+      var byte: [UInt8] = [0]
+      var span = byte.mutableSpan
+      // Any bytes are valid bytes.
+      var memory = unsafe span.mutableBytes
+      return try await input.read(into: &memory) != nil
+    }
+  }
+
+  /// - Parameter read: Reads one byte, which is a line; returns whether there was one.
+  private func expectTurnsAmidReads(
+    on reactor: Reactor, _ read: @escaping @Sendable (Connection) async throws -> Bool
+  ) async throws {
+    let peer = try await RawPeer(on: reactor)
+    let input = peer.connection
+    let lines = 30_000
+    try peer.socket.sendAll([UInt8](repeating: UInt8(ascii: "\n"), count: lines), timeout: .seconds(100))
+    try peer.socket.shutdown(.writing)
+    let reads = Counter()
+    let isOver = Counter()
+    let others = Task(executorPreference: reactor) {
+      var worst = 0
+      while isOver.value == 0 {
+        let before = reads.value
+        try await reactor.sleep(for: .zero)
+        worst = max(worst, reads.value - before)
+      }
+      return worst
+    }
+    try await reactor.run {
+      defer { isOver.add() }
+      while try await read(input) { reads.add() }
+    }
+    #expect(reads.value == lines)
+    #expect(try await others.value <= Self.bound)
+  }
+
   /// Messages go to and fro between two connections of the same reactor: each takes a turn or two.
   private func expectTurns(beside firehose: Counter, on reactor: Reactor) async throws {
     #expect(await becomesTrue { firehose.value > 1000 })

@@ -28,7 +28,7 @@ final class Stream {
     case flush
   }
 
-  /// How many writes succeed at once before others have their turn.
+  /// How many reads or writes of a task's succeed at once before others have their turn.
   private static let share: UInt8 = 64
   /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
   private static let vector = 64
@@ -46,7 +46,7 @@ final class Stream {
   /// Why nothing can be sent any more.
   @safe @exclusivity(unchecked) private var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) private var outputEnds = false
-  @safe @exclusivity(unchecked) private var writesAtOnce: UInt8 = 0
+  @safe @exclusivity(unchecked) private var doneAtOnce: UInt8 = 0
   @safe @exclusivity(unchecked) private var isFlushing = false
   /// Whether the task that serves the connection was cancelled. It stays so, as it may be told before the task has begun, or
   /// while it decides to wait.
@@ -117,6 +117,20 @@ extension Stream {
     isServiceCancelled = true
     cancelRead(Self.ownerID)
     cancelWrite(Self.ownerID)
+  }
+}
+
+// MARK: - Fairness
+
+extension Stream {
+  /// Counts what a task has done without a wait: a write, or a read of bytes that may have come with many others.
+  ///
+  /// - Returns: Whether others are to have their turn now. Of a task that never has to wait, they would have none.
+  func endsShare() -> Bool {
+    doneAtOnce += 1
+    guard doneAtOnce == Self.share else { return false }
+    doneAtOnce = 0
+    return true
   }
 }
 
@@ -211,7 +225,7 @@ extension Stream {
   private func beginRead(_ id: UInt64, _ waiter: Waiter<ConnectionError.Reason?>?) {
     reader = (id, waiter)
     // The others have their turn meanwhile.
-    writesAtOnce = 0
+    doneAtOnce = 0
     channel.awaitInput()
   }
 
@@ -384,10 +398,7 @@ extension Stream {
       flushLater()
       return UnfinishedWrite(.room)
     }
-    writesAtOnce += 1
-    guard writesAtOnce == Self.share else { return nil }
-    writesAtOnce = 0
-    return UnfinishedWrite(.turn)
+    return endsShare() ? UnfinishedWrite(.turn) : nil
   }
 
   /// How many bytes wait to be sent.
