@@ -139,6 +139,23 @@ struct ListenerTests {
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
   }
 
+  @Test("a shutdown ends when its time is up, also for a handler that waits for itself", arguments: usableBackends)
+  func shutDownByHandler(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let counts = Recorder<Int>()
+    let serving = Task {
+      await listener.serve { connection in
+        _ = try await connection.read()
+        counts.add(await listener.shutDown(within: .milliseconds(10)))
+      }
+    }
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    try await client.write("x")
+    await serving.value
+    #expect(counts.elements == [1])
+  }
+
   @Test("a handler that does something else when the time is up is cancelled", arguments: usableBackends)
   func drainCancels(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

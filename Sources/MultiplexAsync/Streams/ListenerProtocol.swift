@@ -41,8 +41,11 @@ public protocol ListenerProtocol: Sendable {
 
   /// Accepts no more, and waits until the connections that are served have ended.
   ///
+  /// A handler that calls it waits for its own end too, so to the limit: ``close()`` is for handlers.
+  ///
   /// - Parameters:
-  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled.
+  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled. These aren't waited for
+  ///     here any more; what serves returns when they have.
   ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
   ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
   ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.

@@ -69,7 +69,7 @@ final class ServedConnections {
     if connections.isEmpty { endDrains() }
   }
 
-  /// Goes on once no connection is left, with the number of those that were closed when the time was up.
+  /// Goes on once no connection is left, or when the time is up, with the number of those that were closed then.
   func drain(within limit: Duration, _ waiter: Waiter<Int>) {
     guard !connections.isEmpty else { return waiter.resume(returning: 0) }
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
@@ -113,6 +113,8 @@ final class ServedConnections {
       entry.server.isTimeUp = true
       entry.server.dismiss()
     }
+    // A handler may go on for as long as it likes, or wait for the drain itself.
+    endDrains()
   }
 
   private func endDrains() {
