@@ -458,6 +458,21 @@ struct ListenerTests {
     #expect(folder.exists("socket"))
   }
 
+  @Test("a listener takes no connections ahead of time that others could accept", arguments: usableBackends)
+  func acceptBesideOthers(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let theirs = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
+    let listener = try await Listener.adopting(ours, on: reactor)
+    let accepting = Task(executorPreference: reactor) { try await listener.accept() }
+    let clients = try (0..<10).map { _ in try Socket.connected(to: theirs.localAddress()) }
+    #expect(try await accepting.value != nil)
+    // The kernel has given what it was asked for by then.
+    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    listener.close()
+    for _ in clients.dropFirst() { #expect(await becomesTrue { (try? theirs.accept()) != nil }) }
+  }
+
   @Test("after a cancelled accept the connections are for others who have the socket", arguments: usableBackends)
   func acceptCancelledBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

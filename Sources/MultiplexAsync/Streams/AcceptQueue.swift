@@ -116,7 +116,8 @@ final class AcceptQueue: AcceptorDelegate {
     waiters.append(waiter, named: id)
     guard pauseTimer == nil else { return }
     do {
-      try acceptor.awaitConnection(onlyOne: onlyOne)
+      // What others could accept isn't taken ahead of time: it would be lost with this listener.
+      try acceptor.awaitConnection(onlyOne: onlyOne || isShared)
     } catch {
       beginPause(because: error)
     }
