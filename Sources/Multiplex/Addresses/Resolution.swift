@@ -59,8 +59,12 @@ extension HostPort {
       MultiplexError(
         call: "getaddrinfo", subject: "'\(self)'", reason: .unknownAddress, errno: .invalidArgument,
         // A static text of the C library.
-        advice: unsafe String(cString: gai_strerror(status)))
+        advice: unsafe "\(whatToCheck(after: status)) (\(String(cString: gai_strerror(status))))")
     }
+  }
+
+  private func whatToCheck(after status: Int32) -> String {
+    status == EAI_SERVICE ? "write the port as a number in place of '\(port)'" : "check the host's name"
   }
 }
 

@@ -70,9 +70,13 @@ extension MultiplexError: CustomStringConvertible {
     var text = call
     if let subject { text += " \(subject)" }
     if let descriptor { text += " on descriptor \(descriptor.rawValue)" }
-    text += ": \(problem)"
-    if let advice { text += "; \(advice)" }
-    return text
+    return "\(text): \(explanation)"
+  }
+
+  /// What happened, and what to do, without what it happened to.
+  package var explanation: String {
+    guard let advice else { return problem }
+    return "\(problem); \(advice)"
   }
 
   private var problem: String {
@@ -80,7 +84,7 @@ extension MultiplexError: CustomStringConvertible {
     case .alreadyRegistered: "already registered"
     case .notRegistered: "not registered"
     case .closed: "already closed"
-    case .unknownAddress: "not an address"
+    case .unknownAddress: concernsLookUp ? "no such host or service is known" : "not an address"
     case .system, .notOpen, .notPollable, .openFileLimit, .invalidArgument: Self.message(of: errno)
     }
   }

@@ -27,9 +27,7 @@ struct Failure: Error, CustomStringConvertible {
 
   private static func words(_ error: MultiplexError) -> String {
     guard let subject = error.subject else { return error.description }
-    if error.concernsLookUp, error.reason == .unknownAddress {
-      return "\(subject): no such host is known\(error.advice.map { " (\($0))" } ?? "")"
-    }
+    if error.concernsLookUp { return "\(subject): \(error.explanation)" }
     // Whoever reads this knows the address, and not the descriptor.
     return MultiplexError(
       call: error.call, subject: subject, reason: error.reason, errno: error.errno, advice: error.advice

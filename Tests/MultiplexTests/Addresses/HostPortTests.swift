@@ -85,13 +85,17 @@ import Testing
   @Test(
     "what can't be resolved is an error with the resolver's words",
     // Names that no resolver can ask a server about.
-    arguments: ["a..b:80", "127.0.0.1:no-such-service", "\(String(repeating: "x", count: 300)):80"])
-  func unresolved(text: String) throws {
+    arguments: [
+      ("a..b:80", "the host's name"), ("127.0.0.1:no-such-service", "'no-such-service'"),
+      ("\(String(repeating: "x", count: 300)):80", "the host's name"),
+    ])
+  func unresolved(text: String, toCheck: String) throws {
     let error = #expect(throws: MultiplexError.self) { try HostPort(text).resolve() }
     #expect(error?.reason == .unknownAddress)
     #expect(error?.call == "getaddrinfo")
     #expect(error?.subject == "'\(text)'")
-    #expect(error?.advice?.isEmpty == false)
+    #expect(error?.advice?.contains(toCheck) == true)
+    #expect(error?.description.contains("no such host or service is known") == true)
   }
 
   @Test("a name that can't be looked up now is told apart from one that has no address")
