@@ -128,11 +128,13 @@ struct ReadinessTests {
   @Test("a descriptor that isn't open is refused", arguments: usableBackends)
   func notOpen(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    for number: Int32 in [-1, 1_000_000] {
+    let cases: [(Int32, MultiplexError.Reason)] = [(-1, .closed), (-2, .notOpen), (1_000_000, .notOpen)]
+    for (number, reason) in cases {
       let error = await #expect(throws: MultiplexError.self) {
         _ = try await reactor.readiness(of: FileDescriptor(rawValue: number), for: .read)
       }
       #expect(error?.errno == .badFileDescriptor)
+      #expect(error?.reason == reason)
     }
   }
 

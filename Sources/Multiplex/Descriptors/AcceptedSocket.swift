@@ -17,9 +17,7 @@ package struct AcceptedSocket: Sendable {
   /// Looks up whose a descriptor is that was accepted elsewhere.
   package init(_ descriptor: FileDescriptor) {
     self.descriptor = descriptor
-    peerAddress = try? unsafe SocketAddress.written { (raw, length) throws(Errno) in
-      try unsafe Kernel.getpeername(descriptor.rawValue, raw, length)
-    }
+    peerAddress = Socket.peerAddress(of: descriptor)
   }
 }
 

@@ -14,7 +14,7 @@ extension FileDescriptor: Selectable {
 }
 
 /// What stands for the descriptor of something that was closed.
-let noDescriptor: Int32 = -1
+package let noDescriptor: Int32 = -1
 
 extension Selectable where Self: ~Copyable {
   /// The number that system calls take.

@@ -50,6 +50,13 @@ public final class Socket: Selectable {
     return address
   }
 
+  /// Looks the other side's address up; nil where there is no other side, or none any more.
+  package static func peerAddress(of descriptor: FileDescriptor) -> SocketAddress? {
+    try? unsafe SocketAddress.written { (raw, length) throws(Errno) in
+      try unsafe Kernel.getpeername(descriptor.rawValue, raw, length)
+    }
+  }
+
   /// Closes the socket; further calls do nothing. Bytes that were sent are still delivered.
   ///
   /// Corresponding C function: `close`.

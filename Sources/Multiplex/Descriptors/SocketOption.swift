@@ -35,6 +35,10 @@ public struct SocketOption: Hashable, Sendable {
   public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
   /// Sends datagrams to all of a network (`SO_BROADCAST`).
   public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
+  /// What kind of socket it is, such as `SOCK_STREAM` (`SO_TYPE`). To be read only.
+  public static let type = SocketOption(level: SOL_SOCKET, name: SO_TYPE)
+  /// Whether it listens for connections (`SO_ACCEPTCONN`). To be read only.
+  public static let isListening = SocketOption(level: SOL_SOCKET, name: SO_ACCEPTCONN)
   /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).
   public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
 }

@@ -18,7 +18,7 @@ extension MultiplexError {
     switch (call, errno) {
     case ("read", .badFileDescriptor): "the descriptor isn't open for reading: is it the end to write to?"
     case ("write", .badFileDescriptor): "the descriptor isn't open for writing: is it the end to read from?"
-    case (_, .badFileDescriptor): "the descriptor isn't open: was it closed before it was unregistered?"
+    case (_, .badFileDescriptor): "the descriptor isn't open: it was closed too early, or never was open"
     case (_, .tooManyOpenFiles): "this process may open no more files: raise the limit (ulimit -n) or close some"
     case (_, .tooManyOpenFilesInSystem): "the system may open no more files: raise fs.file-max or close some"
     case ("epoll_ctl", .fileExists): "modify the registration, or remove it first"
@@ -30,6 +30,7 @@ extension MultiplexError {
     case ("bind", .permissionDenied): "ports below 1024 and the folders of others need more rights: choose another"
     case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
+    case ("getsockopt", .notSocket): "it is a file of another kind: a reactor waits for it with readiness(of:for:)"
     case ("connect", .connectionRefused): "nothing listens there: is the server running?"
     case ("connect", .resourceTemporarilyUnavailable):
       "a Unix listener's queue is full, or no local port is free: try again in a moment"

@@ -10,11 +10,11 @@ extension MultiplexError {
   }
 
   /// A descriptor of -1, which a closed ``Socket`` has.
-  static func closedDescriptor(for call: String) -> MultiplexError {
-    let isRegistering = call.hasSuffix(".register")
+  package static func closedDescriptor(for call: String) -> MultiplexError {
+    let isNew = call.hasSuffix(".register") || call == "readiness"
     return MultiplexError(
       call: call, descriptor: FileDescriptor(rawValue: noDescriptor), reason: .closed, errno: .badFileDescriptor,
-      advice: isRegistering
+      advice: isNew
         ? "a closed socket can't be used any more; make another"
         : "unregister a socket before it is closed, or by the descriptor that it had")
   }

@@ -12,12 +12,13 @@ extension Reactor {
   /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
   ///
   /// - Returns: What it is ready for; never nothing.
-  /// - Throws: `CancellationError`, at once when the task is cancelled; ``MultiplexError``, for a descriptor that isn't
-  ///   open or can't be waited for.
+  /// - Throws: `CancellationError`, at once when the task is cancelled; `MultiplexError`, for a descriptor that isn't open, or
+  ///   can't be waited for, as a regular file on epoll. Elsewhere that is ready at once.
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
     let fd = descriptor.rawDescriptor
+    guard fd != noDescriptor else { throw MultiplexError.closedDescriptor(for: "readiness") }
     return try await outcome { driver, body in try driver.awaitReadiness(of: fd, for: interest, body) }
   }
 }

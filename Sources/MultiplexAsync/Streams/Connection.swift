@@ -45,8 +45,10 @@ public final class Connection: Sendable {
 
   /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
   ///
-  /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a socket that listens, or is no stream, and `ENOTSOCK`: it is left
+  ///   as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
+    try socket.check(for: .connection, in: "Connection.adopting")
     try socket.setNonBlocking()
     return try await adopting(socket, origin: .adopted, on: reactor)
   }
@@ -54,7 +56,7 @@ public final class Connection: Sendable {
   static func adopting(
     _ socket: Socket, origin: ObservedConnection.Origin, on reactor: Reactor
   ) async throws(MultiplexError) -> Connection {
-    let peer = socket.peerAddress
+    let peer = socket.peerAddress ?? Socket.peerAddress(of: socket.fileDescriptor)
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in
       try Connection(adopting: OwnedDescriptor(adopting: descriptor), peer: peer, origin: origin, on: reactor)

@@ -61,9 +61,11 @@ public final class Listener: Sendable {
   /// The socket becomes non-blocking: those of systemd, for example, aren't. Others who have it listen on when this listener
   /// is closed, and the file of a Unix socket stays.
   ///
-  /// - Throws: What keeps the reactor from waiting for it; the socket is closed then.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
+  ///   is left as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
-    try await adopting(socket, isShared: true, on: reactor)
+    try socket.check(for: .listener, in: "Listener.adopting")
+    return try await adopting(socket, isShared: true, on: reactor)
   }
 
   private static func adopting(
@@ -112,7 +114,7 @@ public final class Listener: Sendable {
   /// Waits for the next connection.
   ///
   /// While the process or the system has no descriptor or memory to spare, the connections wait with it: it tries again
-  /// ten times a second, or when one of its connections ends.
+  /// ten times a second, or when a connection ends that it serves.
   ///
   /// - Returns: The connection; nil once the listener is closed.
   /// - Throws: `CancellationError`, at once when the task is cancelled. No connection is lost.

@@ -29,9 +29,12 @@ public final class ListenerGroup: Sendable {
     let isShared = address.port != nil && group.reactors.count > 1
     let first = try await Listener.bind(to: address, on: group.reactors[0], sharing: isShared ? .founding : .none)
     var listeners = [first]
-    if isShared {
-      for reactor in group.reactors.dropFirst() {
+    for reactor in isShared ? group.reactors.dropFirst() : [] {
+      do throws(MultiplexError) {
         listeners.append(try await Listener.bind(to: first.localAddress, on: reactor, sharing: .joining))
+      } catch {
+        for listener in listeners { await listener.shutDown(within: .zero) }
+        throw error
       }
     }
     return ListenerGroup(listeners, at: first.localAddress, on: group)

@@ -1,0 +1,68 @@
+import Foundation
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("Sockets that are taken over", .timeLimit(.minutes(1)))
+struct AdoptingTests {
+  @Test("a connection knows its peer's address, though the socket did not", arguments: usableBackends)
+  func peerAddress(backend: Poller.Backend) async throws {
+    let (near, far) = try connectedPair()
+    let socket = Socket(adopting: try near.take())
+    #expect(socket.peerAddress == nil)
+    let connection = try await Connection.adopting(socket, on: try Reactor(backend: backend))
+    #expect(connection.peerAddress == (try far.localAddress()))
+  }
+
+  @Test("what can't be a connection is refused, and left as it was", arguments: usableBackends)
+  func unfitForConnection(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let others = try Unconnected()
+    for (socket, errno) in [(others.listening, Errno.invalidArgument), (others.pipeEnd, .notSocket)] {
+      try await expectRefusal(of: socket, errno) { try await Connection.adopting($0, on: reactor) }
+    }
+  }
+
+  @Test("what can't be a listener is refused, and left as it was", arguments: usableBackends)
+  func unfitForListener(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (connected, far) = try Socket.pair()
+    let others = try Unconnected()
+    for (socket, errno) in [(connected, Errno.invalidArgument), (others.pipeEnd, .notSocket)] {
+      try await expectRefusal(of: socket, errno) { try await Listener.adopting($0, on: reactor) }
+    }
+    withExtendedLifetime(far) {}
+  }
+
+  @Test("a socket for datagrams is neither a connection nor a listener", arguments: usableBackends)
+  func datagrams(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let number = try Kernel.socket(AF_INET, Int32(SOCK_DGRAM.rawValue))
+    let socket = Socket(adopting: OwnedDescriptor(adopting: number))
+    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Connection.adopting($0, on: reactor) }
+    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Listener.adopting($0, on: reactor) }
+  }
+
+  private func expectRefusal<Made>(
+    of socket: Socket, _ errno: Errno, _ adopt: (Socket) async throws -> Made
+  ) async throws {
+    let error = await #expect(throws: MultiplexError.self) { _ = try await adopt(socket) }
+    #expect(error?.errno == errno)
+    #expect(error?.descriptor == socket.fileDescriptor)
+    #expect(error?.advice != nil)
+    #expect(Kernel.isOpen(socket.fileDescriptor.rawValue))
+  }
+}
+
+/// Descriptors of other kinds than connections.
+private struct Unconnected {
+  let listening: Socket
+  let pipeEnd: Socket
+
+  init() throws {
+    listening = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    pipeEnd = Socket(adopting: try Pipe().reader.duplicate())
+  }
+}
