@@ -32,10 +32,10 @@ func flyingFox(_ name: String) -> Target.Dependency {
   .product(name: name, package: "FlyingFox", condition: .when(traits: ["FlyingFox"]))
 }
 
-/// An example is one executable, written on `Multiplex` alone.
-func example(_ name: String, _ folder: String) -> Target {
+/// An example is one executable; the tutorial's are written on `Multiplex` alone.
+func example(_ name: String, _ folder: String, with libraries: [Target.Dependency] = []) -> Target {
   .executableTarget(
-    name: name, dependencies: ["Multiplex", systemPackage], path: "Examples/\(folder)",
+    name: name, dependencies: ["Multiplex", systemPackage] + libraries, path: "Examples/\(folder)",
     swiftSettings: settings)
 }
 
@@ -52,6 +52,7 @@ let package = Package(
     .executable(name: "echo-queued", targets: ["echo-queued"]),
     .executable(name: "echo-complete", targets: ["echo-complete"]),
     .executable(name: "echo-client", targets: ["echo-client"]),
+    .executable(name: "chat", targets: ["chat"]),
   ],
   // What only some need. Without its trait a target is empty, and its dependency is neither fetched nor built.
   traits: [
@@ -95,6 +96,7 @@ let package = Package(
     example("echo-queued", "EchoQueued"),
     example("echo-complete", "EchoComplete"),
     example("echo-client", "EchoClient"),
+    example("chat", "Chat", with: ["MultiplexAsync"]),
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport", dependencies: ["Multiplex", "CMultiplex", systemPackage], path: "Tests/TestSupport",
@@ -132,7 +134,7 @@ let package = Package(
       // The programs are dependencies so that they are built before they are run.
       dependencies: [
         "Multiplex", "TestSupport", systemPackage,
-        "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client",
+        "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client", "chat",
       ],
       swiftSettings: settings),
   ],

@@ -11,10 +11,7 @@ struct EchoServer {
   init(_ program: EchoProgram, openFileLimit: Int? = nil) throws {
     process = try ChildProcess(
       try Executable.built(program.rawValue), ["127.0.0.1:0"], openFileLimit: openFileLimit)
-    let words = try process.nextLine().split(separator: " ")
-    try #require(words.dropLast() == ["listening", "on"])
-    let last = try #require(words.last)
-    address = try SocketAddress(String(last))
+    address = try process.listeningAddress()
   }
 
   var port: String { address.port.map(String.init) ?? "" }
