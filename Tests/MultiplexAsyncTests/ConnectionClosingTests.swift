@@ -244,7 +244,9 @@ struct ConnectionClosingTests {
     let closing = Task { await connection.close() }
     let reading = Task { try await connection.read()?.count }
     try await connection.reactor.sleep(for: .milliseconds(2))
+    #expect(await connection.queuedCount > 0)
     connection.abort()
+    #expect(await connection.queuedCount == 0)
     #expect(await reason { try await writing.value } == .closed)
     #expect(await reason { try await flushing.value } == .closed)
     #expect(await reason { _ = try await reading.value } == .closed)

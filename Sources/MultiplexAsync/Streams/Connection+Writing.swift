@@ -146,8 +146,8 @@ extension Connection {
     reactor.onLoop { [self] in unsafe stream.watermarks = watermarks }
   }
 
-  /// How many bytes were written and wait for room to be sent.
+  /// How many bytes were written and wait for room to be sent; 0 once the connection is closed.
   public var queuedCount: Int {
-    get async { await onStream { $0.unsentCount } }
+    get async { await onStream { $0.isClosed ? 0 : $0.unsentCount } }
   }
 }
