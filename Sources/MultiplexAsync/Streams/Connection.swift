@@ -125,6 +125,9 @@ extension Connection {
   /// Sends what is queued, then closes. A task that waits is woken with ``ConnectionError/Reason/closed``.
   ///
   /// If the calling task is cancelled meanwhile, or the peer has gone, the connection is closed at once.
+  ///
+  /// What the peer has sent and nobody has read is lost. Over TCP the kernel may tell the peer so by a reset, and that may
+  /// overtake what was sent last: read to the end first where that matters.
   public func close() async {
     guard !closeIfFlushed() else { return }
     await here {
