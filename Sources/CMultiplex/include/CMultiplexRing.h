@@ -122,6 +122,7 @@ static const uint32_t cmx_UNREGISTER_PBUF_RING = 23;
 
 // Operations
 static const uint8_t cmx_OP_NOP = 0;
+static const uint8_t cmx_OP_FSYNC = 3;
 static const uint8_t cmx_OP_POLL_ADD = 6;
 static const uint8_t cmx_OP_POLL_REMOVE = 7;
 static const uint8_t cmx_OP_SENDMSG = 9;
@@ -129,6 +130,8 @@ static const uint8_t cmx_OP_ACCEPT = 13;
 static const uint8_t cmx_OP_ASYNC_CANCEL = 14;
 static const uint8_t cmx_OP_CONNECT = 16;
 static const uint8_t cmx_OP_CLOSE = 19;
+static const uint8_t cmx_OP_READ = 22;
+static const uint8_t cmx_OP_WRITE = 23;
 static const uint8_t cmx_OP_SEND = 26;
 static const uint8_t cmx_OP_RECV = 27;
 static const uint8_t cmx_OP_SHUTDOWN = 34;
@@ -136,6 +139,7 @@ static const uint8_t cmx_OP_SOCKET = 45;  // 5.19
 static const uint8_t cmx_OP_SEND_ZC = 47; // 6.0
 
 // Flags of a submission
+static const uint8_t cmx_SQE_IO_LINK = 1u << 2;
 static const uint8_t cmx_SQE_BUFFER_SELECT = 1u << 5;
 static const uint8_t cmx_SQE_CQE_SKIP_SUCCESS = 1u << 6;
 
@@ -145,6 +149,7 @@ static const uint32_t cmx_POLL_UPDATE_EVENTS = 1u << 1;
 static const uint32_t cmx_ASYNC_CANCEL_ALL = 1u << 0;
 static const uint32_t cmx_ASYNC_CANCEL_FD = 1u << 1;
 static const uint32_t cmx_ASYNC_CANCEL_ANY = 1u << 2;
+static const uint32_t cmx_FSYNC_DATASYNC = 1u << 0;
 static const uint16_t cmx_RECV_MULTISHOT = 1u << 1;
 static const uint16_t cmx_ACCEPT_MULTISHOT = 1u << 0;
 

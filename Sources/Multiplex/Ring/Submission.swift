@@ -23,6 +23,22 @@ extension Ring {
       copy.entry.flags |= cmx_SQE_CQE_SKIP_SUCCESS
       return copy
     }
+
+    /// The same, but what is prepared next begins once this has succeeded; otherwise it completes with `ECANCELED`
+    /// (`IOSQE_IO_LINK`). A read or a write that moves less than it was to hasn't succeeded.
+    ///
+    /// Both have to be submitted together: see that there is room for both in the queue.
+    public func linkedToNext() -> Submission {
+      var copy = self
+      copy.entry.flags |= cmx_SQE_IO_LINK
+      return copy
+    }
+
+    /// Names the memory that an operation works on.
+    private mutating func use(_ memory: UnsafeRawBufferPointer) {
+      entry.address = UInt64(UInt(bitPattern: memory.baseAddress))
+      entry.length = UInt32(clamping: memory.count)
+    }
   }
 }
 
@@ -88,6 +104,63 @@ extension Ring.Submission {
   }
 }
 
+// MARK: - Files
+
+extension Ring.Submission {
+  /// Reads into memory (`IORING_OP_READ`), from a file, a pipe, a terminal or whatever else: completes with the number of
+  /// bytes, 0 being the end of the file.
+  ///
+  /// The memory has to stay until the completion has come, also if the submission is cancelled.
+  ///
+  /// - Parameters:
+  ///   - memory: At most 2,147,479,552 bytes of it are used, as with `read`.
+  ///   - offset: Where in the file, from its beginning, not below 0; nil reads at the file's position and moves it, as is right
+  ///     for what has no positions.
+  @unsafe
+  public static func read(
+    from file: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, at offset: Int64? = nil, token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_READ, file.rawValue, token: token)
+    unsafe submission.use(UnsafeRawBufferPointer(memory))
+    submission.entry.offset = position(offset)
+    return submission
+  }
+
+  /// Writes bytes (`IORING_OP_WRITE`): completes with how many of them were written.
+  ///
+  /// The memory has to stay, unchanged, until the completion has come. A pipe without a reader raises SIGPIPE, as with
+  /// `write`.
+  ///
+  /// - Parameters:
+  ///   - bytes: At most 2,147,479,552 of them are written, as with `write`.
+  ///   - offset: As for ``read(from:into:at:token:)``.
+  @unsafe
+  public static func write(
+    to file: FileDescriptor, _ bytes: UnsafeRawBufferPointer, at offset: Int64? = nil, token: UInt64
+  ) -> Self {
+    var submission = Self(cmx_OP_WRITE, file.rawValue, token: token)
+    unsafe submission.use(bytes)
+    submission.entry.offset = position(offset)
+    return submission
+  }
+
+  /// Completes with 0 once what was written to a file is on its device (`IORING_OP_FSYNC`). Writes that haven't completed may
+  /// be missing: see ``linkedToNext()``.
+  ///
+  /// - Parameter isDataOnly: Leaves out what isn't needed to read the bytes again, such as the time of the change
+  ///   (`IORING_FSYNC_DATASYNC`).
+  public static func synchronize(_ file: FileDescriptor, isDataOnly: Bool = false, token: UInt64) -> Self {
+    var submission = Self(cmx_OP_FSYNC, file.rawValue, token: token)
+    submission.entry.operation_flags = isDataOnly ? cmx_FSYNC_DATASYNC : 0
+    return submission
+  }
+
+  /// An offset as the kernel takes it, which has the largest number stand for the file's own position.
+  private static func position(_ offset: Int64?) -> UInt64 {
+    UInt64(bitPattern: offset ?? -1)
+  }
+}
+
 // MARK: - Sockets
 
 extension Ring.Submission {
@@ -142,8 +215,7 @@ extension Ring.Submission {
     on socket: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, token: UInt64
   ) -> Self {
     var submission = Self(cmx_OP_RECV, socket.rawValue, token: token)
-    submission.entry.address = UInt64(UInt(bitPattern: memory.baseAddress))
-    submission.entry.length = UInt32(clamping: memory.count)
+    unsafe submission.use(UnsafeRawBufferPointer(memory))
     return submission
   }
 
@@ -162,8 +234,7 @@ extension Ring.Submission {
     token: UInt64
   ) -> Self {
     var submission = Self(cmx_OP_SEND, socket.rawValue, token: token)
-    submission.entry.address = UInt64(UInt(bitPattern: bytes.baseAddress))
-    submission.entry.length = UInt32(clamping: bytes.count)
+    unsafe submission.use(bytes)
     submission.entry.operation_flags = UInt32(
       bitPattern: cmx_MSG_NOSIGNAL | (isWhole ? cmx_MSG_WAITALL : 0) | (isWaiting ? 0 : cmx_MSG_DONTWAIT))
     return submission

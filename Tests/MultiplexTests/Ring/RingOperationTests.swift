@@ -109,6 +109,90 @@ import Testing
     #expect(completions.count { $0.errno == .canceled } == 50)
   }
 
+  // MARK: Files
+
+  @Test("bytes are written and read at an offset, or at the file's own position, which moves")
+  func file() throws {
+    var ring = try Ring()
+    let folder = try TemporaryFolder()
+    let file = try FileDescriptor.open(
+      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    try unsafe Array("0123456789".utf8).withUnsafeBytes { bytes in
+      unsafe try ring.prepare(.write(to: file, bytes, token: 1))
+      #expect(try ring.complete(1).map(\.result) == [10])
+      unsafe try ring.prepare(.write(to: file, UnsafeRawBufferPointer(rebasing: bytes.prefix(2)), at: 5, token: 2))
+      #expect(try ring.complete(1).map(\.result) == [2])
+    }
+    #expect(try file.seek(offset: 0, from: .current) == 10)
+    var contents = [UInt8](repeating: 0, count: 20)
+    let count = try unsafe contents.withUnsafeMutableBytes { unsafe try file.read(fromAbsoluteOffset: 0, into: $0) }
+    #expect(contents.prefix(count) == Array("0123401789".utf8)[...])
+
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    for (offset, expected) in [(3, "3401"), (8, "89"), (10, ""), (nil, "0123"), (nil, "4017")] as [(Int64?, String)] {
+      if offset == 10 { try file.seek(offset: 0, from: .start) }
+      unsafe try ring.prepare(.read(from: file, into: memory, at: offset, token: 3))
+      let count = try #require(try ring.complete(1).first?.result)
+      #expect(unsafe String(decoding: memory.prefix(Int(count)), as: UTF8.self) == expected)
+    }
+  }
+
+  @Test("what can't be read or written completes with why")
+  func unreadableFile() throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    let folder = try TemporaryFolder()
+    let file = try FileDescriptor.open(
+      FilePath(folder.file("file")), .writeOnly, options: .create, permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    for unreadable in [pipe.writer.fileDescriptor, file, FileDescriptor(rawValue: .max)] {
+      unsafe try ring.prepare(.read(from: unreadable, into: memory, token: 1))
+      #expect(try ring.complete(1).map(\.errno) == [.badFileDescriptor])
+    }
+    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
+    unsafe try ring.prepare(.write(to: file, UnsafeRawBufferPointer(memory), at: -5, token: 2))
+    #expect(try ring.complete(1).map(\.errno) == [.invalidArgument])
+    try ring.prepare(.synchronize(pipe.reader.fileDescriptor, token: 3))
+    #expect(try ring.complete(1).map(\.errno) == [.invalidArgument])
+  }
+
+  @Test("a pipe is read when something comes")
+  func pipe() throws {
+    var ring = try Ring()
+    let pipe = try Pipe()
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    unsafe try ring.prepare(.read(from: pipe.reader.fileDescriptor, into: memory, token: 1))
+    #expect(try ring.completeNow().isEmpty)
+    try pipe.writer.put("abc")
+    #expect(try ring.complete(1).map(\.result) == [3])
+    #expect(unsafe String(decoding: memory.prefix(3), as: UTF8.self) == "abc")
+  }
+
+  @Test("what is linked begins once the one before has succeeded, and is cancelled where it hasn't")
+  func linked() throws {
+    var ring = try Ring()
+    let folder = try TemporaryFolder()
+    let file = try FileDescriptor.open(
+      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
+    defer { try? file.close() }
+    try unsafe Array("journal".utf8).withUnsafeBytes { bytes in
+      unsafe try ring.prepare(.write(to: file, bytes, at: 0, token: 1).linkedToNext())
+      try ring.prepare(.synchronize(file, isDataOnly: true, token: 2).linkedToNext())
+      try ring.prepare(.synchronize(file, token: 3))
+      #expect(try ring.complete(3).map(\.token) == [1, 2, 3])
+      unsafe try ring.prepare(.write(to: FileDescriptor(rawValue: .max), bytes, token: 4).linkedToNext())
+      try ring.prepare(.synchronize(file, token: 5))
+      let completions = try ring.complete(2)
+      #expect(completions.map(\.token) == [4, 5])
+      #expect(completions.map(\.errno) == [.badFileDescriptor, .canceled])
+    }
+  }
+
   // MARK: Accepting
 
   @Test("connections are accepted one after the other by one submission, non-blocking and close-on-exec")
