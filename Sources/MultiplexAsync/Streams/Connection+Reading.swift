@@ -53,7 +53,9 @@ extension Connection {
     while true {
       if reactor.isCurrent, let outcome = unsafe memory.withUnsafeMutableBytes({ unsafe stream.readNow(into: $0) }) {
         switch outcome {
-        case .filled(let count): return await leavingTurn(count)
+        case .filled(let count):
+          if unsafe stream.endsShare() { await reactor.nextTurn() }
+          return count
         case .endOfInput: return nil
         case .refused(let reason): throw failure(reason, during: .read)
         }
@@ -120,7 +122,11 @@ extension Connection {
     while true {
       // What lies there may be what another reader waits for more of.
       if let reason = unsafe stream.readRefusal { throw failure(reason, during: .read) }
-      if let count = unsafe measure(stream.lookahead) { return unsafe await leavingTurn(stream.takeLookahead(count)) }
+      if let count = unsafe measure(stream.lookahead) {
+        let bytes = unsafe stream.takeLookahead(count)
+        if unsafe stream.endsShare() { await reactor.nextTurn() }
+        return bytes
+      }
       switch unsafe stream.receiveNow() {
       case nil:
         if let reason = await awaitInput(unsafe stream.makeWaitID()) { throw failure(reason, during: .read) }
@@ -131,12 +137,6 @@ extension Connection {
         chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe stream.lookahead.append($0) } }
       }
     }
-  }
-
-  /// What a read has taken without a wait, now or once the others have had their turn.
-  private func leavingTurn<Taken: Sendable>(_ taken: Taken) async -> Taken {
-    if unsafe stream.endsShare() { await reactor.nextTurn() }
-    return taken
   }
 }
 

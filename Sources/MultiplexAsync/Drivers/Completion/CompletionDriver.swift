@@ -261,7 +261,8 @@ final class CompletionDriver: Driver {
   /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
   private func handOver(_ descriptor: FileDescriptor) {
     owned[descriptor.rawValue] = true
-    polls[descriptor]?.forEach { $0.end() }
+    // Most reactors have none: not to look costs each connection less.
+    if !polls.isEmpty { polls[descriptor]?.forEach { $0.end() } }
   }
 
   /// The descriptor was handed over, and is closed by now, or is about to be.
