@@ -9,6 +9,10 @@ public import SystemPackage
 ///     try ring.submitAndWait()
 ///     while let completion = ring.nextCompletion() { ... }
 ///
+/// It has operations for sockets (accept, connect, receive, send, shut down), for files, pipes and terminals (read, write,
+/// synchronize), for every descriptor (poll, close), and to cancel others: see ``Submission``. It has none that opens a file
+/// or makes a socket, and none for folders.
+///
 /// A ring is the lowest level: what an operation works on (descriptors, memory) has to stay until its completion has come.
 /// ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
 ///
