@@ -41,13 +41,11 @@
     }
 
     /// Makes a service as ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)`` does, whose connections need no
-    /// task.
+    /// task. A handler is made for each of them: see `ListenerProtocol.serveChunks(within:_:)`.
     ///
     ///     let service = ListenerService(servingChunksOf: listener) { connection in
     ///       { chunk, replies in replies.write(chunk) }
     ///     }
-    ///
-    /// - Parameter makeHandler: Makes a handler for each connection: see `ListenerProtocol.serveChunks(within:_:)`.
     public init(
       servingChunksOf listener: some ListenerProtocol, maximumConnections: Int = .max,
       drainTimeout: Duration = .seconds(10), closingIdleAfter rest: Duration? = nil,

@@ -67,6 +67,7 @@ public final class Epoll: Selectable {
   /// Watches a descriptor.
   ///
   /// - Parameters:
+  ///   - descriptor: It is lent: remove it before it is closed.
   ///   - events: What to watch for, and the modes. `[]` still reports errors and hang-ups, again on each wait.
   ///   - data: Comes back with each event; the descriptor's number unless given.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notPollable`` for regular files;

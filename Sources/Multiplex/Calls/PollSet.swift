@@ -29,7 +29,8 @@ public struct PollSet: Sendable {
 
   /// Watches a descriptor. One that is registered already has its events replaced.
   ///
-  /// - Parameter events: `[]` still reports errors and hang-ups, again on each wait.
+  /// Without events (`[]`), errors and hang-ups are still reported, again on each wait.
+  ///
   /// - Throws: ``MultiplexError/Reason/notOpen`` for a negative descriptor. One that is merely closed is reported as
   ///   ``PollEvents/invalid`` by ``poll(timeout:)``.
   public mutating func register(

@@ -62,7 +62,9 @@ extension Socket {
 
   /// Sends everything, and waits for room where there is none.
   ///
-  /// - Parameter timeout: How long the peer may take nothing at all; nil waits for ever, zero and less don't wait.
+  /// - Parameters:
+  ///   - bytes: Where there are none, nothing is done.
+  ///   - timeout: How long the peer may take nothing at all; nil waits for ever, zero and less don't wait.
   /// - Throws: `timedOut` (ETIMEDOUT) when the time is up; what was taken until then has been sent.
   public func sendAll(_ bytes: [UInt8], timeout: Duration? = nil) throws(MultiplexError) {
     var rest = bytes[...]

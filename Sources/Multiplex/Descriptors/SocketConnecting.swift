@@ -43,8 +43,10 @@ extension Socket {
 
   /// Connects, and waits until that has come about.
   ///
-  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit
-  ///   for a Unix socket that accepts nobody; zero and less don't wait.
+  /// - Parameters:
+  ///   - address: An IP address with a port, or the path of a Unix socket.
+  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit for a
+  ///     Unix socket that accepts nobody; zero and less don't wait.
   /// - Throws: What kept the connection from coming about; `timedOut` (ETIMEDOUT) when the time is up.
   public static func connected(to address: SocketAddress, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
     let deadline = Deadline(after: timeout)
@@ -73,8 +75,10 @@ extension Socket {
 
   /// Looks a host up, and connects to the first of its addresses that answers.
   ///
-  /// - Parameter timeout: How long each of the addresses may take; nil waits as long as the kernel does. Looking a name
-  ///   up takes its own time: see ``HostPort/resolve(for:)``.
+  /// - Parameters:
+  ///   - host: A name or an IP address, with a port. Its addresses are tried in the order in which they are found.
+  ///   - timeout: How long each of the addresses may take; nil waits as long as the kernel does. Looking a name up takes its
+  ///     own time: see ``HostPort/resolve(for:)``.
   /// - Throws: What the last of the addresses answered, or ``MultiplexError/Reason/unknownAddress``.
   public static func connected(to host: HostPort, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
     let addresses = try host.resolve(for: .connecting)

@@ -83,6 +83,9 @@ extension Poller {
   /// A failed registration leaves nothing behind.
   ///
   /// - Parameters:
+  ///   - descriptor: A socket, a pipe, a terminal, or whatever else can be waited for; blocking or not, which it stays.
+  ///   - interest: What to watch for. Errors and hang-ups are reported whatever it is.
+  ///   - mode: When a descriptor that is ready is reported, and when again.
   ///   - token: Comes back with each event.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
   ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
@@ -119,6 +122,8 @@ extension Poller {
   /// (``MultiplexError/Reason/notOpen``). Nothing is closed either way.
   ///
   /// - Parameters:
+  ///   - descriptor: One that is registered.
+  ///   - interest: Takes the place of the one before; it isn't added to it.
   ///   - mode: As it was unless given.
   ///   - token: As it was unless given. Events that have been found, and not yet visited, come with the new one.
   /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.

@@ -1,6 +1,6 @@
 /// What a descriptor was found ready for.
 public struct Readiness: OptionSet, Hashable, Sendable {
-  /// The bits; their values belong to this package. Most are the kernel's: see ``init(kernelBits:)``.
+  /// The bits; their values belong to this package. Most are those of poll and epoll.
   public let rawValue: UInt8
 
   /// Any bits.

@@ -42,6 +42,7 @@ public final class BufferGroup {
   /// Makes a group without buffers.
   ///
   /// - Parameters:
+  ///   - id: Any number that no other group of the same ring has.
   ///   - capacity: A power of two, at most 32,768.
   ///   - bufferSize: In bytes, at least 1.
   /// - Throws: ``MultiplexError/Reason/invalidArgument``; `ENOMEM`.
@@ -98,6 +99,8 @@ public final class BufferGroup {
   /// - Parameters:
   ///   - buffer: One that a completion has named, and that wasn't provided since. Provide it after the call.
   ///   - count: As many as the completion says; never more than the buffer holds.
+  ///   - body: Gets the bytes. It is called in any case.
+  /// - Returns: What the body returns.
   public func withBytes<Result, Failure: Error>(
     of buffer: UInt16, count: Int, _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {

@@ -52,10 +52,9 @@ extension Ring.Submission {
 
   /// Completes when the descriptor is ready, with the events (`IORING_OP_POLL_ADD`).
   ///
-  /// - Parameters:
-  ///   - events: Errors and hang-ups are reported whatever is asked for. The modes of epoll mean nothing here.
-  ///   - isMultishot: Completes again each time when something changes, until it is cancelled, or completes without
-  ///     ``Ring/Completion/hasMore``.
+  /// Errors and hang-ups are reported whatever is asked for. The modes of epoll mean nothing here. With `isMultishot` it
+  /// completes again each time when something changes, until it is cancelled, or completes without
+  /// ``Ring/Completion/hasMore``.
   public static func poll(
     _ descriptor: FileDescriptor, for events: EpollEvents, isMultishot: Bool = false,
     token: UInt64
@@ -110,12 +109,11 @@ extension Ring.Submission {
   /// Reads into memory (`IORING_OP_READ`), from a file, a pipe, a terminal or whatever else: completes with the number of
   /// bytes, 0 being the end of the file.
   ///
-  /// The memory has to stay until the completion has come, also if the submission is cancelled.
+  /// The memory has to stay until the completion has come, also if the submission is cancelled. At most 2,147,479,552 bytes
+  /// of it are used, as with `read`.
   ///
-  /// - Parameters:
-  ///   - memory: At most 2,147,479,552 bytes of it are used, as with `read`.
-  ///   - offset: Where in the file, from its beginning, not below 0; nil reads at the file's position and moves it, as is right
-  ///     for what has no positions.
+  /// The offset says where in the file to read, in bytes from its beginning, not below 0. nil reads at the file's position
+  /// and moves it, as is right for what has no positions.
   @unsafe
   public static func read(
     from file: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, at offset: Int64? = nil, token: UInt64
@@ -128,12 +126,8 @@ extension Ring.Submission {
 
   /// Writes bytes (`IORING_OP_WRITE`): completes with how many of them were written.
   ///
-  /// The memory has to stay, unchanged, until the completion has come. A pipe without a reader raises SIGPIPE, as with
-  /// `write`.
-  ///
-  /// - Parameters:
-  ///   - bytes: At most 2,147,479,552 of them are written, as with `write`.
-  ///   - offset: As for ``read(from:into:at:token:)``.
+  /// The memory has to stay, unchanged, until the completion has come. At most 2,147,479,552 bytes are written, and a pipe
+  /// without a reader raises SIGPIPE, as with `write`. The offset means what it does to ``read(from:into:at:token:)``.
   @unsafe
   public static func write(
     to file: FileDescriptor, _ bytes: UnsafeRawBufferPointer, at offset: Int64? = nil, token: UInt64
@@ -147,8 +141,8 @@ extension Ring.Submission {
   /// Completes with 0 once what was written to a file is on its device (`IORING_OP_FSYNC`). Writes that haven't completed may
   /// be missing: see ``linkedToNext()``.
   ///
-  /// - Parameter isDataOnly: Leaves out what isn't needed to read the bytes again, such as the time of the change
-  ///   (`IORING_FSYNC_DATASYNC`).
+  /// With `isDataOnly` it leaves out what isn't needed to read the bytes again, such as the time of the change
+  /// (`IORING_FSYNC_DATASYNC`).
   public static func synchronize(_ file: FileDescriptor, isDataOnly: Bool = false, token: UInt64) -> Self {
     var submission = Self(cmx_OP_FSYNC, file.rawValue, token: token)
     submission.entry.operation_flags = isDataOnly ? cmx_FSYNC_DATASYNC : 0
@@ -167,7 +161,7 @@ extension Ring.Submission {
   /// Accepts a connection (`IORING_OP_ACCEPT`): completes with its descriptor, which is non-blocking and close-on-exec,
   /// and belongs to the receiver of the completion.
   ///
-  /// - Parameter isMultishot: Goes on accepting (Linux 5.19).
+  /// With `isMultishot` it goes on accepting, with a completion for each connection (Linux 5.19).
   public static func accept(
     on listener: FileDescriptor, isMultishot: Bool = false, token: UInt64
   ) -> Self {
@@ -179,8 +173,8 @@ extension Ring.Submission {
 
   /// Connects a socket (`IORING_OP_CONNECT`): completes with 0, or with what keeps the connection from coming about.
   ///
-  /// - Parameter address: A `sockaddr` of the socket's family: see ``SocketAddress/withSockaddrBytes(_:)``. It has to stay
-  ///   until the completion has come.
+  /// The address is a `sockaddr` of the socket's family: see ``SocketAddress/withSockaddrBytes(_:)``. It has to stay until
+  /// the completion has come.
   @unsafe
   public static func connect(_ socket: FileDescriptor, to address: UnsafeRawBufferPointer, token: UInt64) -> Self {
     var submission = Self(cmx_OP_CONNECT, socket.rawValue, token: token)
@@ -193,9 +187,8 @@ extension Ring.Submission {
   /// Receives into a buffer of a group (`IORING_OP_RECV`, `IOSQE_BUFFER_SELECT`): completes with the number of bytes and
   /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
   ///
-  /// - Parameters:
-  ///   - group: Of a ``BufferGroup`` that is registered with the same ring.
-  ///   - isMultishot: Goes on receiving (Linux 6.0).
+  /// The group is the number of a ``BufferGroup`` that is registered with the same ring. With `isMultishot` it goes on
+  /// receiving (Linux 6.0).
   public static func receive(
     on socket: FileDescriptor, intoGroup group: UInt16, isMultishot: Bool = false,
     token: UInt64
@@ -224,10 +217,9 @@ extension Ring.Submission {
   /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
   /// the kernel doesn't keep the order of several.
   ///
-  /// - Parameters:
-  ///   - isWhole: Completes once everything is sent, or something has gone wrong (`MSG_WAITALL`).
-  ///   - isWaiting: Waits for room. Otherwise the send is done with the call that submits it, as far as there is room
-  ///     (`MSG_DONTWAIT`): it completes with the part that was sent, or with `EAGAIN`.
+  /// With `isWhole` it completes once everything is sent, or something has gone wrong (`MSG_WAITALL`). With `isWaiting` it
+  /// waits for room. Otherwise the send is done with the call that submits it, as far as there is room (`MSG_DONTWAIT`): it
+  /// completes with the part that was sent, or with `EAGAIN`.
   @unsafe
   public static func send(
     on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = true, isWaiting: Bool = true,

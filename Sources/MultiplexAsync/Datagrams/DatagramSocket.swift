@@ -41,8 +41,9 @@ public final class DatagramSocket: Sendable {
   ///
   /// - Parameters:
   ///   - address: An IP address; port 0 lets the kernel choose.
+  ///   - reactor: What the socket belongs to.
   ///   - reusePort: Several sockets share the address and its datagrams (`SO_REUSEPORT`).
-  /// - Throws: What the kernel says, or ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket.
+  /// - Throws: What the kernel says, or `MultiplexError.Reason.invalidArgument` for the path of a Unix socket.
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) throws(MultiplexError) -> DatagramSocket {
@@ -81,9 +82,10 @@ public final class DatagramSocket: Sendable {
 
   /// Sends a datagram, whole, as soon as there is room. That it arrives is not certain.
   ///
+  /// Over IPv4 it has at most 65,507 bytes; one that is larger than a network's packets is likelier to be lost.
+  ///
   /// Corresponding C function: `sendto`.
   ///
-  /// - Parameter bytes: At most 65,507 over IPv4: more than a network's packets hold is likelier to be lost.
   /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, nothing being sent then;
   ///   ``ConnectionError/Reason/closed``, or what the kernel says.
   public func send(_ bytes: [UInt8], to address: SocketAddress) async throws(ConnectionError) {
@@ -115,7 +117,7 @@ public final class DatagramSocket: Sendable {
   ///
   /// Corresponding C function: `getsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
   public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
     try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
       try option.value(on: descriptor)
@@ -126,7 +128,7 @@ public final class DatagramSocket: Sendable {
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
   public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
     try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
       try option.set(to: value, on: descriptor)

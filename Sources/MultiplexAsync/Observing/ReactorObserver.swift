@@ -50,9 +50,8 @@ public protocol ReactorObserver: Sendable {
   /// A connection was accepted, or has come about.
   func opened(_ connection: ObservedConnection)
 
-  /// A connection is closed, and is not told of again.
-  ///
-  /// - Parameter unsent: How many bytes were written to it and are lost, as far as this side knows.
+  /// A connection is closed, and is not told of again. So many bytes (`unsent`) were written to it and are lost, as far as
+  /// this side knows.
   func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int)
 
   // MARK: Transfers

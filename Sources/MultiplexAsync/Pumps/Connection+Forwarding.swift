@@ -11,7 +11,9 @@ extension Connection {
   ///
   /// Corresponding C function: `splice`.
   ///
-  /// - Parameter progress: Is called on the reactor with the number of bytes that were forwarded since the last call.
+  /// - Parameters:
+  ///   - destination: Where the bytes go. If it is another reactor's, they are copied.
+  ///   - progress: Is called on the reactor with the number of bytes that were forwarded since the last call.
   /// - Returns: How many bytes there were in all.
   /// - Throws: As ``read()`` and ``write(_:)-(Chunk)`` do; ``ConnectionError/peer`` tells whose connection has failed. When it
   ///   is cancelled, what was taken from this connection is sent on the other.

@@ -5,7 +5,11 @@
 /// The operation is waited for in any case: what it has done is not left half done. If it ends well all the same, its
 /// result is returned, so that nothing it has received is lost.
 ///
-/// - Parameter reactor: Where the operation runs, and whose timer is used.
+/// - Parameters:
+///   - deadline: When the operation is cancelled; at once, if that is in the past.
+///   - reactor: Where the operation runs, and whose timer is used.
+///   - operation: Should end soon after it is cancelled, as every wait of this package does.
+/// - Returns: What the operation returns.
 /// - Throws: ``DeadlineExceeded`` if the operation failed after its time was up; else what the operation throws.
 public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
@@ -37,7 +41,10 @@ public func withDeadline<Result: ~Copyable & Sendable>(
 
 /// Gives an operation so much time, and cancels it then: see ``withDeadline(_:on:_:)``.
 ///
-/// - Parameter timeout: nil sets no limit, and runs the operation in the calling task.
+/// - Parameters:
+///   - timeout: nil sets no limit, and runs the operation in the calling task.
+///   - reactor: Where the operation runs otherwise, and whose timer is used.
+///   - operation: As with ``withDeadline(_:on:_:)``.
 public func withTimeout<Result: ~Copyable & Sendable>(
   _ timeout: Duration?, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {

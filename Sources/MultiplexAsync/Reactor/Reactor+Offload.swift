@@ -8,7 +8,7 @@ extension Reactor {
   ///
   /// - Returns: What the code returns.
   /// - Throws: What the code throws. `CancellationError`, at once when the task is cancelled: nobody can end code that
-  ///   blocks, so it goes on if it has begun, and what it returns is dropped. ``MultiplexError``, if there can be no thread.
+  ///   blocks, so it goes on if it has begun, and what it returns is dropped. `MultiplexError`, if there can be no thread.
   public func offload<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     let call = BlockingCall<Value>()
     let result = await withTaskCancellationHandler {

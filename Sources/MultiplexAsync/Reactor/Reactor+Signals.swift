@@ -14,7 +14,7 @@ extension Reactor {
   /// Corresponding C function: `sigaction`.
   ///
   /// - Parameter signals: Their numbers; SIGKILL and SIGSTOP can't be received.
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for what is no signal; and when there are 64 sequences already.
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for what is no signal; and when there are 64 sequences already.
   public func signals(_ signals: [Int32]) throws(MultiplexError) -> SignalSequence {
     let catcher = try SignalCatcher(signals)
     // The reactor's thread may have inherited a mask that blocks them.

@@ -20,7 +20,9 @@ public final class Reactor: TaskExecutor {
 
   /// Starts a reactor's thread.
   ///
-  /// - Parameter observer: Is told what happens on the reactor.
+  /// - Parameters:
+  ///   - backend: How the reactor waits; what serves connections at the lowest cost here, unless given.
+  ///   - observer: Is told what happens on the reactor.
   /// - Throws: What keeps the backend from working here, or a thread from being made.
   public init(
     backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil

@@ -19,9 +19,9 @@ public struct ReactorClock: Clock {
   /// The shortest difference between two moments.
   public var minimumResolution: Duration { ContinuousClock().minimumResolution }
 
-  /// Suspends the calling task until a moment: see ``Reactor/sleep(until:)``.
+  /// Suspends the calling task until a moment: see ``Reactor/sleep(until:)``. A tolerance has no effect, as the reactor is
+  /// as punctual as it can.
   ///
-  /// - Parameter tolerance: How much later it may be; of no effect, as the reactor is as punctual as it can.
   /// - Throws: `CancellationError`, at once when the task is cancelled.
   public func sleep(until deadline: ContinuousClock.Instant, tolerance: Duration? = nil) async throws {
     try await reactor.sleep(until: deadline)

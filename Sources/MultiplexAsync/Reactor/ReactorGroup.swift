@@ -17,6 +17,7 @@ public final class ReactorGroup: Sendable {
   ///
   /// - Parameters:
   ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - backend: How each of them waits.
   ///   - observer: Is told what happens on each of the reactors, by their threads at the same time.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public convenience init(
@@ -29,6 +30,7 @@ public final class ReactorGroup: Sendable {
   ///
   /// - Parameters:
   ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - backend: How each of them waits.
   ///   - makeObserver: Makes the observer of a reactor, whose index it gets.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public init(

@@ -4,7 +4,10 @@ internal import SystemPackage
 extension Connection {
   /// Connects to an address.
   ///
-  /// - Parameter timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
+  /// - Parameters:
+  ///   - address: An IP address with a port, or the path of a Unix socket.
+  ///   - reactor: What the connection is to belong to.
+  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
   /// - Throws: ``ConnectionError/Reason/refused``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, or what the kernel says. Nothing is left behind.
   public static func connect(

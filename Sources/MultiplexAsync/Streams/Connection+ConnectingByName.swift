@@ -7,7 +7,10 @@ extension Connection {
   /// failed: a family that doesn't work costs little time (RFC 8305, "Happy Eyeballs"). Connections that come about too
   /// late are closed.
   ///
-  /// - Parameter timeout: How long it may take in all, looking the name up included; nil sets no limit.
+  /// - Parameters:
+  ///   - host: A name or an IP address, with a port.
+  ///   - reactor: What the connection is to belong to.
+  ///   - timeout: How long it may take in all, looking the name up included; nil sets no limit.
   /// - Throws: ``ConnectionError/Reason/unresolved(_:)``, or what the last of the addresses came to, as
   ///   ``connect(to:on:timeout:)-(SocketAddress,_,_)`` does.
   public static func connect(
@@ -42,7 +45,10 @@ extension Connection {
   /// Connects to whichever of several addresses answers first. They are tried in their order, each a quarter of a second
   /// after the one before, or at once when that has failed.
   ///
-  /// - Parameter timeout: How long it may take in all; nil waits as long as the kernel does, which may be minutes.
+  /// - Parameters:
+  ///   - addresses: The first is tried first.
+  ///   - reactor: What the connection is to belong to.
+  ///   - timeout: How long it may take in all; nil waits as long as the kernel does, which may be minutes.
   /// - Throws: What the last of the addresses came to, as ``connect(to:on:timeout:)-(SocketAddress,_,_)`` does;
   ///   ``ConnectionError/Reason/refused`` where there is none.
   public static func connect(

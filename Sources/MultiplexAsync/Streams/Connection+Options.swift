@@ -6,18 +6,18 @@ extension Connection {
   ///
   /// Corresponding C function: `getsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
   public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
     try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
       try option.value(on: descriptor)
     }
   }
 
-  /// Sets a socket option. TCP connections have ``SocketOption/noDelay`` from the beginning.
+  /// Sets a socket option. TCP connections have `SocketOption.noDelay` from the beginning.
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
   public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
     try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
       try option.set(to: value, on: descriptor)
@@ -28,7 +28,7 @@ extension Connection {
   ///
   /// Corresponding C function: `getsockname`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``.
+  /// - Throws: `MultiplexError.Reason.closed`.
   public func localAddress() async throws(MultiplexError) -> SocketAddress {
     try await withDescriptor(for: "getsockname") { (descriptor) throws(MultiplexError) in
       try Socket.localAddress(of: descriptor)

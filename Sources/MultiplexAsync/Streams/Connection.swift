@@ -45,8 +45,8 @@ public final class Connection: Sendable {
 
   /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
   ///
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a socket that listens, or is no stream, and `ENOTSOCK`: it is left
-  ///   as it was. What keeps the reactor from waiting for it; the socket is closed then.
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens, or is no stream, and `ENOTSOCK`: it is
+  ///   left as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
     try socket.check(for: .connection, in: "Connection.adopting")
     try socket.setNonBlocking()

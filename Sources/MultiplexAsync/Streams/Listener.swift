@@ -35,8 +35,10 @@ public final class Listener: Sendable {
   /// Listens at an address.
   ///
   /// - Parameters:
+  ///   - address: An IP address with a port, of which 0 lets the kernel choose; or the path of a Unix socket.
+  ///   - reactor: What the listener and its connections are to belong to.
   ///   - reusePort: Several listeners, of several reactors, share the address and its connections (`SO_REUSEPORT`).
-  /// - Throws: As ``Multiplex/Socket/listening(on:backlog:reusePort:)`` does.
+  /// - Throws: As `Socket.listening(on:backlog:reusePort:)` does.
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) async throws(MultiplexError) -> Listener {
@@ -61,7 +63,7 @@ public final class Listener: Sendable {
   /// The socket becomes non-blocking: those of systemd, for example, aren't. Others who have it listen on when this listener
   /// is closed, and the file of a Unix socket stays.
   ///
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
   ///   is left as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     try socket.check(for: .listener, in: "Listener.adopting")
@@ -83,9 +85,9 @@ public final class Listener: Sendable {
     }
   }
 
-  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A ``Multiplex/HostPort`` has a name looked up.
+  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A `HostPort` has a name looked up.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else; as ``Multiplex/Socket/listening(on:backlog:reusePort:)``
+  /// - Throws: `MultiplexError.Reason.unknownAddress` for anything else; as `Socket.listening(on:backlog:reusePort:)`
   ///   does.
   public static func bind(to text: String, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     try await bind(to: SocketAddress(text), on: reactor)
@@ -95,7 +97,7 @@ public final class Listener: Sendable {
   /// IPv4 address of this machine; ``ListenerGroup/bind(toAllOf:on:)`` listens at the IPv6 addresses too.
   ///
   /// - Throws: What the first of those addresses came to, which may be taken;
-  ///   ``MultiplexError/Reason/unknownAddress``.
+  ///   `MultiplexError.Reason.unknownAddress`.
   public static func bind(
     to host: HostPort, on reactor: Reactor, reusePort: Bool = false
   ) async throws -> Listener {

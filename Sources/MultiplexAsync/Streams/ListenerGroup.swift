@@ -22,7 +22,7 @@ public final class ListenerGroup: Sendable {
 
   /// Listens at an address.
   ///
-  /// - Throws: As ``Listener/bind(to:on:reusePort:)`` does; nobody listens then.
+  /// - Throws: As ``Listener/bind(to:on:reusePort:)-(SocketAddress,_,_)`` does; nobody listens then.
   public static func bind(
     to address: SocketAddress, on group: ReactorGroup
   ) async throws(MultiplexError) -> ListenerGroup {
@@ -40,9 +40,9 @@ public final class ListenerGroup: Sendable {
     return ListenerGroup(listeners, at: first.localAddress, on: group)
   }
 
-  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A ``Multiplex/HostPort`` has a name looked up.
+  /// Listens at a numeric address with a port: "127.0.0.1:9999", "[::1]:0". A `HostPort` has a name looked up.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else; as ``bind(to:on:)-(SocketAddress,_)`` does.
+  /// - Throws: `MultiplexError.Reason.unknownAddress` for anything else; as ``bind(to:on:)-(SocketAddress,_)`` does.
   public static func bind(to text: String, on group: ReactorGroup) async throws(MultiplexError) -> ListenerGroup {
     try await bind(to: SocketAddress(text), on: group)
   }
@@ -54,7 +54,7 @@ public final class ListenerGroup: Sendable {
   ///
   /// - Returns: At least one.
   /// - Throws: As ``bind(to:on:)-(SocketAddress,_)`` does, if an address is taken, or the machine has none of them;
-  ///   ``MultiplexError/Reason/unknownAddress``. Nobody listens then.
+  ///   `MultiplexError.Reason.unknownAddress`. Nobody listens then.
   public static func bind(toAllOf host: HostPort, on group: ReactorGroup) async throws -> [ListenerGroup] {
     var groups: [ListenerGroup] = []
     var missing: MultiplexError?

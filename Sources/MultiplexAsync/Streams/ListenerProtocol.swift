@@ -13,8 +13,10 @@ public protocol ListenerProtocol: Sendable {
   /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
   /// handlers.
   ///
-  /// - Parameter limit: Of all reactors together, and of other listeners that share it; further clients wait to be
-  ///   accepted. nil sets none.
+  /// - Parameters:
+  ///   - limit: Of all reactors together, and of other listeners that share it; further clients wait to be accepted. nil
+  ///     sets none.
+  ///   - handler: Is called for each connection, and should end soon after it is cancelled.
   func serve(within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
 
   /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
@@ -57,7 +59,9 @@ public protocol ListenerProtocol: Sendable {
 extension ListenerProtocol {
   /// Serves as ``serve(within:_:)`` does.
   ///
-  /// - Parameter maximumConnections: Further clients wait to be accepted.
+  /// - Parameters:
+  ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
+  ///   - handler: As with ``serve(within:_:)``.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
@@ -66,7 +70,9 @@ extension ListenerProtocol {
 
   /// Serves as ``serveChunks(within:_:)`` does.
   ///
-  /// - Parameter maximumConnections: Further clients wait to be accepted.
+  /// - Parameters:
+  ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
+  ///   - makeHandler: As with ``serveChunks(within:_:)``.
   public func serveChunks(
     maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {

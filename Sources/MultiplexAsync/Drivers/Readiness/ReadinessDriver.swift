@@ -1,7 +1,7 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// I/O by readiness, on any backend of a ``Poller``: a call is made at once, and waited for only when it would block.
+/// I/O by readiness, on any backend of a `Poller`: a call is made at once, and waited for only when it would block.
 ///
 /// Where the kernel has edges, a descriptor is registered once for input, and once more for room when that is first waited
 /// for; no message costs a call to change that. Where it hasn't, a registration is armed for one event when something waits.
