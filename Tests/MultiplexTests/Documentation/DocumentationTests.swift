@@ -15,6 +15,7 @@ struct DocumentationTests {
   private static let compiled = [
     "MultiplexTests/Documentation/ReadmeSnippets.swift",
     "MultiplexTests/Documentation/MultiplexSnippets.swift",
+    "MultiplexTests/Documentation/MultiplexAsyncSnippets.swift",
     "MultiplexServiceLifecycleTests/ReadmeSnippets.swift",
     "MultiplexFlyingFoxTests/ReadmeSnippets.swift",
   ]
@@ -29,7 +30,7 @@ struct DocumentationTests {
 
   @Test("no piece is overlooked")
   func count() throws {
-    #expect(try Self.pages.flatMap { try snippets(of: $0) }.count == 12)
+    #expect(try Self.pages.flatMap { try snippets(of: $0) }.count == 23)
   }
 
   private func snippets(of page: String) throws -> [String] {

@@ -1,0 +1,98 @@
+import Foundation
+import Logging
+import Multiplex
+import MultiplexAsync
+import MultiplexLogging
+
+/// The code in the pages of `MultiplexAsync.docc`, to the letter but for the indentation: `DocumentationTests` compares.
+///
+/// That of its first page is the README's.
+enum MultiplexAsyncSnippets {
+  // MARK: A server from start to shutdown
+
+  static func serveUntilSignal() async throws {
+    @Sendable
+    func answer(_ connection: Connection) async throws {
+      connection.setIdleTimeout(.seconds(60))
+      while let line = try await connection.readLine(limit: 4096) {
+        try await connection.write(line)
+      }
+    }
+
+    try OpenFileLimit.raise()
+    let reactor = try Reactor()
+    let signals = try reactor.signals([SIGINT, SIGTERM])
+    let listener = try await Listener.bind(to: HostPort("localhost:9999"), on: reactor)
+
+    async let serving: Void = listener.serve(maximumConnections: 10_000, answer)
+    for await _ in signals { break }
+    let unfinished = await listener.shutDown(within: .seconds(10), closingIdleAfter: .seconds(1))
+    await serving
+    print("connections that were closed unfinished:", unfinished)
+  }
+
+  static func listenWithSeveralThreads() async throws -> (SignalSequence, ListenerGroup) {
+    let group = try ReactorGroup()
+    let signals = try group.next().signals([SIGINT, SIGTERM])
+    let listener = try await ListenerGroup.bind(to: "127.0.0.1:9999", on: group)
+    return (signals, listener)
+  }
+
+  static func log() throws -> Reactor {
+    let reactor = try Reactor(observer: LoggingObserver(Logger(label: "server")))
+    return reactor
+  }
+
+  // MARK: Tasks, threads and the reactor
+
+  static func askInTask(on reactor: Reactor) async throws -> [UInt8]? {
+    let task = Task(executorPreference: reactor) {
+      let connection = try await Connection.connect(to: "127.0.0.1:9999", on: reactor)
+      try await connection.write("hello\n")
+      return try await connection.readLine()
+    }
+    return try await task.value
+  }
+
+  static func readFile(_ path: String, on reactor: Reactor) async throws -> String {
+    let configuration = try await reactor.offload { try String(contentsOfFile: path, encoding: .utf8) }
+    return configuration
+  }
+
+  static func typeErrors(_ connection: Connection, _ listener: Listener) async throws {
+    func greet(_ connection: Connection) async {
+      do {
+        try await connection.write("hello\n")
+      } catch {
+        print("not greeted:", error.reason)
+      }
+    }
+
+    func count(_ connection: Connection) async throws(ConnectionError) -> Int {
+      try await connection.reactor.run { () async throws(ConnectionError) in
+        let line = try await connection.readLine()
+        return line?.count ?? 0
+      }
+    }
+
+    await greet(connection)
+    print(try await count(connection))
+    await listener.serve { connection in
+      do throws(ConnectionError) {
+        while let chunk = try await connection.read() { try await connection.write(chunk) }
+      } catch {
+        if error.reason != .reset { print(error) }
+        connection.abort()
+      }
+    }
+  }
+
+  static func limitTime(_ connection: Connection) async throws {
+    do {
+      let line = try await withTimeout(.seconds(5), on: connection.reactor) { try await connection.readLine() }
+      print("received", line?.count ?? 0, "bytes")
+    } catch is DeadlineExceeded {
+      print("nothing yet; the next read may have it")
+    }
+  }
+}
