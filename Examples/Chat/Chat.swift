@@ -53,13 +53,12 @@ struct Chat {
   }
 
   func listen(to client: Connection) async throws {
-    while let line = try await client.readLine(limit: Self.longestLine) {
-      let isWhole = line.last == UInt8(ascii: "\n")
-      room.say(Array("\(client.name): ".utf8) + line + (isWhole ? [] : Array("\n".utf8)), from: client)
+    for try await line in client.lines(limit: Self.longestLine) {
+      room.say("\(client.name): \(line)\n", from: client)
     }
   }
 
-  func deliver(_ lines: AsyncStream<[UInt8]>, to client: Connection) async throws {
+  func deliver(_ lines: AsyncStream<String>, to client: Connection) async throws {
     try await client.write("you are \(client.name)\n")
     for await line in lines { try await client.write(line) }
   }

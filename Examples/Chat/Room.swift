@@ -5,7 +5,7 @@ import Synchronization
 final class Room: Sendable {
   private struct Member {
     let client: Connection
-    let lines: AsyncStream<[UInt8]>.Continuation
+    let lines: AsyncStream<String>.Continuation
   }
 
   /// How many lines a client may be behind.
@@ -14,9 +14,8 @@ final class Room: Sendable {
   private let members = Mutex<[ObjectIdentifier: Member]>([:])
 
   /// - Returns: What is said from now on by others.
-  func admit(_ client: Connection) -> AsyncStream<[UInt8]> {
-    let (lines, continuation) = AsyncStream.makeStream(
-      of: [UInt8].self, bufferingPolicy: .bufferingOldest(Self.backlog))
+  func admit(_ client: Connection) -> AsyncStream<String> {
+    let (lines, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingOldest(Self.backlog))
     members.withLock { $0[ObjectIdentifier(client)] = Member(client: client, lines: continuation) }
     return lines
   }
@@ -26,7 +25,7 @@ final class Room: Sendable {
   }
 
   /// Gives a line to all others. Whoever is too far behind is out.
-  func say(_ line: [UInt8], from speaker: Connection) {
+  func say(_ line: String, from speaker: Connection) {
     // Not under the lock, as it may have somebody's task go on.
     for member in everyone where member.client !== speaker {
       if case .dropped = member.lines.yield(line) { member.client.abort() }

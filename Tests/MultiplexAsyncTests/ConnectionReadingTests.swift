@@ -197,6 +197,38 @@ struct ConnectionReadingTests {
     #expect(try await reading.value == lines)
   }
 
+  @Test("lines as text come without their ends, and whoever leaves off may go on", arguments: usableBackends)
+  func linesAsText(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("first\n\nthird\r\nfo\rurth\r\n\r\nwörld 🙂\n".utf8))
+    try peer.socket.sendAll([0xff, UInt8(ascii: "\n")] + Array("no end\r".utf8))
+    try peer.socket.shutdown(.writing)
+    var lines: [String] = []
+    for _ in 0..<20 {
+      for try await line in peer.connection.lines() {
+        lines.append(line)
+        if lines.count.isMultiple(of: 3) { break }
+      }
+    }
+    #expect(lines == ["first", "", "third", "fo\rurth", "", "wörld 🙂", "\u{fffd}", "no end\r"])
+  }
+
+  @Test("the errors of a read end the lines", arguments: usableBackends)
+  func linesEndedByErrors(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("1234\n12345\n".utf8))
+    var lines: [String] = []
+    let tooLong = await reason { for try await line in peer.connection.lines(limit: 5) { lines.append(line) } }
+    #expect(tooLong == .limitExceeded)
+    #expect(lines == ["1234"])
+    let connection = peer.connection
+    let cancelled = Task {
+      cancelThisTask()
+      for try await _ in connection.lines() {}
+    }
+    #expect(await reason { try await cancelled.value } == .cancelled)
+  }
+
   @Test("a line as long as the limit is taken, a longer one is refused and kept", arguments: usableBackends)
   func lineLimit(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
