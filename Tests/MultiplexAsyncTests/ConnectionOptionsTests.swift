@@ -25,6 +25,18 @@ struct ConnectionOptionsTests {
     withExtendedLifetime(far) {}
   }
 
+  @Test("connections and listeners are described by their addresses, and are the same only as themselves")
+  func values() async throws {
+    let reactor = try Reactor()
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let first = try await Connection.connect(to: listener.localAddress, on: reactor)
+    let second = try await Connection.connect(to: listener.localAddress, on: reactor)
+    #expect("\(listener)" == "<listener at \(listener.localAddress)>")
+    #expect("\(first)" == "<connection to \(listener.localAddress)>")
+    #expect(first != second)
+    #expect(Set([first, second, first]).count == 2)
+  }
+
   @Test("each side's local address is the other's peer address", arguments: usableBackends)
   func localAddress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -185,3 +185,18 @@ extension Connection {
     reactor.onLoop { [self] in unsafe stream.abort(because: reason) }
   }
 }
+
+// MARK: - As a value
+
+extension Connection: Hashable, CustomStringConvertible {
+  /// Two connections are equal if they are the same object.
+  public static func == (left: Connection, right: Connection) -> Bool { left === right }
+
+  /// Hashes the object's identity.
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+
+  /// The peer's address: "<connection to 127.0.0.1:40312>".
+  public var description: String {
+    peerAddress.map { "<connection to \($0)>" } ?? "<connection>"
+  }
+}

@@ -165,3 +165,8 @@ public final class Listener: Sendable {
     }
   }
 }
+
+extension Listener: CustomStringConvertible {
+  /// The address: "<listener at 127.0.0.1:9999>".
+  public var description: String { "<listener at \(localAddress)>" }
+}
