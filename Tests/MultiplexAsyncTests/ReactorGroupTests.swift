@@ -76,6 +76,45 @@ struct ReactorGroupTests {
     await serving
   }
 
+  /// The listener's reactor gets the connection back and is told of the shutdown at the same time.
+  @Test("a shutdown ends a connection that has just been handed over", arguments: usableBackends)
+  func shutDownDuringHandOver(backend: Poller.Backend) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 2, backend: backend)
+    for _ in 0..<5 {
+      let listener = try await ListenerGroup.bind(to: .unix(path: folder.file("socket")), on: group)
+      let isOver = Counter()
+      let serving = Task {
+        await listener.serve { connection in
+          while try await connection.read() != nil {}
+        }
+        isOver.add()
+      }
+      try await takeSomeTurns(of: group.reactors[0])
+      while group.next() !== group.reactors[0] {}
+      let target = await BlockedReactor(group.reactors[1])
+      let client = try Socket.connected(to: listener.localAddress)
+      // It is accepted by then.
+      try await takeSomeTurns(of: group.reactors[0])
+      let source = await BlockedReactor(group.reactors[0])
+      target.goOn()
+      // What was handed over has been taken by then.
+      await group.reactors[1].run {}
+      let ending = Task { _ = await listener.shutDown(within: .zero) }
+      // In all likelihood it has told the reactor by then.
+      for _ in 0..<1000 { await Task.yield() }
+      source.goOn()
+      await ending.value
+      #expect(await becomesTrue { isOver.value == 1 })
+      client.close()
+      await serving.value
+    }
+  }
+
+  private func takeSomeTurns(of reactor: Reactor) async throws {
+    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+  }
+
   @Test("the limit of connections is one for all reactors, and every client has its turn", arguments: [true, false])
   func limitOverAll(isUnix: Bool) async throws {
     let folder = try TemporaryFolder()
@@ -176,4 +215,27 @@ private func reactorsServing(_ count: Int, at address: SocketAddress, on reactor
     await client.close()
   }
   return reactors
+}
+
+/// A reactor that does nothing until it is told to go on.
+private struct BlockedReactor {
+  private let semaphore = DispatchSemaphore(value: 0)
+
+  init(_ reactor: Reactor) async {
+    let isBlocked = Gate()
+    Task(executorPreference: reactor) { [semaphore] in
+      isBlocked.open()
+      Self.wait(for: semaphore)
+    }
+    await isBlocked.pass()
+  }
+
+  func goOn() {
+    semaphore.signal()
+  }
+
+  /// Not to be called by a task, as it blocks the thread: here that is the point.
+  private static func wait(for semaphore: DispatchSemaphore) {
+    semaphore.wait()
+  }
 }

@@ -34,23 +34,19 @@ extension Listener {
           })
       case .accepted(let accepted):
         guard let target = unsafe server.nextReactor else {
-          unsafe serve(queue.adopt(accepted, on: reactor, within: server.limit), for: server, makeHandler)
+          unsafe serve(queue.adopt(accepted, on: reactor, for: server), makeHandler)
           continue
         }
-        unsafe handOver(accepted, to: target, for: server) { [self] connection in
-          unsafe serve(connection, for: server, makeHandler)
-        }
+        unsafe handOver(accepted, to: target, for: server) { [self] served in serve(served, makeHandler) }
       }
     }
   }
 
-  /// - Parameter connection: nil for one that was lost.
+  /// - Parameter served: nil for one that was lost.
   private func serve(
-    _ connection: Connection?, for server: ServedConnections.Server,
-    _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    _ served: ServedConnections.Served?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) {
-    guard let connection else { return }
-    let slot = unsafe queue.served.begin(connection, for: server)
+    guard let (connection, slot) = served else { return }
     // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }
     connection.reactor.loop.add(.call { [self] in startPump(on: connection, slot, makeHandler) })

@@ -88,13 +88,24 @@ final class AcceptQueue: AcceptorDelegate {
     }
   }
 
-  /// Takes a connection that another reactor was to make.
+  /// Makes a connection of an accepted socket, to be served.
+  ///
+  /// - Returns: nil as ``adopt(_:on:within:)``.
+  func adopt(
+    _ accepted: AcceptedSocket, on reactor: Reactor, for server: ServedConnections.Server
+  ) -> ServedConnections.Served? {
+    adopt(accepted, on: reactor, within: server.limit).map { served.begin($0, for: server) }
+  }
+
+  /// Takes a connection that another reactor was to make. From here on it is served, so that no shutdown misses it.
   ///
   /// - Returns: nil also for one that comes too late.
-  func receive(_ made: Result<Connection, MultiplexError>, for server: ServedConnections.Server) -> Connection? {
+  func receive(
+    _ made: Result<Connection, MultiplexError>, for server: ServedConnections.Server
+  ) -> ServedConnections.Served? {
     switch made {
     case .failure(let error): noteFailure(error)
-    case .success(let connection) where !isClosed && !server.isCancelled: return connection
+    case .success(let connection) where !isClosed && !server.isCancelled: return served.begin(connection, for: server)
     // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
     case .success(let connection): connection.abort(because: .shutDown)
     }

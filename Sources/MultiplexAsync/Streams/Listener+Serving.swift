@@ -63,7 +63,7 @@ extension Listener {
   ///   isn't.
   func handOver(
     _ accepted: AcceptedSocket, to target: Reactor, for server: ServedConnections.Server,
-    _ body: @escaping @Sendable (Connection?) -> Void
+    _ body: @escaping @Sendable (ServedConnections.Served?) -> Void
   ) {
     // Reached on this reactor's thread alone.
     nonisolated(unsafe) let server = server
@@ -83,8 +83,7 @@ extension Listener {
     for server: ServedConnections.Server, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await withDiscardingTaskGroup { tasks in
-      while let connection = await accept(for: server) {
-        let slot = unsafe queue.served.begin(connection, for: server)
+      while let (connection, slot) = await accept(for: server) {
         tasks.addTask(executorPreference: connection.reactor) {
           await Self.handle(connection, handler)
           self.end(slot)
@@ -95,7 +94,7 @@ extension Listener {
   }
 
   /// - Returns: nil once the listener is closed or the server cancelled.
-  private func accept(for server: ServedConnections.Server) async -> Connection? {
+  private func accept(for server: ServedConnections.Server) async -> ServedConnections.Served? {
     while true {
       let attempt = unsafe queue.acceptNow(within: server.limit)
       switch attempt {
@@ -104,15 +103,15 @@ extension Listener {
         let isWorthIt = await Waiter.suspend { waiter in awaitAttempt(after: attempt, for: server, .task(waiter)) }
         guard isWorthIt else { return nil }
       case .accepted(let accepted):
-        if let connection = await adopt(accepted, for: server) { return connection }
+        if let served = await adopt(accepted, for: server) { return served }
       }
     }
   }
 
-  private func adopt(_ accepted: AcceptedSocket, for server: ServedConnections.Server) async -> Connection? {
-    guard let target = server.nextReactor else {
-      return unsafe queue.adopt(accepted, on: reactor, within: server.limit)
-    }
+  private func adopt(
+    _ accepted: AcceptedSocket, for server: ServedConnections.Server
+  ) async -> ServedConnections.Served? {
+    guard let target = server.nextReactor else { return unsafe queue.adopt(accepted, on: reactor, for: server) }
     return await Waiter.suspend { waiter in
       handOver(accepted, to: target, for: server) { waiter.resume(returning: $0) }
     }

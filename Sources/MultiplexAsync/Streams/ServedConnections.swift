@@ -4,6 +4,7 @@ final class ServedConnections {
   typealias Table = SlotTable<(connection: Connection, server: Server)>
   /// Names a connection until it has ended.
   typealias Slot = Table.Slot
+  typealias Served = (connection: Connection, slot: Slot)
 
   /// A task that serves: of several on one listener, each waits for its own connections.
   final class Server {
@@ -54,11 +55,11 @@ final class ServedConnections {
     self.loop = loop
   }
 
-  /// - Returns: What names the connection when it has ended.
-  func begin(_ connection: Connection, for server: Server) -> Slot {
+  /// Takes a connection among those that are served.
+  func begin(_ connection: Connection, for server: Server) -> Served {
     server.connections += 1
     if server.isCancelled { connection.serviceWasCancelled() }
-    return connections.insert((connection, server))
+    return (connection, connections.insert((connection, server)))
   }
 
   func end(_ slot: Slot) {
