@@ -121,7 +121,8 @@ struct WaitingInPlaceTests {
   @Test("ends when an observer breaks the connection off", arguments: usableBackends)
   func abortByObserver(backend: Poller.Backend) async throws {
     let connections = Recorder<Connection>()
-    let observer = TurnObserver { connections.elements.first?.abort() }
+    // Taken out, as the observer would keep the reactor by it.
+    let observer = TurnObserver { connections.takeFirst()?.abort() }
     let reactor = try Reactor(backend: backend, observer: observer)
     let (near, far) = try connectedPair()
     let connection = try await Connection.adopting(near, on: reactor)

@@ -9,4 +9,9 @@ final class Recorder<Element: Sendable>: Sendable {
   func add(_ element: Element) {
     list.withLock { $0.append(element) }
   }
+
+  /// Takes out what was added first.
+  func takeFirst() -> Element? {
+    list.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+  }
 }
