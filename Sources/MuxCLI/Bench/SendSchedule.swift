@@ -45,7 +45,7 @@ struct SendSchedule {
 
   /// How many of the first so many messages are a connection's own.
   func share(of connection: Int, in messages: Int) -> Int {
-    (messages - connection + connections - 1) / connections
+    messages / connections + (connection < messages % connections ? 1 : 0)
   }
 
   /// When a connection's own message with a number is due.

@@ -157,6 +157,14 @@ struct BenchTests {
     }
   }
 
+  @Test("with --rate, the share of a lost connection is found also where the messages are as many as can be asked for")
+  func shareOfTheMost() throws {
+    _ = try OddServer.serving(.closesAtOnce) { address in
+      let process = try run(["\(address)", "--connections", "2", "--requests", "\(Int.max)", "--rate", "1000"])
+      #expect(try failure(of: process, status: 76).contains("closed by the server"))
+    }
+  }
+
   @Test("with a --rate that nobody can keep, ends in time, and tells what is missing")
   func impossibleRate() throws {
     let server = try MuxServer()
