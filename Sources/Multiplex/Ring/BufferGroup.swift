@@ -142,13 +142,14 @@ public final class BufferGroup {
   func unregister(from ring: borrowing Ring) {
     var registration = cmx_buffer_ring_registration()
     registration.group = id
-    isRegistered = false
     do {
       try unsafe ring.register(cmx_UNREGISTER_PBUF_RING, &registration, 1)
     } catch {
-      // On another thread than a single issuer's, whose work nobody does any more.
+      // On another thread than a single issuer's, whose work nobody does any more. The kernel has not given the buffers
+      // back: another ring would begin with them all, those that are ours included.
       return
     }
+    isRegistered = false
     // No buffer is the kernel's any more, and the next ring begins at the first place.
     for index in provided.indices { provided[index] = 0 }
     next = 0
@@ -160,7 +161,7 @@ extension Ring {
   /// Lets receives take buffers from a group, which the ring keeps from then on.
   ///
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered`` where a group has the same number, or another ring takes from
-  ///   this one.
+  ///   this one, or did until it ended on another thread than its single issuer's.
   public mutating func register(_ group: BufferGroup) throws(MultiplexError) {
     guard !groups.contains(where: { $0.id == group.id }) else {
       throw MultiplexError(

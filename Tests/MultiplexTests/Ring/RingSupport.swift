@@ -44,6 +44,16 @@ final class SharedRing: @unchecked Sendable {
   /// How the ring was set up.
   var setup: UInt32 { ring.features.setup }
 
+  /// Lets the ring take from a group.
+  func register(_ group: BufferGroup) throws(MultiplexError) {
+    try ring.register(group)
+  }
+
+  /// Ends the ring on the calling thread, and has another in its place.
+  func startOver() throws {
+    ring = try Ring()
+  }
+
   /// Sends a nop through the ring.
   func roundTrip(token: UInt64) throws -> [UInt64] {
     try ring.prepare(.nop(token: token))

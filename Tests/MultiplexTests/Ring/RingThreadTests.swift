@@ -1,3 +1,4 @@
+import CMultiplex
 import Multiplex
 import SystemPackage
 import TestSupport
@@ -35,5 +36,17 @@ import Testing
       #expect(error?.call == "io_uring_enter")
       #expect(error?.advice?.contains("thread that first submitted") == true)
     }
+  }
+
+  @Test("no ring is given the buffers of one that has ended on another thread than its own: the kernel kept them")
+  func groupOfRingThatEndedElsewhere() throws {
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
+    let ring = try SharedRing(isSingleIssuer: true)
+    try #require(ring.setup & cmx_SETUP_SINGLE_ISSUER != 0)
+    try ring.register(group)
+    for buffer in 0..<UInt16(4) { group.provide(buffer) }
+    _ = try SecondParty { try ring.roundTrip(token: 1) }.join()
+    try ring.startOver()
+    #expect(refusal { () throws(MultiplexError) in try ring.register(group) } == .alreadyRegistered)
   }
 }
