@@ -114,6 +114,28 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
+  @Test(
+    "a number that was closed, and taken by the poller itself, can be modified or unregistered, and no edge is lost",
+    arguments: usableBackends, Interest.combinations)
+  func takenByPoller(backend: Poller.Backend, interest: Interest) throws {
+    let (near, far) = try Socket.pair()
+    // Another test may be faster, and take the number: then there is nothing to be seen.
+    for attempt in 0..<10 {
+      let poller = try Poller(backend: backend)
+      let pipe = try Pipe()
+      let number = pipe.reader.fileDescriptor
+      try poller.register(number, for: interest, token: 2)
+      try pipe.reader.close()
+      try poller.register(near, for: .read, mode: .edge, token: 1)
+      try far.fileDescriptor.put()
+      try #require(try eventually { try poller.tokens(within: .milliseconds(1)).contains(1) })
+      if attempt.isMultiple(of: 2) { try? poller.modify(number, for: interest) } else { try poller.unregister(number) }
+      try far.fileDescriptor.put()
+      try #require(try eventually { try poller.tokens(within: .milliseconds(1)).contains(1) })
+      try near.fileDescriptor.drain()
+    }
+  }
+
   // MARK: Closed, while a duplicate lives on
 
   @Test(

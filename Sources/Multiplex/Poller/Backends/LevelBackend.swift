@@ -20,6 +20,7 @@ protocol LevelBackend: ReadinessBackend {
 
 extension LevelBackend {
   func add(_ registration: Registration) throws(MultiplexError) {
+    guard !isOwn(registration) else { throw notOpen(registration) }
     if registration.mode == .edge {
       try edges.add(registration)
       if let descriptor = edges.descriptor { try watch(descriptor, for: .read) }
@@ -54,10 +55,13 @@ extension LevelBackend {
   func remove(_ registration: Registration) {
     if registration.mode == .edge {
       edges.remove(registration)
-    } else {
+    } else if !isOwn(registration) {
       unwatch(registration.descriptor)
     }
   }
+
+  /// Whether a number was closed while it was registered, and is that of ``edges`` by now: these go on being watched.
+  private func isOwn(_ registration: Registration) -> Bool { registration.descriptor == edges.descriptor }
 }
 
 // MARK: - Waiting

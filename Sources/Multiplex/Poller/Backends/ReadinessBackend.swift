@@ -41,7 +41,11 @@ extension ReadinessBackend {
   /// For calls that take any number and complain about it later, or never.
   func checkOpen(_ registration: Registration) throws(MultiplexError) {
     guard !Kernel.isOpen(registration.descriptor) else { return }
-    throw MultiplexError(
+    throw notOpen(registration)
+  }
+
+  func notOpen(_ registration: Registration) -> MultiplexError {
+    MultiplexError(
       call: "fcntl", descriptor: FileDescriptor(rawValue: registration.descriptor), errno: .badFileDescriptor)
   }
 

@@ -89,8 +89,10 @@ final class SelectBackend: LevelBackend {
   /// What poll says about the descriptors that are in any of the sets.
   private func reportDetails(to registry: inout Registry) throws(MultiplexError) -> Found {
     details.removeAll()
+    let edgeDescriptor = edges.descriptor
     ready.forEach { fd in
-      details.append(fd, for: registry[fd].map { PollEvents($0.interest) } ?? .in)
+      let registration = fd == edgeDescriptor ? nil : registry[fd]
+      details.append(fd, for: registration.map { PollEvents($0.interest) } ?? .in)
     }
     let count: Int
     do {
