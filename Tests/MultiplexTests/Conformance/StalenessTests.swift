@@ -298,6 +298,25 @@ import Testing
     try poller.unregister(number)
   }
 
+  @Test(
+    "a descriptor that was closed is found to be, though a duplicate is ready at each wait", arguments: usableBackends,
+    [TriggerMode.level, .edge])
+  func readyThenInvalid(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    let (other, otherPeer) = try Socket.pair()
+    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
+    let number = owned.fileDescriptor
+    try poller.register(number, for: .read, mode: mode)
+    try poller.register(other, for: .read)
+    try owned.close()
+    try far.fileDescriptor.put()
+    try #require(try eventually { try poller.found(within: .milliseconds(1))[number] == [.invalid] })
+    try otherPeer.fileDescriptor.put()
+    for _ in 0..<200 { #expect(try poller.found(within: patience) == [other.fileDescriptor: [.readable]]) }
+    try poller.unregister(number)
+  }
+
   @Test("getting rid of a stale registration leaves the others as they were", arguments: usableBackends)
   func othersSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)

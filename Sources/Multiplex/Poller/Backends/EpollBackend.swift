@@ -14,6 +14,9 @@ final class EpollBackend: ReadinessBackend {
   /// More than are ready at once in most turns; what is left over comes first in the next.
   private static let batch = 1024
 
+  /// Of so many waits one has what it finds looked at more closely: see `look`.
+  private static let checkInterval: UInt = 64
+
   /// Bounds the registrations of a user in all epoll instances together.
   static var descriptorLimit: Int? { SystemSetting.integer("fs/epoll/max_user_watches") }
 
@@ -21,6 +24,8 @@ final class EpollBackend: ReadinessBackend {
   /// The one mode whose registrations are kept here; nil for all.
   private let mode: TriggerMode?
   private var closed = ClosedDescriptors()
+  /// How often the kernel was asked.
+  @safe @exclusivity(unchecked) private var looks: UInt = 0
   /// Whether the kernel may hold a file that a registration isn't of any more: see `modify` and `handOver`.
   private var isAmbiguous = false
   /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
@@ -116,9 +121,14 @@ final class EpollBackend: ReadinessBackend {
     } catch {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
+    // A descriptor that was closed is reported for as long as a duplicate is ready, and no wait finds nothing meanwhile.
+    looks &+= 1
+    let isCheck = looks.isMultiple(of: Self.checkInterval)
     var foundStale = false
     epoll.forEachEvent(count) { event in
-      let verdict = registry.report(RegistrationKey(packed: event.data), Readiness(event.events))
+      let key = RegistrationKey(packed: event.data)
+      let isClosed = isCheck && !Kernel.isOpen(key.descriptor)
+      let verdict = registry.report(key, isClosed ? .invalid : Readiness(event.events))
       foundStale = foundStale || verdict == .stale
     }
     if foundStale { try rebuild(registry) }
