@@ -45,6 +45,9 @@ struct Registry {
     return registration
   }
 
+  /// Whether it is a registration of a descriptor that others may close.
+  func isLent(_ key: RegistrationKey) -> Bool { self[key]?.isOwned == false }
+
   /// All registrations, in the order of their descriptors.
   var registrations: some Sequence<Registration> { table.values }
 

@@ -14,7 +14,7 @@ final class EpollBackend: ReadinessBackend {
   /// More than are ready at once in most turns; what is left over comes first in the next.
   private static let batch = 1024
 
-  /// Of so many waits one has what it finds looked at more closely: see `look`.
+  /// Of so many waits one has the lent descriptors that it finds looked at more closely: see `look`.
   private static let checkInterval: UInt = 64
 
   /// Bounds the registrations of a user in all epoll instances together.
@@ -127,7 +127,7 @@ final class EpollBackend: ReadinessBackend {
     var foundStale = false
     epoll.forEachEvent(count) { event in
       let key = RegistrationKey(packed: event.data)
-      let isClosed = isCheck && !Kernel.isOpen(key.descriptor)
+      let isClosed = isCheck && registry.isLent(key) && !Kernel.isOpen(key.descriptor)
       let verdict = registry.report(key, isClosed ? .invalid : Readiness(event.events))
       foundStale = foundStale || verdict == .stale
     }
