@@ -132,6 +132,30 @@ import Testing
     }
   }
 
+  @Test("edge: registered anew, one of very many that are ready is reported once", arguments: usableBackends)
+  func manyRegisteredAnew(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    let (near, far) = try Socket.pair()
+    // More than one wait has to gather.
+    let count = min(1500, try OpenFileLimit.raise().current / 4)
+    let numbers = try (0..<count).map { index in
+      try poller.register(
+        owning: OwnedDescriptor(duplicating: near.fileDescriptor), for: .read, mode: .edge, token: UInt64(index))
+    }
+    #expect(try poller.tokens() == [])
+    for (index, number) in numbers.enumerated() {
+      try poller.register(owning: poller.take(number), for: .read, mode: .edge, token: UInt64(index))
+    }
+    try far.fileDescriptor.put()
+    var found: [UInt64] = []
+    _ = try eventually {
+      let tokens = try poller.tokens()
+      found += tokens
+      return tokens.isEmpty
+    }
+    #expect(found.sorted() == (0..<UInt64(count)).map { $0 })
+  }
+
   @Test("edge: a partial read without new bytes is no event", arguments: usableBackends)
   func edgePartialRead(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)

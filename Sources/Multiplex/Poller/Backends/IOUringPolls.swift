@@ -28,7 +28,7 @@ struct IOUringPolls: ~Copyable {
   private var due: [Int32] = []
   /// Descriptors whose polls have ended. As with those.
   private var ended: [Int32] = []
-  /// Descriptors to look at.
+  /// Descriptors to look at. Some may not be suspects any more.
   private var suspects: [Int32] = []
   private var entries = PollEntries()
   /// Descriptors whose polls the kernel couldn't make; they are made with the next wait. As with those.
@@ -54,6 +54,8 @@ struct IOUringPolls: ~Copyable {
     var request: UInt32 = 0
     var phase = Phase.idle
     var isSuspect = false
+    /// Whether it is among ``IOUringPolls/suspects``.
+    var isListed = false
 
     /// Names the poll, in submissions and completions.
     func token(_ fd: Int32) -> UInt64 { UInt64(request) << 32 | UInt64(UInt32(bitPattern: fd)) }
@@ -136,6 +138,8 @@ extension IOUringPolls {
         watches[Int(fd)].request = lastRequest
         try prepare(.poll(of: registration, token: watches[Int(fd)].token(fd)))
         watches[Int(fd)].phase = .armed
+        // A poll completes at once if its descriptor is ready. Looked at before that is known, there would be two edges.
+        if registration.mode == .edge { watches[Int(fd)].isSuspect = false }
       }
       due.removeLast()
     }
@@ -314,8 +318,9 @@ extension IOUringPolls {
   }
 
   private mutating func suspect(_ fd: Int32) {
-    guard !watches[Int(fd)].isSuspect else { return }
     watches[Int(fd)].isSuspect = true
+    guard !watches[Int(fd)].isListed else { return }
+    watches[Int(fd)].isListed = true
     suspects.append(fd)
   }
 
@@ -332,12 +337,15 @@ extension IOUringPolls {
   /// - Returns: How many of the entries are ready.
   private mutating func askAboutSuspects(_ registry: Registry) throws(MultiplexError) -> Int {
     entries.removeAll()
-    for fd in suspects {
+    for fd in suspects where watches[Int(fd)].isSuspect {
       guard let registration = registry[fd], registration.isArmed else { continue }
       entries.append(fd, for: PollEvents(registration.interest))
     }
     let count = try countReady()
-    for fd in suspects { watches[Int(fd)].isSuspect = false }
+    for fd in suspects {
+      watches[Int(fd)].isSuspect = false
+      watches[Int(fd)].isListed = false
+    }
     suspects.removeAll(keepingCapacity: true)
     return count
   }
