@@ -38,6 +38,7 @@ extension MultiplexError {
     case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"
     case ("io_uring_setup", .noFunction): "this kernel has no io_uring: Linux 5.19 is needed, or another backend"
+    case ("io_uring_setup", .invalidArgument): "this kernel is too old: Linux 5.19 is needed, or another backend"
     case ("io_uring_setup", .notPermitted), ("io_uring_setup", .permissionDenied):
       "io_uring is forbidden here, by the setting kernel.io_uring_disabled or by a sandbox (seccomp): use epoll"
     case ("io_uring_setup", .noMemory): "the limit of locked memory is too low for a ring: raise it (ulimit -l)"

@@ -50,8 +50,8 @@ extension Poller {
       } catch {
         switch (error.call, error.errno) {
         case (_, .noFunction), (_, .notPermitted), (_, .permissionDenied): return error
-        // The limit of locked memory, which lasts.
-        case ("io_uring_setup", .noMemory): return error
+        // The limit of locked memory, and flags that the kernel doesn't know, which both last.
+        case ("io_uring_setup", .noMemory), ("io_uring_setup", .invalidArgument): return error
         default: return nil
         }
       }

@@ -58,7 +58,7 @@ import Testing
       "a kernel without io_uring, one that forbids it and a limit of memory are told apart, with advice",
       arguments: [
         (Errno.noFunction, "Linux 5.19"), (.notPermitted, "io_uring_disabled"), (.permissionDenied, "seccomp"),
-        (.noMemory, "ulimit -l"),
+        (.noMemory, "ulimit -l"), (.invalidArgument, "too old"),
       ])
     func refused(errno: Errno, words: String) throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.io_uring_setup: [errno]])
