@@ -116,7 +116,8 @@ import Testing
 
   @Test(
     "a number that was closed, and taken by the poller itself, can be modified or unregistered, and no edge is lost",
-    arguments: usableBackends, Interest.combinations)
+    // io_uring has no such instance, and would hold the file of another test that has the number by then.
+    arguments: usableBackends.filter { $0 != .ioUring }, Interest.combinations)
   func takenByPoller(backend: Poller.Backend, interest: Interest) throws {
     let (near, far) = try Socket.pair()
     // Another test may be faster, and take the number: then there is nothing to be seen.
