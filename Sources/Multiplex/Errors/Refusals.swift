@@ -1,22 +1,17 @@
-internal import SystemPackage
+package import SystemPackage
 
 /// What this package refuses by itself, without asking the kernel.
 extension MultiplexError {
-  /// - Parameter what: "poller", "socket".
-  package static func closed(_ what: String, for call: String) -> MultiplexError {
+  /// - Parameters:
+  ///   - what: "poller", "socket".
+  ///   - descriptor: The one of -1 that a closed ``Socket`` has, where it was given.
+  ///   - advice: To make another unless given.
+  package static func closed(
+    _ what: String, for call: String, descriptor: FileDescriptor? = nil, advice: String? = nil
+  ) -> MultiplexError {
     MultiplexError(
-      call: call, reason: .closed, errno: .badFileDescriptor,
-      advice: "a closed \(what) can't be used any more; make another")
-  }
-
-  /// A descriptor of -1, which a closed ``Socket`` has.
-  package static func closedDescriptor(for call: String) -> MultiplexError {
-    let isNew = call.hasSuffix(".register") || call == "readiness"
-    return MultiplexError(
-      call: call, descriptor: FileDescriptor(rawValue: noDescriptor), reason: .closed, errno: .badFileDescriptor,
-      advice: isNew
-        ? "a closed socket can't be used any more; make another"
-        : "unregister a socket before it is closed, or by the descriptor that it had")
+      call: call, descriptor: descriptor, reason: .closed, errno: .badFileDescriptor,
+      advice: advice ?? "a closed \(what) can't be used any more; make another")
   }
 
   /// What was registered could be waited for: that its number can't be any more shows that it was closed.

@@ -193,7 +193,9 @@ extension Poller {
     _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
   ) throws(MultiplexError) {
     let driver = try open(for: "Poller.register")
-    guard descriptor.rawValue != noDescriptor else { throw refusal(of: descriptor, for: "Poller.register") }
+    guard descriptor.rawValue != noDescriptor else {
+      throw .closed("socket", for: "Poller.register", descriptor: descriptor)
+    }
     guard descriptor.rawValue >= 0 else {
       throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
     }
@@ -247,7 +249,10 @@ extension Poller {
   @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
     if isClosed { return .closed("poller", for: call) }
-    return descriptor.rawValue == noDescriptor ? .closedDescriptor(for: call) : .notRegistered(descriptor, for: call)
+    guard descriptor.rawValue == noDescriptor else { return .notRegistered(descriptor, for: call) }
+    return .closed(
+      "socket", for: call, descriptor: descriptor,
+      advice: "unregister a socket before it is closed, or by the descriptor that it had")
   }
 
   /// Whether a descriptor is registered.

@@ -18,7 +18,9 @@ extension Reactor {
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
     let fd = descriptor.rawDescriptor
-    guard fd != noDescriptor else { throw MultiplexError.closedDescriptor(for: "readiness") }
+    guard fd != noDescriptor else {
+      throw MultiplexError.closed("socket", for: "readiness", descriptor: descriptor.fileDescriptor)
+    }
     return try await outcome { driver, body in try driver.awaitReadiness(of: fd, for: interest, body) }
   }
 }
