@@ -18,19 +18,17 @@ extension Ring {
     public var token: UInt64 { entry.user_data }
 
     /// The same, but without a completion if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
-    public func skippingSuccess() -> Submission {
-      var copy = self
-      copy.entry.flags |= cmx_SQE_CQE_SKIP_SUCCESS
-      return copy
-    }
+    public func skippingSuccess() -> Submission { with(cmx_SQE_CQE_SKIP_SUCCESS) }
 
     /// The same, but what is prepared next begins once this has succeeded; otherwise it completes with `ECANCELED`
     /// (`IOSQE_IO_LINK`). A read or a write that moves less than it was to hasn't succeeded.
     ///
     /// Both have to be submitted together: see that there is room for both in the queue.
-    public func linkedToNext() -> Submission {
+    public func linkedToNext() -> Submission { with(cmx_SQE_IO_LINK) }
+
+    private func with(_ flag: UInt8) -> Submission {
       var copy = self
-      copy.entry.flags |= cmx_SQE_IO_LINK
+      copy.entry.flags |= flag
       return copy
     }
 
