@@ -226,10 +226,7 @@ struct ReadinessTests {
   @Test("a regular file is always ready, and epoll says that it can't wait for one", arguments: usableBackends)
   func regularFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let folder = try TemporaryFolder()
-    let file = try FileDescriptor.open(
-      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
-    defer { try? file.close() }
+    let file = try TemporaryFolder().makeFile()
     if backend == .epoll {
       let error = await #expect(throws: MultiplexError.self) {
         _ = try await reactor.readiness(of: file, for: .read)

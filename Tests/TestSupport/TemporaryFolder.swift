@@ -1,4 +1,6 @@
 import Foundation
+public import Multiplex
+public import SystemPackage
 
 /// A folder of a test's own, removed with everything in it when the last reference is gone.
 public final class TemporaryFolder: Sendable {
@@ -18,6 +20,13 @@ public final class TemporaryFolder: Sendable {
 
   /// The path of something in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Makes an empty file, and opens it.
+  public func makeFile(_ mode: FileDescriptor.AccessMode = .readWrite) throws -> OwnedDescriptor {
+    OwnedDescriptor(
+      adopting: try FileDescriptor.open(
+        FilePath(file("file")), mode, options: [.create, .closeOnExec], permissions: .ownerReadWrite))
+  }
 
   /// Whether there is something of this name in the folder; what a link leads to doesn't matter.
   public func exists(_ name: String) -> Bool { (try? FileManager.default.attributesOfItem(atPath: file(name))) != nil }

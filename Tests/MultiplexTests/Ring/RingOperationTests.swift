@@ -114,10 +114,8 @@ import Testing
   @Test("bytes are written and read at an offset, or at the file's own position, which moves")
   func file() throws {
     var ring = try Ring()
-    let folder = try TemporaryFolder()
-    let file = try FileDescriptor.open(
-      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
-    defer { try? file.close() }
+    let owned = try TemporaryFolder().makeFile()
+    let file = owned.fileDescriptor
     try unsafe Array("0123456789".utf8).withUnsafeBytes { bytes in
       unsafe try ring.prepare(.write(to: file, bytes, token: 1))
       #expect(try ring.complete(1).map(\.result) == [10])
@@ -143,10 +141,8 @@ import Testing
   func unreadableFile() throws {
     var ring = try Ring()
     let pipe = try Pipe()
-    let folder = try TemporaryFolder()
-    let file = try FileDescriptor.open(
-      FilePath(folder.file("file")), .writeOnly, options: .create, permissions: .ownerReadWrite)
-    defer { try? file.close() }
+    let owned = try TemporaryFolder().makeFile(.writeOnly)
+    let file = owned.fileDescriptor
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
     defer { unsafe memory.deallocate() }
     for unreadable in [pipe.writer.fileDescriptor, file, FileDescriptor(rawValue: .max)] {
@@ -176,10 +172,8 @@ import Testing
   @Test("what is linked begins once the one before has succeeded, and is cancelled where it hasn't")
   func linked() throws {
     var ring = try Ring()
-    let folder = try TemporaryFolder()
-    let file = try FileDescriptor.open(
-      FilePath(folder.file("file")), .readWrite, options: .create, permissions: .ownerReadWrite)
-    defer { try? file.close() }
+    let owned = try TemporaryFolder().makeFile()
+    let file = owned.fileDescriptor
     try unsafe Array("journal".utf8).withUnsafeBytes { bytes in
       unsafe try ring.prepare(.write(to: file, bytes, at: 0, token: 1).linkedToNext())
       try ring.prepare(.synchronize(file, isDataOnly: true, token: 2).linkedToNext())
