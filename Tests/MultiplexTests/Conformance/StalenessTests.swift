@@ -85,10 +85,7 @@ import Testing
   func unregisteredAfterClose(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let pipe = try Pipe()
-    let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: pipe.reader.fileDescriptor, mode)
     try poller.unregister(number)
     #expect(poller.count == 0)
     #expect(try poller.found(within: .milliseconds(1)) == [:])
@@ -145,10 +142,7 @@ import Testing
   func duplicateLives(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
     try poller.unregister(number)
     try far.fileDescriptor.put()
     for _ in 0..<3 { #expect(try poller.found() == [:]) }
@@ -175,10 +169,7 @@ import Testing
     for mode in TriggerMode.allCases {
       let poller = try Poller(backend: backend)
       let (near, far) = try Socket.pair()
-      let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-      let number = owned.fileDescriptor
-      try poller.register(number, for: .read, mode: mode)
-      try owned.close()
+      let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
       try poller.unregister(number)
       try far.fileDescriptor.put()
       let start = threadCPUTime()
@@ -213,10 +204,7 @@ import Testing
   func sameFileAgain(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode, token: 1)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode, token: 1)
     try poller.unregister(number)
     try number.become(near.fileDescriptor)
     let again = OwnedDescriptor(adopting: number)
@@ -288,10 +276,7 @@ import Testing
   func invalidThenReady(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
     #expect(try eventually { try poller.found(within: .milliseconds(1)) == [number: [.invalid]] })
     try far.fileDescriptor.put()
     #expect(try poller.found() == [:])
@@ -306,11 +291,8 @@ import Testing
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
     let (other, otherPeer) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
     try poller.register(other, for: .read)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
     try far.fileDescriptor.put()
     try #require(try eventually { try poller.found(within: .milliseconds(1))[number] == [.invalid] })
     try otherPeer.fileDescriptor.put()
@@ -345,10 +327,7 @@ import Testing
   /// A registration that epoll keeps, and that can't be removed any more.
   private func leaveStaleRegistration(in poller: Poller, mode: TriggerMode) throws {
     let (near, far) = try Socket.pair()
-    let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-    let number = owned.fileDescriptor
-    try poller.register(number, for: .read, mode: mode)
-    try owned.close()
+    let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
     try poller.unregister(number)
     try far.fileDescriptor.put()
     #expect(try poller.tokens() == [])
@@ -362,10 +341,7 @@ import Testing
       for mode in TriggerMode.allCases {
         let poller = try Poller(backend: backend)
         let (near, far) = try Socket.pair()
-        let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
-        let number = owned.fileDescriptor
-        try poller.register(number, for: .read, mode: mode)
-        try owned.close()
+        let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
         try poller.unregister(number)
         let (once, oncePeer) = try Socket.pair()
         let (edge, edgePeer) = try Socket.pair()
@@ -477,5 +453,20 @@ import Testing
     #expect(try set.poll(timeout: .zero).isEmpty)
     try far.shutdown(.both)
     for _ in 0..<2 { #expect(try set.poll(timeout: patience).map(\.events) == [.hangUp]) }
+  }
+}
+
+extension Poller {
+  /// Watches a duplicate of a descriptor for something to read, and closes it too early.
+  ///
+  /// - Returns: The number that it had, which no other test is given.
+  fileprivate func registerAndClose(
+    duplicateOf descriptor: FileDescriptor, _ mode: TriggerMode, token: UInt64 = 0
+  ) throws -> FileDescriptor {
+    let owned = try OwnedDescriptor(duplicating: descriptor).renumbered()
+    let number = owned.fileDescriptor
+    try register(number, for: .read, mode: mode, token: token)
+    try owned.close()
+    return number
   }
 }
