@@ -439,16 +439,15 @@ struct ListenerTests {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
     for address in [SocketAddress.ipv4(.loopback, port: 0), .unix(path: folder.file("socket"))] {
-      let theirs = try Socket.listening(on: address)
-      let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
-      let listener = try await Listener.adopting(ours, on: reactor)
+      let shared = try await SharedListener(at: address, on: reactor)
+      let (listener, theirs) = (shared.listener, shared.theirs)
       let serving = Task { await listener.serve { _ in } }
       let served = try Socket.connected(to: theirs.localAddress())
       #expect(await becomesTrue { kernelReadiness(of: served.fileDescriptor, for: .read).contains(.readClosed) })
       await listener.shutDown(within: .seconds(5))
       await serving.value
       // Two turns later nobody else takes their connections.
-      for _ in 0..<2 { try await reactor.sleep(for: .milliseconds(1)) }
+      try await reactor.takeTurns(2)
       let client = try Socket.connected(to: theirs.localAddress())
       #expect(await becomesTrue { kernelReadiness(of: theirs.fileDescriptor, for: .read).contains(.readable) })
       let accepted = try #require(try theirs.accept())
@@ -461,14 +460,13 @@ struct ListenerTests {
   @Test("a listener takes no connections ahead of time that others could accept", arguments: usableBackends)
   func acceptBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let theirs = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
-    let listener = try await Listener.adopting(ours, on: reactor)
+    let shared = try await SharedListener(on: reactor)
+    let (listener, theirs) = (shared.listener, shared.theirs)
     let accepting = Task(executorPreference: reactor) { try await listener.accept() }
     let clients = try (0..<10).map { _ in try Socket.connected(to: theirs.localAddress()) }
     #expect(try await accepting.value != nil)
     // The kernel has given what it was asked for by then.
-    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    try await reactor.takeTurns()
     listener.close()
     for _ in clients.dropFirst() { #expect(await becomesTrue { (try? theirs.accept()) != nil }) }
   }
@@ -476,16 +474,15 @@ struct ListenerTests {
   @Test("after a cancelled accept the connections are for others who have the socket", arguments: usableBackends)
   func acceptCancelledBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let theirs = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
-    let listener = try await Listener.adopting(ours, on: reactor)
+    let shared = try await SharedListener(on: reactor)
+    let (listener, theirs) = (shared.listener, shared.theirs)
     let accepting = Task(executorPreference: reactor) { try await listener.accept() }
     // It waits, and the kernel knows.
-    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    try await reactor.takeTurns()
     accepting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await accepting.value }
     // It waits no more, and the kernel knows.
-    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
+    try await reactor.takeTurns()
     let client = try Socket.connected(to: theirs.localAddress())
     #expect(await becomesTrue(within: .seconds(5)) { (try? theirs.accept()) != nil })
     // It accepts when it is asked to again.

@@ -90,12 +90,12 @@ struct ReactorGroupTests {
         }
         isOver.add()
       }
-      try await takeSomeTurns(of: group.reactors[0])
+      try await group.reactors[0].takeTurns()
       while group.next() !== group.reactors[0] {}
       let target = await BlockedReactor(group.reactors[1])
       let client = try Socket.connected(to: listener.localAddress)
       // It is accepted by then.
-      try await takeSomeTurns(of: group.reactors[0])
+      try await group.reactors[0].takeTurns()
       let source = await BlockedReactor(group.reactors[0])
       target.goOn()
       // What was handed over has been taken by then.
@@ -109,10 +109,6 @@ struct ReactorGroupTests {
       client.close()
       await serving.value
     }
-  }
-
-  private func takeSomeTurns(of reactor: Reactor) async throws {
-    for _ in 0..<3 { try await reactor.sleep(for: .milliseconds(1)) }
   }
 
   @Test("the limit of connections is one for all reactors, and every client has its turn", arguments: [true, false])
@@ -215,27 +211,4 @@ private func reactorsServing(_ count: Int, at address: SocketAddress, on reactor
     await client.close()
   }
   return reactors
-}
-
-/// A reactor that does nothing until it is told to go on.
-private struct BlockedReactor {
-  private let semaphore = DispatchSemaphore(value: 0)
-
-  init(_ reactor: Reactor) async {
-    let isBlocked = Gate()
-    Task(executorPreference: reactor) { [semaphore] in
-      isBlocked.open()
-      Self.wait(for: semaphore)
-    }
-    await isBlocked.pass()
-  }
-
-  func goOn() {
-    semaphore.signal()
-  }
-
-  /// Not to be called by a task, as it blocks the thread: here that is the point.
-  private static func wait(for semaphore: DispatchSemaphore) {
-    semaphore.wait()
-  }
 }

@@ -163,17 +163,12 @@ struct WaitingInPlaceTests {
     let (near, far) = try connectedPair()
     var other: Connection? = try await Connection.adopting(near, on: reactor)
     weak let last = other
-    let (isHeld, isReleased) = (Counter(), Counter())
-    Task(executorPreference: reactor) {
-      isHeld.add()
-      _ = eventually { isReleased.value == 1 }
-    }
-    #expect(await becomesTrue(within: .seconds(60)) { isHeld.value == 1 })
+    let blocked = await BlockedReactor(reactor)
     // What breaks it off has the last reference, and comes to the reactor together with the task.
     other?.abort()
     other = nil
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
-    isReleased.add()
+    blocked.goOn()
     #expect(await becomesTrue(within: .seconds(60)) { observer.waits.elements.last == true })
     #expect(await becomesTrue(within: .seconds(60)) { last == nil })
     try peer.socket.sendAll([1])

@@ -1,0 +1,14 @@
+import Multiplex
+import MultiplexAsync
+
+/// A listener, and the same socket in the hands of somebody else.
+struct SharedListener {
+  let listener: Listener
+  let theirs: Socket
+
+  init(at address: SocketAddress = .ipv4(.loopback, port: 0), on reactor: Reactor) async throws {
+    theirs = try Socket.listening(on: address)
+    let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
+    listener = try await Listener.adopting(ours, on: reactor)
+  }
+}
