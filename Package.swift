@@ -96,7 +96,8 @@ let package = Package(
     example("echo-queued", "EchoQueued"),
     example("echo-complete", "EchoComplete"),
     example("echo-client", "EchoClient"),
-    example("chat", "Chat", with: ["MultiplexAsync"]),
+    example(
+      "chat", "Chat", with: ["MultiplexAsync", "MultiplexLogging", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport", dependencies: ["Multiplex", "CMultiplex", systemPackage], path: "Tests/TestSupport",

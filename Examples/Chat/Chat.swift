@@ -1,5 +1,7 @@
+import Logging
 import Multiplex
 import MultiplexAsync
+import MultiplexLogging
 import SystemPackage
 
 #if canImport(Glibc)
@@ -22,10 +24,17 @@ struct Chat {
   /// How long clients may take to read the last lines.
   static let farewell = Duration.seconds(5)
 
+  /// What the one who runs the chat should know of: that nobody more can join, for want of descriptors.
+  static let log: Logger = {
+    var log = Logger(label: "chat")
+    log.logLevel = .warning
+    return log
+  }()
+
   let room = Room()
 
   func run(at host: HostPort) async throws {
-    let reactor = try Reactor()
+    let reactor = try Reactor(observer: LoggingObserver(Self.log))
     let signals = try reactor.signals([SIGINT, SIGTERM])
     let listener = try await Listener.bind(to: host, on: reactor)
     print("listening on", listener.localAddress)

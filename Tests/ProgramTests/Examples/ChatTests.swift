@@ -75,6 +75,17 @@ struct ChatTests {
     #expect(chat.process.errorText.isEmpty)
   }
 
+  @Test("says that nobody more can join, for want of descriptors, and goes on")
+  func fewDescriptors() throws {
+    let chat = try ChatServer(openFileLimit: 24)
+    let (one, other) = (try chat.connect(), try chat.connect())
+    let crowd = try (0..<30).map { _ in try EchoPeer(connectingTo: chat.address) }
+    #expect(eventually { chat.process.errorText.contains("ulimit -n") })
+    try one.send("crowded\n")
+    try expect("\(one.socket.localAddress()): crowded\n", by: other)
+    withExtendedLifetime(crowd) {}
+  }
+
   @Test("an address that is taken and arguments that make no sense are refused")
   func badArguments() throws {
     let taken = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -96,8 +107,8 @@ private struct ChatServer {
   let process: ChildProcess
   let address: SocketAddress
 
-  init() throws {
-    process = try ChildProcess(Executable.built("chat"), ["127.0.0.1:0"])
+  init(openFileLimit: Int? = nil) throws {
+    process = try ChildProcess(Executable.built("chat"), ["127.0.0.1:0"], openFileLimit: openFileLimit)
     address = try process.listeningAddress()
   }
 
