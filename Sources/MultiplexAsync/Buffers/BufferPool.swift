@@ -23,7 +23,7 @@ final class BufferPool {
   }
 
   func take() -> PooledBuffer {
-    let start = unsafe popFree() ?? .allocate(byteCount: bufferSize, alignment: 16)
+    guard let start = unsafe popFree() else { return unsafe allocate() }
     return unsafe PooledBuffer(start: start, capacity: bufferSize)
   }
 
@@ -33,6 +33,12 @@ final class BufferPool {
     unsafe buffer.start.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
     unsafe free = buffer.start
     freeCount += 1
+  }
+
+  /// Never inlined: for the sake of what happens rarely, each buffer would count references.
+  @inline(never)
+  private func allocate() -> PooledBuffer {
+    unsafe PooledBuffer(start: .allocate(byteCount: bufferSize, alignment: 16), capacity: bufferSize)
   }
 
   private func popFree() -> UnsafeMutableRawPointer? {

@@ -12,25 +12,25 @@ class ChunkPump: Pump, @unchecked Sendable {
     super.init(from: connection, to: connection, ids: (id, id))
   }
 
-  override final func step() -> Step {
-    if replies.isEnded { return .end(nil) }
+  override final func step() throws(ConnectionError) -> Step {
+    if replies.isEnded { return .end }
     switch stream.takeNow() {
     case nil: return .awaitInput
     case .bytes(let buffer, let count):
-      return handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
-    case .endOfInput: return .end(nil)
-    case .refused(let reason): return .end(input.failure(reason, during: .read))
+      return try handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
+    case .endOfInput: return .end
+    case .refused(let reason): throw input.failure(reason, during: .read)
     }
   }
 
-  private final func handle(_ chunk: consuming Chunk) -> Step {
+  private final func handle(_ chunk: consuming Chunk) throws(ConnectionError) -> Step {
     replies.beginNext()
     do {
       try handler(chunk, &replies)
     } catch {
       thrown = error
-      return .end(nil)
+      return .end
     }
-    return Step(after: replies.rest, on: output)
+    return try Step(after: replies.rest, on: output)
   }
 }

@@ -15,26 +15,18 @@ final class ForwardingPump: Pump, @unchecked Sendable {
     super.init(from: source, to: destination, ids: ids)
   }
 
-  override func step() -> Step {
+  override func step() throws(ConnectionError) -> Step {
     note(waiting)
     waiting = 0
-    do throws(ConnectionError) {
-      return stream.isBulky ? try moveBulk() : try copyNext()
-    } catch {
-      return .end(error)
-    }
+    return stream.isBulky ? try moveBulk() : try copyNext()
   }
 
   private func copyNext() throws(ConnectionError) -> Step {
     guard let outcome = stream.takeNow() else { return .awaitInput }
-    guard let chunk = try input.chunk(of: outcome) else { return .end(nil) }
+    guard let chunk = try input.chunk(of: outcome) else { return .end }
     let count = chunk.count
-    let next = Step(after: output.begin(chunk), on: output)
-    switch next {
-    case .end: break
-    case .awaitOutput: waiting = count
-    case .goOn, .awaitInput: note(count)
-    }
+    let next = try Step(after: output.begin(chunk), on: output)
+    if case .awaitOutput = next { waiting = count } else { note(count) }
     return next
   }
 

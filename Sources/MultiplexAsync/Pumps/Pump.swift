@@ -7,7 +7,7 @@
 ///
 /// Belongs to the thread of its connections' event loop.
 @safe
-class Pump: @unchecked Sendable {
+class Pump: ChannelDelegate, @unchecked Sendable {
   /// What a step has come to.
   enum Step {
     /// The next one may be made at once.
@@ -17,7 +17,7 @@ class Pump: @unchecked Sendable {
     /// What was written is to find room, or to be gone, first.
     case awaitOutput(Stream.OutputGoal)
     /// There is no next one.
-    case end(ConnectionError?)
+    case end
   }
 
   // What each message touches is in few places: beside one another here, and not in the connections.
@@ -49,7 +49,9 @@ class Pump: @unchecked Sendable {
   }
 
   /// Is called again and again, until it says that there is something to wait for, or nothing more to do.
-  func step() -> Step {
+  ///
+  /// - Throws: Why there is no next one.
+  func step() throws(ConnectionError) -> Step {
     preconditionFailure("each kind of pump has its own step")
   }
 
@@ -67,30 +69,34 @@ class Pump: @unchecked Sendable {
     if let reason = stream.beginPump(self) { return didEnd(input.failure(reason, during: .read)) }
     isRunning = true
     if isCancelled || stream.isServiceCancelled(inputID) { return cancel() }
-    if stream.lookahead.isEmpty { stream.channel.awaitInput() } else { goOn() }
+    if stream.lookahead.isEmpty { stream.awaitPumpInput() } else { goOn() }
   }
 
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.
   final func goOn() {
-    while true {
-      let step = plannedStep()
-      // The step may have closed a connection, and so ended this.
-      guard isRunning else { return }
-      switch step {
-      case .goOn: continue
-      case .awaitInput: return stream.channel.awaitInput()
-      case .awaitOutput(let goal): return awaitOutput(goal)
-      case .end(let error): return end(error)
+    do {
+      while true {
+        let step = try plannedStep()
+        // The step may have closed a connection, and so ended this.
+        guard isRunning else { return }
+        switch step {
+        case .goOn: continue
+        case .awaitInput: return stream.awaitPumpInput()
+        case .awaitOutput(let goal): return awaitOutput(goal)
+        case .end: return end(nil)
+        }
       }
+    } catch {
+      end(error)
     }
   }
 
   @inline(__always)
-  private final func plannedStep() -> Step {
+  private final func plannedStep() throws(ConnectionError) -> Step {
     #if MULTIPLEX_FAULTS
-      FaultPlan.$current.withValue(plan) { step() }
+      try FaultPlan.$current.withValue(plan) { Result { () throws(ConnectionError) in try step() } }.get()
     #else
-      step()
+      try step()
     #endif
   }
 
@@ -125,6 +131,21 @@ class Pump: @unchecked Sendable {
   }
 }
 
+// MARK: - The channel
+
+/// Is told in the stream's place.
+extension Pump {
+  final func channelHasInput() {
+    goOn()
+  }
+
+  final func channelHasRoom() {
+    stream.channelHasRoom()
+  }
+}
+
+// MARK: - For a task
+
 extension Pump {
   /// Runs for the calling task, to its end. On the reactor's thread.
   ///
@@ -152,10 +173,10 @@ extension Pump.Step {
   ///
   /// - Parameter rest: What is left of a write on the reactor's thread.
   @inline(__always)
-  init(after rest: UnfinishedWrite?, on connection: Connection) {
+  init(after rest: UnfinishedWrite?, on connection: Connection) throws(ConnectionError) {
     switch rest?.rest {
     case .room: self = .awaitOutput(.room)
-    case .refused(let reason): self = .end(connection.failure(reason, during: .write))
+    case .refused(let reason): throw connection.failure(reason, during: .write)
     // Others have their turn when there is no more to read in this one.
     case .turn, .elsewhere, nil: self = .goOn
     }

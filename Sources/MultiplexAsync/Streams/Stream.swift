@@ -139,7 +139,7 @@ extension Stream {
 /// What the channel says is the end of a wait.
 extension Stream: ChannelDelegate {
   func channelHasInput() {
-    if let pump { pump.goOn() } else { endRead(nil) }
+    endRead(nil)
   }
 
   func channelHasRoom() {
@@ -281,18 +281,27 @@ extension Stream {
     reader.waiter?.resume(returning: reason)
   }
 
-  /// A pump takes all that comes from here on, if nobody else does.
+  /// A pump takes all that comes from here on, if nobody else does. The channel tells the pump itself: by way of the stream
+  /// each message would count one reference more.
   ///
   /// - Returns: Why it can't.
   func beginPump(_ pump: Pump) -> ConnectionError.Reason? {
     if let readRefusal { return readRefusal }
     self.pump = pump
+    channel.delegate = pump
     return nil
   }
 
+  /// Tells the pump when there is something to take.
+  func awaitPumpInput() {
+    channel.awaitInput()
+  }
+
   func endPump() {
-    channel.cancelInput()
     pump = nil
+    guard !isClosed else { return }
+    channel.cancelInput()
+    channel.delegate = self
   }
 
   /// Takes bytes that were received before.
