@@ -55,6 +55,21 @@ struct ListenerTests {
     #expect(highest.elements.max() ?? 0 <= 3)
   }
 
+  #if MULTIPLEX_FAULTS
+    @Test("a Unix listener that can't be waited for leaves no file behind")
+    func noWait() async throws {
+      let folder = try TemporaryFolder()
+      let reactor = try Reactor(backend: .epoll)
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [.noSpace]])
+      await FaultPlan.$current.withValue(plan) {
+        await #expect(throws: MultiplexError.self) {
+          _ = try await Listener.bind(to: .unix(path: folder.file("socket")), on: reactor)
+        }
+      }
+      #expect(!folder.exists("socket"))
+    }
+  #endif
+
   @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Failure: Error {}

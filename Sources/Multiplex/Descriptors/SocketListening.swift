@@ -36,7 +36,13 @@ extension Socket {
 
   private func listen(at address: SocketAddress, _ backlog: Int32) throws(MultiplexError) {
     try unsafe call("bind", on: address, Kernel.bind)
-    try unsafe call("listen", on: address) { (fd, _, _) throws(Errno) in try Kernel.listen(fd, backlog) }
+    do throws(MultiplexError) {
+      try unsafe call("listen", on: address) { (fd, _, _) throws(Errno) in try Kernel.listen(fd, backlog) }
+    } catch {
+      // The file is there by now, and nobody listens.
+      if case .unix(let path) = address { try? Kernel.unlink(path) }
+      throw error
+    }
   }
 
   /// Takes the next waiting connection; nil if there is none now.

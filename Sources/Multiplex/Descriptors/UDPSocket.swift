@@ -1,12 +1,26 @@
 internal import CMultiplex
-package import SystemPackage
+public import SystemPackage
 
 /// A UDP socket: non-blocking, close-on-exec. Each call sends or takes one datagram.
-package struct UDPSocket: ~Copyable, Selectable {
+///
+///     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:9999"))
+///     try poller.register(socket, for: .read)
+///     ...
+///     while let datagram = try socket.receive() {
+///       _ = try socket.send(datagram.bytes, to: datagram.sender)
+///     }
+///
+/// It is closed when the value ends; a poller that lasts longer forgets it before (``Poller/unregister(_:)``).
+public struct UDPSocket: ~Copyable, Selectable {
+  /// As much as a datagram may have over either IP, in bytes, and more than that.
+  private static let longest = 65_536
+
   private let descriptor: OwnedDescriptor
+  /// The one address that it exchanges datagrams with, if it is connected.
+  public let peerAddress: SocketAddress?
 
   /// Opens a socket for addresses of the given one's family.
-  private init(for address: SocketAddress) throws(MultiplexError) {
+  private init(for address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
     guard address.port != nil else {
       throw .outOfRange(
         address.description, for: "socket", advice: "UDP has IP addresses with a port, such as 127.0.0.1:9999")
@@ -16,10 +30,18 @@ package struct UDPSocket: ~Copyable, Selectable {
     } catch {
       throw MultiplexError(call: "socket", subject: address.description, errno: error)
     }
+    self.peerAddress = peerAddress
   }
 
   /// Opens a socket that takes what is sent to an address. An IPv6 address takes IPv6 datagrams only.
-  package static func bound(to address: SocketAddress, reusePort: Bool) throws(MultiplexError) -> UDPSocket {
+  ///
+  /// Corresponding C functions: `socket`, `bind`.
+  ///
+  /// - Parameters:
+  ///   - address: An IP address; port 0 lets the kernel choose: see ``localAddress()``.
+  ///   - reusePort: Several sockets share the address and its datagrams (`SO_REUSEPORT`).
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket; what the kernel says.
+  public static func bound(to address: SocketAddress, reusePort: Bool = false) throws(MultiplexError) -> UDPSocket {
     let socket = try UDPSocket(for: address)
     if case .ipv6 = address { try socket.set(.ipv6Only, to: 1) }
     if reusePort { try socket.set(.reusePort, to: 1) }
@@ -27,46 +49,110 @@ package struct UDPSocket: ~Copyable, Selectable {
     return socket
   }
 
-  /// Opens a socket that exchanges datagrams with one address alone.
-  package static func connected(to address: SocketAddress) throws(MultiplexError) -> UDPSocket {
-    let socket = try UDPSocket(for: address)
+  /// Opens a socket that exchanges datagrams with one address alone: others' are not received, and a host that tells that
+  /// nobody listens there makes the next call fail. Nothing is sent by this call.
+  ///
+  /// Corresponding C functions: `socket`, `connect`.
+  public static func connected(to address: SocketAddress) throws(MultiplexError) -> UDPSocket {
+    let socket = try UDPSocket(for: address, peerAddress: address)
     try unsafe socket.call("connect", on: address, Kernel.connect)
     return socket
   }
 
   /// The lent descriptor.
-  package var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
+  public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
   /// The socket's own address, with the port that the kernel chose.
-  package func localAddress() throws(MultiplexError) -> SocketAddress {
+  ///
+  /// Corresponding C function: `getsockname`.
+  public func localAddress() throws(MultiplexError) -> SocketAddress {
     try Socket.localAddress(of: fileDescriptor)
   }
 
-  /// Sets an option.
-  package func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
-    try option.set(to: value, on: fileDescriptor)
+  /// The value of an option.
+  ///
+  /// Corresponding C function: `getsockopt`.
+  public func get(_ option: SocketOption) throws(MultiplexError) -> Int32 {
+    try option.value(on: fileDescriptor)
   }
 
+  /// Sets an option.
+  ///
+  /// Corresponding C function: `setsockopt`.
+  public func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
+    try option.set(to: value, on: fileDescriptor)
+  }
+}
+
+// MARK: - Datagrams
+
+extension UDPSocket {
   /// Takes the next datagram.
   ///
-  /// - Returns: Its length, and its sender; nil if none has come.
-  package func receive(
-    into buffer: UnsafeMutableRawBufferPointer
-  ) throws(Errno) -> (count: Int, sender: SocketAddress?)? {
-    try transfer { () throws(Errno) in
-      var count = 0
-      let sender = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
-        count = try unsafe Kernel.receiveFrom(rawDescriptor, buffer, raw, length)
-      }
-      return (count, sender)
+  /// Corresponding C function: `recvfrom`.
+  ///
+  /// - Returns: nil if none has come yet.
+  /// - Throws: What the kernel says: on a connected socket, `connectionRefused` where nobody listens at the other end.
+  public func receive() throws(MultiplexError) -> Datagram? {
+    var bytes = [UInt8](repeating: 0, count: Self.longest)
+    var span = bytes.mutableSpan
+    // Any bytes are valid bytes.
+    var memory = unsafe span.mutableBytes
+    guard let (count, sender) = try receive(into: &memory) else { return nil }
+    return Datagram(bytes: Array(bytes.prefix(count)), sender: sender)
+  }
+
+  /// Takes the next datagram into memory of the caller's; what doesn't fit is lost.
+  ///
+  /// Corresponding C function: `recvfrom`.
+  ///
+  /// - Returns: How many bytes of it are in the memory, and who has sent it; nil if none has come yet.
+  /// - Throws: As ``receive()`` does.
+  public func receive(
+    into memory: inout MutableRawSpan
+  ) throws(MultiplexError) -> (count: Int, sender: SocketAddress)? {
+    do {
+      return try unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in try unsafe receiveNow(into: memory) }
+    } catch {
+      throw MultiplexError(call: "recvfrom", descriptor: fileDescriptor, errno: error)
     }
   }
 
-  /// Sends a datagram.
+  /// Sends a datagram, whole. That it arrives is not certain.
   ///
-  /// - Parameter address: nil for a connected socket.
-  /// - Returns: False if there is no room now.
-  package func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) -> Bool {
+  /// Corresponding C function: `sendto`.
+  ///
+  /// - Parameters:
+  ///   - bytes: There may be none. Over IPv4 a datagram has at most 65,507; one that is larger than a network's packets is
+  ///     likelier to be lost.
+  ///   - address: nil for the one that the socket is connected to.
+  /// - Returns: False if there is no room now: it was not sent.
+  /// - Throws: What the kernel says: `messageTooLong`, or on a connected socket, as ``receive()`` does.
+  public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
+    do {
+      return try sendNow(bytes, to: address)
+    } catch {
+      throw MultiplexError(call: "sendto", descriptor: fileDescriptor, subject: address?.description, errno: error)
+    }
+  }
+
+  /// As ``receive(into:)``, with the kernel's own error. A sender without an address, which UDP doesn't have, is passed over.
+  package func receiveNow(
+    into buffer: UnsafeMutableRawBufferPointer
+  ) throws(Errno) -> (count: Int, sender: SocketAddress)? {
+    try transfer { () throws(Errno) in
+      while true {
+        var count = 0
+        let sender = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+          count = try unsafe Kernel.receiveFrom(rawDescriptor, buffer, raw, length)
+        }
+        if let sender { return (count, sender) }
+      }
+    }
+  }
+
+  /// As ``send(_:to:)``, with the kernel's own error.
+  package func sendNow(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) -> Bool {
     try transfer { () throws(Errno) in try sendOnce(bytes, to: address) } != nil
   }
 

@@ -31,12 +31,16 @@ extension MultiplexError {
     case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
     case ("bind", .noSuchFileOrDirectory): "the folder doesn't exist"
     case ("getsockopt", .notSocket): "it is a file of another kind: a reactor waits for it with readiness(of:for:)"
-    case ("connect", .connectionRefused): "nothing listens there: is the server running?"
+    case ("connect", .connectionRefused), ("recvfrom", .connectionRefused), ("sendto", .connectionRefused):
+      "nothing listens there: is the server running?"
     case ("connect", .resourceTemporarilyUnavailable):
       "a Unix listener's queue is full, or no local port is free: try again in a moment"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
     case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"
+    case ("sendto", .messageTooLong): "a datagram has at most 65,507 bytes over IPv4, and 65,527 over IPv6"
+    case ("sendto", .addressRequired): "tell where to, or connect the socket"
+    case ("sendto", .permissionDenied): "to send to all of a network, set .broadcast; or a firewall forbids it"
     case ("io_uring_setup", .noFunction): "this kernel has no io_uring: Linux 5.19 is needed, or another backend"
     case ("io_uring_setup", .invalidArgument): "this kernel is too old: Linux 5.19 is needed, or another backend"
     case ("io_uring_setup", .notPermitted), ("io_uring_setup", .permissionDenied):

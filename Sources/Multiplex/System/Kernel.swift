@@ -325,7 +325,7 @@ extension Kernel {
   }
 }
 
-// MARK: - Threads, signals, limits, files
+// MARK: - Threads, signals, timers, limits, files
 
 extension Kernel {
   /// Names the calling thread, among those that run.
@@ -351,6 +351,19 @@ extension Kernel {
   static func signalfd(_ signals: sigset_t) throws(Errno) -> Int32 {
     var signals = signals
     return try perform(.signalfd) { unsafe CMultiplex.signalfd(-1, &signals, cmx_SFD_FLAGS) }
+  }
+
+  /// A timer on the clock of a `ContinuousClock`, stopped.
+  static func timerfd() throws(Errno) -> Int32 {
+    try perform(.timerfd_create) { timerfd_create(cmx_TIMER_CLOCK, cmx_TFD_FLAGS) }
+  }
+
+  /// - Parameters:
+  ///   - delay: Of no time to stop the timer.
+  ///   - interval: Of no time to have it expire once.
+  static func setTimer(_ fd: Int32, _ delay: timespec, interval: timespec) throws(Errno) {
+    var setting = itimerspec(it_interval: interval, it_value: delay)
+    _ = try perform(.timerfd_settime) { unsafe timerfd_settime(fd, 0, &setting, nil) }
   }
 
   static func unblockSignals(_ signals: sigset_t) {

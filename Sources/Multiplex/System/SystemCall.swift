@@ -5,5 +5,5 @@ package enum SystemCall: String, CaseIterable, Sendable {
   case io_uring_enter, io_uring_poll, io_uring_register, io_uring_setup, ioctl, listen, lstat
   case mmap, open, pipe2, poll, ppoll, pselect, read, recv, recvfrom
   case sched_getaffinity, send, sendmsg, sendto, setrlimit, setsockopt, shutdown, sigaction, signalfd, sigtimedwait
-  case socket, socketpair, splice, unlink, write
+  case socket, socketpair, splice, timerfd_create, timerfd_settime, unlink, write
 }

@@ -30,29 +30,25 @@ final class DatagramQueue {
 
   var isClosed: Bool { socket == nil }
 
-  /// Takes the next datagram; nil if none has come. One from a sender without an address, which UDP doesn't have, is
-  /// passed over.
+  /// Takes the next datagram; nil if none has come.
   func receive() throws(Failure) -> Datagram? {
+    guard !isClosed else { throw Failure(reason: .closed) }
     let buffer = unsafe loop.driver.pool.take()
     defer { unsafe loop.driver.pool.give(back: buffer) }
     // The buffer is ours until it is given back, and has room for any datagram.
     let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: BufferPool.bufferSize)
     do throws(Errno) {
-      while !isClosed {
-        guard let (count, sender) = try unsafe socket?.receive(into: memory) else { return nil }
-        guard let sender else { continue }
-        return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
-      }
+      guard let (count, sender) = try unsafe socket?.receiveNow(into: memory) else { return nil }
+      return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
     } catch {
       throw Failure(reason: .init(error))
     }
-    throw Failure(reason: .closed)
   }
 
   /// - Returns: False if there is no room now.
   func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Failure) -> Bool {
     do throws(Errno) {
-      if let isSent = try socket?.send(bytes, to: address) { return isSent }
+      if let isSent = try socket?.sendNow(bytes, to: address) { return isSent }
     } catch {
       throw Failure(reason: .init(error))
     }

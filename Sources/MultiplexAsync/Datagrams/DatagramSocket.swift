@@ -23,10 +23,10 @@ public final class DatagramSocket: Sendable {
   /// Reached on the reactor's thread alone.
   private nonisolated(unsafe) let queue: DatagramQueue
 
-  private init(_ socket: consuming UDPSocket, peer: SocketAddress?, on reactor: Reactor) throws(MultiplexError) {
+  private init(_ socket: consuming UDPSocket, on reactor: Reactor) throws(MultiplexError) {
     self.reactor = reactor
     localAddress = try socket.localAddress()
-    peerAddress = peer
+    peerAddress = socket.peerAddress
     unsafe queue = DatagramQueue(socket, on: reactor.loop)
   }
 
@@ -47,7 +47,7 @@ public final class DatagramSocket: Sendable {
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) throws(MultiplexError) -> DatagramSocket {
-    try DatagramSocket(.bound(to: address, reusePort: reusePort), peer: nil, on: reactor)
+    try DatagramSocket(.bound(to: address, reusePort: reusePort), on: reactor)
   }
 
   /// Takes what is sent to a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
@@ -62,7 +62,7 @@ public final class DatagramSocket: Sendable {
   public static func connect(
     to address: SocketAddress, on reactor: Reactor
   ) throws(MultiplexError) -> DatagramSocket {
-    try DatagramSocket(.connected(to: address), peer: address, on: reactor)
+    try DatagramSocket(.connected(to: address), on: reactor)
   }
 
   /// Waits for the next datagram.

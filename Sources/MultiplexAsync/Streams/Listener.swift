@@ -49,9 +49,15 @@ public final class Listener: Sendable {
     to address: SocketAddress, on reactor: Reactor, sharing: PortSharing
   ) async throws(MultiplexError) -> Listener {
     let socket = try Socket.listening(on: address, reusePort: sharing == .joining)
-    // From then on others may join: while it was bound, nobody else could be there.
-    if sharing == .founding { try socket.set(.reusePort, to: 1) }
-    return try await adopting(socket, isShared: false, on: reactor)
+    do throws(MultiplexError) {
+      // From then on others may join: while it was bound, nobody else could be there.
+      if sharing == .founding { try socket.set(.reusePort, to: 1) }
+      return try await adopting(socket, isShared: false, on: reactor)
+    } catch {
+      socket.close()
+      if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
+      throw error
+    }
   }
 
   /// Makes a listener of a socket that listens already, which it takes over: one that the process was started with, or

@@ -42,6 +42,19 @@ import Testing
     #expect(accepted.compactMap { try? $0?.receive(upTo: 1) } == [[], [7]])
   }
 
+  #if MULTIPLEX_FAULTS
+    @Test("a socket that is bound and can't listen leaves no file behind")
+    func failedListen() throws {
+      let path = folder.file("socket")
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.listen: [.noMemory]])
+      let error = #expect(throws: MultiplexError.self) {
+        try FaultPlan.$current.withValue(plan) { _ = try Socket.listening(on: .unix(path: path)) }
+      }
+      #expect(error?.call == "listen")
+      #expect(!folder.exists("socket"))
+    }
+  #endif
+
   @Test("a socket whose queue is full counts as alive")
   func fullQueue() throws {
     let path = folder.file("full")

@@ -1,5 +1,3 @@
-public import Multiplex
-
 /// A datagram that has come: some bytes, which belong together, and who has sent them.
 public struct Datagram: Hashable, Sendable {
   /// The bytes; there may be none.

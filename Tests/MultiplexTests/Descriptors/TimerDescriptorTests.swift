@@ -1,0 +1,80 @@
+import CMultiplex
+import Multiplex
+import SystemPackage
+import TestSupport
+import Testing
+
+@Suite("TimerDescriptor") struct TimerDescriptorTests {
+  @Test("it is readable once the time has passed, and not before", arguments: usableBackends)
+  func once(backend: Poller.Backend) throws {
+    let timer = try TimerDescriptor()
+    let poller = try Poller(backend: backend)
+    try poller.register(timer, for: .read)
+    let start = ContinuousClock.now
+    try timer.start(after: .milliseconds(30))
+    #expect(try poller.wait(timeout: .seconds(60)).contains { $0.readiness.isReadable })
+    #expect(ContinuousClock.now - start >= .milliseconds(30))
+    #expect(try timer.takeExpirations() == 1)
+    #expect(try timer.takeExpirations() == 0)
+    #expect(try poller.wait(timeout: .zero).isEmpty)
+    try poller.unregister(timer)
+  }
+
+  @Test("it expires again and again, and counts what nobody has asked for")
+  func again() throws {
+    let timer = try TimerDescriptor()
+    let start = ContinuousClock.now
+    try timer.start(after: .zero, every: .milliseconds(5))
+    var count = 0
+    while count < 10, try !select(reading: [timer.fileDescriptor], timeout: .seconds(60)).isEmpty {
+      count += try timer.takeExpirations()
+    }
+    #expect(count >= 10)
+    // The first is over at once.
+    #expect(ContinuousClock.now - start >= .milliseconds(5) * (count - 1))
+  }
+
+  @Test("no time at all is over at once", arguments: [Duration.zero, .seconds(-1), .nanoseconds(1)])
+  func noTime(delay: Duration) throws {
+    let timer = try TimerDescriptor()
+    try timer.start(after: delay)
+    #expect(try !select(reading: [timer.fileDescriptor], timeout: .seconds(60)).isEmpty)
+    #expect(try timer.takeExpirations() == 1)
+  }
+
+  @Test("one that doesn't run, was stopped, or is started anew forgets what was before")
+  func stopping() throws {
+    let timer = try TimerDescriptor()
+    #expect(try timer.takeExpirations() == 0)
+    for isStopped in [true, false] {
+      try timer.start(after: .zero, every: .seconds(3600))
+      #expect(try !select(reading: [timer.fileDescriptor], timeout: .seconds(60)).isEmpty)
+      if isStopped { try timer.stop() } else { try timer.start(after: .seconds(3600)) }
+      #expect(try select(reading: [timer.fileDescriptor], timeout: .zero).isEmpty)
+      #expect(try timer.takeExpirations() == 0)
+    }
+  }
+
+  @Test("the longest times there are don't end at once", arguments: [Duration.seconds(Int64.max), .seconds(1e15)])
+  func longTimes(time: Duration) throws {
+    let timer = try TimerDescriptor()
+    try timer.start(after: time, every: time)
+    #expect(try select(reading: [timer.fileDescriptor], timeout: .milliseconds(10)).isEmpty)
+    #expect(try timer.takeExpirations() == 0)
+  }
+
+  @Test("an interval of no time is refused", arguments: [Duration.zero, .seconds(-1)])
+  func noInterval(interval: Duration) throws {
+    let timer = try TimerDescriptor()
+    let error = #expect(throws: MultiplexError.self) { try timer.start(after: .seconds(1), every: interval) }
+    #expect(error?.reason == .invalidArgument)
+    #expect("\(try #require(error))".contains("longer than zero"))
+  }
+
+  @Test("it is non-blocking and closed on exec")
+  func flags() throws {
+    let timer = try TimerDescriptor()
+    #expect(try Kernel.fcntl(timer.fileDescriptor.rawValue, F_GETFD) & FD_CLOEXEC != 0)
+    #expect(try Kernel.fcntl(timer.fileDescriptor.rawValue, F_GETFL) & O_NONBLOCK != 0)
+  }
+}
