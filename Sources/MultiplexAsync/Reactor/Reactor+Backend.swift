@@ -4,8 +4,8 @@ extension Reactor {
   /// The backend that serves connections at the lowest cost here, found out by trying, once.
   ///
   /// It is io_uring where the kernel receives into buffers that it chooses (Linux 6.1), and what pollers take elsewhere
-  /// (`Poller.Backend.automatic`). `mux serve`, measured beside a minimal echo server in C on epoll, took 1.04
-  /// of its processor time for a message on io_uring and 1.05 on epoll, and for a short connection 1.06 and 1.18
+  /// (`Poller.Backend.automatic`). `mux serve`, measured beside a minimal echo server in C on epoll, took 1.03
+  /// of its processor time for a message on io_uring and 1.02 on epoll, and for a short connection 1.06 and 1.10
   /// (docs/measurements.md).
   public static let automaticBackend: Poller.Backend = CompletionDriver.isUsable ? .ioUring : .automatic
 }

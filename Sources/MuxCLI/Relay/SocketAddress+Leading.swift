@@ -47,7 +47,7 @@ extension SocketAddress {
     case .ipv6(let host, _, let scope): address = .ipv6(host, port: 0, scope: scope)
     case .unix: return false
     }
-    return (try? UDPSocket.bound(to: address, reusePort: false)) != nil
+    return (try? UDPSocket.bound(to: address)) != nil
   }
 
   /// Whether both paths lead to the same file, by way of links perhaps.
