@@ -50,7 +50,6 @@ static const int32_t cmx_FOLDER_FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 static const int32_t cmx_EFD_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;
 static const int32_t cmx_SFD_FLAGS = SFD_CLOEXEC | SFD_NONBLOCK;
 static const int32_t cmx_TFD_FLAGS = TFD_CLOEXEC | TFD_NONBLOCK;
-static const int32_t cmx_TIMER_CLOCK = 7; // CLOCK_BOOTTIME, which is for _GNU_SOURCE only
 static const int32_t cmx_PIPE_FLAGS = O_CLOEXEC | O_NONBLOCK;
 
 // accept4, dup3, pipe2 and ppoll are declared for _GNU_SOURCE only, which the Glibc module isn't built with.

@@ -26,4 +26,16 @@ extension OwnedDescriptor {
       try transfer("write", fileDescriptor) { () throws(Errno) in try unsafe Kernel.write(rawDescriptor, bytes) }
     }
   }
+
+  /// Takes what a signalfd or a timerfd has to tell next, of a type that the kernel fills as a whole.
+  ///
+  /// - Parameter empty: What it fills.
+  /// - Returns: nil if there is nothing now.
+  func takeRecord<Record: BitwiseCopyable>(_ empty: Record) throws(MultiplexError) -> Record? {
+    var record = empty
+    let count = try unsafe withUnsafeMutableBytes(of: &record) { bytes throws(MultiplexError) in
+      try transfer("read", fileDescriptor) { () throws(Errno) in try unsafe Kernel.readRecord(rawDescriptor, bytes) }
+    }
+    return count == nil ? nil : record
+  }
 }

@@ -51,13 +51,6 @@ public struct SignalDescriptor: ~Copyable, Selectable {
 
   /// Takes the next signal that has arrived; nil if there is none.
   public func next() throws(MultiplexError) -> Int32? {
-    var info = signalfd_siginfo()
-    // signalfd writes whole records of this type, or nothing.
-    let count = try unsafe withUnsafeMutableBytes(of: &info) { bytes throws(MultiplexError) in
-      try transfer("read", fileDescriptor) { () throws(Errno) in
-        try unsafe Kernel.readRecord(descriptor.rawDescriptor, bytes)
-      }
-    }
-    return count == nil ? nil : Int32(bitPattern: info.ssi_signo)
+    try descriptor.takeRecord(signalfd_siginfo()).map { Int32(bitPattern: $0.ssi_signo) }
   }
 }

@@ -53,14 +53,7 @@ public struct TimerDescriptor: ~Copyable, Selectable {
   /// How often the timer has expired since it was started, or this was last asked; 0 if it hasn't. Until it does so again,
   /// the descriptor isn't readable any more.
   public func takeExpirations() throws(MultiplexError) -> Int {
-    var count: UInt64 = 0
-    // The kernel writes such a number, or nothing.
-    let read = try unsafe withUnsafeMutableBytes(of: &count) { bytes throws(MultiplexError) in
-      try transfer("read", fileDescriptor) { () throws(Errno) in
-        try unsafe Kernel.readRecord(descriptor.rawDescriptor, bytes)
-      }
-    }
-    return read == nil ? 0 : Int(clamping: count)
+    Int(clamping: try descriptor.takeRecord(UInt64(0)) ?? 0)
   }
 
   private func set(_ delay: Duration, _ interval: Duration) throws(MultiplexError) {

@@ -94,12 +94,14 @@ extension UDPSocket {
   /// - Returns: nil if none has come yet.
   /// - Throws: What the kernel says: on a connected socket, `connectionRefused` where nobody listens at the other end.
   public func receive() throws(MultiplexError) -> Datagram? {
-    var bytes = [UInt8](repeating: 0, count: Self.longest)
-    var span = bytes.mutableSpan
-    // Any bytes are valid bytes.
-    var memory = unsafe span.mutableBytes
-    guard let (count, sender) = try receive(into: &memory) else { return nil }
-    return Datagram(bytes: Array(bytes.prefix(count)), sender: sender)
+    let result = unsafe withUnsafeTemporaryAllocation(byteCount: Self.longest, alignment: 1) { memory in
+      Result { () throws(Errno) in try unsafe takeDatagram(by: memory) }
+    }
+    do {
+      return try result.get()
+    } catch {
+      throw MultiplexError(call: "recvfrom", descriptor: fileDescriptor, errno: error)
+    }
   }
 
   /// Takes the next datagram into memory of the caller's; what doesn't fit is lost.
@@ -136,8 +138,16 @@ extension UDPSocket {
     }
   }
 
+  /// As ``receive()``, with the kernel's own error.
+  ///
+  /// - Parameter memory: Where the bytes come first: room for the longest datagram that is to be whole.
+  package func takeDatagram(by memory: UnsafeMutableRawBufferPointer) throws(Errno) -> Datagram? {
+    guard let (count, sender) = try unsafe receiveNow(into: memory) else { return nil }
+    return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
+  }
+
   /// As ``receive(into:)``, with the kernel's own error. A sender without an address, which UDP doesn't have, is passed over.
-  package func receiveNow(
+  private func receiveNow(
     into buffer: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> (count: Int, sender: SocketAddress)? {
     try transfer { () throws(Errno) in

@@ -46,7 +46,7 @@ extension Kernel {
     try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, granted(bytes.count)) }
   }
 
-  /// Reads from an eventfd or a signalfd, which hand over whole records or nothing: no plan cuts them short.
+  /// Reads from an eventfd, a signalfd or a timerfd, which hand over whole records or nothing: no plan cuts them short.
   package static func readRecord(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
     try perform(.read) { unsafe CMultiplex.read(fd, buffer.baseAddress, buffer.count) }
   }
@@ -355,7 +355,7 @@ extension Kernel {
 
   /// A timer on the clock of a `ContinuousClock`, stopped.
   static func timerfd() throws(Errno) -> Int32 {
-    try perform(.timerfd_create) { timerfd_create(cmx_TIMER_CLOCK, cmx_TFD_FLAGS) }
+    try perform(.timerfd_create) { timerfd_create(CLOCK_BOOTTIME, cmx_TFD_FLAGS) }
   }
 
   /// - Parameters:

@@ -38,8 +38,7 @@ final class DatagramQueue {
     // The buffer is ours until it is given back, and has room for any datagram.
     let memory = unsafe UnsafeMutableRawBufferPointer(start: buffer.start, count: BufferPool.bufferSize)
     do throws(Errno) {
-      guard let (count, sender) = try unsafe socket?.receiveNow(into: memory) else { return nil }
-      return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
+      return try unsafe socket?.takeDatagram(by: memory)
     } catch {
       throw Failure(reason: .init(error))
     }

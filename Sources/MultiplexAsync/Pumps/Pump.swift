@@ -75,19 +75,23 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.
   final func goOn() {
     do {
-      while true {
-        let step = try plannedStep()
-        // The step may have closed a connection, and so ended this.
-        guard isRunning else { return }
-        switch step {
-        case .goOn: continue
-        case .awaitInput: return stream.awaitPumpInput()
-        case .awaitOutput(let goal): return awaitOutput(goal)
-        case .end: return end(nil)
-        }
-      }
+      try makeSteps()
     } catch {
       end(error)
+    }
+  }
+
+  private final func makeSteps() throws(ConnectionError) {
+    while true {
+      let step = try plannedStep()
+      // The step may have closed a connection, and so ended this.
+      guard isRunning else { return }
+      switch step {
+      case .goOn: continue
+      case .awaitInput: return stream.awaitPumpInput()
+      case .awaitOutput(let goal): return awaitOutput(goal)
+      case .end: return end(nil)
+      }
     }
   }
 

@@ -292,7 +292,7 @@ extension Stream {
     return nil
   }
 
-  /// Tells the pump when there is something to take.
+  /// Tells the pump when there is something to take. A pump that asked the channel itself would count a reference to it.
   func awaitPumpInput() {
     channel.awaitInput()
   }

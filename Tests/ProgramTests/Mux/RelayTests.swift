@@ -89,6 +89,7 @@ struct RelayTests {
     let bytes = EchoPeer.bytes(64 << 20)
     let count = try client.fill(with: bytes)
     #expect(count < bytes.count)
+    #expect(relay.process.isRunning)
     #expect(try relay.process.peakResidentKiB - before < 8 << 10)
     try client.socket.shutdown(.writing)
     let target = EchoPeer(try #require(try listener.accept()))
