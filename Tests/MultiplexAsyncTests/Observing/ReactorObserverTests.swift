@@ -65,6 +65,10 @@ struct ReactorObserverTests {
         try client.sendAll([1])
         #expect(await becomesTrue { observer.sent == sent })
       }
+      // So it is with connections: one that came before the listener was served was accepted without a wait.
+      let later = try Socket.connected(to: listener.localAddress)
+      defer { later.close() }
+      #expect(await becomesTrue { observer.opened.count == 2 })
       // A turn of nothing but a wake ends the one that is looked at.
       #expect(
         await becomesTrue {
