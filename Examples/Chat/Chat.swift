@@ -14,9 +14,9 @@ import SystemPackage
 ///
 ///     chat [HOST:PORT]
 ///
-/// Each client has a task that reads and one that writes, all of them on one thread. Reading waits for nobody else: what
-/// can't be delivered yet is kept for each client, up to a limit, and one that doesn't keep up is shown the door. On SIGINT
-/// or SIGTERM the chat ends, and each client gets what was said before.
+/// Each client has a task that reads what it says, all of them on one thread, and posts it to the others without waiting for
+/// them: what a client can't take yet is kept for it, up to a limit, and one that doesn't keep up is shown the door. On
+/// SIGINT or SIGTERM the chat ends, and each client gets what was said before.
 @main
 struct Chat {
   /// How long a line may be, in bytes.
@@ -42,34 +42,18 @@ struct Chat {
 
     async let serving: Void = listener.serve(maximumConnections: 1000, serve)
     for await _ in signals { break }
-    listener.close()
-    room.end()
-    await listener.shutDown(within: Self.farewell)
+    await listener.shutDown(within: Self.farewell, closingIdleAfter: .zero)
     await serving
   }
 
   /// Serves one client, to its end or the chat's.
   func serve(_ client: Connection) async throws {
-    let lines = room.admit(client)
+    room.admit(client)
     defer { room.dismiss(client) }
-    try await withThrowingTaskGroup { tasks in
-      tasks.addTask { try await deliver(lines, to: client) }
-      tasks.addTask { try await listen(to: client) }
-      // Whichever ends first: a client that has left is written nothing more, one that can't be written to isn't read.
-      try await tasks.next()
-      tasks.cancelAll()
-    }
-  }
-
-  func listen(to client: Connection) async throws {
+    client.post("you are \(client.name)\n")
     for try await line in client.lines(limit: Self.longestLine) {
       room.say("\(client.name): \(line)\n", from: client)
     }
-  }
-
-  func deliver(_ lines: AsyncStream<String>, to client: Connection) async throws {
-    try await client.write("you are \(client.name)\n")
-    for await line in lines { try await client.write(line) }
   }
 }
 

@@ -6,6 +6,8 @@ public enum CloseReason: Sendable {
   case aborted
   /// Nothing has moved for longer than ``Connection/setIdleTimeout(_:)`` allows.
   case idle
+  /// The peer hadn't taken what was posted to it: see ``Connection/post(_:limit:)-([UInt8],_)``.
+  case fellBehind
   /// Nobody referred to it any more.
   case dropped
   /// What served it has thrown this error.
@@ -23,6 +25,7 @@ extension CloseReason: CustomStringConvertible {
     case .finished: "finished"
     case .aborted: "broken off by this side"
     case .idle: "idle"
+    case .fellBehind: "the peer doesn't keep up"
     case .dropped: "nobody uses it any more"
     case .failed(let error): "\(error)"
     case .shutDown: "the server is stopping"

@@ -1,4 +1,5 @@
 public import Multiplex
+internal import Synchronization
 internal import SystemPackage
 
 /// A stream of bytes to and from a peer, over TCP or a Unix socket.
@@ -14,7 +15,8 @@ internal import SystemPackage
 /// - An idle connection holds no buffer.
 /// - What can't be sent at once is queued. Once the queue holds more than the high watermark, writes wait until it has
 ///   fallen to the low one: memory stays bounded by the high watermark and one write of each task that writes. A write
-///   that was cancelled while it waited is queued all the same; heed the error.
+///   that was cancelled while it waited is queued all the same; heed the error. A post never waits, and has a limit of its
+///   own.
 /// - Cancelling a task wakes its read or write at once, with ``ConnectionError/Reason/cancelled``. No byte is lost: what
 ///   wasn't read is read by the next read, and what a write has taken is sent. The connection remains usable.
 /// - It is closed by ``close()`` or ``abort()``, or when the last reference is gone.
@@ -26,6 +28,10 @@ public final class Connection: Sendable {
   public let peerAddress: SocketAddress?
   /// Reached on the reactor's thread alone.
   nonisolated(unsafe) let stream: Stream
+  /// How many bytes were posted on other threads and have yet to reach the stream.
+  let postedElsewhere = Atomic<Int>(0)
+  /// Whether there were too many, which is said once.
+  let isOverrun = Atomic<Bool>(false)
 
   /// On the reactor's thread.
   ///

@@ -410,6 +410,12 @@ extension Stream {
     return endsShare() ? UnfinishedWrite(.turn) : nil
   }
 
+  /// Writes for somebody who doesn't wait: more than so many bytes aren't kept for a slow peer, which is cut off instead.
+  func post(_ bytes: [UInt8], limit: Int) {
+    _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
+    if unsentCount > limit { abort(because: .fellBehind) }
+  }
+
   /// How many bytes wait to be sent.
   var unsentCount: Int { output.count + channel.unsentCount }
 

@@ -3,6 +3,7 @@ import Logging
 import Multiplex
 import MultiplexAsync
 import MultiplexLogging
+import Synchronization
 
 /// The code in the pages of `MultiplexAsync.docc`, to the letter but for the indentation: `DocumentationTests` compares.
 ///
@@ -29,6 +30,17 @@ enum MultiplexAsyncSnippets {
     let unfinished = await listener.shutDown(within: .seconds(10), closingIdleAfter: .seconds(1))
     await serving
     print("connections that were closed unfinished:", unfinished)
+  }
+
+  static func chat(at listener: Listener) async throws {
+    let members = Mutex<Set<Connection>>([])
+    await listener.serve { connection in
+      members.withLock { _ = $0.insert(connection) }
+      defer { members.withLock { _ = $0.remove(connection) } }
+      for try await line in connection.lines(limit: 4096) {
+        for member in members.withLock({ $0 }) where member != connection { member.post(line + "\n") }
+      }
+    }
   }
 
   static func listenWithSeveralThreads() async throws -> (SignalSequence, ListenerGroup) {
