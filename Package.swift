@@ -104,15 +104,19 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexTests",
-      dependencies: [
-        "Multiplex", "MultiplexAsync", "MultiplexLogging", "CMultiplex", "TestSupport", "CTestSupport", systemPackage,
-        .product(name: "Logging", package: "swift-log"),
-      ],
+      dependencies: ["Multiplex", "CMultiplex", "TestSupport", "CTestSupport", systemPackage],
       swiftSettings: settings),
     .testTarget(
       name: "MultiplexAsyncTests",
       dependencies: [
         "MultiplexAsync", "MultiplexLogging", "Multiplex", "TestSupport", systemPackage,
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "DocumentationTests",
+      dependencies: [
+        "Multiplex", "MultiplexAsync", "MultiplexLogging", systemPackage,
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: settings),

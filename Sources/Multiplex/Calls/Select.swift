@@ -40,21 +40,6 @@ where Reading.Element: Selectable, Writing.Element: Selectable, Exceptional.Elem
     exceptional: exceptional.filter { ready.exceptional[$0.rawDescriptor] })
 }
 
-/// What ``select(reading:writing:exceptional:timeout:)`` found ready.
-public struct Selection<Reading, Writing, Exceptional> {
-  /// The elements from which a read doesn't block.
-  public let reading: [Reading]
-  /// The elements to which a write doesn't block.
-  public let writing: [Writing]
-  /// The elements to which something exceptional has happened.
-  public let exceptional: [Exceptional]
-
-  /// Whether nothing is ready: the time was up.
-  public var isEmpty: Bool { reading.isEmpty && writing.isEmpty && exceptional.isEmpty }
-}
-
-extension Selection: Sendable where Reading: Sendable, Writing: Sendable, Exceptional: Sendable {}
-
 private func wait(for watched: DescriptorBitmaps, until deadline: Deadline) throws(MultiplexError) -> DescriptorBitmaps
 {
   while true {

@@ -33,7 +33,7 @@ extension MultiplexError {
     case ("getsockopt", .notSocket): "it is a file of another kind: a reactor waits for it with readiness(of:for:)"
     case ("connect", .connectionRefused), ("recvfrom", .connectionRefused), ("sendto", .connectionRefused):
       "nothing listens there: is the server running?"
-    case ("connect", .resourceTemporarilyUnavailable):
+    case ("connect", .tryAgain):
       "a Unix listener's queue is full, or no local port is free: try again in a moment"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
     case ("connect", .permissionDenied): "the socket's file isn't yours to write to: connect as its owner"

@@ -30,7 +30,7 @@ public final class Poller {
   // accesses overlap. To have the runtime check that would be a third of what a wait costs here.
 
   /// Nil once the poller is closed.
-  @safe @exclusivity(unchecked) private var driver: (any ReadinessBackend)?
+  @safe @exclusivity(unchecked) private var implementation: (any ReadinessBackend)?
   @safe @exclusivity(unchecked) @usableFromInline private(set) var registry = Registry()
   /// Counts the waits, so that a batch of events can tell whether it is still valid.
   @safe @exclusivity(unchecked) @usableFromInline private(set) var turn: UInt64 = 0
@@ -44,13 +44,13 @@ public final class Poller {
   public init(backend: Backend = .automatic) throws(MultiplexError) {
     self.backend = backend
     waker = try Waker()
-    let driver = try backend.implementation.init()
+    let implementation = try backend.implementation.init()
     registry.waker = waker.rawDescriptor
     let registration = registry.makeRegistration(
       of: waker.rawDescriptor, interest: .read, mode: .level, token: 0, isOwned: false)
-    try driver.add(registration)
+    try implementation.add(registration)
     registry.insert(registration)
-    self.driver = driver
+    self.implementation = implementation
   }
 
   deinit {
@@ -61,12 +61,12 @@ public final class Poller {
   public var count: Int { isClosed ? 0 : registry.count - 1 }
 
   /// Whether ``close()`` has been called.
-  public var isClosed: Bool { driver == nil }
+  public var isClosed: Bool { implementation == nil }
 
   /// Forgets all descriptors, and closes those that were handed over. Further calls do nothing.
   public func close() {
-    guard driver != nil else { return }
-    driver = nil
+    guard implementation != nil else { return }
+    implementation = nil
     turn += 1
     for registration in registry.registrations where registration.isOwned {
       _ = OwnedDescriptor(adopting: registration.descriptor)
@@ -131,11 +131,11 @@ extension Poller {
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil,
     token: UInt64? = nil
   ) throws(MultiplexError) {
-    let (driver, previous) = try registered(descriptor.fileDescriptor, for: "Poller.modify")
+    let (implementation, previous) = try registered(descriptor.fileDescriptor, for: "Poller.modify")
     var registration = previous.armed(for: interest, mode: mode ?? previous.mode)
     registration.token = token ?? previous.token
-    try replace(previous, by: registration, in: driver) { () throws(MultiplexError) in
-      try driver.modify(registration, replacing: previous)
+    try replace(previous, by: registration, in: implementation) { () throws(MultiplexError) in
+      try implementation.modify(registration, replacing: previous)
     }
   }
 
@@ -144,10 +144,10 @@ extension Poller {
   /// One that was handed over isn't looked at by poll and select, as nobody else closes it, which saves a call per event: if
   /// somebody has, the next wait reports it as ``Readiness/invalid``.
   package func rearm(_ descriptor: FileDescriptor, for interest: Interest) throws(MultiplexError) {
-    let (driver, previous) = try registered(descriptor, for: "Poller.rearm")
+    let (implementation, previous) = try registered(descriptor, for: "Poller.rearm")
     let registration = previous.armed(for: interest, mode: .oneShot)
-    try replace(previous, by: registration, in: driver) { () throws(MultiplexError) in
-      try driver.rearm(registration, replacing: previous)
+    try replace(previous, by: registration, in: implementation) { () throws(MultiplexError) in
+      try implementation.rearm(registration, replacing: previous)
     }
   }
 
@@ -158,8 +158,8 @@ extension Poller {
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
   public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
-    let (driver, registration) = try registered(descriptor.fileDescriptor, for: "Poller.unregister")
-    forget(registration, in: driver)
+    let (implementation, registration) = try registered(descriptor.fileDescriptor, for: "Poller.unregister")
+    forget(registration, in: implementation)
     if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
   }
 
@@ -168,9 +168,9 @@ extension Poller {
   ///
   /// If there is a duplicate all the same, edges of other descriptors may come once more.
   package func unregister(unshared descriptor: FileDescriptor) throws(MultiplexError) {
-    let (driver, registration) = try registered(descriptor, for: "Poller.unregister")
-    guard registration.isOwned else { return forget(registration, in: driver) }
-    driver.removeClosing(registration)
+    let (implementation, registration) = try registered(descriptor, for: "Poller.unregister")
+    guard registration.isOwned else { return forget(registration, in: implementation) }
+    implementation.removeClosing(registration)
     forget(registration)
     _ = OwnedDescriptor(adopting: registration.descriptor)
   }
@@ -179,20 +179,20 @@ extension Poller {
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
   public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
-    let (driver, registration) = try registered(descriptor, for: "Poller.take")
+    let (implementation, registration) = try registered(descriptor, for: "Poller.take")
     guard registration.isOwned else {
       throw MultiplexError(
         call: "Poller.take", descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
         advice: "the descriptor was only lent to the poller: unregister it")
     }
-    forget(registration, in: driver)
+    forget(registration, in: implementation)
     return OwnedDescriptor(adopting: descriptor)
   }
 
   private func add(
     _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
   ) throws(MultiplexError) {
-    let driver = try open(for: "Poller.register")
+    let implementation = try requireOpen(for: "Poller.register")
     guard descriptor.rawValue != noDescriptor else {
       throw .closed("socket", for: "Poller.register", descriptor: descriptor)
     }
@@ -206,27 +206,27 @@ extension Poller {
     }
     let registration = registry.makeRegistration(
       of: descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
-    try driver.add(registration)
+    try implementation.add(registration)
     registry.insert(registration)
   }
 
   private func replace(
-    _ previous: Registration, by registration: Registration, in driver: any ReadinessBackend,
+    _ previous: Registration, by registration: Registration, in implementation: any ReadinessBackend,
     _ body: () throws(MultiplexError) -> Void
   ) throws(MultiplexError) {
     do {
       try body()
     } catch {
       // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
-      if error.reason == .notOpen { forget(previous, in: driver) }
+      if error.reason == .notOpen { forget(previous, in: implementation) }
       throw error
     }
     registry.update(registration)
     hasChanges = true
   }
 
-  private func forget(_ registration: Registration, in driver: any ReadinessBackend) {
-    driver.remove(registration)
+  private func forget(_ registration: Registration, in implementation: any ReadinessBackend) {
+    implementation.remove(registration)
     forget(registration)
   }
 
@@ -238,11 +238,11 @@ extension Poller {
   private func registered(
     _ descriptor: FileDescriptor, for call: String
   ) throws(MultiplexError) -> (any ReadinessBackend, Registration) {
-    let driver = try open(for: call)
+    let implementation = try requireOpen(for: call)
     guard descriptor.rawValue != waker.rawDescriptor, let registration = registry[descriptor.rawValue] else {
       throw refusal(of: descriptor, for: call)
     }
-    return (driver, registration)
+    return (implementation, registration)
   }
 
   /// Why nothing can be done about a descriptor that isn't registered.
@@ -259,11 +259,11 @@ extension Poller {
   @usableFromInline
   func isRegistered(_ descriptor: FileDescriptor) -> Bool { registry[descriptor.rawValue] != nil }
 
-  private func open(for call: String) throws(MultiplexError) -> any ReadinessBackend {
-    guard let driver else {
+  private func requireOpen(for call: String) throws(MultiplexError) -> any ReadinessBackend {
+    guard let implementation else {
       throw .closed("poller", for: call)
     }
-    return driver
+    return implementation
   }
 }
 
@@ -288,21 +288,21 @@ extension Poller {
   }
 
   private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
-    let driver = try open(for: "Poller.wait")
+    let implementation = try requireOpen(for: "Poller.wait")
     turn += 1
     hasChanges = false
     registry.beginTurn()
-    try look(until: deadline, by: driver)
+    try look(until: deadline, by: implementation)
     if registry.wasWoken { waker.reset() }
     return Events(poller: self, turn: turn, wasWoken: registry.wasWoken)
   }
 
   /// Waits as often as it takes to find something, to be woken, or to see the time pass.
-  private func look(until deadline: Deadline, by driver: any ReadinessBackend) throws(MultiplexError) {
+  private func look(until deadline: Deadline, by implementation: any ReadinessBackend) throws(MultiplexError) {
     while true {
       let timeout = deadline.remaining
       do {
-        try driver.wait(timeout: timeout, registry: &registry)
+        try implementation.wait(timeout: timeout, registry: &registry)
       } catch let error where registry.findings.isEmpty {
         guard error.errno == .interrupted else { throw error }
         continue

@@ -32,7 +32,7 @@ struct Registry {
 
   @usableFromInline private(set) var findings: ContiguousArray<Finding> = []
   /// The descriptor whose events mean that the poller was woken.
-  var waker: Int32 = -1
+  var waker: Int32 = noDescriptor
   private(set) var wasWoken = false
 
   /// How many registrations there are.

@@ -93,7 +93,7 @@ extension Ring {
     guard !submissions.append(submission) else { return }
     try submit()
     guard submissions.append(submission) else {
-      throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .resourceTemporarilyUnavailable)
+      throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .tryAgain)
     }
   }
 

@@ -41,7 +41,7 @@ enum Deadline {
   func pause() -> Bool {
     let remaining = remaining ?? Self.moment
     guard remaining > .zero else { return false }
-    _ = try? select(timeout: min(remaining, Self.moment))
+    Kernel.rest(for: min(remaining, Self.moment))
     return true
   }
 

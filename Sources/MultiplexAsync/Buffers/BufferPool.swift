@@ -4,7 +4,7 @@
 @safe
 final class BufferPool {
   /// In bytes: as much as one receive may bring, unless a pool is made for another size.
-  static let bufferSize = 64 * 1024
+  static let defaultBufferSize = 64 * 1024
   /// How many are kept for the next time.
   private static let reserve = 64
 
@@ -14,7 +14,7 @@ final class BufferPool {
   @safe @exclusivity(unchecked) private var free: UnsafeMutableRawPointer?
   @safe @exclusivity(unchecked) private var freeCount = 0
 
-  init(bufferSize: Int = BufferPool.bufferSize) {
+  init(bufferSize: Int = defaultBufferSize) {
     self.bufferSize = bufferSize
   }
 
@@ -35,7 +35,7 @@ final class BufferPool {
     freeCount += 1
   }
 
-  /// Never inlined: for the sake of what happens rarely, each buffer would count references.
+  /// Never inlined: for the sake of this rare path, each ``take()`` would retain and release the pool.
   @inline(never)
   private func allocate() -> PooledBuffer {
     unsafe PooledBuffer(start: .allocate(byteCount: bufferSize, alignment: 16), capacity: bufferSize)

@@ -21,18 +21,18 @@ public final class DatagramSocket: Sendable {
   /// The one address that it exchanges datagrams with, if it is connected.
   public let peerAddress: SocketAddress?
   /// Reached on the reactor's thread alone.
-  private nonisolated(unsafe) let queue: DatagramQueue
+  private nonisolated(unsafe) let core: DatagramCore
 
   private init(_ socket: consuming UDPSocket, on reactor: Reactor) throws(MultiplexError) {
     self.reactor = reactor
     localAddress = try socket.localAddress()
     peerAddress = socket.peerAddress
-    unsafe queue = DatagramQueue(socket, on: reactor.loop)
+    unsafe core = DatagramCore(socket, on: reactor.loop)
   }
 
   deinit {
-    nonisolated(unsafe) let queue = unsafe queue
-    reactor.onLoop { unsafe queue.close() }
+    nonisolated(unsafe) let core = unsafe core
+    reactor.onLoop { unsafe core.close() }
   }
 
   /// Takes what is sent to an address. An IPv6 address takes IPv6 datagrams only.
@@ -72,8 +72,8 @@ public final class DatagramSocket: Sendable {
   /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or what the kernel says.
   public func receive() async throws(ConnectionError) -> Datagram {
     do {
-      return try await reactor.run { () async throws(DatagramQueue.Failure) in
-        try await self.repeatHere(.read) { (queue) throws(DatagramQueue.Failure) in try queue.receive() }
+      return try await reactor.run { () async throws(DatagramCore.Failure) in
+        try await self.repeatHere(.read) { (core) throws(DatagramCore.Failure) in try core.receive() }
       }
     } catch {
       throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
@@ -103,9 +103,9 @@ public final class DatagramSocket: Sendable {
     _ bytes: [UInt8], to address: SocketAddress?, peer: SocketAddress?
   ) async throws(ConnectionError) {
     do {
-      try await reactor.run { () async throws(DatagramQueue.Failure) in
-        try await self.repeatHere(.write) { (queue) throws(DatagramQueue.Failure) in
-          try queue.send(bytes, to: address) ? () : nil
+      try await reactor.run { () async throws(DatagramCore.Failure) in
+        try await self.repeatHere(.write) { (core) throws(DatagramCore.Failure) in
+          try core.send(bytes, to: address) ? () : nil
         }
       }
     } catch {
@@ -140,14 +140,14 @@ public final class DatagramSocket: Sendable {
     for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
   ) async throws(MultiplexError) -> Value {
     try await reactor.run { () async throws(MultiplexError) in
-      guard let descriptor = unsafe self.queue.openDescriptor else { throw .closed("socket", for: call) }
+      guard let descriptor = unsafe self.core.openDescriptor else { throw .closed("socket", for: call) }
       return try body(descriptor)
     }
   }
 
   /// Closes the socket, from any thread. A task that waits is woken with ``ConnectionError/Reason/closed``.
   public func close() {
-    reactor.onLoop { [self] in unsafe queue.close() }
+    reactor.onLoop { [self] in unsafe core.close() }
   }
 }
 
@@ -156,23 +156,23 @@ public final class DatagramSocket: Sendable {
 extension DatagramSocket {
   /// Tries, and waits, until there is an outcome.
   private func repeatHere<Value: Sendable>(
-    _ interest: Interest, _ attempt: (DatagramQueue) throws(DatagramQueue.Failure) -> Value?
-  ) async throws(DatagramQueue.Failure) -> Value {
-    if unsafe queue.hasHadItsShare() { await Task.yield() }
+    _ interest: Interest, _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?
+  ) async throws(DatagramCore.Failure) -> Value {
+    if unsafe core.hasHadItsShare() { await reactor.nextTurn() }
     while true {
-      if let value = unsafe try attempt(queue) { return value }
+      if let value = unsafe try attempt(core) { return value }
       if let failure = await wait(for: interest) { throw failure }
     }
   }
 
-  private func wait(for interest: Interest) async -> DatagramQueue.Failure? {
-    let id = unsafe queue.makeID()
+  private func wait(for interest: Interest) async -> DatagramCore.Failure? {
+    let id = unsafe core.makeWaitID()
     return await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
-        unsafe queue.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
+        unsafe core.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
       }
     } onCancel: {
-      reactor.loop.add(.call { [self] in unsafe queue.cancel(id) })
+      reactor.loop.perform { [self] in unsafe core.cancel(id) }
     }
   }
 }

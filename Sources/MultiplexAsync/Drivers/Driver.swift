@@ -34,7 +34,7 @@ protocol Driver: AnyObject {
   /// - Returns: What takes that back; nil if it is done.
   func connect(
     _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
-  ) throws(MultiplexError) -> (any DriverWait)?
+  ) throws(MultiplexError) -> (any CancellableWait)?
 
   /// Calls back once when a lent descriptor is ready for all or part of the interest.
   ///
@@ -50,30 +50,6 @@ protocol Driver: AnyObject {
 extension Driver {
   func give(back buffer: PooledBuffer) {
     unsafe pool.give(back: buffer)
-  }
-
-  func connect(
-    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
-  ) throws(MultiplexError) -> (any DriverWait)? {
-    try connectByReadiness(socket, to: address, body)
-  }
-
-  /// Connects by a call that doesn't wait, and one that asks for the outcome.
-  func connectByReadiness(
-    _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
-  ) throws(MultiplexError) -> (any DriverWait)? {
-    do {
-      guard try !socket.beginConnecting(to: address) else {
-        body(.success(()))
-        return nil
-      }
-    } catch {
-      body(.failure(error))
-      return nil
-    }
-    return try awaitReadiness(of: socket.rawDescriptor, for: .write) { _ in
-      body(Result { () throws(MultiplexError) in try socket.finishConnecting() })
-    }
   }
 
   func finish() {}

@@ -1,7 +1,7 @@
 internal import Multiplex
 
 /// One wait for a lent descriptor to be ready.
-final class ReadinessWait: DriverWait {
+final class ReadinessWait: CancellableWait {
   let descriptor: Int32
   let interest: Interest
   private var body: ((Readiness) -> Void)?

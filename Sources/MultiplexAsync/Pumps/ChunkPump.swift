@@ -6,15 +6,15 @@ class ChunkPump: Pump, @unchecked Sendable {
   private(set) final var thrown: (any Error)?
 
   /// - Parameter id: Of all of its waits.
-  init(on connection: Connection, id: UInt64, by handler: @escaping ChunkHandler) {
+  init(on connection: Connection, id: WaitID, by handler: @escaping ChunkHandler) {
     self.handler = handler
-    replies = unsafe Replies(to: connection.stream, on: connection.reactor)
+    replies = unsafe Replies(to: connection.core, on: connection.reactor)
     super.init(from: connection, to: connection, ids: (id, id))
   }
 
   override final func step() throws(ConnectionError) -> Step {
     if replies.isEnded { return .end }
-    switch stream.takeNow() {
+    switch core.takeNow() {
     case nil: return .awaitInput
     case .bytes(let buffer, let count):
       return try handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))

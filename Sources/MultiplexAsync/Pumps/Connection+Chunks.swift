@@ -20,11 +20,11 @@ extension Connection {
   public func forEachChunk(_ handler: sending @escaping ChunkHandler) async throws {
     // Only the reactor's thread calls it.
     nonisolated(unsafe) let handler = handler
-    try await here { try await self.forEachChunkHere(unsafe handler) }
+    try await reactor.run { try await self.forEachChunkHere(unsafe handler) }
   }
 
   private func forEachChunkHere(_ handler: @escaping ChunkHandler) async throws {
-    let pump = unsafe ChunkPump(on: self, id: stream.makeWaitID(), by: handler)
+    let pump = unsafe ChunkPump(on: self, id: core.makeWaitID(), by: handler)
     let error = await pump.run()
     if let failure = pump.thrown ?? error { throw failure }
   }

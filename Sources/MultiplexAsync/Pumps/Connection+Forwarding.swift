@@ -21,7 +21,7 @@ extension Connection {
   public func forward(
     to destination: Connection, progress: (@Sendable (Int) -> Void)? = nil
   ) async throws(ConnectionError) -> Int {
-    try await here { () async throws(ConnectionError) in
+    try await reactor.run { () async throws(ConnectionError) in
       guard self.reactor === destination.reactor else {
         return try await self.copy(to: destination, progress: progress)
       }

@@ -11,18 +11,18 @@ final class ForwardingPump: Pump, @unchecked Sendable {
   /// For the calling task.
   init(from source: Connection, to destination: Connection, progress: (@Sendable (Int) -> Void)?) {
     self.progress = progress
-    let ids = unsafe (source.stream.makeWaitID(), destination.stream.makeWaitID())
+    let ids = unsafe (source.core.makeWaitID(), destination.core.makeWaitID())
     super.init(from: source, to: destination, ids: ids)
   }
 
   override func step() throws(ConnectionError) -> Step {
     note(waiting)
     waiting = 0
-    return stream.isBulky ? try moveBulk() : try copyNext()
+    return core.isBulky ? try moveBulk() : try copyNext()
   }
 
   private func copyNext() throws(ConnectionError) -> Step {
-    guard let outcome = stream.takeNow() else { return .awaitInput }
+    guard let outcome = core.takeNow() else { return .awaitInput }
     guard let chunk = try input.chunk(of: outcome) else { return .end }
     let count = chunk.count
     let next = try Step(after: output.begin(chunk), on: output)
@@ -32,13 +32,13 @@ final class ForwardingPump: Pump, @unchecked Sendable {
 
   private func moveBulk() throws(ConnectionError) -> Step {
     // What is queued goes first, by way of the queue.
-    guard unsafe output.stream.unsentCount == 0 else { return .awaitOutput(.flush) }
-    switch unsafe stream.forwardNow(to: output.stream) {
+    guard unsafe output.core.unsentCount == 0 else { return .awaitOutput(.flush) }
+    switch unsafe core.forwardNow(to: output.core) {
     case .unfit: return try copyNext()
     case .nothing: return .awaitInput
     case .refused(let reason): throw input.failure(reason, during: .read)
     case .moved(let count):
-      if let reason = unsafe output.stream.refusal { throw output.failure(reason, during: .write) }
+      if let reason = unsafe output.core.refusal { throw output.failure(reason, during: .write) }
       note(count)
       return .goOn
     }

@@ -22,7 +22,7 @@ extension Listener {
     // Reached on the reactor's thread alone.
     nonisolated(unsafe) let server = server
     while true {
-      let attempt = unsafe queue.acceptNow(within: server.limit)
+      let attempt = unsafe core.acceptNow(within: server.limit)
       switch attempt {
       case .closed: return waiter.resume(returning: ())
       case .nothing, .full:
@@ -34,7 +34,7 @@ extension Listener {
           })
       case .accepted(let accepted):
         guard let target = unsafe server.nextReactor else {
-          unsafe serve(queue.adopt(accepted, on: reactor, for: server), makeHandler)
+          unsafe serve(core.adopt(accepted, on: reactor, for: server), makeHandler)
           continue
         }
         unsafe handOver(accepted, to: target, for: server) { [self] served in serve(served, makeHandler) }
@@ -49,7 +49,7 @@ extension Listener {
     guard let (connection, slot) = served else { return }
     // As `onLoop` does, but for the memory of a closure that isn't needed here.
     if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }
-    connection.reactor.loop.add(.call { [self] in startPump(on: connection, slot, makeHandler) })
+    connection.reactor.loop.perform { [self] in startPump(on: connection, slot, makeHandler) }
   }
 
   private func startPump(

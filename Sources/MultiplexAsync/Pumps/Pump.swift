@@ -15,22 +15,22 @@ class Pump: ChannelDelegate, @unchecked Sendable {
     /// Nothing has come yet.
     case awaitInput
     /// What was written is to find room, or to be gone, first.
-    case awaitOutput(Stream.OutputGoal)
+    case awaitOutput(ConnectionCore.OutputGoal)
     /// There is no next one.
     case end
   }
 
   // What each message touches is in few places: beside one another here, and not in the connections.
   /// Of the input.
-  final let stream: Stream
+  final let core: ConnectionCore
   /// False before it has begun, and once it has ended.
   @safe @exclusivity(unchecked) private final var isRunning = false
   /// Whether it waits for output; for input otherwise.
   private(set) final var awaitsOutput = false
   final let input: Connection
   final let output: Connection
-  final let inputID: UInt64
-  private final let outputID: UInt64
+  final let inputID: WaitID
+  private final let outputID: WaitID
   /// The task that waits for the end.
   private final var waiter: Waiter<ConnectionError?>?
   #if MULTIPLEX_FAULTS
@@ -41,8 +41,8 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   /// - Parameters:
   ///   - output: Where the steps write; a connection of the same reactor.
   ///   - ids: Of the waits for input and for output.
-  init(from input: Connection, to output: Connection, ids: (input: UInt64, output: UInt64)) {
-    unsafe stream = input.stream
+  init(from input: Connection, to output: Connection, ids: (input: WaitID, output: WaitID)) {
+    unsafe core = input.core
     self.input = input
     self.output = output
     (inputID, outputID) = ids
@@ -66,10 +66,10 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   ///
   /// - Parameter isCancelled: Whether it is to end at once.
   final func start(isCancelled: Bool) {
-    if let reason = stream.beginPump(self) { return didEnd(input.failure(reason, during: .read)) }
+    if let reason = core.beginPump(self) { return didEnd(input.failure(reason, during: .read)) }
     isRunning = true
-    if isCancelled || stream.isServiceCancelled(inputID) { return cancel() }
-    if stream.lookahead.isEmpty { stream.awaitPumpInput() } else { goOn() }
+    if isCancelled || core.isServiceCancelled(inputID) { return cancel() }
+    if core.lookahead.isEmpty { core.awaitPumpInput() } else { goOn() }
   }
 
   /// There may be input, or room, for the next step: makes steps until there is something to wait for.
@@ -88,7 +88,7 @@ class Pump: ChannelDelegate, @unchecked Sendable {
       guard isRunning else { return }
       switch step {
       case .goOn: continue
-      case .awaitInput: return stream.awaitPumpInput()
+      case .awaitInput: return core.awaitPumpInput()
       case .awaitOutput(let goal): return awaitOutput(goal)
       case .end: return end(nil)
       }
@@ -104,9 +104,9 @@ class Pump: ChannelDelegate, @unchecked Sendable {
     #endif
   }
 
-  private final func awaitOutput(_ goal: Stream.OutputGoal) {
+  private final func awaitOutput(_ goal: ConnectionCore.OutputGoal) {
     awaitsOutput = true
-    unsafe output.stream.awaitOutput(goal, outputID, .call(outputIsReady))
+    unsafe output.core.awaitOutput(goal, outputID, .call(outputIsReady))
   }
 
   /// - Parameter reason: Why going on is of no use; nil if it is worth a try.
@@ -128,23 +128,23 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   private final func end(_ error: ConnectionError?) {
     guard isRunning else { return }
     isRunning = false
-    stream.endPump()
-    // The waiter would keep this pump, and with it the stream that keeps the waiter.
-    if awaitsOutput { unsafe output.stream.takeOutputWaiter(outputID) }
+    core.endPump()
+    // The waiter would keep this pump, and with it the core that keeps the waiter.
+    if awaitsOutput { unsafe output.core.takeOutputWaiter(outputID) }
     didEnd(error)
   }
 }
 
 // MARK: - The channel
 
-/// Is told in the stream's place.
+/// The channel's delegate while the pump runs, in place of the core: each message counts one reference less so.
 extension Pump {
   final func channelHasInput() {
     goOn()
   }
 
   final func channelHasRoom() {
-    stream.channelHasRoom()
+    core.channelHasRoom()
   }
 }
 
@@ -156,15 +156,15 @@ extension Pump {
   /// - Returns: What has gone wrong.
   final func run() async -> ConnectionError? {
     // A task that serves this connection, and writes to no other, is told of its cancellation anyway.
-    if inputID == Stream.ownerID, outputID == Stream.ownerID { return await finish() }
+    if inputID == .owner, outputID == .owner { return await suspendUntilEnd() }
     return await withTaskCancellationHandler {
-      await finish()
+      await suspendUntilEnd()
     } onCancel: {
-      input.reactor.loop.add(.call { self.cancel() })
+      input.reactor.loop.perform { self.cancel() }
     }
   }
 
-  private final func finish() async -> ConnectionError? {
+  private final func suspendUntilEnd() async -> ConnectionError? {
     await Waiter.suspend { waiter in
       self.waiter = waiter
       start(isCancelled: Task.isCancelled)

@@ -3,26 +3,26 @@
 /// Bytes are sent, or queued behind those that wait, at once; nothing is waited for. Once the handler has returned, no more
 /// is read while the queue is above the high watermark.
 public struct Replies: ~Copyable {
-  private let stream: Stream
+  private let core: ConnectionCore
   let reactor: Reactor
   /// What is left of the writes.
   private(set) var rest: UnfinishedWrite?
   private(set) var isEnded = false
 
   /// They are lent to handlers, and so are used on the reactor's thread alone.
-  init(to stream: Stream, on reactor: Reactor) {
-    self.stream = stream
+  init(to core: ConnectionCore, on reactor: Reactor) {
+    self.core = core
     self.reactor = reactor
   }
 
   /// Sends a chunk, and returns its buffer.
   public mutating func write(_ chunk: consuming Chunk) {
-    note(stream.write(chunk, on: reactor))
+    note(core.write(chunk, on: reactor))
   }
 
   /// Sends bytes.
   public mutating func write(_ bytes: [UInt8]) {
-    note(unsafe bytes.withUnsafeBytes { unsafe stream.write($0) })
+    note(unsafe bytes.withUnsafeBytes { unsafe core.write($0) })
   }
 
   /// Sends a text as UTF-8.
@@ -33,12 +33,12 @@ public struct Replies: ~Copyable {
   /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied.
   public mutating func write(_ bytes: RawSpan) {
     // The memory is lent for the time of the call.
-    note(unsafe bytes.withUnsafeBytes { unsafe stream.write($0) })
+    note(unsafe bytes.withUnsafeBytes { unsafe core.write($0) })
   }
 
   /// Sends several pieces as if they were one: see ``Connection/write(vectored:)``.
   public mutating func write(vectored pieces: [[UInt8]]) {
-    note(stream.write(pieces))
+    note(core.write(pieces))
   }
 
   /// Asks for no more: this chunk is the last one.

@@ -13,20 +13,20 @@ final class ServingPump: ChunkPump, @unchecked Sendable {
   ) {
     self.listener = listener
     self.slot = slot
-    super.init(on: connection, id: Stream.ownerID, by: handler)
+    super.init(on: connection, id: .owner, by: handler)
   }
 
   override func didEnd(_ error: ConnectionError?) {
     if let failure = thrown ?? error {
-      return close(because: stream.isServiceCancelled(Stream.ownerID) ? .shutDown : .failed(failure))
+      return close(because: core.isServiceCancelled(.owner) ? .shutDown : .failed(failure))
     }
     if input.closeIfFlushed() { return leave() }
-    stream.endOutput()
-    stream.awaitOutput(.flush, Stream.ownerID, .call { [self] in close(because: $0 == nil ? .finished : .aborted) })
+    core.endOutput()
+    core.awaitOutput(.flush, .owner, .call { [self] in close(because: $0 == nil ? .finished : .aborted) })
   }
 
   private func close(because reason: CloseReason) {
-    stream.abort(because: reason)
+    core.abort(because: reason)
     leave()
   }
 

@@ -15,7 +15,7 @@ final class EventLoop: @unchecked Sendable {
 
   /// Something to do on the loop's thread. A job is run once.
   @safe
-  enum Work: Sendable {
+  private enum Work: Sendable {
     case job(UnownedJob)
     case call(@Sendable () -> Void)
   }
@@ -73,7 +73,7 @@ final class EventLoop: @unchecked Sendable {
   /// - Parameter executor: In whose name the jobs run. It outlives them: a task keeps its executor alive.
   func start(for executor: UnownedTaskExecutor) throws(MultiplexError) {
     unsafe self.executor = executor
-    try LoopThread.start { [self] in
+    try DetachedThread.start { [self] in
       threadID.store(cmx_current_thread(), ordering: .relaxed)
       run()
       ownDriver.finish()
@@ -86,9 +86,18 @@ final class EventLoop: @unchecked Sendable {
     waker.wake()
   }
 
-  /// Does something on the loop's thread: without a lock or a system call if that is the calling one, and with at most
-  /// one wake for many calls otherwise.
-  func add(_ work: Work) {
+  /// Runs a job on the loop's thread, from any thread.
+  func enqueue(_ job: UnownedJob) {
+    add(.job(job))
+  }
+
+  /// Does something on the loop's thread, not at once. From any thread.
+  func perform(_ body: @escaping @Sendable () -> Void) {
+    add(.call(body))
+  }
+
+  /// Takes no lock and makes no system call on the loop's own thread, and wakes at most once for many calls otherwise.
+  private func add(_ work: Work) {
     if isCurrent {
       queue.append(work)
     } else {
@@ -150,7 +159,7 @@ extension EventLoop {
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel is short of something. Rest a little, and try again.
-      _ = try? select(timeout: Self.restAfterFailure)
+      Kernel.rest(for: Self.restAfterFailure)
       takeInbox()
     }
   }

@@ -44,7 +44,7 @@ public final class Reactor: TaskExecutor {
 
   /// Takes a job of a task. Called by the concurrency runtime.
   public func enqueue(_ job: consuming ExecutorJob) {
-    loop.add(.job(UnownedJob(job)))
+    loop.enqueue(UnownedJob(job))
   }
 
   /// Runs something on this reactor, with all child tasks that it starts, and waits for it.
@@ -96,6 +96,6 @@ public final class Reactor: TaskExecutor {
 
   /// Does something on the reactor's thread: now, if that is the calling one.
   func onLoop(_ body: @escaping @Sendable () -> Void) {
-    if isCurrent { body() } else { loop.add(.call(body)) }
+    if isCurrent { body() } else { loop.perform(body) }
   }
 }

@@ -82,7 +82,7 @@ struct Connector {
   private func begin(_ address: SocketAddress) throws(MultiplexError) -> Socket? {
     do {
       return try Socket.connecting(to: address)
-    } catch let error where error.errno == .wouldBlock || error.errno == .resourceTemporarilyUnavailable {
+    } catch let error where error.errno == .tryAgain {
       return nil
     }
   }

@@ -41,7 +41,7 @@ struct Keyboard {
       return try unsafe [UInt8](unsafeUninitializedCapacity: Self.readSize) { buffer, count in
         count = try unsafe FileDescriptor.standardInput.read(into: UnsafeMutableRawBufferPointer(buffer))
       }
-    } catch Errno.wouldBlock {
+    } catch Errno.tryAgain {
       return nil
     } catch {
       throw Failure("standard input: \(error)", .ioError)

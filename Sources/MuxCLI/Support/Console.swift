@@ -50,7 +50,7 @@ enum Console {
       do {
         let count = try unsafe rest.withUnsafeBytes { try unsafe output.write($0) }
         rest = rest.dropFirst(count)
-      } catch Errno.wouldBlock {
+      } catch Errno.tryAgain {
         // Whoever shares the terminal or the pipe has made it non-blocking.
         _ = try select(writing: [output])
       }

@@ -37,7 +37,7 @@ struct ReactorObserverTests {
       #expect(try await connection.read(exactly: 1) == Array("x".utf8))
       connection.abort()
     }
-    #expect(await observer.threads == [reactor.run { KernelThread.current }])
+    #expect(await observer.threads == [reactor.run { ListedThread.current }])
   }
 
   @Test("is told where a listener listens, and when it stops", arguments: usableBackends)
@@ -328,7 +328,7 @@ struct ReactorObserverTests {
     #expect(observers.map(\.opened.count) == [2, 2])
     #expect(Set(observers.flatMap(\.opened).map(\.id)).count == 4)
     for (observer, reactor) in zip(observers, group.reactors) {
-      #expect(await observer.threads == [reactor.run { KernelThread.current }])
+      #expect(await observer.threads == [reactor.run { ListedThread.current }])
     }
     for peer in connections { peer.connection.abort() }
 

@@ -19,14 +19,14 @@ final class RecordingObserver: ReactorObserver {
   }
 
   let events: ReactorEvents
-  private let recorder = Recorder<(Happening, KernelThread?)>()
+  private let recorder = Recorder<(Happening, ListedThread?)>()
 
   init(_ events: ReactorEvents = .all) {
     self.events = events
   }
 
   var all: [Happening] { recorder.elements.map(\.0) }
-  var threads: Set<KernelThread?> { Set(recorder.elements.map(\.1)) }
+  var threads: Set<ListedThread?> { Set(recorder.elements.map(\.1)) }
 
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness) { add(.ready(descriptor, readiness)) }
   func turnEnded(readyCount: Int) { add(.turnEnded(readyCount: readyCount)) }

@@ -2,7 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 /// A listening socket on a completion driver, which owns the descriptor.
-final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
+final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   /// How many connections may have been accepted before anybody takes them. Then the others are to wait in the kernel.
   private static let acceptAhead = 64
 
@@ -67,10 +67,10 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, CompletionTeller {
     if accepted.isEmpty, failure == nil { return acceptOn() }
     guard isAwaited else { return }
     isAwaited = false
-    driver.tellLater(self)
+    driver.notifyLater(self)
   }
 
-  func tell() {
+  func notifyDelegate() {
     delegate?.acceptorHasConnection()
   }
 

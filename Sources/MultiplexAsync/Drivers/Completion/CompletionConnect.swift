@@ -6,7 +6,7 @@ internal import SystemPackage
 /// It keeps the socket open to its end, also if it is cancelled: otherwise the number could be another file's by the time
 /// that the kernel is told to connect it.
 @safe
-final class CompletionConnect: CompletionHandler, DriverWait {
+final class CompletionConnect: CompletionHandler, CancellableWait {
   private let socket: Socket
   /// What the kernel reads.
   private let address: UnsafeMutableRawBufferPointer

@@ -44,9 +44,9 @@ final class CompletionDriver: Driver {
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
   /// Those that a completion of this turn concerns.
-  @safe @exclusivity(unchecked) private var tellers: [any CompletionTeller] = []
+  @safe @exclusivity(unchecked) private var notifiers: [any DeferredNotifier] = []
   /// Channels that wait for the end of the batch.
-  @safe @exclusivity(unchecked) private var followers: [CompletionChannel] = []
+  @safe @exclusivity(unchecked) private var awaitingSubmission: [CompletionChannel] = []
   /// Headers of sends, for the next.
   @safe @exclusivity(unchecked) private var messages: [MessageHeader] = []
 
@@ -75,7 +75,7 @@ final class CompletionDriver: Driver {
     submitBacklog()
     do {
       // Nothing tells that an inline send was done, but that the call has returned.
-      try ring.submitAndWait(for: followers.isEmpty ? 1 : 0, timeout: limit)
+      try ring.submitAndWait(for: awaitingSubmission.isEmpty ? 1 : 0, timeout: limit)
     } catch let error where ring.completionCount == 0 {
       throw error
     } catch {
@@ -89,15 +89,15 @@ final class CompletionDriver: Driver {
       handle(completion)
     }
     unsafe submittedSends.end { [self] buffer in unsafe give(back: buffer) }
-    tellDelegates()
-    for channel in due { channel.goOn() }
+    notifyDelegates()
+    for channel in due { channel.submissionDone() }
     return wasWoken
   }
 
-  private func tellDelegates() {
+  private func notifyDelegates() {
     // None is added meanwhile, as that takes a completion.
-    for teller in tellers { teller.tell() }
-    tellers.removeAll(keepingCapacity: true)
+    for notifier in notifiers { notifier.notifyDelegate() }
+    notifiers.removeAll(keepingCapacity: true)
   }
 
   private func handle(_ completion: Ring.Completion) {
@@ -146,7 +146,7 @@ final class CompletionDriver: Driver {
 
   /// Closes a descriptor that was handed over.
   func close(_ descriptor: FileDescriptor) {
-    forget(descriptor)
+    disown(descriptor)
     submit(.close(descriptor, token: RingOperation.silentToken).skippingSuccess())
   }
 
@@ -163,21 +163,20 @@ final class CompletionDriver: Driver {
   /// couldn't be done wholly, the channel gets it back.
   func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>, on channel: CompletionChannel) {
     let index = unsafe inlineSends.append(buffer, range, of: channel.slot)
-    let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start + range.lowerBound, count: range.count)
     unsafe submit(
       .send(
-        on: channel.descriptor, bytes, isWaiting: false, token: RingOperation.inlineSend.token(of: index)
+        on: channel.descriptor, buffer.bytes(range), isWaiting: false, token: RingOperation.inlineSend.token(of: index)
       ).skippingSuccess())
   }
 
   /// Has it tell its delegate when all completions of this turn are known.
-  func tellLater(_ teller: any CompletionTeller) {
-    tellers.append(teller)
+  func notifyLater(_ notifier: any DeferredNotifier) {
+    notifiers.append(notifier)
   }
 
   /// Calls a channel when the batch has ended.
-  func follow(_ channel: CompletionChannel) {
-    followers.append(channel)
+  func awaitSubmission(_ channel: CompletionChannel) {
+    awaitingSubmission.append(channel)
   }
 
   private func endInlineSend(_ completion: Ring.Completion) {
@@ -196,9 +195,9 @@ final class CompletionDriver: Driver {
     guard backlog.isEmpty, ring.preparedCount == 0, !ring.isOverflowing else { return [] }
     batch += 1
     swap(&inlineSends, &submittedSends)
-    guard !followers.isEmpty else { return [] }
-    defer { followers = [] }
-    return followers
+    guard !awaitingSubmission.isEmpty else { return [] }
+    defer { awaitingSubmission = [] }
+    return awaitingSubmission
   }
 
   private func watchWaker() {
@@ -235,7 +234,7 @@ final class CompletionDriver: Driver {
 
   func connect(
     _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
-  ) throws(MultiplexError) -> (any DriverWait)? {
+  ) throws(MultiplexError) -> (any CancellableWait)? {
     // A Unix socket is connected at once, or not at all; the ring would wait for a listener that is full.
     if case .unix = address { return try connectByReadiness(socket, to: address, body) }
     return CompletionConnect.start(socket, to: address, on: self, body)
@@ -266,7 +265,7 @@ final class CompletionDriver: Driver {
   }
 
   /// The descriptor was handed over, and is closed by now, or is about to be.
-  func forget(_ descriptor: FileDescriptor) {
+  func disown(_ descriptor: FileDescriptor) {
     owned[descriptor.rawValue] = false
   }
 
@@ -315,7 +314,7 @@ final class CompletionDriver: Driver {
   }
 
   func takeMessage() -> MessageHeader {
-    messages.popLast() ?? MessageHeader(capacity: OutgoingQueue.batch)
+    messages.popLast() ?? MessageHeader(capacity: OutgoingQueue.mostPerSend)
   }
 
   func give(back message: MessageHeader) {
@@ -334,13 +333,13 @@ final class CompletionDriver: Driver {
     defer {
       handlers = HandlerTable()
       polls = [:]
-      tellers = []
-      followers = []
+      notifiers = []
+      awaitingSubmission = []
     }
     isEnding = true
     let deadline = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))
-    while operations > 0 || !followers.isEmpty, ContinuousClock.now < deadline {
+    while operations > 0 || !awaitingSubmission.isEmpty, ContinuousClock.now < deadline {
       guard (try? turn(for: deadline - .now)) != nil else { return }
     }
     // Descriptors that are to be closed, of channels that have waited for the end of their sends.

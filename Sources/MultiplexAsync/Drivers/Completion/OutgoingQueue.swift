@@ -15,7 +15,7 @@ struct OutgoingQueue {
   /// How many bytes are taken over before the rest has to wait.
   private static let limit = 256 * 1024
   /// How many buffers one send takes.
-  static let batch = 16
+  static let mostPerSend = 16
 
   private var entries: [Entry] = unsafe []
   /// How many entries are the kernel's.
@@ -58,9 +58,8 @@ struct OutgoingQueue {
     let part = unsafe bytes.prefix(room)
     guard unsafe !part.isEmpty else { return 0 }
     // The buffer is ours, and has this much room.
-    unsafe UnsafeMutableRawBufferPointer(
-      start: last.buffer.start + last.range.upperBound, count: part.count
-    ).copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
+    let free = unsafe UnsafeMutableRawBufferPointer(rebasing: last.buffer.memory[last.range.upperBound...])
+    unsafe free.copyMemory(from: UnsafeRawBufferPointer(rebasing: part))
     unsafe entries[entries.count - 1].range = last.range.lowerBound..<last.range.upperBound + part.count
     unsafe count += part.count
     return unsafe part.count
@@ -83,15 +82,14 @@ struct OutgoingQueue {
   ///
   /// - Returns: How many buffers it takes.
   mutating func beginSend() -> Int {
-    sending = unsafe UInt32(min(entries.count, Self.batch))
+    sending = unsafe UInt32(min(entries.count, Self.mostPerSend))
     return Int(sending)
   }
 
   /// The bytes of one of the buffers, in order.
   subscript(index: Int) -> UnsafeRawBufferPointer {
     // The buffer is filled so far.
-    unsafe UnsafeRawBufferPointer(
-      start: entries[index].buffer.start + entries[index].range.lowerBound, count: entries[index].range.count)
+    unsafe entries[index].buffer.bytes(entries[index].range)
   }
 
   /// Forgets bytes that were sent, and returns the buffers that are empty.

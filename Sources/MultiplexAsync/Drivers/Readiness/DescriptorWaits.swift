@@ -57,7 +57,7 @@ final class DescriptorWaits: ReadinessHandler {
   func giveUp() {
     let rest = waits
     waits = []
-    if isRegistered { driver.forget(descriptor) }
+    if isRegistered { driver.unregister(descriptor) }
     isRegistered = false
     rest.forEach { $0.finish(.invalid) }
   }

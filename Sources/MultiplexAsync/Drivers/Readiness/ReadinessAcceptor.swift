@@ -27,7 +27,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   var rawDescriptor: Int32 { socket.fileDescriptor.rawValue }
 
   func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
-    guard share.take(in: driver.turn) else {
+    guard share.take(in: driver.turnNumber) else {
       share.limit = min(2 * share.limit, Self.greatestShare)
       return nil
     }
@@ -60,7 +60,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private func stopWatching() {
     guard isWatched else { return }
     isWatched = false
-    driver.forget(rawDescriptor)
+    driver.unregister(rawDescriptor)
   }
 
   func close() {

@@ -34,7 +34,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
+    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
     return receiveOnce()
   }
 
@@ -62,18 +62,18 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// The next turn has come.
   func goOn() {
     isPostponed = false
-    handle(isLost ? .invalid : [])
+    handle(isAbandoned ? .invalid : [])
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard mayReceive || isEnding, share.take(in: driver.turn) else { return nil }
+    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
   private func receiveOnce() -> Received? {
     let buffer = unsafe driver.pool.take()
     // The buffer is ours until it is lent in what is returned.
-    let received = unsafe receiveOnce(into: .init(start: buffer.start, count: BufferPool.bufferSize))
+    let received = unsafe receiveOnce(into: buffer.memory)
     if case .filled(let count) = received { return unsafe .bytes(buffer, count: count) }
     unsafe driver.pool.give(back: buffer)
     guard case .elsewhere(let other) = received else { return nil }
@@ -98,7 +98,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {
-    guard mayReceive || isEnding, share.take(in: driver.turn) else { return .nothing }
+    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
     // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
@@ -141,7 +141,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func awaitRoom() {
     isAwaitingRoom = true
-    guard !isLost else { return postpone() }
+    guard !isAbandoned else { return postpone() }
     if driver.armsEachWait { armIfNeeded() } else { watchRoom() }
   }
 
@@ -180,7 +180,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   /// Waits for one event, on a backend that knows no edges.
   private func armIfNeeded() {
-    guard driver.armsEachWait, !isClosed, !isLost else { return }
+    guard driver.armsEachWait, !isClosed, !isAbandoned else { return }
     let interest: Interest
     switch (isAwaitingInput, isAwaitingRoom) {
     case (true, true): interest = .read | .write
@@ -197,7 +197,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   /// The descriptor is no good any more: the calls that are tried now tell.
   private func failWaits() {
-    lose()
+    abandon()
     finishSending()
     finishReceiving()
   }
@@ -208,29 +208,29 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = false
     isAwaitingRoom = false
     delegate = nil
-    guard !isLost else { return }
-    driver.forget(rawDescriptor)
+    guard !isAbandoned else { return }
+    driver.unregister(rawDescriptor)
     // Whoever is in the middle of a step, which a callback of the user's has closed this in, is to find no other's file.
-    rawDescriptor = -1
+    rawDescriptor = noDescriptor
   }
 
   /// Notes what an error says of the descriptor itself. Who waits for it is told in the next turn.
   private func noted(_ errno: Errno) -> Errno {
-    if errno == .badFileDescriptor, !isLost {
-      lose()
+    if errno == .badFileDescriptor, !isAbandoned {
+      abandon()
       postpone()
     }
     return errno
   }
 
-  private var isLost: Bool { rawDescriptor < 0 }
+  private var isAbandoned: Bool { rawDescriptor == noDescriptor }
 
   /// The descriptor was closed behind our back. Its number may be another file's soon, so it is used no more: every call
   /// fails from now on.
-  private func lose() {
-    guard !isLost else { return }
-    driver.abandon(rawDescriptor)
-    rawDescriptor = -1
+  private func abandon() {
+    guard !isAbandoned else { return }
+    driver.disown(rawDescriptor)
+    rawDescriptor = noDescriptor
     isEnding = true
   }
 }

@@ -18,7 +18,7 @@ final class ReadinessDriver: Driver {
   /// Channels that have had their share of a turn, though there was more to read.
   @safe @exclusivity(unchecked) private var unfinished: [ReadinessChannel] = []
   /// Counts the turns: channels have a share in each.
-  @safe @exclusivity(unchecked) private(set) var turn: UInt64 = 0
+  @safe @exclusivity(unchecked) private(set) var turnNumber: UInt64 = 0
 
   init(backend: Poller.Backend, observation: TurnObservation?) throws(MultiplexError) {
     self.observation = observation
@@ -30,7 +30,7 @@ final class ReadinessDriver: Driver {
   var waker: Waker { poller.waker }
 
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
-    turn &+= 1
+    turnNumber &+= 1
     let events = try poller.wait(timeout: unfinished.isEmpty ? limit : .zero)
     for event in events {
       observation?.ready(event.descriptor, for: event.readiness)
@@ -88,14 +88,14 @@ final class ReadinessDriver: Driver {
   }
 
   /// Forgets a descriptor, and closes it if it was handed over.
-  func forget(_ fd: Int32) {
+  func unregister(_ fd: Int32) {
     handlers[Int(fd)] = nil
     // Fails only where a failed `rearm` has forgotten it before.
     try? poller.unregister(unshared: FileDescriptor(rawValue: fd))
   }
 
   /// Forgets a descriptor that was handed over, and has been closed elsewhere: its number isn't ours to close.
-  func abandon(_ fd: Int32) {
+  func disown(_ fd: Int32) {
     handlers[Int(fd)] = nil
     do {
       _ = try poller.take(FileDescriptor(rawValue: fd)).release()

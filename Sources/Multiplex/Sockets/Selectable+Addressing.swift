@@ -1,0 +1,17 @@
+internal import CMultiplex
+internal import SystemPackage
+
+extension Selectable where Self: ~Copyable {
+  /// Makes a call that is about an address, whose failure names it.
+  func call(
+    _ name: String, on address: SocketAddress,
+    _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
+  ) throws(MultiplexError) {
+    try address.check(for: name)
+    do {
+      try unsafe address.withSockaddr { (raw, length) throws(Errno) in try unsafe body(rawDescriptor, raw, length) }
+    } catch {
+      throw MultiplexError(call: name, descriptor: fileDescriptor, subject: address.description, errno: error)
+    }
+  }
+}

@@ -1,0 +1,138 @@
+internal import CMultiplex
+package import SystemPackage
+
+extension Socket {
+  /// Begins to connect. When the socket is writable the outcome is known: ``finishConnecting()`` tells it.
+  ///
+  /// Corresponding C functions: `socket`, `connect`.
+  public static func connecting(to address: SocketAddress) throws(MultiplexError) -> Socket {
+    let socket = try unconnected(for: address)
+    try socket.beginConnecting(to: address)
+    return socket
+  }
+
+  /// Opens a socket that can be connected to an address, and isn't yet: to set options before
+  /// ``beginConnecting(to:)``, or to connect it with a ``Ring``.
+  ///
+  /// Corresponding C function: `socket`.
+  public static func unconnected(for address: SocketAddress) throws(MultiplexError) -> Socket {
+    try Socket(family: address, peerAddress: address)
+  }
+
+  /// Begins to connect a socket that was made by ``unconnected(for:)``.
+  ///
+  ///     let socket = try Socket.unconnected(for: address)
+  ///     try socket.set(.receiveBuffer, to: 1 << 20)
+  ///     try socket.beginConnecting(to: address)
+  ///
+  /// Corresponding C function: `connect`.
+  ///
+  /// - Returns: Whether it is connected by now. If not, ``finishConnecting()`` tells, when the socket is writable.
+  /// - Throws: `EAGAIN` where the queue of a Unix socket is full: try again in a moment.
+  @discardableResult
+  public func beginConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
+    _ = try requireOpen(for: "connect")
+    do {
+      try unsafe call("connect", on: address, Kernel.connect)
+      return true
+    } catch let error where error.errno == .nowInProgress || error.errno == .interrupted {
+      // An interrupted connect goes on in the background.
+      return false
+    }
+  }
+
+  /// Connects, and waits until that has come about.
+  ///
+  /// - Parameters:
+  ///   - address: An IP address with a port, or the path of a Unix socket.
+  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit for a
+  ///     Unix socket that accepts nobody; zero and less don't wait.
+  /// - Throws: What kept the connection from coming about; `timedOut` (ETIMEDOUT) when the time is up.
+  public static func connected(to address: SocketAddress, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
+    let deadline = Deadline(after: timeout)
+    let socket = try unconnected(for: address)
+    while try !socket.hasBegunConnecting(to: address) {
+      guard deadline.pause() else {
+        throw socket.timedOut(
+          in: "connect", advice: MultiplexError.advice(on: .tryAgain, from: "connect"))
+      }
+    }
+    try socket.wait(for: .out, timeout: deadline.remaining, call: "connect")
+    try socket.finishConnecting()
+    return socket
+  }
+
+  /// False where a Unix socket's queue is full, which nothing but another attempt tells the end of.
+  private func hasBegunConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
+    do {
+      try beginConnecting(to: address)
+      return true
+    } catch let error where error.errno == .tryAgain {
+      guard case .unix = address else { throw error }
+      return false
+    }
+  }
+
+  /// Looks a host up, and connects to the first of its addresses that answers.
+  ///
+  /// - Parameters:
+  ///   - host: A name or an IP address, with a port. Its addresses are tried in the order in which they are found.
+  ///   - timeout: How long each of the addresses may take; nil waits as long as the kernel does. Looking a name up takes its
+  ///     own time: see ``HostPort/resolve(for:)``.
+  /// - Throws: What the last of the addresses answered, or ``MultiplexError/Reason/unknownAddress``.
+  public static func connected(to host: HostPort, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
+    let addresses = try host.resolve(for: .connecting)
+    for address in addresses.dropLast() {
+      if let socket = try? connected(to: address, timeout: timeout) { return socket }
+    }
+    // A host has at least one address.
+    return try connected(to: addresses[addresses.count - 1], timeout: timeout)
+  }
+
+  /// Tells how connecting went, once the socket is writable.
+  ///
+  /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`.
+  ///
+  /// - Throws: What kept the connection from coming about, which is told once: ``MultiplexError/errno`` is `socketNotConnected`
+  ///   (ENOTCONN) afterwards; `nowInProgress` (EINPROGRESS) while there is none yet.
+  public func finishConnecting() throws(MultiplexError) {
+    let status = try get(.pendingError)
+    guard status == 0 else { throw connectError(Errno(rawValue: status)) }
+    do {
+      _ = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+        try unsafe Kernel.getpeername(rawDescriptor, raw, length)
+      }
+    } catch {
+      let isInProgress = error == .socketNotConnected && !hasFailed
+      throw connectError(isInProgress ? .nowInProgress : error)
+    }
+  }
+
+  /// Whether the kernel has given up.
+  private var hasFailed: Bool {
+    var set = PollSet()
+    try? set.register(self, for: .out)
+    let ready = (try? set.poll(timeout: .zero)) ?? []
+    return ready.contains { !$0.events.isDisjoint(with: [.hangUp, .error]) }
+  }
+
+  /// What to say of a failure to connect.
+  package func connectError(_ errno: Errno) -> MultiplexError {
+    MultiplexError(
+      call: "connect", descriptor: fileDescriptor, subject: peerAddress?.description, errno: errno)
+  }
+
+  /// Waits until the socket is ready for one thing; zero and less don't wait.
+  func wait(for events: PollEvents, timeout: Duration?, call: String) throws(MultiplexError) {
+    var set = PollSet()
+    try set.register(self, for: events)
+    guard try set.poll(timeout: timeout.map { max($0, .zero) }).isEmpty else { return }
+    throw timedOut(in: call)
+  }
+
+  private func timedOut(in call: String, advice: String? = nil) -> MultiplexError {
+    MultiplexError(
+      call: call, descriptor: fileDescriptor, subject: peerAddress?.description, reason: .system, errno: .timedOut,
+      advice: advice)
+  }
+}

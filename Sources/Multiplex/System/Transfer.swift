@@ -1,0 +1,28 @@
+public import SystemPackage
+
+/// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
+@inlinable
+@inline(__always)
+package func transfer<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result? {
+  while true {
+    do {
+      return try body()
+    } catch .interrupted {
+      continue
+    } catch .tryAgain {
+      return nil
+    }
+  }
+}
+
+/// As above, with an error that names the call.
+@inline(__always)
+func transfer<Result>(
+  _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Result
+) throws(MultiplexError) -> Result? {
+  do {
+    return try transfer(body)
+  } catch {
+    throw MultiplexError(call: call, descriptor: descriptor, errno: error)
+  }
+}

@@ -1,0 +1,27 @@
+public import Multiplex
+internal import SystemPackage
+
+extension Connection {
+  /// Connects to an address.
+  ///
+  /// - Parameters:
+  ///   - address: An IP address with a port, or the path of a Unix socket.
+  ///   - reactor: What the connection is to belong to.
+  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
+  /// - Throws: ``ConnectionError/Reason/refused``, ``ConnectionError/Reason/timedOut``,
+  ///   ``ConnectionError/Reason/cancelled``, or what the kernel says. Nothing is left behind.
+  public static func connect(
+    to address: SocketAddress, on reactor: Reactor, timeout: Duration? = nil
+  ) async throws(ConnectionError) -> Connection {
+    do {
+      // Used by the reactor alone, until it is done with it.
+      nonisolated(unsafe) let socket = try Socket.unconnected(for: address)
+      try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
+      // Unix sockets have no such option, and do without.
+      try? unsafe socket.set(.noDelay, to: 1)
+      return try await unsafe adopting(socket, origin: .connected, on: reactor)
+    } catch {
+      throw ConnectionError(connecting: error, to: address)
+    }
+  }
+}

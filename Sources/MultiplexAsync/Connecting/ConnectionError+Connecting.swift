@@ -1,0 +1,18 @@
+internal import Multiplex
+internal import SystemPackage
+
+extension ConnectionError {
+  /// - Parameter address: Whom the attempt was made to; nil where that is in the error, or there were several.
+  init(connecting error: any Error, to address: SocketAddress? = nil) {
+    let reason: Reason =
+      switch error {
+      case let error as ConnectionError: error.reason
+      case let error as MultiplexError where error.reason == .unknownAddress || error.concernsLookUp:
+        .unresolved(error)
+      case let error as MultiplexError: Reason(error.errno)
+      case is DeadlineExceeded: .timedOut
+      default: .cancelled
+      }
+    self.init(reason, during: .connect, peer: address ?? (error as? ConnectionError)?.peer)
+  }
+}

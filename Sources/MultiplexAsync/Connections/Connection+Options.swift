@@ -1,0 +1,51 @@
+public import Multiplex
+internal import SystemPackage
+
+extension Connection {
+  /// The value of a socket option.
+  ///
+  /// Corresponding C function: `getsockopt`.
+  ///
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
+  public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
+    try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
+      try option.value(on: descriptor)
+    }
+  }
+
+  /// Sets a socket option. TCP connections have `SocketOption.noDelay` from the beginning.
+  ///
+  /// Corresponding C function: `setsockopt`.
+  ///
+  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
+  public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
+    try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
+      try option.set(to: value, on: descriptor)
+    }
+  }
+
+  /// This side's address: on a machine with several, the one that the peer sees, unless it is translated on the way.
+  ///
+  /// Corresponding C function: `getsockname`.
+  ///
+  /// - Throws: `MultiplexError.Reason.closed`.
+  public func localAddress() async throws(MultiplexError) -> SocketAddress {
+    try await withDescriptor(for: "getsockname") { (descriptor) throws(MultiplexError) in
+      try Socket.localAddress(of: descriptor)
+    }
+  }
+
+  /// On the reactor's thread, where nobody closes the descriptor meanwhile.
+  private func withDescriptor<Value: Sendable>(
+    for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
+  ) async throws(MultiplexError) -> Value {
+    try await reactor.run { () async throws(MultiplexError) in
+      guard let number = unsafe self.core.openDescriptor else {
+        throw MultiplexError(
+          call: call, subject: self.peerAddress?.description, reason: .closed, errno: .badFileDescriptor,
+          advice: "a closed connection can't be used any more; make another")
+      }
+      return try body(FileDescriptor(rawValue: number))
+    }
+  }
+}

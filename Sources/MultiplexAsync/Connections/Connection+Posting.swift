@@ -1,0 +1,34 @@
+internal import Synchronization
+
+extension Connection {
+  /// Sends bytes without waiting, whoever serves the connection: what can't be sent at once is queued.
+  ///
+  ///     for member in room where member != speaker { member.post(line) }
+  ///
+  /// From any thread, also in a handler of chunks. Each post is sent whole; those of one thread stay in their order. The bytes
+  /// count towards the high watermark, where writes wait.
+  ///
+  /// Memory stays bounded without a wait: a peer for which more than `limit` bytes wait is cut off, as by ``abort()``, with
+  /// ``CloseReason/fellBehind``. Of that, and of a connection that is closed already, nothing is told here, but to whoever
+  /// serves it and by ``onClose(_:)``.
+  ///
+  /// - Parameter limit: How many bytes may wait afterwards, from 0; what was written counts too. By default a mebibyte.
+  public func post(_ bytes: [UInt8], limit: Int = 1 << 20) {
+    if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
+    // What waits for the reactor is bounded too, but for one post of each thread.
+    guard postedElsewhere.add(bytes.count, ordering: .relaxed).oldValue <= limit else {
+      postedElsewhere.subtract(bytes.count, ordering: .relaxed)
+      if !isOverrun.exchange(true, ordering: .relaxed) { abort(because: .fellBehind) }
+      return
+    }
+    reactor.loop.perform { [self] in
+      postedElsewhere.subtract(bytes.count, ordering: .relaxed)
+      unsafe core.post(bytes, limit: limit)
+    }
+  }
+
+  /// Sends a text as UTF-8 without waiting: see ``post(_:limit:)-([UInt8],_)``.
+  public func post(_ text: String, limit: Int = 1 << 20) {
+    post([UInt8](text.utf8), limit: limit)
+  }
+}

@@ -1,0 +1,95 @@
+internal import Multiplex
+internal import SystemPackage
+
+extension ConnectionCore {
+  /// Closes at once; what is queued is lost.
+  func abort(because reason: CloseReason) {
+    guard !isClosed else { return }
+    let closedReason: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
+    self.closedReason = closedReason
+    let closeReason = loss.map { .lost($0) } ?? reason
+    self.closeReason = closeReason
+    monitor?.closed(because: closeReason, unsent: output.count + lostCount)
+    if breaksOff(because: reason) { channel.resetOnClose() }
+    channel.close()
+    output = ByteQueue()
+    lookahead = ByteQueue()
+    endRead(closedReason)
+    pump?.endInput(closedReason)
+    roomWaiters.takeAll().resume(returning: closedReason)
+    flushWaiters.takeAll().resume(returning: closedReason)
+    tellOfClose(closeReason)
+  }
+
+  private func tellOfClose(_ reason: CloseReason) {
+    guard let monitor else { return }
+    let bodies = monitor.whenClosed
+    monitor.whenClosed = []
+    for body in bodies { body(reason) }
+  }
+
+  /// Calls when it is closed: at once, if it is by now.
+  func onClose(_ body: @escaping (CloseReason) -> Void) {
+    if let closeReason { return body(closeReason) }
+    ensureMonitor().whenClosed.append(body)
+  }
+
+  /// Whether the peer is to see the connection broken: it must not take a part for the whole.
+  private func breaksOff(because reason: CloseReason) -> Bool {
+    if case .aborted = reason { return true }
+    return output.count + lostCount > 0 || channel.losesOnClose
+  }
+
+  /// Closes if everything that was written has been sent.
+  ///
+  /// - Returns: Whether it is closed.
+  func closeIfFlushed() -> Bool {
+    if unsentCount == 0, outputFailure == nil, channel.sendFailure == nil { abort(because: .finished) }
+    return isClosed
+  }
+
+  /// Closes once nothing has moved for so long.
+  ///
+  /// - Parameter limit: nil for never.
+  func setIdleTimeout(_ limit: Duration?, on loop: EventLoop) {
+    guard !isClosed else { return }
+    guard let limit else {
+      monitor?.idleTimer = nil
+      return
+    }
+    ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in
+      self?.outstandingCount ?? 0
+    } onIdle: { [weak self] in
+      self?.abort(because: .idle)
+    }
+  }
+
+  /// How many bytes the peer has yet to take, in the kernel's queue and before it.
+  private var outstandingCount: Int {
+    guard let descriptor = openDescriptor else { return 0 }
+    return unsentCount + ((try? Kernel.sendQueueLength(descriptor)) ?? 0)
+  }
+
+  /// Closes if nothing has moved since the last call, and nothing is owed to the peer: all is sent, and whoever serves it
+  /// waits for more. The first call closes nothing.
+  func closeIfAtRest() {
+    guard !isClosed else { return }
+    let monitor = ensureMonitor()
+    let awaitsInput = reader != nil || pump?.awaitsOutput == false
+    let owesNothing = unsentCount == 0 && awaitsInput && lookahead.isEmpty
+    if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }
+    monitor.hasMoved = false
+  }
+
+  private func ensureMonitor() -> ConnectionMonitor {
+    if let monitor { return monitor }
+    let made = ConnectionMonitor(nil)
+    monitor = made
+    return made
+  }
+
+  /// How the connection was broken before it was closed.
+  private var loss: ConnectionError.Reason? {
+    breakage.map { ConnectionError.Reason($0) } ?? outputFailure
+  }
+}

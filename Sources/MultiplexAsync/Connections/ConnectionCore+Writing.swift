@@ -1,0 +1,210 @@
+internal import Multiplex
+internal import SystemPackage
+
+extension ConnectionCore {
+  /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
+  private static let vector = 64
+
+  /// Sends at once what there is room for, and queues the rest.
+  func write(_ bytes: UnsafeRawBufferPointer) -> UnfinishedWrite? {
+    write {
+      unsafe channel.sendNow(bytes)
+    } queueing: { sent in
+      if sent < bytes.count { unsafe output.append(bytes[sent...]) }
+    }
+  }
+
+  /// Sends at once what there is room for, several pieces in one call, and queues the rest.
+  func write(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
+    write {
+      send(pieces)
+    } queueing: { sent in
+      var sent = sent
+      for piece in pieces {
+        output.append(piece.dropFirst(sent))
+        sent -= min(sent, piece.count)
+      }
+    }
+  }
+
+  /// - Parameter queue: Queues what is left when so many bytes were sent.
+  @inline(__always)
+  private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> UnfinishedWrite? {
+    if let refusal { return UnfinishedWrite(.refused(refusal)) }
+    var sent = 0
+    if output.isEmpty {
+      switch send() {
+      case .success(let count):
+        sent = count
+        monitor?.sent(count)
+      case .failure(let errno): return UnfinishedWrite(.refused(failOutput(errno)))
+      }
+    }
+    queue(sent)
+    return restOfWrite()
+  }
+
+  /// - Returns: How many bytes the kernel has taken, of all pieces together.
+  private func send(_ pieces: [[UInt8]]) -> Result<Int, Errno> {
+    var rest = pieces[...]
+    var sent = 0
+    while !rest.isEmpty {
+      let batch = rest.prefix(Self.vector)
+      rest = rest.dropFirst(Self.vector)
+      switch unsafe batch.withMemory({ unsafe channel.sendNow($0) }) {
+      case .success(let count):
+        sent += count
+        guard count == batch.byteCount else { return .success(sent) }
+      case .failure(let errno):
+        return .failure(errno)
+      }
+    }
+    return .success(sent)
+  }
+
+  /// Writes a chunk: hands it over to the channel, or returns its buffer before a wait that may be long.
+  ///
+  /// - Parameter reactor: The connection's. A chunk of another is copied.
+  func write(_ chunk: consuming Chunk, on reactor: Reactor) -> UnfinishedWrite? {
+    guard channel.takesChunks, chunk.reactor === reactor, refusal == nil, output.isEmpty else {
+      return write(bytesOf: chunk)
+    }
+    let count = chunk.count
+    guard let chunk = channel.take(chunk) else {
+      monitor?.sent(count)
+      return restOfWrite()
+    }
+    return write(bytesOf: chunk)
+  }
+
+  /// Writes any chunk, and returns its buffer.
+  private func write(bytesOf chunk: consuming Chunk) -> UnfinishedWrite? {
+    chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe write($0) } }
+  }
+
+  /// What is left of a write whose bytes are sent, or queued.
+  private func restOfWrite() -> UnfinishedWrite? {
+    if !output.isEmpty { noteQueued() }
+    if unsentCount > watermarks.high {
+      flushLater()
+      return UnfinishedWrite(.room)
+    }
+    return endsShare() ? UnfinishedWrite(.turn) : nil
+  }
+
+  /// Writes for somebody who doesn't wait: more than so many bytes aren't kept for a slow peer, which is cut off instead.
+  func post(_ bytes: [UInt8], limit: Int) {
+    _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
+    if unsentCount > limit { abort(because: .fellBehind) }
+  }
+
+  /// How many bytes wait to be sent.
+  var unsentCount: Int { output.count + channel.unsentCount }
+
+  var refusal: ConnectionError.Reason? {
+    guard isClosed || outputEnds || outputFailure != nil else { return nil }
+    return closedReason ?? (outputEnds ? .closed : outputFailure)
+  }
+
+  /// Waits until the queue has fallen to the low watermark, or everything has been sent.
+  ///
+  /// - Parameter isCancelled: Whether the task that waits was cancelled.
+  func awaitOutput(
+    _ goal: OutputGoal, _ id: WaitID, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false
+  ) {
+    if let closedReason { return waiter.resume(returning: closedReason) }
+    if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
+    guard !isCancelled, !isServiceCancelled(id) else { return waiter.resume(returning: .cancelled) }
+    switch goal {
+    case .room: roomWaiters.append(waiter, named: id)
+    case .flush: flushWaiters.append(waiter, named: id)
+    }
+    flushLater()
+  }
+
+  private func hasReached(_ goal: OutputGoal) -> Bool {
+    switch goal {
+    case .room: unsentCount <= watermarks.low
+    case .flush: unsentCount == 0
+    }
+  }
+
+  func cancelWrite(_ id: WaitID) {
+    takeOutputWaiter(id)?.resume(returning: .cancelled)
+  }
+
+  /// Takes out who waits for output by that name.
+  @discardableResult
+  func takeOutputWaiter(_ id: WaitID) -> AnyWaiter<ConnectionError.Reason?>? {
+    roomWaiters.take(id) ?? flushWaiters.take(id)
+  }
+
+  /// Sends no more, once everything that is queued has been sent.
+  func endOutput() {
+    guard !outputEnds, !isClosed else { return }
+    outputEnds = true
+    if unsentCount == 0 { shutdownOutput() } else { flushLater() }
+  }
+
+  private func flushLater() {
+    guard !isFlushing else { return }
+    isFlushing = true
+    channel.awaitRoom()
+  }
+
+  /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
+  func flush() {
+    if let errno = channel.sendFailure ?? sendQueued() {
+      failOutput(errno)
+      return
+    }
+    if unsentCount > 0 { flushLater() } else if outputEnds { shutdownOutput() }
+    let haveRoom = hasReached(.room) ? roomWaiters.takeAll() : []
+    let areDone = hasReached(.flush) ? flushWaiters.takeAll() : []
+    haveRoom.resume(returning: nil)
+    areDone.resume(returning: nil)
+  }
+
+  /// - Returns: What has gone wrong. There may be nothing to send, as it is the channel that has bytes.
+  private func sendQueued() -> Errno? {
+    guard !output.isEmpty else { return nil }
+    switch unsafe output.contents.withUnsafeBytes({ unsafe channel.sendNow($0) }) {
+    case .failure(let errno): return errno
+    case .success(let count):
+      output.removeFirst(count)
+      monitor?.sent(count)
+      monitor?.observation?.queued(output.count)
+      return nil
+    }
+  }
+
+  /// Queues bytes, behind those that are.
+  func queue(_ bytes: UnsafeRawBufferPointer) {
+    unsafe output.append(bytes)
+    noteQueued()
+  }
+
+  private func noteQueued() {
+    monitor?.observation?.queued(output.count)
+    flushLater()
+  }
+
+  private func shutdownOutput() {
+    // A peer that has gone meanwhile needs no telling.
+    guard let errno = channel.shutdownOutput(), errno != .socketNotConnected else { return }
+    failOutput(errno)
+  }
+
+  @discardableResult
+  func failOutput(_ errno: Errno) -> ConnectionError.Reason {
+    let reason = ConnectionError.Reason(errno)
+    outputFailure = reason
+    // A broken pipe alone leaves open what the peer has sent, to its end.
+    if errno != .brokenPipe { breakage = errno }
+    lostCount += output.count
+    output = ByteQueue()
+    roomWaiters.takeAll().resume(returning: reason)
+    flushWaiters.takeAll().resume(returning: reason)
+    return reason
+  }
+}

@@ -1,0 +1,143 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
+@safe
+final class ConnectionCore {
+  /// What a read has come to.
+  @safe
+  enum ReadOutcome: Sendable {
+    /// The buffer belongs to whoever takes it, once.
+    case bytes(PooledBuffer, count: Int)
+    case endOfInput
+    case refused(ConnectionError.Reason)
+  }
+
+  /// What a read into memory of the caller's has come to.
+  enum FillOutcome {
+    case filled(Int)
+    case endOfInput
+    case refused(ConnectionError.Reason)
+  }
+
+  /// What a task waits for that has written.
+  enum OutputGoal: Sendable {
+    /// The queue has fallen to the low watermark.
+    case room
+    /// Everything has been sent.
+    case flush
+  }
+
+  /// How many reads or writes of a task's succeed at once before others have their turn.
+  private static let share: UInt8 = 64
+
+  // What each message touches comes first, in few cache lines: with many connections, none of them is in the cache. The
+  // order leaves few gaps, as each connection has one.
+  let channel: any Channel
+  let driver: any Driver
+  var monitor: ConnectionMonitor?
+  /// What takes all input, in place of tasks that read.
+  @safe @exclusivity(unchecked) var pump: Pump?
+  /// Bytes that were received, and put back, before the channel's.
+  @safe @exclusivity(unchecked) var lookahead = ByteQueue()
+  @safe @exclusivity(unchecked) var output = ByteQueue()
+  /// Why nothing can be sent any more.
+  @safe @exclusivity(unchecked) var outputFailure: ConnectionError.Reason?
+  @safe @exclusivity(unchecked) var outputEnds = false
+  @safe @exclusivity(unchecked) var doneAtOnce: UInt8 = 0
+  @safe @exclusivity(unchecked) var isFlushing = false
+  /// Whether the task that serves the connection was cancelled. It stays so, as it may be told before the task has begun, or
+  /// while it decides to wait.
+  @safe @exclusivity(unchecked) private var isServiceCancelled = false
+  /// What reads and writes fail with once it is closed; nil until then.
+  @safe @exclusivity(unchecked) var closedReason: ConnectionError.Reason?
+  @safe @exclusivity(unchecked) var watermarks = Watermarks()
+  /// The task that waits for input; without a waiter while it does so in place.
+  @safe @exclusivity(unchecked) var reader: (id: WaitID, waiter: Waiter<ConnectionError.Reason?>?)?
+  /// The task that serves the connection.
+  @safe @exclusivity(unchecked) private var owner: CallingTask?
+
+  @safe @exclusivity(unchecked) private var waitIDs = WaitIDs()
+  @safe @exclusivity(unchecked) var roomWaiters = WaiterList<ConnectionError.Reason?>()
+  @safe @exclusivity(unchecked) var flushWaiters = WaiterList<ConnectionError.Reason?>()
+  /// How the connection was broken off: see ``outcome(of:)``.
+  @safe @exclusivity(unchecked) var breakage: Errno?
+  /// How many bytes could not be sent any more.
+  var lostCount = 0
+  /// Why it was closed, as others are told; nil until then.
+  var closeReason: CloseReason?
+
+  var isClosed: Bool { closedReason != nil }
+
+  init(_ channel: any Channel, driver: any Driver, observation: ConnectionObservation?) {
+    self.channel = channel
+    self.driver = driver
+    monitor = observation.map { ConnectionMonitor($0) }
+    channel.delegate = self
+  }
+
+  /// The descriptor, for options and addresses; nil once it is closed.
+  var openDescriptor: Int32? { isClosed ? nil : channel.rawDescriptor }
+}
+
+// MARK: - Waits
+
+extension ConnectionCore {
+  /// Names the next wait of the calling task.
+  func makeWaitID() -> WaitID {
+    if let owner, CallingTask.current == owner { return .owner }
+    return waitIDs.next()
+  }
+
+  /// Whether the task whose wait that is, the calling one, was cancelled.
+  func isCancelled(_ id: WaitID) -> Bool {
+    isServiceCancelled(id) || CallingTask.current?.isCancelled ?? false
+  }
+
+  /// Whether that is a wait of who serves the connection, and was told to stop.
+  func isServiceCancelled(_ id: WaitID) -> Bool { id == .owner && isServiceCancelled }
+
+  /// The calling task serves the connection from now on.
+  func beginService() {
+    owner = .current
+  }
+
+  func endService() {
+    owner = nil
+  }
+
+  /// The task that serves the connection, or is to, was cancelled.
+  func serviceWasCancelled() {
+    isServiceCancelled = true
+    cancelRead(.owner)
+    cancelWrite(.owner)
+  }
+}
+
+// MARK: - Fairness
+
+extension ConnectionCore {
+  /// Counts what a task has done without a wait: a write, or a read of bytes that may have come with many others.
+  ///
+  /// - Returns: Whether others are to have their turn now. Of a task that never has to wait, they would have none.
+  func endsShare() -> Bool {
+    doneAtOnce += 1
+    guard doneAtOnce == Self.share else { return false }
+    doneAtOnce = 0
+    return true
+  }
+}
+
+// MARK: - The channel
+
+/// What the channel says is the end of a wait.
+extension ConnectionCore: ChannelDelegate {
+  func channelHasInput() {
+    endRead(nil)
+  }
+
+  func channelHasRoom() {
+    isFlushing = false
+    flush()
+  }
+}

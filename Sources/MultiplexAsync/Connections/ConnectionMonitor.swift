@@ -1,0 +1,39 @@
+/// What watches a connection: an observer, an idle timeout, a shutdown that spares the busy, who wants to know of its end.
+/// Most connections have none. Belongs to the thread of its event loop.
+final class ConnectionMonitor {
+  let observation: ConnectionObservation?
+  /// Nil unless the connection has an idle timeout.
+  var idleTimer: IdleTimer? {
+    willSet { idleTimer?.stop() }
+  }
+  /// Whether bytes have moved since somebody has set this to false.
+  var hasMoved = true
+
+  /// What is to be done when it is closed.
+  var whenClosed: [(CloseReason) -> Void] = []
+
+  init(_ observation: ConnectionObservation?) {
+    self.observation = observation
+  }
+
+  func received(_ count: Int) {
+    noteActivity()
+    observation?.received(count)
+  }
+
+  func sent(_ count: Int) {
+    guard count > 0 else { return }
+    noteActivity()
+    observation?.sent(count)
+  }
+
+  private func noteActivity() {
+    hasMoved = true
+    idleTimer?.touch()
+  }
+
+  func closed(because reason: CloseReason, unsent: Int) {
+    idleTimer = nil
+    observation?.closed(because: reason, unsent: unsent)
+  }
+}

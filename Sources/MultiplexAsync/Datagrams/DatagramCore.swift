@@ -1,0 +1,99 @@
+internal import Multiplex
+internal import SystemPackage
+
+/// What a datagram socket is on its reactor's thread: the socket, and the tasks that wait for it.
+final class DatagramCore {
+  /// What a call, or a wait, has failed with.
+  struct Failure: Error {
+    let reason: ConnectionError.Reason
+  }
+
+  /// One task that waits.
+  private struct Wait {
+    let waiter: Waiter<Failure?>
+    let readiness: ReadinessWait
+  }
+
+  /// How many calls succeed at once before others have their turn.
+  private static let share = 64
+
+  private var socket: UDPSocket?
+  private unowned let loop: EventLoop
+  private var waits: [WaitID: Wait] = [:]
+  private var waitIDs = WaitIDs()
+  private var callsAtOnce = 0
+
+  init(_ socket: consuming UDPSocket, on loop: EventLoop) {
+    self.socket = consume socket
+    self.loop = loop
+  }
+
+  var isClosed: Bool { socket == nil }
+
+  /// Takes the next datagram; nil if none has come.
+  func receive() throws(Failure) -> Datagram? {
+    guard !isClosed else { throw Failure(reason: .closed) }
+    let buffer = unsafe loop.driver.pool.take()
+    defer { unsafe loop.driver.pool.give(back: buffer) }
+    // The buffer is ours until it is given back, and has room for any datagram.
+    do throws(Errno) {
+      return try unsafe socket?.takeDatagram(by: buffer.memory)
+    } catch {
+      throw Failure(reason: .init(error))
+    }
+  }
+
+  /// - Returns: False if there is no room now.
+  func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Failure) -> Bool {
+    do throws(Errno) {
+      if let isSent = try socket?.sendNow(bytes, to: address) { return isSent }
+    } catch {
+      throw Failure(reason: .init(error))
+    }
+    throw Failure(reason: .closed)
+  }
+
+  /// The lent descriptor; nil once the socket is closed.
+  var openDescriptor: FileDescriptor? { socket?.fileDescriptor }
+
+  /// Whether it is time to let others have their turn.
+  func hasHadItsShare() -> Bool {
+    callsAtOnce += 1
+    guard callsAtOnce >= Self.share else { return false }
+    callsAtOnce = 0
+    return true
+  }
+
+  // MARK: Waiting
+
+  func makeWaitID() -> WaitID { waitIDs.next() }
+
+  /// Goes on when another try is worth it, or with what the wait has failed with.
+  func awaitReadiness(for interest: Interest, _ id: WaitID, _ waiter: Waiter<Failure?>, isCancelled: Bool) {
+    guard !isCancelled else { return waiter.resume(returning: Failure(reason: .cancelled)) }
+    guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: Failure(reason: .closed)) }
+    callsAtOnce = 0
+    do {
+      let readiness = try loop.driver.awaitReadiness(of: descriptor, for: interest) { [self] _ in end(id, nil) }
+      waits[id] = Wait(waiter: waiter, readiness: readiness)
+    } catch {
+      waiter.resume(returning: Failure(reason: .init(error.errno)))
+    }
+  }
+
+  func cancel(_ id: WaitID) {
+    end(id, Failure(reason: .cancelled))
+  }
+
+  func close() {
+    // The waits first: a descriptor that is waited for stays open.
+    for id in waits.keys { end(id, Failure(reason: .closed)) }
+    socket = nil
+  }
+
+  private func end(_ id: WaitID, _ failure: Failure?) {
+    guard let wait = waits.removeValue(forKey: id) else { return }
+    wait.readiness.cancel()
+    wait.waiter.resume(returning: failure)
+  }
+}

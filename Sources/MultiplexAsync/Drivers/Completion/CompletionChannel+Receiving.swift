@@ -1,0 +1,142 @@
+internal import Multiplex
+internal import SystemPackage
+
+extension CompletionChannel {
+  /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
+  private static let readAhead = 4
+
+  func receiveNow() -> Received? {
+    if let received = received.popFirst() { return received }
+    if let ending { return ending }
+    guard receivesDirectly, share.take(in: driver.batch) else { return nil }
+    return receiveOnce()
+  }
+
+  func awaitInput() {
+    isAwaitingInput = true
+    guard !hasInput else { return tellOfInput() }
+    receiveOn()
+  }
+
+  func cancelInput() {
+    isAwaitingInput = false
+  }
+
+  var hasInput: Bool { !received.isEmpty || end != nil }
+
+  /// Whether to receive by calls of our own, as nothing is received for us at present.
+  var receivesDirectly: Bool { bulk.isActive && !isReceiving && !isClosed }
+
+  /// Has something received, or goes on in the next turn.
+  private func receiveOn() {
+    guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
+    if bulk.isActive, bulk.mayHaveMore { return awaitSubmission() }
+    isReceiving = true
+    guard !bulk.isActive else {
+      bulk.beginWait()
+      let token = RingOperation.receive.token(of: slot)
+      return driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: false, token: token))
+    }
+    driver.start(
+      .receive(
+        on: descriptor, intoGroup: CompletionDriver.group, isMultishot: true,
+        token: RingOperation.receive.token(of: slot)))
+  }
+
+  /// The kernel tells once that a connection was broken off: if it was a send that was told, receiving looks as if the
+  /// peer had properly finished.
+  private var ending: Received? {
+    switch end {
+    case nil: nil
+    case .failure(let errno): .failure(errno)
+    case .endOfInput:
+      if let sendFailure, sendFailure != .brokenPipe { .failure(sendFailure) } else { .endOfInput }
+    }
+  }
+
+  func endReceive(_ completion: Ring.Completion) {
+    if !completion.hasMore {
+      isReceiving = false
+      isPausing = false
+    }
+    take(completion)
+    guard !isClosed else { return }
+    if hasInput || receivesDirectly { notifyLater() } else { receiveOn() }
+  }
+
+  func tellOfInput() {
+    guard isAwaitingInput else { return }
+    isAwaitingInput = false
+    delegate?.channelHasInput()
+  }
+
+  private func take(_ completion: Ring.Completion) {
+    if let id = completion.buffer { unsafe takeBytes(driver.takeReceived(id), Int(completion.result)) }
+    guard !isClosed else { return }
+    switch completion.errno {
+    case nil where completion.result == 0: end = .endOfInput
+    // It was told to pause, perhaps.
+    case nil, .canceled?: break
+    case .noBufferSpace?:
+      bulk.begin()
+      driver.growBuffers()
+    case .badFileDescriptor?: abandon()
+    case let errno?: end = .failure(errno)
+    }
+  }
+
+  private func takeBytes(_ buffer: PooledBuffer, _ count: Int) {
+    guard !isClosed, count > 0 else { return unsafe driver.give(back: buffer) }
+    unsafe received.append(.bytes(buffer, count: count))
+    guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
+    isPausing = true
+    bulk.begin()
+    driver.cancel(.receive, of: slot)
+  }
+
+  private func receiveOnce() -> Received? {
+    let buffer = unsafe driver.pool.take()
+    // The buffer is ours until it is lent in what is returned.
+    let memory = unsafe buffer.memory
+    do {
+      let received = try transfer { () throws(Errno) in
+        try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
+      }
+      if let count = received {
+        // After a short receive there is nothing left for the moment.
+        noteReceive(count, mayHaveMore: count == memory.count)
+        if count > 0 { return unsafe .bytes(buffer, count: count) }
+      } else {
+        bulk.noteNothing()
+      }
+    } catch {
+      noteFailure(error)
+    }
+    unsafe driver.give(back: buffer)
+    return ending
+  }
+
+  var isBulky: Bool { receivesDirectly && !hasInput }
+
+  func splice(into pipe: SplicePipe) -> Spliced {
+    guard share.take(in: driver.batch) else { return .nothing }
+    let spliced = pipe.fill(from: rawDescriptor)
+    switch spliced {
+    // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+    case .bytes(let count): noteReceive(count, mayHaveMore: true)
+    case .nothing: bulk.noteNothing()
+    case .other: break
+    case .failure(let errno): noteFailure(errno)
+    }
+    return spliced
+  }
+
+  private func noteReceive(_ count: Int, mayHaveMore: Bool) {
+    bulk.note(count, mayHaveMore: mayHaveMore)
+    if count == 0 { end = .endOfInput }
+  }
+
+  private func noteFailure(_ errno: Errno) {
+    if errno == .badFileDescriptor { abandon() } else { end = .failure(errno) }
+  }
+}

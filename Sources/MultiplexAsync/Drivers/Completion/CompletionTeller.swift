@@ -1,6 +1,0 @@
-/// A handler with a delegate, which is told when all completions of a turn are known: what it did before might get ahead of
-/// a send that is about to be given back.
-protocol CompletionTeller: AnyObject {
-  /// They are known.
-  func tell()
-}

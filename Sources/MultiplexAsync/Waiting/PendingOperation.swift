@@ -1,0 +1,34 @@
+/// What one task waits for on an event loop, to whose thread this belongs.
+final class PendingOperation<Outcome: Sendable>: @unchecked Sendable {
+  typealias Beginning = @Sendable (EventLoop, @escaping (Outcome) -> Void) throws -> (any CancellableWait)?
+
+  private var wait: (any CancellableWait)?
+  private var waiter: Waiter<Result<Outcome, any Error>>?
+  /// A cancellation may come before the beginning.
+  private var isCancelled = false
+
+  func begin(_ body: Beginning, on loop: EventLoop, _ waiter: Waiter<Result<Outcome, any Error>>) {
+    self.waiter = waiter
+    guard !isCancelled else { return end(.failure(CancellationError())) }
+    do {
+      let wait = try body(loop) { self.end(.success($0)) }
+      // It may have ended at once.
+      if self.waiter != nil { self.wait = wait }
+    } catch {
+      end(.failure(error))
+    }
+  }
+
+  func cancel() {
+    isCancelled = true
+    wait?.cancel()
+    end(.failure(CancellationError()))
+  }
+
+  private func end(_ result: Result<Outcome, any Error>) {
+    wait = nil
+    let waiter = self.waiter
+    self.waiter = nil
+    waiter?.resume(returning: result)
+  }
+}

@@ -1,0 +1,26 @@
+public import Multiplex
+internal import SystemPackage
+
+extension Reactor {
+  /// Suspends the calling task until a descriptor is ready: a C library's socket, a pipe, inotify, a serial port.
+  ///
+  ///     let readiness = try await reactor.readiness(of: FileDescriptor(rawValue: number), for: .read | .priority)
+  ///
+  /// `FileDescriptor` is swift-system's (`import SystemPackage`).
+  ///
+  /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several
+  /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
+  ///
+  /// - Returns: What it is ready for; never nothing.
+  /// - Throws: `CancellationError`, at once when the task is cancelled; `MultiplexError`, for a descriptor that isn't open, or
+  ///   can't be waited for, as a regular file on epoll. Elsewhere that is ready at once.
+  public func readiness(
+    of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
+  ) async throws -> Readiness {
+    let fd = descriptor.rawDescriptor
+    guard fd != noDescriptor else {
+      throw MultiplexError.closed("socket", for: "readiness", descriptor: descriptor.fileDescriptor)
+    }
+    return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
+  }
+}

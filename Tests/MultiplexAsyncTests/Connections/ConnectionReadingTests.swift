@@ -1,0 +1,302 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Reading from a connection", .timeLimit(.minutes(2)))
+struct ConnectionReadingTests {
+  @Test("a read takes what has come, and waits for what hasn't", arguments: usableBackends)
+  func read(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    for text in ["one", "two", "three"] {
+      try peer.socket.sendAll(Array(text.utf8))
+      #expect(try await peer.connection.read(exactly: text.utf8.count) == Array(text.utf8))
+      let connection = peer.connection
+      let waiting = Task { try await connection.read()?.array }
+      try peer.socket.sendAll(Array(text.utf8))
+      #expect(try await waiting.value == Array(text.utf8))
+    }
+  }
+
+  @Test("a chunk is never longer than 64 KiB, and chunks put together are the stream", arguments: usableBackends)
+  func chunks(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let bytes = numbered(1_000_000)
+    let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+    var received: [UInt8] = []
+    while received.count < bytes.count, let chunk = try await peer.connection.read() {
+      #expect(1...65_536 ~= chunk.count)
+      chunk.withBytes { #expect($0.byteCount == chunk.count) }
+      received += chunk.array
+    }
+    #expect(received == bytes)
+    try sender.join()
+  }
+
+  @Test("after the end of input every read says so, and writing goes on", arguments: usableBackends)
+  func endOfInput(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll([1, 2])
+    try peer.socket.shutdown(.writing)
+    #expect(try await peer.connection.read(exactly: 2) == [1, 2])
+    for _ in 0..<3 { #expect(try await peer.connection.read()?.count == nil) }
+    #expect(try await peer.connection.readLine() == nil)
+    #expect(await reason { _ = try await peer.connection.read(exactly: 1) } == .endOfInput)
+    try await peer.connection.write("answer")
+    await peer.connection.close()
+    #expect(try await peer.takeAll() == Array("answer".utf8))
+  }
+
+  @Test("the end that comes while a read waits ends it", arguments: usableBackends)
+  func endWhileWaiting(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let waiting = Task { try await connection.read()?.count }
+    try await connection.reactor.sleep(for: .milliseconds(1))
+    try peer.socket.shutdown(.writing)
+    #expect(try await waiting.value == nil)
+  }
+
+  @Test("the end right behind a full buffer is found", arguments: usableBackends)
+  func endBehindFullBuffer(backend: Poller.Backend) async throws {
+    for size in [65_535, 65_536, 65_537, 131_072] {
+      let peer = try await RawPeer(on: try Reactor(backend: backend))
+      let bytes = numbered(size)
+      let sender = try peer.startOtherSide { try $0.sendAll(bytes, timeout: .seconds(100)) }
+      var received: [UInt8] = []
+      while let chunk = try await peer.connection.read() { received += chunk.array }
+      #expect(received == bytes)
+      try sender.join()
+    }
+  }
+
+  /// A receive ends where out-of-band data were sent, though there is more to receive.
+  @Test("what was sent behind out-of-band data is read", arguments: usableBackends)
+  func behindUrgent(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isReading in [false, true] {
+      let peer = try await RawPeer(on: reactor)
+      let connection = peer.connection
+      if isReading {
+        try peer.socket.sendAll([0])
+        #expect(try await connection.read(exactly: 1) == [0])
+      }
+      try peer.socket.sendAll([1, 2])
+      try peer.socket.fileDescriptor.putUrgent()
+      try peer.socket.sendAll([3, 4])
+      // All of it has come, and the reactor knows.
+      try await reactor.sleep(for: .milliseconds(20))
+      #expect(
+        try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 4) } == [1, 2, 3, 4])
+    }
+  }
+
+  @Test("a reset ends the read that waits", arguments: usableBackends)
+  func resetWhileReading(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let waiting = Task { try await connection.read()?.count }
+    try await connection.reactor.sleep(for: .milliseconds(1))
+    try peer.reset()
+    #expect(await reason { _ = try await waiting.value } == .reset)
+  }
+
+  @Test("a reset is never taken for an end, however often one reads", arguments: usableBackends)
+  func resetIsNoEnd(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.reset()
+    for _ in 0..<3 { #expect(await reason { _ = try await peer.connection.read() } == .reset) }
+    #expect(await reason { _ = try await peer.connection.readLine() } == .reset)
+  }
+
+  @Test("a reset that a write has run into is none for the reader either", arguments: usableBackends)
+  func resetFoundByWrite(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.reset()
+    var hasFailed = false
+    for _ in 0..<100 where !hasFailed {
+      do { try await peer.connection.write("x") } catch { hasFailed = error.reason == .reset }
+    }
+    #expect(hasFailed)
+    #expect(await reason { _ = try await peer.connection.read() } == .reset)
+  }
+
+  @Test("a second reader is refused, and the first goes on", arguments: usableBackends)
+  func busy(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let first = Task(executorPreference: reactor) { try await connection.read()?.array }
+    await reactor.run { await Task.yield() }
+    #expect(await reason { _ = try await connection.read() } == .busy)
+    #expect(await reason { _ = try await connection.read(exactly: 3) } == .busy)
+    #expect(await reason { _ = try await connection.readLine() } == .busy)
+    try peer.socket.sendAll([9])
+    #expect(try await first.value == [9])
+  }
+
+  @Test("a second reader takes nothing of what the first has, and waits for more of", arguments: usableBackends)
+  func busyWithPart(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    try peer.socket.sendAll([1, 2, 3, 10])
+    #expect(try await connection.read(exactly: 1) == [1])
+    let first = Task(executorPreference: reactor) { try await connection.read(exactly: 5) }
+    await reactor.run { await Task.yield() }
+    #expect(await reason { _ = try await connection.read(exactly: 2) } == .busy)
+    #expect(await reason { _ = try await connection.readLine() } == .busy)
+    try peer.socket.sendAll([4, 5])
+    try peer.socket.shutdown(.writing)
+    #expect(try await first.value == [2, 3, 10, 4, 5])
+  }
+
+  @Test("a cancelled read ends at once, and the connection goes on", arguments: usableBackends)
+  func cancelled(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    for round in 0..<20 {
+      let waiting = Task { try await connection.read()?.array }
+      if round.isMultiple(of: 2) { try await connection.reactor.sleep(for: .milliseconds(1)) }
+      waiting.cancel()
+      #expect(await reason { _ = try await waiting.value } == .cancelled)
+      try peer.socket.sendAll([UInt8(round)])
+      #expect(try await connection.read(exactly: 1) == [UInt8(round)])
+    }
+  }
+
+  @Test("a read of an exact count that is cancelled or fails keeps what has come", arguments: usableBackends)
+  func exactlyKeeps(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    try peer.socket.sendAll([1, 2, 3])
+    let waiting = Task { try await connection.read(exactly: 5) }
+    try await connection.reactor.sleep(for: .milliseconds(5))
+    waiting.cancel()
+    #expect(await reason { _ = try await waiting.value } == .cancelled)
+    #expect(try await connection.read(exactly: 2) == [1, 2])
+    try peer.socket.sendAll([4])
+    try peer.socket.shutdown(.writing)
+    #expect(await reason { _ = try await connection.read(exactly: 3) } == .endOfInput)
+    #expect(try await connection.read()?.array == [3, 4])
+    #expect(try await connection.read(exactly: 0) == [])
+  }
+
+  @Test("lines come one by one, each with its end, the last perhaps without", arguments: usableBackends)
+  func lines(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let lines = ["first\n", "\n", "third\r\n", "no end"]
+    let connection = peer.connection
+    let reading = Task {
+      var lines: [String] = []
+      while let line = try await connection.readLine() { lines.append(String(decoding: line, as: UTF8.self)) }
+      return lines
+    }
+    for byte in lines.joined().utf8 { try peer.socket.sendAll([byte]) }
+    try peer.socket.shutdown(.writing)
+    #expect(try await reading.value == lines)
+  }
+
+  @Test("lines as text come without their ends, and whoever leaves off may go on", arguments: usableBackends)
+  func linesAsText(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("first\n\nthird\r\nfo\rurth\r\n\r\nwörld 🙂\n".utf8))
+    try peer.socket.sendAll([0xff, UInt8(ascii: "\n")] + Array("no end\r".utf8))
+    try peer.socket.shutdown(.writing)
+    var lines: [String] = []
+    for _ in 0..<20 {
+      for try await line in peer.connection.lines() {
+        lines.append(line)
+        if lines.count.isMultiple(of: 3) { break }
+      }
+    }
+    #expect(lines == ["first", "", "third", "fo\rurth", "", "wörld 🙂", "\u{fffd}", "no end\r"])
+  }
+
+  @Test("the errors of a read end the lines", arguments: usableBackends)
+  func linesEndedByErrors(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("1234\n12345\n".utf8))
+    var lines: [String] = []
+    let tooLong = await reason { for try await line in peer.connection.lines(limit: 5) { lines.append(line) } }
+    #expect(tooLong == .limitExceeded)
+    #expect(lines == ["1234"])
+    let connection = peer.connection
+    let cancelled = Task {
+      cancelThisTask()
+      for try await _ in connection.lines() {}
+    }
+    #expect(await reason { try await cancelled.value } == .cancelled)
+  }
+
+  @Test("a line as long as the limit is taken, a longer one is refused and kept", arguments: usableBackends)
+  func lineLimit(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("1234\n12345\n".utf8))
+    #expect(try await peer.connection.readLine(limit: 5) == Array("1234\n".utf8))
+    for _ in 0..<2 {
+      #expect(await reason { _ = try await peer.connection.readLine(limit: 5) } == .limitExceeded)
+    }
+    #expect(try await peer.connection.readLine(limit: 6) == Array("12345\n".utf8))
+    try peer.socket.sendAll(Array("abcdef".utf8))
+    // Refused without waiting for an end that may never come.
+    #expect(await reason { _ = try await peer.connection.readLine(limit: 5) } == .limitExceeded)
+    #expect(try await peer.connection.read(exactly: 6) == Array("abcdef".utf8))
+  }
+
+  @Test("a last line without an end may be as long as the limit", arguments: usableBackends)
+  func lastLineLimit(backend: Poller.Backend) async throws {
+    for (text, isTooLong) in [("1234", false), ("12345", false), ("123456", true)] {
+      let peer = try await RawPeer(on: try Reactor(backend: backend))
+      let connection = peer.connection
+      let line = Task { try await connection.readLine(limit: 5) }
+      try peer.socket.sendAll(Array(text.utf8))
+      try peer.socket.shutdown(.writing)
+      if isTooLong {
+        #expect(await reason { _ = try await line.value } == .limitExceeded)
+        #expect(try await connection.read(exactly: 6) == Array(text.utf8))
+      } else {
+        #expect(try await line.value == Array(text.utf8))
+        #expect(try await connection.readLine(limit: 5) == nil)
+      }
+    }
+  }
+
+  @Test("a line whose reader is cancelled in its middle is whole for the next", arguments: usableBackends)
+  func lineCancelled(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    try peer.socket.sendAll(Array("begin ".utf8))
+    let waiting = Task { try await connection.readLine() }
+    try await connection.reactor.sleep(for: .milliseconds(5))
+    waiting.cancel()
+    #expect(await reason { _ = try await waiting.value } == .cancelled)
+    try peer.socket.sendAll(Array("end\nrest".utf8))
+    #expect(try await connection.readLine() == Array("begin end\n".utf8))
+    #expect(try await connection.read(exactly: 4) == Array("rest".utf8))
+  }
+
+  @Test("reads of all kinds share one stream", arguments: usableBackends)
+  func mixed(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try peer.socket.sendAll(Array("line\n12345rest\n".utf8))
+    #expect(try await peer.connection.readLine() == Array("line\n".utf8))
+    #expect(try await peer.connection.read(exactly: 5) == Array("12345".utf8))
+    #expect(try await peer.connection.readLine() == Array("rest\n".utf8))
+  }
+
+  @Test("chunks outlive their connection and their reactor's other references", arguments: usableBackends)
+  func chunkOutlives(backend: Poller.Backend) async throws {
+    let thread = try await { () async throws -> ListedThread? in
+      var peer: RawPeer? = try await RawPeer(on: try Reactor(backend: backend))
+      let thread = try await #require(peer).connection.reactor.run { ListedThread.current }
+      try #require(peer).socket.sendAll([1, 2, 3])
+      guard let chunk = try await peer?.connection.read() else { return nil }
+      peer = nil
+      #expect(chunk.array == [1, 2, 3])
+      return thread
+    }()
+    let ended = try #require(thread)
+    #expect(await becomesTrue { !ended.isAlive })
+  }
+}

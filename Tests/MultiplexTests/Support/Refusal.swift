@@ -1,0 +1,11 @@
+import Multiplex
+
+/// What a call was refused for; nil if it wasn't.
+func refusal(_ body: () throws(MultiplexError) -> Void) -> MultiplexError.Reason? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return error.reason
+  }
+}
