@@ -52,7 +52,7 @@ let package = Package(
     .executable(name: "echo-queued", targets: ["echo-queued"]),
     .executable(name: "echo-complete", targets: ["echo-complete"]),
     .executable(name: "echo-client", targets: ["echo-client"]),
-    .executable(name: "chat", targets: ["chat"]),
+    .executable(name: "multiplex-chat", targets: ["multiplex-chat"]),
   ],
   // What only some need. Without its trait a target is empty, and its dependency is neither fetched nor built.
   traits: [
@@ -97,7 +97,8 @@ let package = Package(
     example("echo-complete", "EchoComplete"),
     example("echo-client", "EchoClient"),
     example(
-      "chat", "Chat", with: ["MultiplexAsync", "MultiplexLogging", .product(name: "Logging", package: "swift-log")]),
+      "multiplex-chat", "Chat",
+      with: ["MultiplexAsync", "MultiplexLogging", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport", dependencies: ["Multiplex", "CMultiplex", systemPackage], path: "Tests/TestSupport",
@@ -139,7 +140,7 @@ let package = Package(
       // The programs are dependencies so that they are built before they are run.
       dependencies: [
         "Multiplex", "TestSupport", systemPackage,
-        "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client", "chat",
+        "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client", "multiplex-chat",
       ],
       swiftSettings: settings),
   ],

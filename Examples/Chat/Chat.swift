@@ -12,7 +12,7 @@ import SystemPackage
 
 /// A chat with async/await: what one client says, line by line, all the others get.
 ///
-///     chat [HOST:PORT]
+///     multiplex-chat [HOST:PORT]
 ///
 /// Each client has a task that reads what it says, all of them on one thread, and posts it to the others without waiting for
 /// them: what a client can't take yet is kept for it, up to a limit, and one that doesn't keep up is shown the door. On
@@ -68,7 +68,7 @@ extension Chat {
   static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {
-      fail("usage: chat [HOST:PORT]", status: EX_USAGE)
+      fail("usage: multiplex-chat [HOST:PORT]", status: EX_USAGE)
     }
     do {
       try await Chat().run(at: HostPort(arguments.first ?? "127.0.0.1:9999"))
@@ -79,7 +79,7 @@ extension Chat {
   }
 
   private static func fail(_ reason: String, status: Int32) -> Never {
-    _ = try? FileDescriptor.standardError.writeAll("chat: \(reason)\n".utf8)
+    _ = try? FileDescriptor.standardError.writeAll("multiplex-chat: \(reason)\n".utf8)
     exit(status)
   }
 }

@@ -17,7 +17,10 @@ public struct HostPort: Hashable, Sendable {
   public init(_ text: String) throws(MultiplexError) {
     // The resolver would read a name to its first zero byte.
     guard !text.utf8.contains(0) else { throw Self.malformed(text, "a name has no zero byte") }
-    guard let colon = text.lastIndex(of: ":") else {
+    guard !text.contains("/") else {
+      throw Self.malformed(text, "write HOST:PORT; the path of a Unix socket is a SocketAddress.unix(path:)")
+    }
+    guard let colon = text.lastIndex(of: ":"), text.last != "]" else {
       throw Self.malformed(text, "write HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999")
     }
     port = String(text[text.index(after: colon)...])

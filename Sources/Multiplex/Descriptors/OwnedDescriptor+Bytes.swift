@@ -14,6 +14,14 @@ extension OwnedDescriptor {
     }
   }
 
+  /// Reads what is there, at most `count` bytes, and 16 MiB at a time.
+  ///
+  /// - Parameter count: At least 1.
+  /// - Returns: The bytes; none at the end of input; nil if a non-blocking descriptor has nothing now.
+  public func read(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
+    try bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
+  }
+
   /// Writes as much as there is room for.
   ///
   /// A pipe without a reader raises SIGPIPE as well, which ends the process unless it is ignored: `signal(SIGPIPE, SIG_IGN)`.

@@ -37,6 +37,14 @@ public struct Interest: Hashable, Sendable {
   }
 }
 
+@available(*, unavailable, message: "an interest is never empty: join several by '|', as in '.read | .write'")
+extension Interest: ExpressibleByArrayLiteral {
+  /// Not to be had.
+  public init(arrayLiteral elements: Interest...) {
+    self = elements.dropFirst().reduce(elements[0], |)
+  }
+}
+
 extension Interest: CustomStringConvertible {
   /// The names, with bars between: "read|write".
   public var description: String {

@@ -34,7 +34,7 @@ public struct Readiness: OptionSet, Hashable, Sendable {
   static let always: Readiness = [.hangUp, .error, .invalid]
 
   /// What an interest lets through.
-  init(of interest: Interest) {
+  package init(of interest: Interest) {
     // An interest has the bit of what it is interested in.
     self = Readiness(rawValue: interest.bits).union(.always)
     if interest.contains(.read) { insert(.readClosed) }

@@ -22,16 +22,7 @@ extension Socket {
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none when the peer has finished sending; nil if nothing has arrived yet.
   public func receive(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
-    try checkRoom(count, for: "recv")
-    // More than a socket holds: a larger number is to cost no more memory.
-    let count = min(count, 16 << 20)
-    var bytes = [UInt8](repeating: 0, count: count)
-    var span = bytes.mutableSpan
-    // Any bytes are valid bytes.
-    var buffer = unsafe span.mutableBytes
-    guard let received = try receive(into: &buffer) else { return nil }
-    bytes.removeLast(count - received)
-    return bytes
+    try bytes(upTo: count, for: "recv") { (buffer) throws(MultiplexError) in try receive(into: &buffer) }
   }
 
   /// Sends as much as there is room for.
@@ -66,8 +57,9 @@ extension Socket {
   ///   - bytes: Where there are none, nothing is done.
   ///   - timeout: How long the peer may take nothing at all; nil waits for ever, zero and less don't wait.
   /// - Throws: `timedOut` (ETIMEDOUT) when the time is up; what was taken until then has been sent.
-  public func sendAll(_ bytes: [UInt8], timeout: Duration? = nil) throws(MultiplexError) {
-    var rest = bytes[...]
+  public func sendAll(_ bytes: some RandomAccessCollection<UInt8>, timeout: Duration? = nil) throws(MultiplexError) {
+    // Contiguous, so that nothing is copied for each of the calls.
+    var rest = [UInt8](bytes)[...]
     while !rest.isEmpty {
       if let sent = try send(rest) {
         rest = rest.dropFirst(sent)
@@ -87,12 +79,5 @@ extension Socket {
     } catch {
       throw MultiplexError(call: "shutdown", descriptor: descriptor, errno: error)
     }
-  }
-}
-
-/// Refuses to read nothing, which would look like the end of input.
-func checkRoom(_ count: Int, for call: String) throws(MultiplexError) {
-  guard count > 0 else {
-    throw .outOfRange("into \(count) bytes", for: call, advice: "have room for one byte at least")
   }
 }

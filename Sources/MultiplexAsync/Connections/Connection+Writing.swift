@@ -39,6 +39,14 @@ extension Connection {
     try await write([UInt8](text.utf8))
   }
 
+  /// Sends any bytes: a slice, or the `utf8` of a text.
+  ///
+  /// - Throws: As ``write(_:)-(Chunk)`` does.
+  @inlinable
+  public func write(_ bytes: some Sequence<UInt8>) async throws(ConnectionError) {
+    try await write([UInt8](bytes))
+  }
+
   /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied; for a task that the reactor
   /// doesn't run, all of them.
   ///

@@ -51,7 +51,7 @@ public final class Connection: Sendable {
 
   /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
   ///
-  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens, or is no core, and `ENOTSOCK`: it is
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens, or is no stream, and `ENOTSOCK`: it is
   ///   left as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
     try socket.check(for: .connection, in: "Connection.adopting")
@@ -149,7 +149,7 @@ extension Connection {
   /// A peer that is slow to take what the kernel holds for it isn't idle; as that is asked for only when the time is up,
   /// it may take up to twice the limit to notice that such a peer has stopped. From any thread.
   ///
-  /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit.
+  /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit, zero closes it at once.
   public func setIdleTimeout(_ limit: Duration?) {
     reactor.onLoop { [self] in unsafe core.setIdleTimeout(limit, on: reactor.loop) }
   }

@@ -17,7 +17,7 @@ public struct ConnectionError: Error, Hashable, Sendable {
     case closed
     /// The peer has finished sending before all that was asked for had come.
     case endOfInput
-    /// More bytes came than the limit allows, without what was looked for.
+    /// More bytes came than the limit allows, without what was looked for; or a message is longer than its length can say.
     case limitExceeded
     /// Another task, or a handler of chunks, is doing the same at this moment: a connection has one reader at a time.
     case busy
@@ -70,9 +70,9 @@ extension ConnectionError.Reason {
     case .refused: "nobody listens there"
     case .timedOut: "it took too long"
     case .cancelled: "the task was cancelled"
-    case .closed: "the connection is closed"
+    case .closed: "closed on this side"
     case .endOfInput: "the peer has finished sending too early"
-    case .limitExceeded: "more bytes came than the limit allows"
+    case .limitExceeded: "more bytes than the limit allows"
     case .busy: "another task is doing the same"
     case .unresolved(let error): error.description
     case .system(let errno): errno.description
@@ -83,7 +83,19 @@ extension ConnectionError.Reason {
 extension ConnectionError: CustomStringConvertible {
   /// One line: what was being done, with whom, and what happened.
   public var description: String {
-    let subject = peer.map { " \($0)" } ?? ""
-    return "\(operation)\(subject): \(reason.words)"
+    "\(operation)\(subject): \(explanation)"
+  }
+
+  private var subject: String {
+    switch peer {
+    case nil: ""
+    case .unix(path: "")?: " an unnamed Unix socket"
+    case let peer?: " \(peer)"
+    }
+  }
+
+  private var explanation: String {
+    let isUnderWay = operation == .read || operation == .write
+    return reason == .timedOut && isUnderWay ? "nothing came or went for too long" : reason.words
   }
 }

@@ -41,7 +41,8 @@ extension Connection {
   ///
   ///     for try await line in connection.lines(limit: 4096) { ... }
   ///
-  /// What is no UTF-8 is replaced by U+FFFD; ``readLine(limit:)`` has the bytes as they came. Leaving the loop leaves the
+  /// What is no UTF-8 is replaced by U+FFFD; ``readLine(limit:)`` has the bytes as they came, and tells whether the last line
+  /// was cut off, as it has no end then. Leaving the loop leaves the
   /// connection as it is, at the beginning of the next line.
   ///
   /// - Parameter limit: The longest line, in bytes with its end. A longer one throws

@@ -55,6 +55,14 @@ public final class DatagramSocket: Sendable {
     try bind(to: SocketAddress(text), on: reactor)
   }
 
+  /// Looks a host up, and takes what is sent to the first of its addresses.
+  ///
+  /// - Throws: As ``bind(to:on:reusePort:)`` does; `MultiplexError.Reason.unknownAddress` with the resolver's words.
+  public static func bind(to host: HostPort, on reactor: Reactor) async throws -> DatagramSocket {
+    // A host has at least one address.
+    try bind(to: try await host.resolve(for: .listening, on: reactor)[0], on: reactor)
+  }
+
   /// Exchanges datagrams with one address: others' are not received, and a host that tells that nobody listens there makes
   /// the next call fail with ``ConnectionError/Reason/refused``. Nothing is sent by this call.
   ///
@@ -63,6 +71,19 @@ public final class DatagramSocket: Sendable {
     to address: SocketAddress, on reactor: Reactor
   ) throws(MultiplexError) -> DatagramSocket {
     try DatagramSocket(.connected(to: address), on: reactor)
+  }
+
+  /// Exchanges datagrams with a numeric address with a port: see ``connect(to:on:)-(SocketAddress,_)``.
+  public static func connect(to text: String, on reactor: Reactor) throws(MultiplexError) -> DatagramSocket {
+    try connect(to: SocketAddress(text), on: reactor)
+  }
+
+  /// Looks a host up, and exchanges datagrams with the first of its addresses: see ``connect(to:on:)-(SocketAddress,_)``.
+  ///
+  /// - Throws: What the kernel says; `MultiplexError.Reason.unknownAddress` with the resolver's words.
+  public static func connect(to host: HostPort, on reactor: Reactor) async throws -> DatagramSocket {
+    // A host has at least one address.
+    try connect(to: try await host.resolve(for: .connecting, on: reactor)[0], on: reactor)
   }
 
   /// Waits for the next datagram.

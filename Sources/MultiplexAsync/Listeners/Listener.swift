@@ -1,4 +1,5 @@
 public import Multiplex
+internal import Synchronization
 internal import SystemPackage
 
 /// Takes the connections that come to an address.
@@ -20,6 +21,7 @@ public final class Listener: Sendable {
   public let localAddress: SocketAddress
   /// Reached on the reactor's thread alone.
   nonisolated(unsafe) let core: ListenerCore
+  private let wasClosed = Atomic<Bool>(false)
 
   private init(_ core: ListenerCore, at address: SocketAddress, on reactor: Reactor) {
     unsafe self.core = core
@@ -69,7 +71,7 @@ public final class Listener: Sendable {
   /// The socket becomes non-blocking: those of systemd, for example, aren't. Others who have it listen on when this listener
   /// is closed, and the file of a Unix socket stays.
   ///
-  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen, or is no core, and `ENOTSOCK`: it
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
   ///   is left as it was. What keeps the reactor from waiting for it; the socket is closed then.
   public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     try socket.check(for: .listener, in: "Listener.adopting")
@@ -155,8 +157,12 @@ public final class Listener: Sendable {
     }
   }
 
+  /// Whether it accepts no more: see ``ListenerProtocol/isClosed``.
+  public var isClosed: Bool { wasClosed.load(ordering: .relaxed) }
+
   /// Accepts no more, from any thread. The connections go on.
   public func close() {
+    wasClosed.store(true, ordering: .relaxed)
     reactor.onLoop { [self] in unsafe core.close() }
   }
 
@@ -164,8 +170,8 @@ public final class Listener: Sendable {
   /// ``ListenerProtocol/shutDown(within:closingIdleAfter:)``.
   @discardableResult
   public func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int {
-    await reactor.run {
-      unsafe self.core.close()
+    close()
+    return await reactor.run {
       if let rest { unsafe self.core.served.closeResting(after: rest) }
       return await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
     }

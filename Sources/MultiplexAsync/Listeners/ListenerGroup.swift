@@ -100,6 +100,9 @@ extension ListenerGroup: ListenerProtocol {
     }
   }
 
+  /// Whether it accepts no more: see ``ListenerProtocol/isClosed``.
+  public var isClosed: Bool { listeners.contains(where: \.isClosed) }
+
   /// Accepts no more, from any thread. The connections go on.
   public func close() {
     for listener in listeners { listener.close() }

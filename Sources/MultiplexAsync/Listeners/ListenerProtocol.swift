@@ -10,8 +10,10 @@ public protocol ListenerProtocol: Sendable {
   /// Serves each connection in a task of its own, which runs on the connection's reactor, until the listener is closed.
   ///
   /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
-  /// sent, or at once if it has thrown; what it throws concerns nobody else. Cancelling the calling task cancels the
-  /// handlers.
+  /// sent, or at once if it has thrown; what it throws concerns nobody else. The peer then sees a reset if something was
+  /// left to send, and an end otherwise: a handler that must not leave half an answer looking whole calls
+  /// ``Connection/abort()`` first. Cancelling the calling task cancels the handlers; ``close()`` then keeps clients from
+  /// waiting to be accepted by nobody.
   ///
   /// - Parameters:
   ///   - limit: Of all reactors together, and of other listeners that share it; further clients wait to be accepted. nil
@@ -37,6 +39,12 @@ public protocol ListenerProtocol: Sendable {
   func serveChunks(
     within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async
+
+  /// Whether it accepts no more, as it was closed, or is shutting down. From any thread.
+  ///
+  /// A handler that keeps its connection for further requests asks after each of them: the answer to that one may then be the
+  /// last.
+  var isClosed: Bool { get }
 
   /// Accepts no more, from any thread. The connections go on.
   func close()

@@ -8,6 +8,8 @@ extension Reactor {
   ///       break
   ///     }
   ///
+  /// As long as the sequence is kept, and be it that nobody takes from it, nothing but SIGKILL ends the program by one of these.
+  ///
   /// A signal that comes several times before it is taken may be returned once, as with the kernel. Of several sequences
   /// each gets each signal; when the last of them ends, a signal has the effect again that it had before the first.
   ///

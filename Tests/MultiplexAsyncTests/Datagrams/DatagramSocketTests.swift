@@ -26,6 +26,21 @@ struct DatagramSocketTests {
     }
   }
 
+  @Test("names are looked up, and addresses read", arguments: usableBackends)
+  func names(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let server = try await DatagramSocket.bind(to: HostPort("localhost:0"), on: reactor)
+    let port = try #require(server.localAddress.port)
+    let clients = [
+      try await DatagramSocket.connect(to: HostPort("localhost:\(port)"), on: reactor),
+      try DatagramSocket.connect(to: "\(server.localAddress)", on: reactor),
+    ]
+    for client in clients {
+      try await client.send([1])
+      #expect(try await server.receive() == Datagram(bytes: [1], sender: client.localAddress))
+    }
+  }
+
   @Test("the longest datagram arrives whole")
   func longest() async throws {
     let reactor = try Reactor()

@@ -21,6 +21,35 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
+  @Test("a handler that keeps its connection for further requests sees that it is to end", arguments: usableBackends)
+  func keptAlive(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let listeners: [any ListenerProtocol] = [
+      try await Listener.bind(to: "127.0.0.1:0", on: reactor),
+      try await ListenerGroup.bind(to: "127.0.0.1:0", on: group),
+    ]
+    for listener in listeners {
+      async let serving: Void = listener.serve { connection in
+        while let line = try await connection.readLine() {
+          try await connection.write(line)
+          if listener.isClosed { break }
+        }
+      }
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("first\n")
+      #expect(try await client.readLine() == Array("first\n".utf8))
+      #expect(!listener.isClosed)
+      async let left = listener.shutDown(within: .seconds(100))
+      #expect(await becomesTrue { listener.isClosed })
+      try await client.write("last\n")
+      #expect(try await client.readLine() == Array("last\n".utf8))
+      #expect(try await client.read()?.count == nil)
+      #expect(await left == 0)
+      await serving
+    }
+  }
+
   @Test("goes on with a connection whose handler is at work on what it has read", arguments: usableBackends)
   func atWork(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -75,6 +75,22 @@ struct ReadinessTests {
     #expect(try await writing.value.isWritable)
   }
 
+  @Test("each task is told of what it waits for, whatever else is ready", arguments: usableBackends)
+  func nothingElse(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (near, far) = try connectedPair()
+    let descriptor = near.fileDescriptor
+    try far.sendAll([1])
+    // Both wait before either is told.
+    let found = try await reactor.run {
+      async let writable = reactor.readiness(of: descriptor, for: .write)
+      async let readable = reactor.readiness(of: descriptor, for: .read)
+      return (try await writable, try await readable)
+    }
+    #expect(found == (.writable, .readable))
+    withExtendedLifetime((near, far)) {}
+  }
+
   @Test("several tasks that wait for the same thing are all told", arguments: usableBackends)
   func several(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -44,6 +44,13 @@ import Testing
   }
 
   @Test(
+    "the path of a Unix socket is refused with a word about what takes it", arguments: ["/run/socket", "unix:/run/a:1"])
+  func path(text: String) {
+    let error = #expect(throws: MultiplexError.self) { try HostPort(text) }
+    #expect(error?.advice?.contains("SocketAddress.unix(path:)") == true)
+  }
+
+  @Test(
     "the description can be read back",
     arguments: ["127.0.0.1:9999", "[::1]:9999", "localhost:http", ":80", "[fe80::1%eth0]:80"])
   func description(text: String) throws {

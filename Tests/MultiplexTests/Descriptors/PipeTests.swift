@@ -25,6 +25,18 @@ import Testing
     #expect(try pipe.reader.take() == nil)
   }
 
+  @Test("reads into an array so much as is there, and no more than is wanted")
+  func intoArray() throws {
+    let pipe = try Multiplex.Pipe()
+    #expect(try pipe.reader.read(upTo: 10) == nil)
+    try pipe.writer.put("abcdef")
+    #expect(try pipe.reader.read(upTo: 4) == Array("abcd".utf8))
+    #expect(try pipe.reader.read(upTo: .max) == Array("ef".utf8))
+    #expect(refusal { () throws(MultiplexError) in _ = try pipe.reader.read(upTo: 0) } == .invalidArgument)
+    try pipe.writer.close()
+    #expect(try pipe.reader.read(upTo: 1) == [])
+  }
+
   @Test("once the writer is closed the reader gets what is left, and then the end of input")
   func endOfInput() throws {
     let pipe = try Multiplex.Pipe()

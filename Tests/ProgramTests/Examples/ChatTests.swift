@@ -90,7 +90,7 @@ struct ChatTests {
   func badArguments() throws {
     let taken = try Socket.listening(on: .ipv4(.loopback, port: 0))
     for (arguments, status) in [(["\(try taken.localAddress())"], 69), (["nonsense"], 64), (["--help"], 64)] {
-      let chat = try ChildProcess(Executable.built("chat"), arguments)
+      let chat = try ChildProcess(Executable.built("multiplex-chat"), arguments)
       #expect(try chat.waitForExit() == .exited(Int32(status)))
       #expect(chat.output.isEmpty)
       #expect(chat.errorText.split(separator: "\n").count == 1)
@@ -108,7 +108,7 @@ private struct ChatServer {
   let address: SocketAddress
 
   init(openFileLimit: Int? = nil) throws {
-    process = try ChildProcess(Executable.built("chat"), ["127.0.0.1:0"], openFileLimit: openFileLimit)
+    process = try ChildProcess(Executable.built("multiplex-chat"), ["127.0.0.1:0"], openFileLimit: openFileLimit)
     address = try process.listeningAddress()
   }
 

@@ -36,7 +36,7 @@ final class DescriptorWaits: ReadinessHandler {
     let (due, rest) = waits.partitioned { readiness.concerns($0.interest) }
     waits = rest
     armOrGiveUp()
-    due.forEach { $0.finish(readiness) }
+    due.forEach { $0.finish(readiness.intersection(Readiness(of: $0.interest))) }
   }
 
   private func remove(_ wait: ReadinessWait) {

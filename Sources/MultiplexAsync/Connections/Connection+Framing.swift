@@ -1,0 +1,50 @@
+/// Messages with their lengths before them, as many protocols have them: the length in network byte order, then as many bytes.
+extension Connection {
+  /// Waits for a message.
+  ///
+  ///     while let request = try await connection.readFrame(limit: 1 << 20) {
+  ///       try await connection.writeFrame(answer(request))
+  ///     }
+  ///
+  /// - Parameters:
+  ///   - length: The type of the length, without its own bytes: an unsigned integer.
+  ///   - limit: The longest message, in bytes. A peer may claim any length; no memory is taken for what hasn't come.
+  /// - Returns: The message, which may be empty; nil when the peer has finished sending, and nothing of another message came.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a message; and
+  ///   as ``read()`` does. In every case the bytes that have come are kept for the next read.
+  public func readFrame<Length: FixedWidthInteger & UnsignedInteger>(
+    lengthOf length: Length.Type = UInt32.self, limit: Int = 1 << 20
+  ) async throws(ConnectionError) -> [UInt8]? {
+    let lengthSize = length.bitWidth / 8
+    return try await reactor.run { () async throws(ConnectionError) in
+      try await self.takeFrameHere(after: lengthSize, limit)
+    }
+  }
+
+  private func takeFrameHere(after lengthSize: Int, _ limit: Int) async throws(ConnectionError) -> [UInt8]? {
+    var isTooLong = false
+    let frame = try await takeHere { queue in
+      guard queue.count >= lengthSize else { return nil }
+      let length = queue.contents.prefix(lengthSize).reduce(0) { $0 << 8 | UInt64($1) }
+      isTooLong = length > UInt64(max(0, limit))
+      if isTooLong { return 0 }
+      return queue.count - lengthSize >= Int(length) ? lengthSize + Int(length) : nil
+    }
+    guard !isTooLong else { throw failure(.limitExceeded, during: .read) }
+    if let frame { return Array(frame.dropFirst(lengthSize)) }
+    guard unsafe core.lookahead.isEmpty else { throw failure(.endOfInput, during: .read) }
+    return nil
+  }
+
+  /// Sends a message behind its length, in one piece.
+  ///
+  /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message that is longer than the type can say; and as
+  ///   ``write(_:)-(Chunk)`` does.
+  public func writeFrame<Length: FixedWidthInteger & UnsignedInteger>(
+    _ message: [UInt8], lengthOf type: Length.Type = UInt32.self
+  ) async throws(ConnectionError) {
+    guard let length = Length(exactly: message.count) else { throw failure(.limitExceeded, during: .write) }
+    let bytes = (0..<type.bitWidth / 8).reversed().map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
+    try await write(vectored: [bytes, message])
+  }
+}

@@ -1,0 +1,25 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import Testing
+
+@Suite("ConnectionError")
+struct ConnectionErrorTests {
+  private static let address = SocketAddress.ipv4(.loopback, port: 9999)
+
+  @Test(
+    "says what was being done, with whom, and what happened",
+    arguments: [
+      (ConnectionError(.refused, during: .connect, peer: address), "connect 127.0.0.1:9999: nobody listens there"),
+      (ConnectionError(.timedOut, during: .connect, peer: address), "connect 127.0.0.1:9999: it took too long"),
+      (ConnectionError(.timedOut, during: .read, peer: nil), "read: nothing came or went for too long"),
+      (
+        ConnectionError(.closed, during: .write, peer: .unix(path: "")),
+        "write an unnamed Unix socket: closed on this side"
+      ),
+      (ConnectionError(.system(.noMemory), during: .accept, peer: nil), "accept: \(Errno.noMemory)"),
+    ])
+  func description(error: ConnectionError, text: String) {
+    #expect(error.description == text)
+  }
+}

@@ -1,0 +1,64 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("Messages with their lengths before them", .timeLimit(.minutes(2)))
+struct ConnectionFramingTests {
+  @Test("messages arrive one by one, however the bytes are cut", arguments: usableBackends, 1...3)
+  func cut(backend: Poller.Backend, seed: UInt64) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    var random = SeededGenerator(seed: seed)
+    let messages = (0..<50).map { _ in numbered(Int.random(in: 0...3000, using: &random)) }
+    let stream = messages.flatMap { message -> [UInt8] in
+      [0, 0, UInt8(message.count >> 8), UInt8(message.count & 0xff)] + message
+    }
+    let sender = try peer.startOtherSide { socket in
+      for piece in pieces(of: stream, upTo: 1000, seed: seed) { try socket.sendAll(piece, timeout: .seconds(100)) }
+      try socket.shutdown(.writing)
+    }
+    for message in messages { #expect(try await peer.connection.readFrame(limit: 3000) == message) }
+    #expect(try await peer.connection.readFrame() == nil)
+    try sender.join()
+  }
+
+  @Test("a message goes out behind its length, in network byte order")
+  func write() async throws {
+    let peer = try await RawPeer(on: try Reactor())
+    try await peer.connection.writeFrame([7, 8], lengthOf: UInt8.self)
+    try await peer.connection.writeFrame([7, 8], lengthOf: UInt16.self)
+    try await peer.connection.writeFrame([7, 8])
+    try await peer.connection.writeFrame([], lengthOf: UInt64.self)
+    let expected: [UInt8] = [2, 7, 8, 0, 2, 7, 8, 0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]
+    #expect(try await peer.take(expected.count) == expected)
+    let tooLong = await reason { try await peer.connection.writeFrame(numbered(256), lengthOf: UInt8.self) }
+    #expect(tooLong == .limitExceeded)
+    try await peer.connection.write("!")
+    #expect(try await peer.take(1) == Array("!".utf8))
+  }
+
+  @Test(
+    "one that is longer than the limit is refused by its length alone, and nothing is lost", arguments: usableBackends)
+  func tooLong(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let lengths: [UInt8] = [0, 0, 0, 11] + [UInt8](repeating: 0xff, count: 8)
+    try peer.socket.sendAll(lengths)
+    #expect(await reason { _ = try await peer.connection.readFrame(limit: 10) } == .limitExceeded)
+    #expect(try await peer.connection.read(exactly: 4) == Array(lengths.prefix(4)))
+    #expect(
+      await reason { _ = try await peer.connection.readFrame(lengthOf: UInt64.self, limit: .max) } == .limitExceeded)
+    #expect(try await peer.connection.read(exactly: 8) == Array(lengths.suffix(8)))
+  }
+
+  @Test("an end in the middle is told from one between two messages", arguments: usableBackends, [1, 4, 6])
+  func endOfInput(backend: Poller.Backend, count: Int) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let bytes: [UInt8] = [0, 0, 0, 3, 1, 2, 3]
+    try peer.socket.sendAll(bytes + bytes.prefix(count))
+    try peer.socket.shutdown(.writing)
+    #expect(try await peer.connection.readFrame() == [1, 2, 3])
+    #expect(await reason { _ = try await peer.connection.readFrame() } == .endOfInput)
+    #expect(try await peer.connection.read(exactly: count) == Array(bytes.prefix(count)))
+    #expect(try await peer.connection.readFrame() == nil)
+  }
+}
