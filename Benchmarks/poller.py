@@ -2,111 +2,117 @@
 """Compares what it costs to find out which descriptors are ready, side by side in one interleaved run.
 
     Benchmarks/poller.py [--rounds N] [--pairs 100,1000,8000] [--active 10,100] [--chains N] [--idle]
-                         [--backends epoll,poll,select,io_uring] [--json]
+                         [--servers C,Poller,...] [--backends epoll,poll,select,io_uring] [--json]
 
 The work is that of libevent's bench. Of so many socket pairs some get a byte; each that is found readable is read, and a
 byte is written to the next one, until 1000 have been written. The figure is the processor time per event, the read and
 the write included, and its ratio to the same program in C on the same system call. In each round all programs have their
 turn, in an order that changes; the medians of the rounds are shown, and last the median of the cells of each backend. The
-programs have to agree on what was ready; the one in C on io_uring, which reads all there is, takes it in another order.
+programs have to agree on what was ready.
+
+On io_uring the program in C is told of edges, and reads all there is; `Poller edge` does the same. `Poller` and `Multiplexer`
+are level-triggered, as everywhere: what they are told of is ready, and read byte by byte.
 
 With --idle the bytes stay unread: the ratio of a bare wait is the worst there can be.
 """
-import argparse
-import json
 import os
-import random
 import statistics
 import subprocess
 import sys
 
-from harness import building
-from harness.figures import numbers
+from harness import building, figures, servers
+from harness.processes import SERVER_CORE, Failure
 
-CORE = 0
 YARDSTICK = "C"
+# Its completions have an order of their own, which decides where the last bytes of a chain go.
+BY_EDGES = ("C", "Poller edge")
 
 
-def build():
+def prepare():
     """Compiles the C program and the Swift one; returns the command of each contestant."""
     loop = building.c_program("poller-loop")
     bench = building.benchmark("poller-bench")
-    return {YARDSTICK: [loop], "Poller": [bench, "poller"], "Multiplexer": [bench, "multiplexer"]}
+    return {
+        YARDSTICK: [loop], "Poller": [bench, "poller"], "Poller edge": [bench, "poller-edge"],
+        "Multiplexer": [bench, "multiplexer"],
+    }
+
+
+def contestants_on(backend, contestants, is_idle):
+    """Those that do the same as C on a backend. Edges tell once of bytes that stay unread."""
+    has_edges = backend == "io_uring" and not is_idle
+    return {name: command for name, command in contestants.items() if has_edges or name != "Poller edge"}
 
 
 def measure(command, work, backend, pairs, active, times):
     """Runs one program; returns its nanoseconds per event and the sum of what it found."""
     arguments = [*command, work, backend, str(pairs), str(active), str(times)]
-    pin = lambda: os.sched_setaffinity(0, {CORE})
-    output = subprocess.run(arguments, check=True, capture_output=True, text=True, preexec_fn=pin).stdout
-    time, total = output.split()
-    return float(time), int(total)
+    pin = lambda: os.sched_setaffinity(0, {SERVER_CORE})
+    done = subprocess.run(arguments, capture_output=True, text=True, preexec_fn=pin)
+    if done.returncode != 0:
+        raise Failure(done.stderr.strip() or f"exit status {done.returncode}")
+    time, total = done.stdout.split()
+    return {"ns_per_event": float(time), "sum": int(total)}
 
 
-def compare(contestants, cell, rounds):
-    """Returns the medians of each contestant in one cell."""
-    times = {name: [] for name in contestants}
-    # Completions have an order of their own, which decides where the last bytes of a chain go.
-    has_order = cell[1] != "io_uring"
-    sums = set()
-    order = list(contestants)
-    for _ in range(rounds):
-        random.shuffle(order)
-        for name in order:
-            time, total = measure(contestants[name], *cell)
-            times[name].append(time)
-            if has_order or name != YARDSTICK:
-                sums.add(total)
-    if len(sums) != 1:
-        sys.exit(f"{cell}: the programs disagree on what was ready")
-    return {
-        name: {
-            "ns_per_event": statistics.median(times[name]),
-            # Round by round, as the two figures of a round have the same weather.
-            "ratio": statistics.median(mine / theirs for mine, theirs in zip(times[name], times[YARDSTICK])),
-        }
-        for name in contestants
-    }
+def check(samples, backend):
+    """Stops unless the programs that take the bytes one by one have found the same."""
+    names = [name for name in samples if backend != "io_uring" or name not in BY_EDGES]
+    if len({sample["sum"] for name in names for sample in samples[name]}) > 1:
+        sys.exit(f"{backend}: the programs disagree on what was ready")
+
+
+def show(cells):
+    columns = [("backend", ""), ("pairs", "d"), ("active", "d"), ("program", ""), ("ns/event", ".1f"), ("ratio", ".3f")]
+    rows = []
+    for backend in dict.fromkeys(cell["backend"] for cell in cells):
+        ratios = {}
+        for cell in (cell for cell in cells if cell["backend"] == backend):
+            for name, got in cell["programs"].items():
+                rows.append([backend, cell["pairs"], cell["active"], name, got["ns_per_event"], got["ratio"]])
+                ratios.setdefault(name, []).append(got["ratio"])
+        rows += [[backend, "median", "cell", name, None, statistics.median(all)] for name, all in ratios.items()]
+    print(figures.table(columns, rows))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--pairs", type=numbers, default=[100, 1000, 8000])
-    parser.add_argument("--active", type=numbers, default=[10, 100])
+    parser = figures.options(__doc__, rounds=21)
+    parser.add_argument("--pairs", type=figures.numbers, default=[100, 1000, 8000])
+    parser.add_argument("--active", type=figures.numbers, default=[10, 100])
     parser.add_argument("--chains", type=int, default=10, help="of each run; with --idle, as many events")
     parser.add_argument("--idle", action="store_true", help="leave the bytes unread")
-    parser.add_argument("--backends", type=lambda text: text.split(","), default=["epoll", "poll", "select", "io_uring"])
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--backends", type=figures.names, default=["epoll", "poll", "select", "io_uring"])
     arguments = parser.parse_args()
-
     try:
-        contestants = build()
+        contestants = servers.chosen(prepare(), arguments.servers, always=(YARDSTICK,))
     except building.Unavailable as reason:
         sys.exit(f"poller.py: {reason}")
-    results = []
-    if not arguments.json:
-        print(f"{'backend':<8} {'pairs':>6} {'active':>6}  {'program':<12} {'ns/event':>9} {'ratio':>6}")
-    for backend in arguments.backends:
-        ratios = {name: [] for name in contestants}
-        for pairs in arguments.pairs:
-            for active in arguments.active:
-                work = "idle" if arguments.idle else "chain"
-                times = max(1, arguments.chains * 1000 // active) if arguments.idle else arguments.chains
-                medians = compare(contestants, (work, backend, pairs, active, times), arguments.rounds)
-                cell = {"work": work, "backend": backend, "pairs": pairs, "active": active}
-                results.append({**cell, "programs": medians})
-                for name, figures in medians.items():
-                    ratios[name].append(figures["ratio"])
-                    if arguments.json:
-                        continue
-                    print(f"{backend:<8} {pairs:>6} {active:>6}  {name:<12} {figures['ns_per_event']:>9.1f}"
-                          f" {figures['ratio']:>6.3f}", flush=True)
-        if not arguments.json:
-            for name in contestants:
-                print(f"{backend:<8} {'median cell':>13}  {name:<12} {'':>9} {statistics.median(ratios[name]):>6.3f}")
-    if arguments.json:
-        print(json.dumps(results, indent=2))
+
+    work = "idle" if arguments.idle else "chain"
+    plan = [
+        (backend, pairs, active)
+        for backend in arguments.backends for pairs in arguments.pairs for active in arguments.active
+    ]
+    progress = figures.Progress(
+        arguments.rounds * sum(len(contestants_on(cell[0], contestants, arguments.idle)) for cell in plan))
+    cells = []
+    for backend, pairs, active in plan:
+        times = max(1, arguments.chains * 1000 // active) if arguments.idle else arguments.chains
+        samples = figures.interleaved(
+            contestants_on(backend, contestants, arguments.idle), arguments.rounds,
+            lambda command: measure(command, work, backend, pairs, active, times), progress,
+            what=f"{backend}, {pairs} pairs, {active} active: ", base=YARDSTICK)
+        check(samples, backend)
+        programs = {
+            name: {
+                "ns_per_event": figures.medians(taken)["ns_per_event"],
+                "ratio": figures.ratio(taken, samples[YARDSTICK], "ns_per_event"),
+            }
+            for name, taken in samples.items()
+        }
+        cells.append({"work": work, "backend": backend, "pairs": pairs, "active": active, "programs": programs})
+    progress.clear()
+    figures.report(cells, arguments.json, show)
 
 
 if __name__ == "__main__":

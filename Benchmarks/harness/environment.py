@@ -1,5 +1,6 @@
 """Where figures were taken: a figure without its machine says nothing."""
 import datetime
+import json
 import os
 import platform
 import re
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from .building import ROOT
 
+# Each: the package, and where it is used.
+SWIFT_PACKAGES = [("swift-nio", "peers/nio-echo"), ("FlyingFox", "HTTP")]
 PACKAGES = ("libuv1-dev", "libevent-dev", "haproxy", "socat")
 
 
@@ -43,6 +46,17 @@ def uvloop_version():
     return f"uvloop {version}" if version else None
 
 
+def swift_versions():
+    """Of the Swift packages that servers are compared with, as far as they have been built."""
+    versions = []
+    for name, package in SWIFT_PACKAGES:
+        pins = ROOT / "Benchmarks" / package / "Package.resolved"
+        if pins.exists():
+            found = {pin["identity"]: pin["state"].get("version") for pin in json.loads(pins.read_text())["pins"]}
+            versions.append(f"{name} {found.get(name.lower(), 'unknown')}")
+    return versions
+
+
 def moment():
     """When something is measured, of what, and what else the machine had to do."""
     commit = first_line("git", "rev-parse", "--short", "HEAD") or "unknown"
@@ -53,7 +67,7 @@ def heading():
     swift = re.search(r"Swift version ([\d.]+)", first_line("swift", "--version") or "")
     versions = [
         f"Swift {swift[1]}" if swift else None, first_line("cc", "--version"), *package_versions(),
-        f"Python {platform.python_version()}", uvloop_version(),
+        f"Python {platform.python_version()}", uvloop_version(), *swift_versions(),
     ]
     return f"""# Benchmarks
 
@@ -63,5 +77,5 @@ Written by `Benchmarks/run`; [Benchmarks/README.md](../Benchmarks/README.md) say
 |---|---|
 | Kernel | {platform.system()} {platform.release()} {platform.machine()} |
 | Machine | {processor()}, {os.cpu_count()} cores, {memory_in_gib():.0f} GiB |
-| Versions | {", ".join(version for version in versions if version)}; SwiftNIO 2.101.2, FlyingFox 0.27.1 |
+| Versions | {", ".join(version for version in versions if version)} |
 """

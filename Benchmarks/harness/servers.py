@@ -54,6 +54,11 @@ def choose(names, wanted, always=()):
     ]
 
 
+def chosen(prepared, wanted, always=()):
+    """As `choose`, of contestants by name."""
+    return {name: prepared[name] for name in choose(list(prepared), wanted, always)}
+
+
 def try_out(command):
     """Raises `Unavailable` if the server doesn't start."""
     with Server(command):

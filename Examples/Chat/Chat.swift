@@ -24,7 +24,7 @@ struct Chat {
   /// How long clients may take to read the last lines.
   static let farewell = Duration.seconds(5)
 
-  /// What the one who runs the chat should know of: that nobody more can join, for want of descriptors.
+  /// What the one who runs the chat should know of: that nobody more can join, as there is no descriptor left.
   static let log: Logger = {
     var log = Logger(label: "chat")
     log.logLevel = .warning

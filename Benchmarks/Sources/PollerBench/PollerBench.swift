@@ -8,7 +8,7 @@ import Multiplex
 
 /// The counterpart of peers/poller-loop.c on the library: see there for the work.
 ///
-///     poller-bench poller|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES
+///     poller-bench poller|poller-edge|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES
 @main
 struct PollerBench {
   private let backend: Poller.Backend
@@ -21,15 +21,15 @@ struct PollerBench {
     guard arguments.count == 7, numbers.count == 3, numbers.allSatisfy({ $0 > 0 }), numbers[0] >= numbers[1],
       let backend = Poller.Backend(named: arguments[3])
     else {
-      print("usage: poller-bench poller|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES")
+      print("usage: poller-bench poller|poller-edge|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES")
       exit(2)
     }
     let work = try Work(isChain: arguments[2] == "chain", pairs: numbers[0], active: numbers[1])
     var bench = PollerBench(backend: backend, times: numbers[2], work: work)
-    if arguments[1] == "poller" {
-      try bench.runPoller()
-    } else {
-      try bench.runMultiplexer()
+    switch arguments[1] {
+    case "poller": try bench.runPoller()
+    case "poller-edge": try bench.runPollerByEdges()
+    default: try bench.runMultiplexer()
     }
   }
 
@@ -40,6 +40,16 @@ struct PollerBench {
     }
     try measure { work in
       for event in try poller.wait() where event.isReadable { work.found(Int(event.token)) }
+    }
+  }
+
+  private mutating func runPollerByEdges() throws {
+    let poller = try Poller(backend: backend)
+    for (index, pair) in work.pairs.enumerated() {
+      try poller.register(pair.reader, for: .read, mode: .edge, token: UInt64(index))
+    }
+    try measure { work in
+      for event in try poller.wait() where event.isReadable { work.foundAll(Int(event.token)) }
     }
   }
 

@@ -62,6 +62,19 @@ struct Work {
     if isChain { pass(index) }
   }
 
+  /// A pair in a chain was announced, once: all bytes that are there are read, and as many are written to the next pair.
+  @inline(__always)
+  mutating func foundAll(_ index: Int) {
+    var bytes: [64 of UInt8] = .init(repeating: 0)
+    let count = withUnsafeMutableBytes(of: &bytes) { recv(pairs[index].reader.rawValue, $0.baseAddress, $0.count, 0) }
+    precondition(count >= 0 || errno == EAGAIN)
+    for _ in 0..<max(0, count) {
+      sum += index
+      events += 1
+      passOn(index)
+    }
+  }
+
   mutating func forget() {
     sum = 0
     events = 0
@@ -70,6 +83,10 @@ struct Work {
   private mutating func pass(_ index: Int) {
     var byte: UInt8 = 0
     precondition(recv(pairs[index].reader.rawValue, &byte, 1, 0) == 1)
+    passOn(index)
+  }
+
+  private mutating func passOn(_ index: Int) {
     guard writesLeft > 0 else { return }
     writesLeft -= 1
     put(index + 1 < pairs.count ? index + 1 : 0)

@@ -70,7 +70,7 @@ public struct PollSet: Sendable {
 
   /// Waits until a descriptor is ready, the time is up, or both.
   ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it goes on with the time left.
+  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it continues with the time left.
   ///
   /// Corresponding C function: `ppoll`.
   ///

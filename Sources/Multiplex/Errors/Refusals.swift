@@ -4,14 +4,22 @@ package import SystemPackage
 extension MultiplexError {
   /// - Parameters:
   ///   - what: "poller", "socket".
+  ///   - subject: The address concerned, if there is one.
   ///   - descriptor: The one of -1 that a closed ``Socket`` has, where it was given.
   ///   - advice: To make another unless given.
   package static func closed(
-    _ what: String, for call: String, descriptor: FileDescriptor? = nil, advice: String? = nil
+    _ what: String, for call: String, descriptor: FileDescriptor? = nil, subject: String? = nil, advice: String? = nil
   ) -> MultiplexError {
     MultiplexError(
-      call: call, descriptor: descriptor, reason: .closed, errno: .badFileDescriptor,
+      call: call, descriptor: descriptor, subject: subject, reason: .closed, errno: .badFileDescriptor,
       advice: advice ?? "a closed \(what) can't be used any more; make another")
+  }
+
+  /// For a descriptor of -1.
+  package static func missingDescriptor(for call: String) -> MultiplexError {
+    .closed(
+      "socket", for: call, descriptor: FileDescriptor(rawValue: noDescriptor),
+      advice: "that is a socket which was closed, or what a C function returns that has failed")
   }
 
   /// What was registered could be waited for: that its number can't be any more shows that it was closed.

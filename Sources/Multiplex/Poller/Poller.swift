@@ -194,7 +194,7 @@ extension Poller {
   ) throws(MultiplexError) {
     let implementation = try requireOpen(for: "Poller.register")
     guard descriptor.rawValue != noDescriptor else {
-      throw .closed("socket", for: "Poller.register", descriptor: descriptor)
+      throw .missingDescriptor(for: "Poller.register")
     }
     guard descriptor.rawValue >= 0 else {
       throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
@@ -272,7 +272,7 @@ extension Poller {
 extension Poller {
   /// Waits until a descriptor is ready, somebody wakes the poller, or the time is up.
   ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it goes on with the time left.
+  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it continues with the time left.
   ///
   /// - Parameter timeout: nil waits without limit; zero and less don't wait. A wait never ends before its time.
   /// - Returns: What is ready, valid until the next wait; nothing when the time is up or the poller was only woken.

@@ -92,7 +92,7 @@ public enum UnixSocketFile {
     return OwnedDescriptor(adopting: fd)
   }
 
-  /// What an attempt to lock a folder has come to.
+  /// The result of an attempt to lock a folder.
   private enum Lock {
     case held
     /// Others have it.

@@ -35,7 +35,7 @@ enum Deadline {
     }
   }
 
-  /// Rests for a moment, where nothing tells when it is worth another try.
+  /// Rests for a moment, where nothing tells when to try again.
   ///
   /// - Returns: Whether there was time left.
   func pause() -> Bool {

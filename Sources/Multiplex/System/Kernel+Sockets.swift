@@ -100,7 +100,7 @@ extension Kernel {
     }
   }
 
-  /// Has the next close of a TCP socket break the connection off (`SO_LINGER` of no time).
+  /// Has the next close of a TCP socket reset the connection (`SO_LINGER` of no time).
   package static func resetOnClose(_ fd: Int32) throws(Errno) {
     _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }
   }

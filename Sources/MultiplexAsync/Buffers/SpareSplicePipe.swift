@@ -3,7 +3,7 @@
 final class SpareSplicePipe {
   private var pipe: SplicePipe?
 
-  /// An empty pipe, lent, and made when it is first wanted; nil if there can be none, for want of descriptors.
+  /// An empty pipe, lent, and made when it is first wanted; nil if there is no descriptor for one.
   func lend() -> SplicePipe? {
     if pipe == nil || pipe?.count != 0 { pipe = try? SplicePipe() }
     return pipe

@@ -33,7 +33,8 @@ final class SplicePipe {
     return hasNothing(socket) ? .nothing : .other
   }
 
-  /// Whether a receive would find nothing either. A splice stops without a word before the end, and out-of-band data.
+  /// Whether a receive would find nothing either: a splice brings nothing before the end of input, and out-of-band data, as
+  /// well, without saying so.
   private func hasNothing(_ socket: Int32) -> Bool {
     var byte: UInt8 = 0
     let peeked = Result { () throws(Errno) in
@@ -67,7 +68,7 @@ final class SplicePipe {
     return read
   }
 
-  /// - Returns: How many bytes were moved; none also where a splice isn't to be had, be it for want of memory or for the kind
+  /// - Returns: How many bytes were moved; none also where a splice isn't to be had, be it that memory is short, or for the kind
   ///   of file, which says nothing of a peer.
   /// - Throws: What else the kernel says of a socket: it says that once.
   private func moved(_ body: () throws(Errno) -> Int) throws(Errno) -> Int {

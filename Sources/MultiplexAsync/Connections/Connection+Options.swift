@@ -41,9 +41,7 @@ extension Connection {
   ) async throws(MultiplexError) -> Value {
     try await reactor.run { () async throws(MultiplexError) in
       guard let number = unsafe self.core.openDescriptor else {
-        throw MultiplexError(
-          call: call, subject: self.peerAddress?.description, reason: .closed, errno: .badFileDescriptor,
-          advice: "a closed connection can't be used any more; make another")
+        throw .closed("connection", for: call, subject: self.peerAddress?.description)
       }
       return try body(FileDescriptor(rawValue: number))
     }

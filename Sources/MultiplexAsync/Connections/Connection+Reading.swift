@@ -145,7 +145,7 @@ extension Connection {
 
 extension Connection {
   /// - Parameter id: Of this wait; ``ConnectionCore/makeWaitID()``.
-  /// - Returns: Why reading isn't worth another try; nil if it is.
+  /// - Returns: Why reading can't go on; nil if it should be tried again.
   func awaitInput(_ id: WaitID) async -> ConnectionError.Reason? {
     id == .owner ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
   }
@@ -169,7 +169,7 @@ extension Connection {
     }
   }
 
-  /// - Returns: Whether reading is worth another try.
+  /// - Returns: Whether reading should be tried again.
   private func awaitInputInPlace(_ id: WaitID) -> Bool {
     let loop = reactor.loop
     guard loop.isCurrent, loop.runsOnlyCaller else { return false }

@@ -63,6 +63,7 @@ public final class Connection: Sendable {
     _ socket: Socket, origin: ObservedConnection.Origin, on reactor: Reactor
   ) async throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress ?? Socket.peerAddress(of: socket.fileDescriptor)
+    // A closure can't consume what it captures.
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in
       try Connection(adopting: OwnedDescriptor(adopting: descriptor), peer: peer, origin: origin, on: reactor)
@@ -70,6 +71,7 @@ public final class Connection: Sendable {
   }
 
   deinit {
+    // As `onLoop` does, but for the memory of a closure that most connections don't need.
     if reactor.isCurrent {
       unsafe core.abort(because: .dropped)
     } else {

@@ -66,7 +66,7 @@ extension ConnectionCore {
     return bytes.count
   }
 
-  /// Waits until reading is worth another try. To be called when ``readNow()`` has returned nil.
+  /// Waits until reading should be tried again. To be called when ``readNow()`` has returned nil.
   func awaitInput(_ id: WaitID, _ waiter: Waiter<ConnectionError.Reason?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let readRefusal { return waiter.resume(returning: readRefusal) }
@@ -75,7 +75,7 @@ extension ConnectionCore {
 
   private func beginRead(_ id: WaitID, _ waiter: Waiter<ConnectionError.Reason?>?) {
     reader = (id, waiter)
-    // The others have their turn meanwhile.
+    // Others run meanwhile.
     doneAtOnce = 0
     channel.awaitInput()
   }
@@ -83,7 +83,7 @@ extension ConnectionCore {
   /// Waits for what comes next without suspending the calling task, while the loop has nothing else to do. To be called
   /// when ``readNow()`` has returned nil.
   ///
-  /// - Returns: Whether reading is worth another try. If not, nothing is waited for: the task is to be suspended, which
+  /// - Returns: Whether reading should be tried again. If not, nothing is waited for: the task is to be suspended, which
   ///   also tells if that wouldn't be granted.
   func awaitInputInPlace(_ id: WaitID, on loop: EventLoop) -> Bool {
     guard readRefusal == nil, !isCancelled(id) else { return false }
@@ -95,7 +95,7 @@ extension ConnectionCore {
     return false
   }
 
-  /// The kernel tells once that a connection was broken off, be it to a read or to a write. What it tells from then on
+  /// The kernel tells once that a connection was broken, be it to a read or to a write. What it tells from then on
   /// looks like a proper end.
   @inline(__always)
   private func outcome(of received: Received) -> ReadOutcome {

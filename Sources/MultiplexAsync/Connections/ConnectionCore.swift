@@ -4,7 +4,7 @@ internal import SystemPackage
 /// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
 @safe
 final class ConnectionCore {
-  /// What a read has come to.
+  /// The result of a read.
   @safe
   enum ReadOutcome: Sendable {
     /// The buffer belongs to whoever takes it, once.
@@ -13,7 +13,7 @@ final class ConnectionCore {
     case refused(ConnectionError.Reason)
   }
 
-  /// What a read into memory of the caller's has come to.
+  /// The result of a read into memory of the caller's.
   enum FillOutcome {
     case filled(Int)
     case endOfInput
@@ -28,7 +28,7 @@ final class ConnectionCore {
     case flush
   }
 
-  /// How many reads or writes of a task's succeed at once before others have their turn.
+  /// How many reads or writes of a task's succeed at once before it yields to others.
   private static let share: UInt8 = 64
 
   // What each message touches comes first, in few cache lines: with many connections, none of them is in the cache. The
@@ -60,7 +60,7 @@ final class ConnectionCore {
   @safe @exclusivity(unchecked) private var waitIDs = WaitIDs()
   @safe @exclusivity(unchecked) var roomWaiters = WaiterList<ConnectionError.Reason?>()
   @safe @exclusivity(unchecked) var flushWaiters = WaiterList<ConnectionError.Reason?>()
-  /// How the connection was broken off: see ``outcome(of:)``.
+  /// How the connection was broken: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) var breakage: Errno?
   /// How many bytes could not be sent any more.
   var lostCount = 0
@@ -119,7 +119,7 @@ extension ConnectionCore {
 extension ConnectionCore {
   /// Counts what a task has done without a wait: a write, or a read of bytes that may have come with many others.
   ///
-  /// - Returns: Whether others are to have their turn now. Of a task that never has to wait, they would have none.
+  /// - Returns: Whether the task is to yield now. One that never has to wait would keep all others from running.
   func endsShare() -> Bool {
     doneAtOnce += 1
     guard doneAtOnce == Self.share else { return false }

@@ -4,7 +4,7 @@ struct UnfinishedWrite: Sendable {
   enum Rest {
     /// It is taken, but the queue is above the high watermark: to wait until it has fallen to the low one.
     case room
-    /// It is taken, but others should have their turn: these writes never have to wait.
+    /// It is taken, but the task is to yield to others, as its writes never have to wait.
     case turn
     /// Nothing, as it can't be done.
     case refused(ConnectionError.Reason)

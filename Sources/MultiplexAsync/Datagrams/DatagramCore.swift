@@ -14,7 +14,7 @@ final class DatagramCore {
     let readiness: ReadinessWait
   }
 
-  /// How many calls succeed at once before others have their turn.
+  /// How many calls succeed at once before it yields to other work.
   private static let share = 64
 
   private var socket: UDPSocket?
@@ -56,7 +56,7 @@ final class DatagramCore {
   /// The lent descriptor; nil once the socket is closed.
   var openDescriptor: FileDescriptor? { socket?.fileDescriptor }
 
-  /// Whether it is time to let others have their turn.
+  /// Whether it is time to yield to other work.
   func hasHadItsShare() -> Bool {
     callsAtOnce += 1
     guard callsAtOnce >= Self.share else { return false }

@@ -5,7 +5,7 @@ protocol Acceptor: AnyObject {
   /// The listening descriptor.
   var rawDescriptor: Int32 { get }
 
-  /// Takes the next connection, without waiting; nil if there is none, or others are to have their turn first.
+  /// Takes the next connection, without waiting; nil if there is none, or it is to yield to other work first.
   func acceptNow() throws(MultiplexError) -> AcceptedSocket?
 
   /// Who is told of the ends of waits. It is kept, and keeps the acceptor, until ``close()``.

@@ -11,7 +11,7 @@ protocol Channel: AnyObject {
 
   /// Receives into a buffer of the pool, without waiting.
   ///
-  /// - Returns: nil if nothing has come yet, or others are to have their turn first.
+  /// - Returns: nil if nothing has come yet, or it is to yield to other work first.
   func receiveNow() -> Received?
 
   /// Receives into memory of the caller's, without waiting.
@@ -20,7 +20,7 @@ protocol Channel: AnyObject {
   /// - Returns: As ``receiveNow()`` does.
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly?
 
-  /// Tells the delegate, once, when receiving is worth another try.
+  /// Tells the delegate, once, when receiving should be tried again.
   ///
   /// Nothing is received in advance, so that the bytes of many connections don't lie in as many buffers.
   func awaitInput()
@@ -54,7 +54,7 @@ protocol Channel: AnyObject {
   var unsentCount: Int { get }
 
   /// Whether some of them are lost when it is closed now. The others are on their way: should the kernel have no room for
-  /// them, the channel breaks the connection off.
+  /// them, the channel resets the connection.
   var losesOnClose: Bool { get }
 
   /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
@@ -73,7 +73,7 @@ protocol Channel: AnyObject {
   /// Tells the peer that nothing more comes.
   func shutdownOutput() -> Errno?
 
-  /// Has ``close()`` break the connection off, so that the peer gets an error in place of the end.
+  /// Has ``close()`` reset the connection, so that the peer gets an error in place of the end.
   func resetOnClose()
 
   /// Closes the descriptor, and forgets the delegate.

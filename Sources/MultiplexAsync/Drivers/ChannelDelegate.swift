@@ -1,4 +1,4 @@
-/// What a channel tells when going on is worth a try.
+/// Is told when a channel should be tried again.
 protocol ChannelDelegate: AnyObject {
   /// The wait for input has ended.
   func channelHasInput()

@@ -1,4 +1,4 @@
-/// How often something may be done in a turn of the loop, before others have their turn.
+/// How often something may be done in a turn of the loop, before it yields to other work.
 ///
 /// Small, as each connection has one.
 struct TurnShare {

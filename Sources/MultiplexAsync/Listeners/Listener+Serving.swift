@@ -42,7 +42,7 @@ extension Listener: ListenerProtocol {
 // MARK: - Accepting for a server
 
 extension Listener {
-  /// Goes on with true when another attempt to accept is worth it, after one that has come to nothing; with false when the
+  /// Resumes with true when accepting should be tried again, after an attempt that found nothing; with false when the
   /// server was cancelled.
   func awaitAttempt(
     after attempt: ListenerCore.Attempt, for server: ServedConnections.Server, _ waiter: AnyWaiter<Bool>

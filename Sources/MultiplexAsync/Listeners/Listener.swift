@@ -85,6 +85,7 @@ public final class Listener: Sendable {
     // Its connections inherit it. Unix sockets have no such option, and do without.
     try? socket.set(.noDelay, to: 1)
     let local = try socket.localAddress()
+    // A closure can't consume what it captures.
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in
       let acceptor = try reactor.loop.driver.makeAcceptor(OwnedDescriptor(adopting: descriptor))

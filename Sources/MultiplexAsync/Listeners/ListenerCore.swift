@@ -3,7 +3,7 @@ internal import Multiplex
 /// What a listener is on its reactor's thread: the socket, those that wait for a connection, and the connections that it
 /// serves.
 final class ListenerCore: AcceptorDelegate {
-  /// What an attempt to accept has come to.
+  /// The result of an attempt to accept.
   enum Attempt {
     /// It has a place within the limit.
     case accepted(AcceptedSocket)
@@ -115,7 +115,7 @@ final class ListenerCore: AcceptorDelegate {
 
   func makeWaitID() -> WaitID { waitIDs.next() }
 
-  /// Goes on with true when accepting is worth another try, with false when it was cancelled.
+  /// Resumes with true when accepting should be tried again, with false when the wait was cancelled.
   ///
   /// - Parameter onlyOne: There is a place for one connection, and no more are to be accepted.
   func awaitConnection(_ id: WaitID, onlyOne: Bool, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
@@ -134,7 +134,7 @@ final class ListenerCore: AcceptorDelegate {
     wakeAll()
   }
 
-  /// Goes on with true when a connection has ended, with false when it was cancelled.
+  /// Resumes with true when a connection has ended, with false when the wait was cancelled.
   func awaitVacancy(_ id: WaitID, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)

@@ -86,7 +86,7 @@ final class ServedConnections {
     restTimer = loop.schedule(at: .now + max(rest, Self.leastRest)) { [weak self] in self?.closeResting(after: rest) }
   }
 
-  /// Goes on with true when a shutdown's time is up, and handlers are to be cancelled; with false when none of the
+  /// Resumes with true when a shutdown's time is up, and handlers are to be cancelled; with false when none of the
   /// server's connections is left, or it was cancelled.
   func awaitEnd(of server: Server, _ waiter: Waiter<Bool>) {
     server.waiter = waiter

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// Bytes that go from one connection to another within the kernel: through a pipe, from which neither end copies them.
 extension ConnectionCore {
-  /// What a step of forwarding has come to.
+  /// The result of a step of forwarding.
   enum Forwarded {
     /// So many bytes are sent, or queued.
     case moved(Int)

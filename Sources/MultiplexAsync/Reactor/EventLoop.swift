@@ -8,9 +8,9 @@ internal import Synchronization
 /// from there alone, without a lock, which is what makes the class safe to share.
 @safe
 final class EventLoop: @unchecked Sendable {
-  /// How often a task may run before I/O has its turn again: those that always have more to do are not to starve it.
+  /// How often a task may run before the next wait for I/O: tasks that always have more to do are not to starve it.
   private static let passesPerTurn = 8
-  /// How long to rest when waiting fails, which it does for want of memory.
+  /// How long to rest when waiting fails, as it does when memory is short.
   private static let restAfterFailure = Duration.milliseconds(10)
 
   /// Something to do on the loop's thread. A job is run once.

@@ -4,9 +4,7 @@ extension Reactor {
   /// The backend that serves connections at the lowest cost here, found out by trying, once.
   ///
   /// It is io_uring where the kernel receives into buffers that it chooses (Linux 6.1), and what pollers take elsewhere
-  /// (`Poller.Backend.automatic`). `mux serve`, measured beside a minimal echo server in C on epoll, took 1.03
-  /// of its processor time for a message on io_uring and 1.02 on epoll, and for a short connection 1.06 and 1.10
-  /// (docs/measurements.md).
+  /// (`Poller.Backend.automatic`). docs/measurements.md has what decided it.
   public static let automaticBackend: Poller.Backend = CompletionDriver.isUsable ? .ioUring : .automatic
 }
 

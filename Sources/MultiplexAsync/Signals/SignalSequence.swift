@@ -50,7 +50,7 @@ public struct SignalSequence: AsyncSequence, Sendable {
     return nil
   }
 
-  /// Fails when it is cancelled, which ends the sequence, or for want of memory: then another try is to come later.
+  /// Fails when it is cancelled, which ends the sequence, or when memory is short: then it is to be tried again later.
   private func waitForNext() async {
     do {
       _ = try await reactor.readiness(of: catcher, for: .read)

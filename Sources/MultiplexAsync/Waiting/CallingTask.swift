@@ -20,8 +20,8 @@ struct CallingTask: Equatable, @unchecked Sendable {
 extension CallingTask {
   /// The task that a job runs: it is its own job.
   init(of job: UnownedJob) {
-    // The address is only compared, with that of the current task. An actor's job, which is no task, may be gone while it
-    // runs, and its address another's; but tasks in an actor don't ask.
+    // The address is only compared with that of the current task. An actor's job isn't a task: it may be freed while it runs,
+    // and its address used again. That does no harm, as tasks in actors never ask.
     unsafe self.init(address: unsafeBitCast(job, to: UnsafeRawPointer.self))
   }
 }

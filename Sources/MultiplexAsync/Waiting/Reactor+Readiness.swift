@@ -19,7 +19,7 @@ extension Reactor {
   ) async throws -> Readiness {
     let fd = descriptor.rawDescriptor
     guard fd != noDescriptor else {
-      throw MultiplexError.closed("socket", for: "readiness", descriptor: descriptor.fileDescriptor)
+      throw MultiplexError.missingDescriptor(for: "readiness")
     }
     return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
   }

@@ -31,13 +31,9 @@ struct Connector {
   }
 
   private func checkLimit(for count: Int) throws {
-    _ = try? OpenFileLimit.raise()
-    let limit = try OpenFileLimit().current
-    let needed = count + Self.spareDescriptors
-    guard needed > limit else { return }
-    throw Failure(
-      "\(count) connections need \(needed) open files, and this process may have \(limit): raise the limit (ulimit -n)",
-      .systemError)
+    OpenFiles.raiseLimit()
+    guard let shortage = try OpenFiles.shortage(of: count + Self.spareDescriptors) else { return }
+    throw Failure("\(Quantity.count(count)) connections need \(shortage)", .systemError)
   }
 
   private func openFirst() throws(MultiplexError) -> Socket {

@@ -114,7 +114,7 @@ final class LoadConnection {
 }
 
 extension LoadConnection {
-  /// What a receive has come to.
+  /// The result of a receive.
   enum Received {
     case bytes
     case nothing

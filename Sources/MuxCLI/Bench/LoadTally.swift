@@ -1,4 +1,4 @@
-/// What a run has come to.
+/// The result of a run.
 struct LoadTally {
   /// Counted from when each message was due, or sent where there is no schedule.
   private(set) var latencies = Latencies()

@@ -53,17 +53,15 @@ struct Relay: ParsableCommand {
 
   func run() throws {
     Console.outliveReaders()
-    _ = try? OpenFileLimit.raise()
+    OpenFiles.raiseLimit()
     let backend = try backend.resolve()
     do {
       let relay = RelayServer(
         targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
         idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout))
       let (endpoint, limit) = (listen, maxConnections)
-      let drainLimit = Limits.words(seconds: drainTimeout)
-      try Foreground.run {
-        let unfinished = try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
-        if unfinished > 0 { Console.complain("connections closed unfinished after \(drainLimit): \(unfinished)") }
+      try Foreground.serve(drainTimeout: drainTimeout) {
+        try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
       } stop: {
         relay.stop()
       }

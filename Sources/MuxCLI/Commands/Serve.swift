@@ -68,15 +68,12 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     Console.outliveReaders()
-    // One thread serves as many as it may: the usual limit of 1024 is too low for that.
-    _ = try? OpenFileLimit.raise()
+    OpenFiles.raiseLimit()
     let server = Server(try settings)
     let chosen = addresses + paths
     let endpoints = chosen.isEmpty ? [try Endpoint(Endpoint.usual, for: .listening)] : chosen
-    let limit = Limits.words(seconds: drainTimeout)
-    try Foreground.run {
-      let unfinished = try await server.run(at: endpoints)
-      if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }
+    try Foreground.serve(drainTimeout: drainTimeout) {
+      try await server.run(at: endpoints)
     } stop: {
       server.stop()
     }

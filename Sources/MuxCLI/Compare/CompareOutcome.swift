@@ -1,4 +1,4 @@
-/// What a comparison has come to.
+/// The result of a comparison.
 struct CompareOutcome {
   /// One number of descriptors.
   struct Row: Encodable {

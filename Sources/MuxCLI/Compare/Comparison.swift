@@ -27,21 +27,15 @@ struct Comparison {
   /// Measures what can be; the outcome has no row where nothing can.
   mutating func run() throws {
     defer { progress.clear() }
-    _ = try? OpenFileLimit.raise()
+    OpenFiles.raiseLimit()
     for count in plan.descriptors where try isPossible(count) {
       outcome.rows.append(try measure(count))
     }
   }
 
   private mutating func isPossible(_ count: Int) throws(MultiplexError) -> Bool {
-    let limit = try OpenFileLimit().current
-    let needed = count + Self.spareDescriptors
-    guard needed > limit else { return true }
-    outcome.skipped.append(
-      """
-      \(Quantity.count(count)) descriptors are left out: they need \(Quantity.count(needed)) open files, and this process \
-      may have \(Quantity.count(limit)); raise the limit (ulimit -n)
-      """)
+    guard let shortage = try OpenFiles.shortage(of: count + Self.spareDescriptors) else { return true }
+    outcome.skipped.append("\(Quantity.count(count)) descriptors are left out: they need \(shortage)")
     return false
   }
 

@@ -11,7 +11,7 @@ import SystemPackage
 
 /// One conversation with a server: waits for the keyboard and the connection at the same time.
 final class ConnectSession: Sendable {
-  /// What has come to its end.
+  /// What has ended.
   private enum Ending {
     case keyboard, server
     /// The wait for input that comes late.
@@ -21,7 +21,7 @@ final class ConnectSession: Sendable {
   /// How long a pipe may have nothing once the server has finished. One that has closed the connection altogether looks the
   /// same as one that goes on reading, until something is sent.
   private static let patience = 2.0
-  /// How often a connection on which the server has finished is asked whether it was broken off since.
+  /// How often a connection on which the server has finished is asked whether it was reset since.
   private static let lookInterval = Duration.milliseconds(100)
 
   private let connection: Connection
@@ -116,7 +116,7 @@ final class ConnectSession: Sendable {
 extension ConnectSession {
   /// Waits while input comes, or may come.
   ///
-  /// - Throws: That the connection was broken off meanwhile, if input may have been lost; that nothing has moved for too
+  /// - Throws: That the connection was reset meanwhile, if input may have been lost; that nothing has moved for too
   ///   long.
   private func awaitLateInput() async throws -> Ending {
     let start = ContinuousClock.now

@@ -46,7 +46,7 @@ final class RelayServer: Sendable {
     }
     closing.withLock { $0.task }?.cancel()
     for complaint in [wantOfFiles, otherFailures] {
-      complaint.conclude { "\(Self.clients($0)) closed for want of a target since that was last said" }
+      complaint.conclude { "\(Self.clients($0)) closed without reaching a target since that was last said" }
     }
     return unfinished
   }

@@ -66,10 +66,23 @@ enum Foreground {
   /// Runs a server until a signal ends it: the first asks it to stop; a later one ends it at once.
   ///
   /// - Parameters:
-  ///   - body: Runs until it has served all there is.
+  ///   - drainTimeout: How long it gives its connections then, in seconds.
+  ///   - body: Runs until it has served all there is. Returns how many connections it has closed unfinished.
   ///   - stop: Asks the body to come to its end.
   /// - Throws: What the body throws; the exit status of a second signal.
-  static func run(
+  static func serve(
+    drainTimeout: Double, _ body: @escaping @Sendable () async throws -> Int, stop: @escaping @Sendable () async -> Void
+  ) throws {
+    let limit = Limits.words(seconds: drainTimeout)
+    try run {
+      let unfinished = try await body()
+      if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }
+    } stop: {
+      await stop()
+    }
+  }
+
+  private static func run(
     _ body: @escaping @Sendable () async throws -> Void, stop: @escaping @Sendable () async -> Void
   ) throws {
     try OpenFiles.require(neededDescriptors)

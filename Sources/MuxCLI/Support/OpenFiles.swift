@@ -3,6 +3,21 @@ import Multiplex
 
 /// The descriptors that this process may still open.
 enum OpenFiles {
+  /// Raises the limit as far as the process may: the usual one of 1024 is soon reached. One that can't be raised is no error,
+  /// as it may be enough.
+  static func raiseLimit() {
+    _ = try? OpenFileLimit.raise()
+  }
+
+  /// Says that so many are more than the process may have, and what to do; nil if they aren't.
+  static func shortage(of needed: Int) throws(MultiplexError) -> String? {
+    let limit = try OpenFileLimit().current
+    guard needed > limit else { return nil }
+    return """
+      \(Quantity.count(needed)) open files, and this process may have \(Quantity.count(limit)): raise the limit (ulimit -n)
+      """
+  }
+
   /// How many more there can be. Where /proc isn't there to be asked, as in some sandboxes, the three that every program has
   /// are taken for all.
   static var vacancies: Int {

@@ -26,12 +26,12 @@ struct IOUringPolls: ~Copyable {
   private var lastRequest: UInt32 = 0
   /// Descriptors whose polls are to be made with the next wait. Some may not be due any more.
   private var due: [Int32] = []
-  /// Descriptors whose polls have ended. As with those.
+  /// Descriptors whose polls have ended. Some may have begun anew.
   private var ended: [Int32] = []
   /// Descriptors to look at. Some may not be suspects any more.
   private var suspects: [Int32] = []
   private var entries = PollEntries()
-  /// Descriptors whose polls the kernel couldn't make; they are made with the next wait. As with those.
+  /// Descriptors whose polls the kernel couldn't make; they are made with the next wait, unless they are due no more.
   private var failed: [Int32] = []
   /// Why it couldn't make the last of them.
   private var failure: MultiplexError?

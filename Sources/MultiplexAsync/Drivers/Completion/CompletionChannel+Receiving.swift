@@ -43,7 +43,7 @@ extension CompletionChannel {
         token: RingOperation.receive.token(of: slot)))
   }
 
-  /// The kernel tells once that a connection was broken off: if it was a send that was told, receiving looks as if the
+  /// The kernel tells once that a connection was reset: if it was a send that was told, receiving looks as if the
   /// peer had properly finished.
   private var ending: Received? {
     switch end {

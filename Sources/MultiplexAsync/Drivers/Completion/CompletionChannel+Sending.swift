@@ -5,7 +5,7 @@ extension CompletionChannel {
   /// From this size on, bytes are sent at once, by a call of our own, if nothing is before them: by the next submission, those
   /// of other connections would have driven them out of the cache, and to copy them from memory costs more than the call.
   private static let muchToSend = 16 * 1024
-  /// But no more than these: others are to have their turn.
+  /// But no more than these, so that others aren't kept waiting.
   private static let mostAtOnce = 256 * 1024
 
   func splice(from pipe: SplicePipe) -> Result<Int, Errno> {

@@ -38,8 +38,9 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) private var backlog: [Ring.Submission] = []
   private var sweepInterval = SweepInterval()
   private var isEnding = false
-  /// Those that go with the next submission, and those that went with the last, until its completions were taken.
+  /// Those that go with the next submission.
   @safe @exclusivity(unchecked) private var inlineSends = InlineSends()
+  /// Those that went with the last one, until its completions were taken.
   @safe @exclusivity(unchecked) private var submittedSends = InlineSends()
   /// Counts the calls that submit: what is sent inline is under way until its batch has ended.
   @safe @exclusivity(unchecked) private(set) var batch: UInt64 = 1
@@ -83,7 +84,7 @@ final class CompletionDriver: Driver {
     }
     if ring.completionCount == 0, waits { sweep() }
     let due = beginBatch()
-    // As many as there are now: what comes meanwhile has its turn after the tasks.
+    // As many as there are now: what comes meanwhile is for after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// A listening socket on a readiness driver.
 ///
-/// It is watched by levels: what isn't accepted in one turn is announced in the next. Connections that nobody waits for end
+/// It is level-triggered: what isn't accepted in one turn is announced in the next. Connections that nobody waits for end
 /// that, as they would be announced for ever.
 final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private let socket: Socket
