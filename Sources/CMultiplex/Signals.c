@@ -8,6 +8,10 @@ static struct {
     atomic_int eventfd;
 } slots[cmx_SIGNAL_SLOTS];
 
+static _Thread_local uint32_t holds[64];
+
+uint32_t *cmx_signal_holds(int signal) { return &holds[signal - 1]; }
+
 static void handle(int signal) {
     int saved = errno;
     uint64_t bit = (uint64_t)1 << (signal - 1);

@@ -105,6 +105,12 @@ static inline int cmx_ppoll(struct pollfd *entries, nfds_t count, const struct t
 // would not be inlined. A pthread_t is a number with glibc, and an address with musl.
 static inline uintptr_t cmx_current_thread(void) { return (uintptr_t)pthread_self(); }
 
+// A forked child has another one.
+static inline int32_t cmx_current_process(void) { return getpid(); }
+// For each signal, how many of the calling thread's values want it blocked: see BlockedSignals. In C, as it ends with the
+// thread, whose name the next may get.
+uint32_t *cmx_signal_holds(int signal);
+
 // What only C may do: a signal handler, which must not allocate, lock, or call into the Swift runtime.
 //
 // Each receiver has a slot: the signals it wants, those that have come (bit n-1 for signal n), and an eventfd to which the

@@ -64,6 +64,15 @@ struct cmx_buffer_ring_registration {
     uint64_t reserved[3];
 };
 
+struct cmx_sync_cancellation {
+    uint64_t user_data;
+    int32_t fd;
+    uint32_t flags;
+    int64_t seconds, nanoseconds; // how long to wait for what can't be cancelled
+    uint8_t opcode, reserved[7];
+    uint64_t reserved2[3];
+};
+
 struct cmx_wait_arguments {
     uint64_t signal_mask;
     uint32_t signal_mask_size;
@@ -119,6 +128,7 @@ static const uint32_t cmx_REGISTER_PROBE = 8;
 static const uint32_t cmx_REGISTER_ENABLE_RINGS = 12;
 static const uint32_t cmx_REGISTER_PBUF_RING = 22;
 static const uint32_t cmx_UNREGISTER_PBUF_RING = 23;
+static const uint32_t cmx_REGISTER_SYNC_CANCEL = 24; // 6.0
 
 // Operations
 static const uint8_t cmx_OP_NOP = 0;
@@ -182,6 +192,8 @@ static inline void *cmx_map(size_t size, int flags, int fd, int64_t offset) {
 static inline void *cmx_map_ring(size_t size, int fd, int64_t offset) {
     return cmx_map(size, MAP_SHARED | MAP_POPULATE, fd, offset);
 }
+
+static inline long cmx_page_size(void) { return sysconf(_SC_PAGESIZE); }
 
 static inline void *cmx_map_anonymous(size_t size) { return cmx_map(size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }
 

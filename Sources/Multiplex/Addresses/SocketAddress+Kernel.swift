@@ -43,6 +43,8 @@ extension SocketAddress {
   }
 
   /// Lends the address as C has it, as bytes: a `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`, for calls of your own.
+  ///
+  /// Of a path that is longer than ``maximumPathLength`` it is the beginning, which is another path.
   @unsafe
   public func withSockaddrBytes<Result, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

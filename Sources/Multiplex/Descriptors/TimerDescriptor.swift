@@ -14,7 +14,7 @@ public import SystemPackage
 /// them. It ends with the value; a poller that lasts longer forgets it before (``Poller/unregister(_:)``).
 ///
 /// Corresponding C functions: `timerfd_create`, `timerfd_settime`.
-public struct TimerDescriptor: ~Copyable, Selectable {
+public struct TimerDescriptor: ~Copyable, Sendable, Selectable {
   private let descriptor: OwnedDescriptor
 
   /// Makes a timer that doesn't run: non-blocking, close-on-exec.

@@ -19,7 +19,7 @@ extension MultiplexError {
   package static func missingDescriptor(for call: String) -> MultiplexError {
     .closed(
       "socket", for: call, descriptor: FileDescriptor(rawValue: noDescriptor),
-      advice: "that is a socket which was closed, or what a C function returns that has failed")
+      advice: "a closed socket can't be used any more, make another; or a C function has failed, and returned this")
   }
 
   /// What was registered could be waited for: that its number can't be any more shows that it was closed.

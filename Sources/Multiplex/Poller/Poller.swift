@@ -19,7 +19,8 @@ public import SystemPackage
 ///   (`register(owning:for:mode:token:)`), or use a ``Multiplexer`` with the socket as the attachment.
 /// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads. With io_uring,
 ///   to use it on another thread than before costs time in proportion to all its descriptors: see ``Backend/ioUring``.
-/// - After a `fork` the child must not use its parent's poller: with epoll, both would change one set.
+/// - After a `fork` the child must not use its parent's poller, only close it: with epoll, both would change one set, and with
+///   io_uring, one queue.
 public final class Poller {
   /// How this poller waits.
   public let backend: Backend

@@ -116,7 +116,8 @@ public final class BufferGroup {
     unsafe buffers.start + Int(buffer) * bufferSize
   }
 
-  /// Gives the memory of a buffer back to the system. It is the same buffer when it is provided again.
+  /// Gives the memory of a buffer back to the system: the pages that it has for itself. It is the same buffer when it is
+  /// provided again.
   ///
   /// - Parameter buffer: One of the group's, which isn't the kernel's.
   package func releaseMemory(of buffer: UInt16) {

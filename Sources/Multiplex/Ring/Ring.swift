@@ -16,7 +16,8 @@ public import SystemPackage
 /// A ring is the lowest level: what an operation works on (descriptors, memory) has to stay until its completion has come.
 /// ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
 ///
-/// A ring is used by one thread at a time. Closing it, which happens where the value ends, cancels what is under way.
+/// A ring is used by one thread at a time. Closing it, which happens where the value ends, cancels what is under way. A forked
+/// child must not use its parent's ring, whose queues belong to both; that the value ends there changes nothing for the parent.
 ///
 /// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
 @safe
@@ -36,6 +37,8 @@ public struct Ring: ~Copyable {
   /// Whether the ring belongs to the thread that first submits.
   private let isSingleIssuer: Bool
   private var issuer: UInt?
+  /// The process that the ring belongs to.
+  private var owner = Kernel.currentProcess
 
   /// Makes a ring.
   ///
@@ -73,9 +76,24 @@ public struct Ring: ~Copyable {
 
   deinit {
     // The kernel may hold the ring for longer than this value lives: a forked child has it too, until it calls exec. It
-    // mustn't receive into memory that is somebody else's by then.
+    // mustn't receive into memory that is somebody else's by then. In the child itself, the groups are the parent's.
+    guard !isInherited else { return }
+    cancelAll()
     for group in groups { group.unregister(from: self) }
   }
+
+  /// Cancels what is under way, before it works on memory that is somebody else's by then: closing the ring does that some time
+  /// later, or not at all while a child has it.
+  private func cancelAll() {
+    var cancellation = cmx_sync_cancellation()
+    cancellation.fd = -1
+    cancellation.flags = cmx_ASYNC_CANCEL_ANY | cmx_ASYNC_CANCEL_ALL
+    // Fails before Linux 6.0, and on another thread than a single issuer's, whose work nobody does any more.
+    try? unsafe register(cmx_REGISTER_SYNC_CANCEL, &cancellation, 1)
+  }
+
+  /// Whether this process is a forked child of the one that uses the ring: what it does to it, it does to its parent's.
+  var isInherited: Bool { owner != Kernel.currentProcess }
 
   /// The ring's own descriptor, which is readable while there are completions.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
@@ -168,6 +186,7 @@ extension Ring {
     }
     try unsafe register(cmx_REGISTER_ENABLE_RINGS, nil, 0)
     issuer = thread
+    owner = Kernel.currentProcess
   }
 
   func register(

@@ -32,10 +32,11 @@ extension Ring {
       return copy
     }
 
-    /// Names the memory that an operation works on.
+    /// Names the memory that an operation works on. The kernel never uses more than this of it, and refuses to receive into
+    /// more than an `Int32` counts, or to send it.
     private mutating func use(_ memory: UnsafeRawBufferPointer) {
       entry.address = UInt64(UInt(bitPattern: memory.baseAddress))
-      entry.length = UInt32(clamping: memory.count)
+      entry.length = UInt32(min(memory.count, 2_147_479_552))
     }
   }
 }
@@ -200,7 +201,8 @@ extension Ring.Submission {
 
   /// Receives into memory (`IORING_OP_RECV`): completes with the number of bytes, 0 being the end of input.
   ///
-  /// The memory has to stay until the completion has come, also if the submission is cancelled.
+  /// The memory has to stay until the completion has come, also if the submission is cancelled. At most 2,147,479,552 bytes
+  /// of it are used.
   @unsafe
   public static func receive(
     on socket: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, token: UInt64
@@ -215,7 +217,7 @@ extension Ring.Submission {
   /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
   /// the kernel doesn't keep the order of several.
   ///
-  /// With `isWhole` it completes once everything is sent, or something has gone wrong (`MSG_WAITALL`). With `isWaiting` it
+  /// At most 2,147,479,552 bytes are sent. With `isWhole` it completes once these are, or something has gone wrong (`MSG_WAITALL`). With `isWaiting` it
   /// waits for room. Otherwise the send is done with the call that submits it, as far as there is room (`MSG_DONTWAIT`): it
   /// completes with the part that was sent, or with `EAGAIN`.
   @unsafe

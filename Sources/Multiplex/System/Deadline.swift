@@ -23,7 +23,8 @@ enum Deadline {
   }
 
   init(at instant: ContinuousClock.Instant) {
-    self = .at(min(instant, .now + Self.century) - Self.origin)
+    // As far in the past as it may be, it has passed: no time is left.
+    self = .at(max(min(instant, .now + Self.century), Self.origin) - Self.origin)
   }
 
   /// The time left, never negative; nil without limit.

@@ -29,9 +29,16 @@ extension Kernel {
     _ = unsafe munmap(memory, size)
   }
 
-  /// Gives pages back to the system: they are zero when they are used again.
+  /// Gives the pages that lie wholly in a piece of memory back to the system: they are zero when they are used again.
   static func discard(_ memory: UnsafeMutableRawPointer, _ size: Int) {
+    // The kernel would round the end up, and take what lies behind it.
+    let start = unsafe memory.alignedUp(toMultipleOf: pageSize)
+    let end = unsafe (memory + size).alignedDown(toMultipleOf: pageSize)
+    guard unsafe start < end else { return }
     // Advice that isn't taken costs memory, and nothing else.
-    _ = unsafe madvise(memory, size, Int32(MADV_DONTNEED))
+    _ = unsafe madvise(start, end - start, Int32(MADV_DONTNEED))
   }
+
+  /// In bytes: 4 KiB, but for ARM, where it may be 16 or 64.
+  private static let pageSize = Int(cmx_page_size())
 }

@@ -5,6 +5,9 @@ extension Kernel {
   /// Names the calling thread, among those that run.
   static var currentThread: UInt { cmx_current_thread() }
 
+  /// Names this process.
+  static var currentProcess: Int32 { cmx_current_process() }
+
   /// Fills the mask with a bit for each processor that the calling thread may run on, and returns the bytes written.
   package static func affinity(_ mask: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
     try perform(.sched_getaffinity) { unsafe cmx_sched_getaffinity(mask.baseAddress, mask.count) }

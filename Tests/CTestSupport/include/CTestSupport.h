@@ -1,5 +1,5 @@
 // The C that tests need and Swift can't call: fork, which Swift forbids, as a child of a process with several threads may
-// use async-signal-safe functions alone. These children use nothing else.
+// use async-signal-safe functions alone. These children use nothing else, but for what they are given to call.
 #ifndef CTESTSUPPORT_H
 #define CTESTSUPPORT_H
 
@@ -25,6 +25,10 @@ static inline int cts_remove_in_child(int epoll, int fd) {
     if (child == 0) _exit(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, 0) == 0 ? 0 : errno);
     return cts_reap(child);
 }
+
+/// Starts a child that calls a function and ends with 0, once something can be read from a descriptor. It is killed after
+/// 20 seconds: the function may need a lock that another thread has held.
+pid_t cts_call_in_child(int start, void (*body)(void *), void *context);
 
 /// A child closes its copy of every descriptor and ends. Returns 0.
 static inline int cts_close_all_in_child(int limit) {

@@ -281,6 +281,35 @@ import Testing
     }
   }
 
+  /// In a process of its own, as nobody else is to take the number.
+  @Test("a number that was closed, and taken by the ring of another thread, has no events, and keeps nothing open")
+  func takenByRing() async {
+    await #expect(processExitsWith: .success) {
+      for interest in [Interest.read, .write] {
+        let shared = SharedPoller(try Poller(backend: .ioUring))
+        let (near, far) = try Socket.pair()
+        let other = try Pipe()
+        let reader = other.reader.fileDescriptor
+        let writer = other.writer.fileDescriptor
+        try shared.poller.register(reader, for: .read)
+        // The lowest that is free.
+        let lent = try OwnedDescriptor(duplicating: near.fileDescriptor)
+        let number = lent.fileDescriptor
+        try shared.poller.register(number, for: interest)
+        _ = try shared.elsewhere { try $0.found(within: .milliseconds(1)) }
+        try lent.close()
+        _ = try shared.poller.found(within: .milliseconds(1))
+        for _ in 0..<3 { #expect(try shared.poller.found(within: .milliseconds(1)) == [:]) }
+        #expect(
+          refusal { () throws(MultiplexError) in try shared.poller.modify(number, for: .read) } == .notOpen)
+        try shared.elsewhere { $0.close() }
+        try other.reader.close()
+        try #require(eventually(within: .seconds(5)) { kernelReadiness(of: writer, for: .read) == [.error] })
+        withExtendedLifetime((near, far)) {}
+      }
+    }
+  }
+
   #if MULTIPLEX_FAULTS
     @Test("no event is lost where the kernel is interrupted or busy", arguments: UInt64(1)...10)
     func faults(seed: UInt64) throws {

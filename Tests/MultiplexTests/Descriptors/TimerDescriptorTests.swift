@@ -55,12 +55,27 @@ import Testing
     }
   }
 
-  @Test("the longest times there are don't end at once", arguments: [Duration.seconds(Int64.max), .seconds(1e15)])
+  @Test(
+    "the longest times there are don't end at once",
+    arguments: [Duration.seconds(Int64.max), .seconds(1e15), .seconds(Int64.max) * 2, Duration(attoseconds: .max)])
   func longTimes(time: Duration) throws {
     let timer = try TimerDescriptor()
     try timer.start(after: time, every: time)
     #expect(try select(reading: [timer.fileDescriptor], timeout: .milliseconds(10)).isEmpty)
     #expect(try timer.takeExpirations() == 0)
+  }
+
+  @Test("each expiration comes to one of several threads")
+  func threads() throws {
+    final class Shared: Sendable {
+      let timer: TimerDescriptor
+      init() throws { timer = try TimerDescriptor() }
+    }
+    let shared = try Shared()
+    try shared.timer.start(after: .zero)
+    #expect(try !select(reading: [shared.timer.fileDescriptor], timeout: .seconds(60)).isEmpty)
+    let others = (0..<4).map { _ in SecondParty { try shared.timer.takeExpirations() } }
+    #expect(try others.map { try $0.join() }.reduce(0, +) == 1)
   }
 
   @Test("an interval of no time is refused", arguments: [Duration.zero, .seconds(-1)])

@@ -369,6 +369,29 @@ import Testing
     #expect(lentBytes() == [0, 16])
   }
 
+  /// As 16 KiB are where a page has 64.
+  @Test(
+    "memory that is given back is one buffer's alone, also where buffers share a page", arguments: [2048, 6144, 8192])
+  func releasedMemory(size: Int) throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    let group = try BufferGroup(id: 3, capacity: 4, bufferSize: size)
+    try ring.register(group)
+    for buffer in 0..<UInt16(4) { group.provide(buffer) }
+    try far.fileDescriptor.put(4 * size)
+    for expected in 0..<UInt16(4) {
+      try ring.prepare(.receive(on: near.fileDescriptor, intoGroup: 3, token: 1))
+      #expect(try ring.complete(1).map(\.buffer) == [expected])
+    }
+    for released in [0, 2] as [UInt16] { group.releaseMemory(of: released) }
+    for buffer in [1, 3] as [UInt16] {
+      let bytes = group.withBytes(of: buffer, count: size) { bytes in
+        bytes.byteOffsets.map { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+      }
+      #expect(bytes == [UInt8](repeating: UInt8(ascii: "x"), count: size))
+    }
+  }
+
   @Test("a group's number is used once in a ring, and a group by one ring")
   func groups() throws {
     var ring = try Ring()
@@ -384,6 +407,23 @@ import Testing
     ]
     #expect(reasons == [.alreadyRegistered, .alreadyRegistered, .alreadyRegistered])
     try other.register(try BufferGroup(id: 1, capacity: 2, bufferSize: 8))
+  }
+
+  @Test("memory of more than two GiB is used as far as the kernel goes")
+  func largeMemory() throws {
+    var ring = try Ring()
+    let (near, far) = try Socket.pair()
+    // Nothing of it is touched but the beginning.
+    let size = 3 << 30
+    let start = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    defer { _ = unsafe munmap(start, size) }
+    let memory = unsafe UnsafeMutableRawBufferPointer(start: start, count: size)
+    try far.fileDescriptor.put(3)
+    try unsafe ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
+    #expect(try ring.complete(1).map(\.result) == [3])
+    try unsafe ring.prepare(
+      .send(on: near.fileDescriptor, UnsafeRawBufferPointer(memory), isWhole: false, isWaiting: false, token: 2))
+    #expect(try #require(try ring.complete(1).first).result > 0)
   }
 
   @Test("a receive into memory completes with the number of bytes, and 0 at the end of input")

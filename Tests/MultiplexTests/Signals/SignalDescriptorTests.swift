@@ -87,6 +87,29 @@ import Testing
     #expect(states == [[true, true], [false, false], [true]])
   }
 
+  @Test("a value that outlives its thread blocks nothing in a later one of the same name")
+  func outlived() throws {
+    final class Kept: @unchecked Sendable { var value: SignalDescriptor? }
+    let kept = Kept()
+    let first = try SecondParty {
+      unblock(SIGUSR2)
+      kept.value = try SignalDescriptor([SIGUSR2])
+      return UInt(pthread_self())
+    }.join()
+    var namesakes = 0
+    for _ in 0..<200 where namesakes < 3 {
+      let (name, isLeftBlocked) = try SecondParty {
+        unblock(SIGUSR2)
+        func use() throws { _ = try SignalDescriptor([SIGUSR2]).next() }
+        try use()
+        return (UInt(pthread_self()), isBlocked(SIGUSR2))
+      }.join()
+      if name == first { namesakes += 1 }
+      #expect(!isLeftBlocked)
+    }
+    withExtendedLifetime(kept) {}
+  }
+
   @Test("a signal that was blocked before stays blocked")
   func blockedBefore() throws {
     let states = try SecondParty {

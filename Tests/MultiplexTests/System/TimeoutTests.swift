@@ -48,14 +48,23 @@ import Testing
   func longest() {
     let longest = Duration.seconds(Int64.max) + .nanoseconds(999_999_999)
     #expect(Timeout.nanoseconds(longest).seconds == .max)
+    #expect(Timeout.nanoseconds(Duration(attoseconds: .max)).seconds == .max)
+    #expect(Timeout.milliseconds(Duration(attoseconds: .max)) == .max)
     #expect(Timeout.milliseconds(longest) == .max)
     #expect(Timeout.milliseconds(.milliseconds(Int32.max)) == .max)
     #expect(Timeout.milliseconds(.seconds(86_400)) == 86_400_000)
   }
 
+  @Test("a moment before all others has passed", arguments: usableBackends)
+  func longAgo(backend: Poller.Backend) throws {
+    let poller = try Poller(backend: backend)
+    #expect(try poller.wait(until: .now + Duration(attoseconds: .min)).isEmpty)
+    #expect(try poller.wait(until: .now - .seconds(Int64.max)).isEmpty)
+  }
+
   @Test(
     "a timeout beyond all bounds waits, and is no error, with every call",
-    arguments: [Duration.seconds(Int64.max), .seconds(1 << 62)])
+    arguments: [Duration.seconds(Int64.max), .seconds(1 << 62), .seconds(1e20)])
   func beyondAllBounds(timeout: Duration) throws {
     let pipe = try Pipe()
     let reader = pipe.reader.fileDescriptor

@@ -63,6 +63,7 @@ final class IOUringBackend: ReadinessBackend {
   ///
   /// A file that is always ready has no edges. Epoll refuses such files, and is asked about all but the usual kinds.
   private func check(_ registration: Registration) throws(MultiplexError) {
+    guard registration.descriptor != polls.descriptor else { throw notOpen(registration) }
     guard registration.mode == .edge else {
       try checkOpen(registration)
       return

@@ -65,6 +65,10 @@ struct IOUringPolls: ~Copyable {
     ring = try Self.makeRing()
   }
 
+  /// The ring's own descriptor, which isn't polled: a number that was closed while it was registered may be this one's by now,
+  /// and a ring that polls itself holds itself, and all that it polls, also when it is closed.
+  var descriptor: Int32 { ring.fileDescriptor.rawValue }
+
   /// The ring of one thread costs less: the kernel puts off its work until that thread waits. So its polls are up to date
   /// in each wait. With a ring for all, what the polls of a thread have to tell is told by that thread, which is interrupted
   /// for it, or by a kernel thread some time later, if it has ended.
@@ -110,6 +114,8 @@ extension IOUringPolls {
 
   /// Cancels all polls, so that files that are closed later are free at once: the kernel takes its time to end a ring.
   mutating func cancelAll() {
+    // The parent's polls go on, and its queue stays as it is.
+    guard !ring.isInherited else { return }
     guard watches.contains(where: { $0.phase == .armed }) else { return }
     do {
       try prepare(.cancelAll(token: Self.noRequest))
@@ -133,7 +139,7 @@ extension IOUringPolls {
   /// Prepares the polls that are due.
   private mutating func arm(_ registry: Registry) throws(MultiplexError) {
     while let fd = due.last {
-      if watches[Int(fd)].phase == .due, let registration = registry[fd], registration.isArmed {
+      if watches[Int(fd)].phase == .due, let registration = registry[fd], registration.isArmed, fd != descriptor {
         lastRequest &+= 1
         watches[Int(fd)].request = lastRequest
         try prepare(.poll(of: registration, token: watches[Int(fd)].token(fd)))
@@ -337,7 +343,7 @@ extension IOUringPolls {
   /// - Returns: How many of the entries are ready.
   private mutating func askAboutSuspects(_ registry: Registry) throws(MultiplexError) -> Int {
     entries.removeAll()
-    for fd in suspects where watches[Int(fd)].isSuspect {
+    for fd in suspects where watches[Int(fd)].isSuspect && fd != descriptor {
       guard let registration = registry[fd], registration.isArmed else { continue }
       entries.append(fd, for: PollEvents(registration.interest))
     }
