@@ -32,8 +32,10 @@
     ///
     /// - Throws: `CancellationError`, as FlyingFox's own pools do.
     public func run() async throws {
-      // A poller looks for closed descriptors when a wait of its has run into its timeout.
-      while true { try await reactor.sleep(for: .seconds(1)) }
+      while true {
+        try await reactor.sleep(for: .seconds(1))
+        reactor.endReadinessOfClosed()
+      }
     }
 
     /// Waits until a socket is ready for one of the events, or its peer has gone: the next call on it tells which.

@@ -58,6 +58,28 @@ extension FileDescriptor {
     guard unsafe send(rawValue, &byte, 1, Int32(MSG_OOB)) == 1 else { throw Errno(rawValue: errno) }
   }
 
+  /// Sends one byte on a Unix socket, and with it a duplicate of a descriptor (`SCM_RIGHTS`).
+  public func put(_ byte: UInt8, passing descriptor: FileDescriptor) throws {
+    var byte = byte
+    // A cmsghdr, as C lays it out: its length, SOL_SOCKET, SCM_RIGHTS and the descriptor.
+    var control: (length: Int, level: Int32, type: Int32, descriptor: Int32, padding: Int32) =
+      (20, SOL_SOCKET, 1, descriptor.rawValue, 0)
+    let count = unsafe withUnsafeMutableBytes(of: &byte) { bytes in
+      unsafe withUnsafeMutableBytes(of: &control) { control in
+        var piece = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+        return unsafe withUnsafeMutablePointer(to: &piece) { piece in
+          var message = unsafe msghdr()
+          unsafe message.msg_iov = piece
+          unsafe message.msg_iovlen = 1
+          unsafe message.msg_control = control.baseAddress
+          unsafe message.msg_controllen = control.count
+          return unsafe sendmsg(rawValue, &message, 0)
+        }
+      }
+    }
+    guard count == 1 else { throw Errno(rawValue: errno) }
+  }
+
   /// Takes the byte of out-of-band data.
   public func takeUrgent() throws {
     var byte: UInt8 = 0

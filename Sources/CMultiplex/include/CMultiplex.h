@@ -38,6 +38,7 @@ static const int32_t cmx_SOCK_DGRAM = SOCK_DGRAM;
 static const int32_t cmx_SOCK_NONBLOCK = SOCK_NONBLOCK;
 static const int32_t cmx_SOCK_CLOEXEC = SOCK_CLOEXEC;
 static const int32_t cmx_MSG_NOSIGNAL = MSG_NOSIGNAL;
+static const int32_t cmx_MSG_CTRUNC = MSG_CTRUNC;
 static const int32_t cmx_MSG_OOB = MSG_OOB;
 static const int32_t cmx_MSG_WAITALL = MSG_WAITALL;
 static const int32_t cmx_MSG_DONTWAIT = MSG_DONTWAIT;

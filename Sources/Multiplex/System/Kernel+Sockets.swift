@@ -49,6 +49,22 @@ extension Kernel {
     try perform(.recv) { unsafe cmx_recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
   }
 
+  /// Receives from a Unix socket, and tells what ``receive(_:_:flags:)`` doesn't: whether a descriptor was passed with the bytes.
+  /// A receive ends behind them, though more may have come. As nothing takes the descriptor, the kernel closes it.
+  package static func receive(
+    fromUnix fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, withDescriptor: inout Bool
+  ) throws(Errno) -> Int {
+    var piece = unsafe iovec(iov_base: buffer.baseAddress, iov_len: granted(buffer.count))
+    var message = unsafe msghdr()
+    let count = try unsafe withUnsafeMutablePointer(to: &piece) { piece throws(Errno) in
+      unsafe message.msg_iov = piece
+      unsafe message.msg_iovlen = 1
+      return try perform(.recvmsg) { unsafe recvmsg(fd, &message, 0) }
+    }
+    unsafe withDescriptor = message.msg_flags & cmx_MSG_CTRUNC != 0
+    return count
+  }
+
   /// A peer that has gone is an EPIPE here, never a SIGPIPE.
   package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, flags: Int32 = 0) throws(Errno) -> Int {
     try perform(.send) {

@@ -1,7 +1,8 @@
 internal import Multiplex
 
 extension Connection {
-  /// Takes what comes next: as much as there is, at most 64 KiB.
+  /// Takes what comes next: at least one byte, at most 64 KiB. There may be more: on io_uring it is one buffer of 16 KiB at a
+  /// time, as long as not much comes.
   ///
   /// - Returns: The bytes, in a buffer that is lent; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
@@ -36,7 +37,7 @@ extension Connection {
     }
   }
 
-  /// Takes what comes next, as much as there is and the memory holds, and puts it at the memory's beginning.
+  /// Takes what comes next, and puts it at the memory's beginning. There may be more, though the memory isn't full.
   ///
   ///     var bytes = [UInt8](repeating: 0, count: 4096)
   ///     var span = bytes.mutableSpan

@@ -41,7 +41,7 @@ public final class Connection: Sendable {
     on reactor: Reactor
   ) throws(MultiplexError) {
     let driver = reactor.loop.driver
-    let channel = try driver.makeChannel(descriptor)
+    let channel = try driver.makeChannel(descriptor, isUnix: peer?.isUnix ?? false)
     let observation = ConnectionObservation.begin(
       for: reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
     self.reactor = reactor
@@ -199,5 +199,11 @@ extension Connection: Hashable, CustomStringConvertible {
   /// The peer's address: "<connection to 127.0.0.1:40312>".
   public var description: String {
     peerAddress.map { "<connection to \($0)>" } ?? "<connection>"
+  }
+}
+
+extension SocketAddress {
+  fileprivate var isUnix: Bool {
+    if case .unix = self { true } else { false }
   }
 }

@@ -88,6 +88,8 @@ final class DatagramCore {
   func close() {
     // The waits first: a descriptor that is waited for stays open.
     for id in waits.keys { end(id, Failure(reason: .closed)) }
+    // Its address is free for others then.
+    loop.driver.letGo()
     socket = nil
   }
 

@@ -17,6 +17,10 @@ protocol Driver: AnyObject {
   /// Ends ``turn(for:)`` from any thread.
   var waker: Waker { get }
 
+  /// Ends the waits for lent descriptors that were closed meanwhile. Where the kernel doesn't tell, turns find them by
+  /// themselves, but not those that find something else.
+  func endWaitsOfClosed()
+
   /// Waits once for I/O, and lets the channels deal with what has come.
   ///
   /// - Parameter limit: How long; nil waits without limit, zero and less don't wait.
@@ -24,7 +28,9 @@ protocol Driver: AnyObject {
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool
 
   /// Takes over a connected, or connecting, socket.
-  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel
+  ///
+  /// - Parameter isUnix: Whether it is a Unix socket.
+  func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel
 
   /// Takes over a listening socket.
   func makeAcceptor(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Acceptor
@@ -43,6 +49,10 @@ protocol Driver: AnyObject {
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait
 
+  /// Lets go of lent descriptors whose waits were taken back, without waiting for the next turn: until then they may stay open
+  /// in the kernel, whoever closes them.
+  func letGo()
+
   /// Called once, when no turn follows: lets the kernel take what it was given, and give up what it was lent.
   func finish()
 }
@@ -51,6 +61,8 @@ extension Driver {
   func give(back buffer: PooledBuffer) {
     unsafe pool.give(back: buffer)
   }
+
+  func letGo() {}
 
   func finish() {}
 }

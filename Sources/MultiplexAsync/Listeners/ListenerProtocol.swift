@@ -59,7 +59,8 @@ public protocol ListenerProtocol: Sendable {
   ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
   ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
   ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.
-  /// - Returns: How many were closed because the limit was up.
+  /// - Returns: How many hadn't ended when a limit was up, that of this shutdown or of an earlier one. Those whose handlers were
+  ///   still at work count, though they may have closed their connections.
   @discardableResult
   func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int
 }
@@ -89,7 +90,7 @@ extension ListenerProtocol {
 
   /// Accepts no more, and waits until the connections that are served have ended: see ``shutDown(within:closingIdleAfter:)``.
   ///
-  /// - Returns: How many were closed because the limit was up.
+  /// - Returns: How many hadn't ended when the limit was up.
   @discardableResult
   public func shutDown(within limit: Duration) async -> Int {
     await shutDown(within: limit, closingIdleAfter: nil)

@@ -73,10 +73,18 @@ final class EventLoop: @unchecked Sendable {
   /// - Parameter executor: In whose name the jobs run. It outlives them: a task keeps its executor alive.
   func start(for executor: UnownedTaskExecutor) throws(MultiplexError) {
     unsafe self.executor = executor
+    #if MULTIPLEX_FAULTS
+      // What a test has planned for who makes the reactor holds for its end, where no task is left.
+      let plan = FaultPlan.current
+    #endif
     try DetachedThread.start { [self] in
       threadID.store(cmx_current_thread(), ordering: .relaxed)
       run()
-      ownDriver.finish()
+      #if MULTIPLEX_FAULTS
+        FaultPlan.$current.withValue(plan) { ownDriver.finish() }
+      #else
+        ownDriver.finish()
+      #endif
     }
   }
 

@@ -23,4 +23,10 @@ extension Reactor {
     }
     return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
   }
+
+  /// Ends the waits for descriptors that were closed meanwhile, with `Readiness.invalid`: a reactor that is busy may not find
+  /// them. From any thread.
+  package func endReadinessOfClosed() {
+    onLoop { self.loop.driver.endWaitsOfClosed() }
+  }
 }

@@ -91,6 +91,25 @@ struct ConnectionReadingTests {
     }
   }
 
+  /// A receive ends there as well, and nothing announces the rest.
+  @Test("what was sent behind a passed descriptor is read", arguments: usableBackends)
+  func behindDescriptor(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isReading in [false, true] {
+      let peer = try await RawPeer(on: reactor, bufferSize: 65_536)
+      let connection = peer.connection
+      if isReading {
+        try peer.socket.sendAll([0])
+        #expect(try await connection.read(exactly: 1) == [0])
+      }
+      try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
+      try peer.socket.sendAll([2])
+      // All of it has come, and the reactor knows.
+      try await reactor.sleep(for: .milliseconds(20))
+      #expect(try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 2) } == [1, 2])
+    }
+  }
+
   @Test("a reset ends the read that waits", arguments: usableBackends)
   func resetWhileReading(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

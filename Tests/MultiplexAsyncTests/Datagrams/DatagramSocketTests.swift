@@ -141,6 +141,20 @@ struct DatagramSocketTests {
     _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
   }
 
+  @Test("the port of a socket that was waited for is free as soon as it is closed", arguments: usableBackends)
+  func portAfterClosing(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    // No turn passes between the two calls.
+    try await reactor.run {
+      let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+      let receiving = Task(executorPreference: reactor) { try await socket.receive() }
+      try await reactor.takeTurns()
+      socket.close()
+      _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
+      _ = await receiving.result
+    }
+  }
+
   @Test("the port is free once the last reference is gone")
   func lastReference() async throws {
     let reactor = try Reactor()

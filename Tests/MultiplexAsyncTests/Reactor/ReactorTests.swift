@@ -1,5 +1,6 @@
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -218,6 +219,29 @@ struct ReactorTests {
       #expect(!kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp]))
     }
   }
+
+  #if MULTIPLEX_FAULTS
+    @Test(
+      "a connection is closed with its reactor though the kernel is short of memory then",
+      arguments: 1...8 as ClosedRange<UInt64>)
+    func droppedWithoutMemory(seed: UInt64) async throws {
+      for backend in usableBackends where backend == .ioUring {
+        let plan = FaultPlan(
+          seed: seed, oneIn: 2, faults: [.io_uring_enter: [.noMemory, .resourceTemporarilyUnavailable]])
+        let (near, far) = try connectedPair()
+        let thread = try await { () async throws -> ListedThread? in
+          let reactor = try FaultPlan.$current.withValue(plan) { try Reactor(backend: backend) }
+          let connection = try await Connection.adopting(near, on: reactor)
+          let thread = await reactor.run { ListedThread.current }
+          _ = connection
+          return thread
+        }()
+        let ended = try #require(thread)
+        #expect(await becomesTrue { !ended.isAlive })
+        #expect(!kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp]))
+      }
+    }
+  #endif
 
   @Test("reactors leave no descriptor behind", arguments: usableBackends)
   func noDescriptorLeft(backend: Poller.Backend) async throws {

@@ -15,6 +15,8 @@ final class CompletionDriver: Driver {
   private static let completions = 8192
   /// How long to wait, at the end, for the kernel to let go of what it was lent.
   private static let endLimit = Duration.seconds(1)
+  /// How long to rest there when the kernel is short of something.
+  private static let rest = Duration.milliseconds(1)
 
   @safe @exclusivity(unchecked) private var ring: Ring
   let pool = BufferPool()
@@ -76,7 +78,9 @@ final class CompletionDriver: Driver {
     submitBacklog()
     do {
       // Nothing tells that an inline send was done, but that the call has returned.
-      try ring.submitAndWait(for: awaitingSubmission.isEmpty ? 1 : 0, timeout: limit)
+      // Nor does anything tell when there is room for what there was none for: it goes with the next turn.
+      let isToWait = awaitingSubmission.isEmpty && backlog.isEmpty
+      try ring.submitAndWait(for: isToWait ? 1 : 0, timeout: limit)
     } catch let error where ring.completionCount == 0 {
       throw error
     } catch {
@@ -223,7 +227,7 @@ final class CompletionDriver: Driver {
     handlers.remove(slot)
   }
 
-  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
+  func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel {
     handOver(descriptor.fileDescriptor)
     return CompletionChannel(descriptor, driver: self)
   }
@@ -277,8 +281,18 @@ final class CompletionDriver: Driver {
     endPollsOfClosed()
   }
 
+  func endWaitsOfClosed() {
+    endPollsOfClosed()
+  }
+
   private func endPollsOfClosed() {
     for (descriptor, polls) in polls where !Kernel.isOpen(descriptor.rawValue) { polls.forEach { $0.end() } }
+  }
+
+  /// The kernel takes the cancellations that it was to be told of with the next turn.
+  func letGo() {
+    guard ring.preparedCount > 0 else { return }
+    _ = try? ring.submit()
   }
 
   func insert(_ poll: CompletionPoll) -> HandlerTable.Slot {
@@ -341,9 +355,15 @@ final class CompletionDriver: Driver {
     let deadline = ContinuousClock.now + Self.endLimit
     submit(.cancelAll(token: RingOperation.silentToken))
     while operations > 0 || !awaitingSubmission.isEmpty, ContinuousClock.now < deadline {
-      guard (try? turn(for: deadline - .now)) != nil else { return }
+      takeTurn(for: deadline - .now)
     }
     // Descriptors that are to be closed, of channels that have waited for the end of their sends.
-    _ = try? ring.submit()
+    repeat { takeTurn(for: .zero) } while (ring.preparedCount > 0 || !backlog.isEmpty) && ContinuousClock.now < deadline
+  }
+
+  /// A turn at the end. Where the kernel is short of something, the next may do better: descriptors that it isn't told to close
+  /// would stay open.
+  private func takeTurn(for limit: Duration) {
+    if (try? turn(for: limit)) == nil { Kernel.rest(for: Self.rest) }
   }
 }

@@ -53,6 +53,10 @@ final class DescriptorWaits: ReadinessHandler {
     }
   }
 
+  func endIfClosed() {
+    if !waits.isEmpty, !Kernel.isOpen(descriptor) { giveUp() }
+  }
+
   /// Forgets the descriptor. If it was closed while it was waited for, nobody is left waiting.
   func giveUp() {
     let rest = waits

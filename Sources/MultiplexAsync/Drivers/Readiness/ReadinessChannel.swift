@@ -14,6 +14,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
   /// as no further event announces what lies behind the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
+  /// Whether it is a Unix socket, a receive from which may end before it has emptied the socket.
+  private let isUnix: Bool
   /// Whether the last receive has filled its buffer.
   @safe @exclusivity(unchecked) private(set) var isBulky = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
@@ -26,9 +28,10 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   /// Of receives. A peer that always has more would keep all others waiting otherwise.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
 
-  init(_ descriptor: FileDescriptor, driver: ReadinessDriver) {
+  init(_ descriptor: FileDescriptor, driver: ReadinessDriver, isUnix: Bool) {
     self.rawDescriptor = descriptor.rawValue
     self.driver = driver
+    self.isUnix = isUnix
   }
 
   // MARK: Receiving
@@ -82,19 +85,27 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   private func receiveOnce(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
     do {
-      let count = try transfer { () throws(Errno) in try unsafe Kernel.receive(rawDescriptor, memory) }
+      var hasMore = false
+      let count = try transfer { () throws(Errno) in try unsafe receive(into: memory, hasMore: &hasMore) }
       guard let count else {
         mayReceive = false
         isEnding = false
         return nil
       }
-      // A short receive has emptied the socket: what comes now is announced.
-      mayReceive = count == memory.count
-      isBulky = mayReceive
+      isBulky = count == memory.count
+      // Any other short receive has emptied the socket: what comes now is announced.
+      mayReceive = isBulky || hasMore
       return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
     } catch {
       return .elsewhere(.failure(noted(error)))
     }
+  }
+
+  /// - Parameter hasMore: Whether there may be more though the memory isn't full, and no event will tell.
+  @inline(__always)
+  private func receive(into memory: UnsafeMutableRawBufferPointer, hasMore: inout Bool) throws(Errno) -> Int {
+    guard isUnix else { return try unsafe Kernel.receive(rawDescriptor, memory) }
+    return try unsafe Kernel.receive(fromUnix: rawDescriptor, memory, withDescriptor: &hasMore)
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {

@@ -40,9 +40,9 @@ final class ReadinessDriver: Driver {
     return events.wasWoken
   }
 
-  func makeChannel(_ descriptor: consuming OwnedDescriptor) throws(MultiplexError) -> any Channel {
+  func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
-    let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self)
+    let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self, isUnix: isUnix)
     // Out-of-band data are an event too, as a receive ends before them: see `isEnding` in the channel. Room isn't, to begin
     // with: most connections always have some, and it would be an event of its own.
     try poller.register(owning: descriptor, for: .read | .priority, mode: mode)
@@ -62,6 +62,10 @@ final class ReadinessDriver: Driver {
       return try waits.add(interest, body)
     }
     return try DescriptorWaits(descriptor: fd, driver: self).add(interest, body)
+  }
+
+  func endWaitsOfClosed() {
+    for case let waits as DescriptorWaits in handlers { waits.endIfClosed() }
   }
 
   /// Watches a lent descriptor.
