@@ -12,21 +12,21 @@ extension Connection {
   /// - Returns: The message, which may be empty; nil when the peer has finished sending, and nothing of another message came.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a message; and
   ///   as ``read()`` does. In every case the bytes that have come are kept for the next read.
-  public func readFrame<Length: FixedWidthInteger & UnsignedInteger>(
+  public func readFrame<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
     lengthOf length: Length.Type = UInt32.self, limit: Int = 1 << 20
   ) async throws(ConnectionError) -> [UInt8]? {
-    let lengthSize = length.bitWidth / 8
-    return try await reactor.run { () async throws(ConnectionError) in
-      try await self.takeFrameHere(after: lengthSize, limit)
-    }
+    try await reactor.run { () async throws(ConnectionError) in try await self.takeFrameHere(length, limit) }
   }
 
-  private func takeFrameHere(after lengthSize: Int, _ limit: Int) async throws(ConnectionError) -> [UInt8]? {
+  private func takeFrameHere<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
+    _ type: Length.Type, _ limit: Int
+  ) async throws(ConnectionError) -> [UInt8]? {
+    let lengthSize = type.bitWidth / 8
     var isTooLong = false
     let frame = try await takeHere { queue in
       guard queue.count >= lengthSize else { return nil }
-      let length = queue.contents.prefix(lengthSize).reduce(0) { $0 << 8 | UInt64($1) }
-      isTooLong = length > UInt64(max(0, limit))
+      let length = queue.contents.prefix(lengthSize).reduce(Length(0)) { $0 << 8 | Length($1) }
+      isTooLong = length > max(0, limit)
       if isTooLong { return 0 }
       return queue.count - lengthSize >= Int(length) ? lengthSize + Int(length) : nil
     }
@@ -40,7 +40,7 @@ extension Connection {
   ///
   /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message that is longer than the type can say; and as
   ///   ``write(_:)-(Chunk)`` does.
-  public func writeFrame<Length: FixedWidthInteger & UnsignedInteger>(
+  public func writeFrame<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
     _ message: [UInt8], lengthOf type: Length.Type = UInt32.self
   ) async throws(ConnectionError) {
     guard let length = Length(exactly: message.count) else { throw failure(.limitExceeded, during: .write) }

@@ -48,6 +48,10 @@ struct ConnectionFramingTests {
     #expect(
       await reason { _ = try await peer.connection.readFrame(lengthOf: UInt64.self, limit: .max) } == .limitExceeded)
     #expect(try await peer.connection.read(exactly: 8) == Array(lengths.suffix(8)))
+    let veryLong: [UInt8] = [1] + [UInt8](repeating: 0, count: 15)
+    try peer.socket.sendAll(veryLong)
+    #expect(await reason { _ = try await peer.connection.readFrame(lengthOf: UInt128.self) } == .limitExceeded)
+    #expect(try await peer.connection.read(exactly: 16) == veryLong)
   }
 
   @Test("an end in the middle is told from one between two messages", arguments: usableBackends, [1, 4, 6])
