@@ -55,7 +55,7 @@ import Testing
     await #expect(processExitsWith: .success) {
       for isSingleIssuer in [true, false] {
         let (near, far) = try Socket.pair()
-        let memory = unsafe UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 16, alignment: 1)
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
         var ring: Ring? = try Ring(isSingleIssuer: isSingleIssuer)
         try unsafe ring?.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
