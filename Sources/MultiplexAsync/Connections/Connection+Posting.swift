@@ -12,7 +12,9 @@ extension Connection {
   /// ``CloseReason/fellBehind``. Of that, and of a connection that is closed already, nothing is told here, but to whoever
   /// serves it and by ``onClose(_:)``.
   ///
-  /// - Parameter limit: How many bytes may wait afterwards, from 0; what was written counts too. By default a mebibyte.
+  /// - Parameters:
+  ///   - bytes: What to send.
+  ///   - limit: How many bytes may wait afterwards, from 0; what was written counts too. By default a mebibyte.
   public func post(_ bytes: [UInt8], limit: Int = 1 << 20) {
     if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
     // What waits for the reactor is bounded too, but for one post of each thread.

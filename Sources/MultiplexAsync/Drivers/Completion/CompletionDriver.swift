@@ -256,7 +256,7 @@ final class CompletionDriver: Driver {
     }
     // The kernel says so too, but only later.
     guard Kernel.isOpen(fd) else {
-      endPollsOfClosed()
+      endWaitsOfClosed()
       throw MultiplexError(call: "io_uring_enter", descriptor: descriptor, errno: .badFileDescriptor)
     }
     return CompletionPoll.start(descriptor, for: interest, on: self, body)
@@ -278,14 +278,10 @@ final class CompletionDriver: Driver {
   /// found nothing.
   private func sweep() {
     guard !polls.isEmpty, sweepInterval.isDue() else { return }
-    endPollsOfClosed()
+    endWaitsOfClosed()
   }
 
   func endWaitsOfClosed() {
-    endPollsOfClosed()
-  }
-
-  private func endPollsOfClosed() {
     for (descriptor, polls) in polls where !Kernel.isOpen(descriptor.rawValue) { polls.forEach { $0.end() } }
   }
 
