@@ -1,6 +1,9 @@
 internal import Synchronization
 
 extension Connection {
+  /// More than any limit, and far from an overflow.
+  private static let tooManyPosted = Int.max / 2
+
   /// Sends bytes without waiting, whoever serves the connection: what can't be sent at once is queued.
   ///
   ///     for member in room where member != speaker { member.post(line) }
@@ -19,8 +22,8 @@ extension Connection {
     if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
     // What waits for the reactor is bounded too, but for one post of each thread.
     guard postedElsewhere.add(bytes.count, ordering: .relaxed).oldValue <= limit else {
-      postedElsewhere.subtract(bytes.count, ordering: .relaxed)
-      if !isOverrun.exchange(true, ordering: .relaxed) { abort(because: .fellBehind) }
+      let wasSaid = postedElsewhere.exchange(Self.tooManyPosted, ordering: .relaxed) >= Self.tooManyPosted
+      if !wasSaid { abort(because: .fellBehind) }
       return
     }
     reactor.loop.perform { [self] in

@@ -28,10 +28,9 @@ public final class Connection: Sendable {
   public let peerAddress: SocketAddress?
   /// Reached on the reactor's thread alone.
   nonisolated(unsafe) let core: ConnectionCore
-  /// How many bytes were posted on other threads and have yet to reach the core.
+  /// How many bytes were posted on other threads and have yet to reach the core; more than any limit once there were too many.
+  /// One number for both, as each connection has it.
   let postedElsewhere = Atomic<Int>(0)
-  /// Whether there were too many, which is said once.
-  let isOverrun = Atomic<Bool>(false)
 
   /// On the reactor's thread.
   ///
