@@ -103,6 +103,9 @@ extension Socket {
         try unsafe Kernel.getpeername(rawDescriptor, raw, length)
       }
     } catch {
+      // It may have been reset since: between the two calls.
+      let status = try get(.pendingError)
+      guard status == 0 else { throw connectError(Errno(rawValue: status)) }
       let isInProgress = error == .socketNotConnected && !hasFailed
       throw connectError(isInProgress ? .nowInProgress : error)
     }
