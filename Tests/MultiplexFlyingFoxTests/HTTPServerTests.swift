@@ -117,6 +117,42 @@
       }
     }
 
+    /// In a process of its own: the server closes a descriptor that is waited for, whose number nobody else is to take.
+    @Test("a server stops in time though its reactor is busy with others")
+    func stopWhileBusy() async {
+      await #expect(processExitsWith: .success) {
+        for backend in usableBackends {
+          let reactor = try Reactor(backend: backend)
+          // No wait of the reactor's finds nothing while these go on.
+          let busy = Task {
+            try await withThrowingDiscardingTaskGroup { tasks in
+              for _ in 0..<8 {
+                let (near, far) = try connectedPair()
+                let echo = try await Connection.adopting(near, on: reactor)
+                let client = try await Connection.adopting(far, on: reactor)
+                tasks.addTask { try await echo.forEachChunk { chunk, replies in replies.write(chunk) } }
+                tasks.addTask {
+                  while true {
+                    try await client.write([1])
+                    _ = try await client.read()
+                  }
+                }
+              }
+            }
+          }
+          try await withHTTPServer(on: reactor) { server in
+            // It waits for connections by now.
+            try await reactor.sleep(for: .milliseconds(100))
+            let begin = ContinuousClock.now
+            await server.server.stop(timeout: 20)
+            try #require(ContinuousClock.now - begin < .seconds(10))
+          }
+          busy.cancel()
+          _ = await busy.result
+        }
+      }
+    }
+
     @Test("several servers, and connections of other kinds, share a reactor", arguments: usableBackends)
     func shared(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
