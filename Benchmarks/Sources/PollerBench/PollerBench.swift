@@ -27,29 +27,21 @@ struct PollerBench {
     let work = try Work(isChain: arguments[2] == "chain", pairs: numbers[0], active: numbers[1])
     var bench = PollerBench(backend: backend, times: numbers[2], work: work)
     switch arguments[1] {
-    case "poller": try bench.runPoller()
-    case "poller-edge": try bench.runPollerByEdges()
+    case "poller": try bench.runPoller(.level) { $0.found($1) }
+    case "poller-edge": try bench.runPoller(.edge) { $0.foundAll($1) }
     default: try bench.runMultiplexer()
     }
   }
 
-  private mutating func runPoller() throws {
+  /// - Parameter found: What is done about a pair that is readable.
+  @inline(__always)
+  private mutating func runPoller(_ mode: TriggerMode, _ found: (inout Work, Int) -> Void) throws {
     let poller = try Poller(backend: backend)
     for (index, pair) in work.pairs.enumerated() {
-      try poller.register(pair.reader, for: .read, token: UInt64(index))
+      try poller.register(pair.reader, for: .read, mode: mode, token: UInt64(index))
     }
     try measure { work in
-      for event in try poller.wait() where event.isReadable { work.found(Int(event.token)) }
-    }
-  }
-
-  private mutating func runPollerByEdges() throws {
-    let poller = try Poller(backend: backend)
-    for (index, pair) in work.pairs.enumerated() {
-      try poller.register(pair.reader, for: .read, mode: .edge, token: UInt64(index))
-    }
-    try measure { work in
-      for event in try poller.wait() where event.isReadable { work.foundAll(Int(event.token)) }
+      for event in try poller.wait() where event.isReadable { found(&work, Int(event.token)) }
     }
   }
 

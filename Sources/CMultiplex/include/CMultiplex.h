@@ -108,6 +108,7 @@ static inline uintptr_t cmx_current_thread(void) { return (uintptr_t)pthread_sel
 
 // A forked child has another one.
 static inline int32_t cmx_current_process(void) { return getpid(); }
+
 // For each signal, how many of the calling thread's values want it blocked: see BlockedSignals. In C, as it ends with the
 // thread, whose name the next may get.
 uint32_t *cmx_signal_holds(int signal);

@@ -18,6 +18,10 @@ public enum SocketAddress: Hashable, Sendable {
     case .unix: nil
     }
   }
+
+  package var isUnix: Bool {
+    if case .unix = self { true } else { false }
+  }
 }
 
 extension SocketAddress: CustomStringConvertible {

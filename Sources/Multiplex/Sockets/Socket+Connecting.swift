@@ -68,7 +68,7 @@ extension Socket {
       try beginConnecting(to: address)
       return true
     } catch let error where error.errno == .tryAgain {
-      guard case .unix = address else { throw error }
+      guard address.isUnix else { throw error }
       return false
     }
   }
@@ -96,19 +96,23 @@ extension Socket {
   /// - Throws: What kept the connection from coming about, which is told once: ``MultiplexError/errno`` is `socketNotConnected`
   ///   (ENOTCONN) afterwards; `nowInProgress` (EINPROGRESS) while there is none yet.
   public func finishConnecting() throws(MultiplexError) {
-    let status = try get(.pendingError)
-    guard status == 0 else { throw connectError(Errno(rawValue: status)) }
+    try throwPendingError()
     do {
       _ = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
         try unsafe Kernel.getpeername(rawDescriptor, raw, length)
       }
     } catch {
-      // It may have been reset since: between the two calls.
-      let status = try get(.pendingError)
-      guard status == 0 else { throw connectError(Errno(rawValue: status)) }
+      // It may have been reset between the two calls.
+      try throwPendingError()
       let isInProgress = error == .socketNotConnected && !hasFailed
       throw connectError(isInProgress ? .nowInProgress : error)
     }
+  }
+
+  /// Throws what has gone wrong, which the kernel tells once.
+  private func throwPendingError() throws(MultiplexError) {
+    let status = try get(.pendingError)
+    guard status == 0 else { throw connectError(Errno(rawValue: status)) }
   }
 
   /// Whether the kernel has given up.

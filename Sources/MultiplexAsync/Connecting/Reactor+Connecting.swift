@@ -10,7 +10,7 @@ extension Reactor {
     nonisolated(unsafe) let socket = socket
     while true {
       let result = try await outcome { loop, body in try unsafe loop.driver.connect(socket, to: address, body) }
-      guard case .failure(let error) = result, error.saysQueueIsFull, case .unix = address else {
+      guard case .failure(let error) = result, error.saysQueueIsFull, address.isUnix else {
         return try result.get()
       }
       try await sleep(for: Self.queuePause)

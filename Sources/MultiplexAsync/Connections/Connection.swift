@@ -200,9 +200,3 @@ extension Connection: Hashable, CustomStringConvertible {
     peerAddress.map { "<connection to \($0)>" } ?? "<connection>"
   }
 }
-
-extension SocketAddress {
-  fileprivate var isUnix: Bool {
-    if case .unix = self { true } else { false }
-  }
-}

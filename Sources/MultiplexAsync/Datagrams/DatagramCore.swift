@@ -68,7 +68,7 @@ final class DatagramCore {
 
   func makeWaitID() -> WaitID { waitIDs.next() }
 
-  /// Goes on when another try is worth it, or with what the wait has failed with.
+  /// Resumes when it should be tried again, or with what the wait has failed with.
   func awaitReadiness(for interest: Interest, _ id: WaitID, _ waiter: Waiter<Failure?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: Failure(reason: .cancelled)) }
     guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: Failure(reason: .closed)) }

@@ -93,7 +93,7 @@ final class ServedConnections {
     if server.isCancelled || server.isTimeUp || !server.hasConnections { server.dismiss() }
   }
 
-  /// Goes on when none of the server's connections is left, or earlier.
+  /// Resumes when none of the server's connections is left, or earlier.
   func awaitLast(of server: Server, _ waiter: Waiter<Bool>) {
     server.waiter = waiter
     if !server.hasConnections { server.dismiss() }

@@ -241,7 +241,7 @@ final class CompletionDriver: Driver {
     _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
   ) throws(MultiplexError) -> (any CancellableWait)? {
     // A Unix socket is connected at once, or not at all; the ring would wait for a listener that is full.
-    if case .unix = address { return try connectByReadiness(socket, to: address, body) }
+    if address.isUnix { return try connectByReadiness(socket, to: address, body) }
     return CompletionConnect.start(socket, to: address, on: self, body)
   }
 

@@ -33,7 +33,7 @@ final class DescriptorWaits: ReadinessHandler {
 
   func handle(_ readiness: Readiness) {
     guard !readiness.contains(.invalid) else { return giveUp() }
-    let (due, rest) = waits.partitioned { readiness.concerns($0.interest) }
+    let (due, rest) = waits.partitioned { !readiness.isDisjoint(with: Readiness(of: $0.interest)) }
     waits = rest
     armOrGiveUp()
     due.forEach { $0.finish(readiness.intersection(Readiness(of: $0.interest))) }
@@ -73,14 +73,6 @@ final class DescriptorWaits: ReadinessHandler {
     if isRegistered { return try driver.arm(descriptor, for: interest) }
     try driver.register(descriptor, for: interest, mode: .oneShot, telling: self)
     isRegistered = true
-  }
-}
-
-extension Readiness {
-  /// Whether somebody with this interest is to be told.
-  fileprivate func concerns(_ interest: Interest) -> Bool {
-    (interest.contains(.read) && isReadable) || (interest.contains(.write) && isWritable)
-      || (interest.contains(.priority) && !isDisjoint(with: [.priority, .hangUp, .error]))
   }
 }
 
