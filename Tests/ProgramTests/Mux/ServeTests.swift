@@ -64,6 +64,33 @@ struct ServeTests {
     #expect(isWhole)
   }
 
+  @Test("gives the memory of a burst back when only little comes", arguments: usableBackends)
+  func burst(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend)
+    let peers = try (0..<400).map { _ in try server.connect() }
+    for peer in peers {
+      try peer.send("here")
+      #expect(try peer.receiveText(4) == "here")
+    }
+    let before = try server.residentKiB
+    let bytes = EchoPeer.bytes(48 << 10)
+    // Stopped, so that all of it comes at once.
+    server.process.signal(SIGSTOP)
+    for peer in peers { try peer.socket.sendAll(bytes) }
+    server.process.signal(SIGCONT)
+    for peer in peers {
+      let isWhole = try peer.receive(bytes.count) == bytes
+      #expect(isWhole)
+    }
+    let grown = try server.process.peakResidentKiB - before
+    // As many as it takes to see that less is enough.
+    for _ in 0..<10_000 {
+      try peers[0].send("a")
+      try #require(try peers[0].receiveText(1) == "a")
+    }
+    #expect(try server.residentKiB - before <= grown / 2 + 512)
+  }
+
   @Test(
     "holds no more than --high-water for a client that takes nothing, and serves the others",
     arguments: usableBackends)
