@@ -33,6 +33,17 @@ struct LoggingObserverTests {
     #expect(log.lines.last?.message == "stopped listening")
   }
 
+  @Test("tells how many bytes wait for a slow peer", arguments: usableBackends)
+  func queued(backend: Poller.Backend) async throws {
+    let log = RecordingLog(level: .trace)
+    let reactor = try Reactor(backend: backend, observer: LoggingObserver(log.logger))
+    let peer = try await slowPeer(sent: 1_000_000, on: reactor)
+    let sent = log.lines.filter { $0.message == "sent" }.compactMap { $0.metadata["bytes"].flatMap { Int("\($0)") } }
+    let queued = log.lines.last { $0.message == "queued" }?.metadata["queued"]
+    #expect(queued == "\(1_000_000 - sent.reduce(0, +))")
+    peer.connection.abort()
+  }
+
   @Test("says at a level above the others that a handler has thrown")
   func thrown() async throws {
     struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }

@@ -320,6 +320,29 @@ struct ReactorObserverTests {
     #expect(all.received == [1, 1])
   }
 
+  @Test("each of several is told all that there is to tell")
+  func everything() {
+    let alone = RecordingObserver()
+    let several = [RecordingObserver(), RecordingObserver()]
+    for observer in [alone, ReactorObservers(several)] as [any ReactorObserver] {
+      let listener = ObservedListener(descriptor: .standardInput, address: .ipv4(.loopback, port: 1))
+      let connection = ObservedConnection(id: 1, descriptor: .standardOutput, peer: nil, origin: .connected)
+      observer.listening(listener)
+      observer.acceptFailed(listener, MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
+      observer.stoppedListening(listener)
+      observer.opened(connection)
+      observer.received(2, on: connection)
+      observer.receivedEnd(on: connection)
+      observer.queued(3, on: connection)
+      observer.sent(4, on: connection)
+      observer.closed(connection, because: .finished, unsent: 5)
+      observer.ready(.standardInput, for: .readable)
+      observer.turnEnded(readyCount: 6)
+    }
+    #expect(alone.all.count == 11)
+    for observer in several { #expect("\(observer.all)" == "\(alone.all)") }
+  }
+
   @Test("each reactor of a group has its own, and connections have numbers of their own")
   func group() async throws {
     let observers = [RecordingObserver(), RecordingObserver()]
