@@ -43,7 +43,7 @@ public struct LoggingObserver: ReactorObserver {
   }
 
   /// A line at level warning, unless there was one in the last ten seconds.
-  public func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+  public func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
     guard complaints.allows() else { return }
     logger.warning("can't accept", metadata: metadata(of: listener, ["reason": "\(error)"]))
   }
@@ -54,7 +54,7 @@ public struct LoggingObserver: ReactorObserver {
   }
 
   private func metadata(of listener: ObservedListener, _ more: Logger.Metadata = [:]) -> Logger.Metadata {
-    more.merging(["listener": "\(listener.address)"]) { $1 }
+    more.merging(["listener": "\(listener.localAddress)"]) { $1 }
   }
 
   // MARK: Connections

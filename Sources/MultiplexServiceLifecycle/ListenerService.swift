@@ -32,7 +32,7 @@
     ///     group, or whoever manages the process, does worse.
     ///   - rest: After how long without a byte a graceful shutdown closes connections that owe nothing, such as those that
     ///     clients keep for later; nil waits for them too: see `ListenerProtocol.shutDown(within:closingIdleAfter:)`.
-    ///   - handler: Serves one connection, in a task of its own: see `ListenerProtocol.serve(within:_:)`.
+    ///   - handler: Serves one connection, in a task of its own: see `ListenerProtocol.serve(limitedTo:_:)`.
     public init(
       _ listener: some ListenerProtocol, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
       closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
@@ -41,7 +41,7 @@
     }
 
     /// Makes a service as ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)`` does, whose connections need no
-    /// task. A handler is made for each of them: see `ListenerProtocol.serveChunks(within:_:)`.
+    /// task. A handler is made for each of them: see `ListenerProtocol.serveChunks(limitedTo:_:)`.
     ///
     ///     let service = ListenerService(servingChunksOf: listener) { connection in
     ///       { chunk, replies in replies.write(chunk) }

@@ -12,9 +12,9 @@ enum MultiplexSnippets {
     }
   }
 
-  static func chooseBackend(named name: String) throws {
-    guard let backend = Poller.Backend(named: name) else {
-      let names = Poller.Backend.all.map(\.name)
+  static func chooseBackend(_ name: String) throws {
+    guard let backend = Poller.Backend(name) else {
+      let names = Poller.Backend.allCases.map(\.name)
       return print("there is no \(name); there are \(names.joined(separator: ", "))")
     }
     if let error = backend.unavailability { return print("\(backend) doesn't work here: \(error)") }

@@ -29,7 +29,7 @@ enum ReadmeSnippets {
     }
   }
 
-  static func pollPipe(_ pipe: borrowing Pipe) throws {
+  static func pollPipe(_ pipe: borrowing PipeDescriptors) throws {
     let poller = try Poller(backend: .automatic)
     try poller.register(pipe.reader, for: .read, mode: .edge, token: 7)
     for event in try poller.wait(timeout: .seconds(1)) where event.isReadable {

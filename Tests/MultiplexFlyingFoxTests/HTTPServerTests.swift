@@ -128,8 +128,8 @@
             try await withThrowingDiscardingTaskGroup { tasks in
               for _ in 0..<8 {
                 let (near, far) = try connectedPair()
-                let echo = try await Connection.adopting(near, on: reactor)
-                let client = try await Connection.adopting(far, on: reactor)
+                let echo = try await Connection.adopt(near, on: reactor)
+                let client = try await Connection.adopt(far, on: reactor)
                 tasks.addTask { try await echo.forEachChunk { chunk, replies in replies.write(chunk) } }
                 tasks.addTask {
                   while true {

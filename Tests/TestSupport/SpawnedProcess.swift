@@ -17,9 +17,9 @@ struct SpawnedProcess: ~Copyable {
   ///
   /// - Parameter environment: Added to this process's own.
   init(_ program: String, _ arguments: [String], environment: [String: String]) throws {
-    let input = try Pipe()
-    let output = try Pipe()
-    let errors = try Pipe()
+    let input = try PipeDescriptors()
+    let output = try PipeDescriptors()
+    let errors = try PipeDescriptors()
     let childEnds = [input.reader.fileDescriptor, output.writer.fileDescriptor, errors.writer.fileDescriptor]
     for end in childEnds {
       // Programs expect streams that block. Our ends stay non-blocking: each end has flags of its own.

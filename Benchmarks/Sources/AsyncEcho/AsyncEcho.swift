@@ -15,7 +15,7 @@ enum AsyncEcho {
   static func main() async throws {
     let arguments = CommandLine.arguments.dropFirst()
     let name = arguments.first ?? "epoll"
-    guard let backend = Poller.Backend(named: name) else {
+    guard let backend = Poller.Backend(name) else {
       try FileDescriptor.standardError.writeAll(Array("async-echo: no backend is called '\(name)'\n".utf8))
       exit(EX_USAGE)
     }

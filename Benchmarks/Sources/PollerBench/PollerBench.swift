@@ -19,7 +19,7 @@ struct PollerBench {
     let arguments = CommandLine.arguments
     let numbers = arguments.dropFirst(4).compactMap { Int($0) }
     guard arguments.count == 7, numbers.count == 3, numbers.allSatisfy({ $0 > 0 }), numbers[0] >= numbers[1],
-      let backend = Poller.Backend(named: arguments[3])
+      let backend = Poller.Backend(arguments[3])
     else {
       print("usage: poller-bench poller|poller-edge|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES")
       exit(2)

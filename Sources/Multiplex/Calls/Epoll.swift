@@ -67,22 +67,22 @@ public final class Epoll: Selectable {
   /// Watches a descriptor.
   ///
   /// - Parameters:
-  ///   - descriptor: It is lent: remove it before it is closed.
+  ///   - descriptor: It is lent: unregister it before it is closed.
   ///   - events: What to watch for, and the modes. `[]` still reports errors and hang-ups, again on each wait.
   ///   - data: Comes back with each event; the descriptor's number unless given.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notPollable`` for regular files;
   ///   ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/closed`` when the instance is closed.
-  public func add(
-    _ descriptor: borrowing some Selectable & ~Copyable, events: EpollEvents, data: UInt64? = nil
+  public func register(
+    _ descriptor: borrowing some Selectable & ~Copyable, for events: EpollEvents, data: UInt64? = nil
   ) throws(MultiplexError) {
     try control(EPOLL_CTL_ADD, descriptor.fileDescriptor, events, data)
   }
 
   /// Replaces what a descriptor is watched for, its modes and its number; re-arms it after a one-shot event.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``add(_:events:data:)`` does.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:data:)`` does.
   public func modify(
-    _ descriptor: borrowing some Selectable & ~Copyable, events: EpollEvents, data: UInt64? = nil
+    _ descriptor: borrowing some Selectable & ~Copyable, for events: EpollEvents, data: UInt64? = nil
   ) throws(MultiplexError) {
     try control(EPOLL_CTL_MOD, descriptor.fileDescriptor, events, data)
   }
@@ -90,7 +90,7 @@ public final class Epoll: Selectable {
   /// Forgets a descriptor.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/notOpen`` if it was closed before.
-  public func remove(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
+  public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
     try control(EPOLL_CTL_DEL, descriptor.fileDescriptor, [], nil)
   }
 

@@ -3,13 +3,13 @@ internal import SystemPackage
 extension Poller {
   /// A way to wait, chosen when a poller is made. All of them mean the same.
   ///
-  /// A new one is a file in `Backends/`, which defines the implementation and its name here, and a line in ``all``.
-  public struct Backend: Hashable, Sendable {
+  /// A new one is a file in `Backends/`, which defines the implementation and its name here, and a line in ``allCases``.
+  public struct Backend: Hashable, CaseIterable, Sendable {
     /// The name, as tools take and show it: "epoll".
     public let name: String
     /// The modes that the system call lacks, and that are emulated.
     public let emulatedModes: [TriggerMode]
-    /// What waiting costs, and what bounds the number of descriptors, in words.
+    /// What the cost of a wait depends on, for people to read: "cost grows with the ready descriptors".
     public let summary: String
 
     let implementation: any ReadinessBackend.Type
@@ -22,27 +22,22 @@ extension Poller {
     }
 
     /// Every backend, the best first.
-    public static let all: [Backend] = [
+    public static let allCases: [Backend] = [
       .epoll,
       .ioUring,
       .poll,
       .select,
     ]
 
-    /// The best backend that works here, found out by trying.
+    /// The best backend that works here. Each call tries: see ``unavailability``.
     public static var automatic: Backend {
-      all.first { $0.unavailability == nil } ?? .select
-    }
-
-    /// The backend with a name; nil if there is none.
-    public init?(named name: String) {
-      guard let backend = Self.all.first(where: { $0.name == name }) else { return nil }
-      self = backend
+      allCases.first { $0.unavailability == nil } ?? .select
     }
 
     /// Why the backend doesn't work here: the kernel is too old, or a sandbox forbids it. Nil if it works.
     ///
-    /// A passing shortage, of descriptors for example, is no reason.
+    /// Each call opens what the backend needs, and closes it again. A temporary shortage, of descriptors for example, is no
+    /// reason.
     public var unavailability: MultiplexError? {
       do {
         _ = try implementation.init()
@@ -68,7 +63,13 @@ extension Poller {
   }
 }
 
-extension Poller.Backend: CustomStringConvertible {
+extension Poller.Backend: LosslessStringConvertible {
+  /// The backend with a name, such as "epoll"; nil if there is none.
+  public init?(_ description: String) {
+    guard let backend = Self.allCases.first(where: { $0.name == description }) else { return nil }
+    self = backend
+  }
+
   /// The name.
   public var description: String { name }
 }

@@ -12,10 +12,10 @@ final class SplicePipe {
   private let capacity: Int
   /// How many bytes are in it.
   private(set) var count = 0
-  private let pipe: Pipe
+  private let pipe: PipeDescriptors
 
   init() throws(MultiplexError) {
-    pipe = try Pipe()
+    pipe = try PipeDescriptors()
     let granted = try? Kernel.setCapacity(ofPipe: pipe.writer.rawDescriptor, Self.wantedCapacity)
     capacity = granted ?? Self.leastCapacity
   }

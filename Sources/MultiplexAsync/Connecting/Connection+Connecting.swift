@@ -19,7 +19,7 @@ extension Connection {
       try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
       // Unix sockets have no such option, and do without.
       try? unsafe socket.set(.noDelay, to: 1)
-      return try await unsafe adopting(socket, origin: .connected, on: reactor)
+      return try await unsafe adopt(socket, origin: .connected, on: reactor)
     } catch {
       throw ConnectionError(connecting: error, to: address)
     }

@@ -7,25 +7,25 @@ extension Connection {
   ///     }
   ///
   /// - Parameters:
-  ///   - length: The type of the length, without its own bytes: an unsigned integer.
+  ///   - type: The unsigned integer that the length is sent as. It counts the message, not itself.
   ///   - limit: The longest message, in bytes. A peer may claim any length; no memory is taken for what hasn't come.
   /// - Returns: The message, which may be empty; nil when the peer has finished sending, and nothing of another message came.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a message; and
   ///   as ``read()`` does. In every case the bytes that have come are kept for the next read.
-  public func readFrame<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
-    lengthOf length: Length.Type = UInt32.self, limit: Int = 1 << 20
+  public func readFrame<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
+    lengthPrefix type: LengthPrefix.Type = UInt32.self, limit: Int = 1 << 20
   ) async throws(ConnectionError) -> [UInt8]? {
-    try await reactor.run { () async throws(ConnectionError) in try await self.takeFrameHere(length, limit) }
+    try await reactor.run { () async throws(ConnectionError) in try await self.takeFrameHere(type, limit) }
   }
 
-  private func takeFrameHere<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
-    _ type: Length.Type, _ limit: Int
+  private func takeFrameHere<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
+    _ type: LengthPrefix.Type, _ limit: Int
   ) async throws(ConnectionError) -> [UInt8]? {
     let lengthSize = type.bitWidth / 8
     var isTooLong = false
     let frame = try await takeHere { queue in
       guard queue.count >= lengthSize else { return nil }
-      let length = queue.contents.prefix(lengthSize).reduce(Length(0)) { $0 << 8 | Length($1) }
+      let length = queue.contents.prefix(lengthSize).reduce(LengthPrefix(0)) { $0 << 8 | LengthPrefix($1) }
       isTooLong = length > max(0, limit)
       if isTooLong { return 0 }
       return queue.count - lengthSize >= Int(length) ? lengthSize + Int(length) : nil
@@ -40,10 +40,10 @@ extension Connection {
   ///
   /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message that is longer than the type can say; and as
   ///   ``write(_:)-(Chunk)`` does.
-  public func writeFrame<Length: FixedWidthInteger & UnsignedInteger & Sendable>(
-    _ message: [UInt8], lengthOf type: Length.Type = UInt32.self
+  public func writeFrame<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
+    _ message: [UInt8], lengthPrefix type: LengthPrefix.Type = UInt32.self
   ) async throws(ConnectionError) {
-    guard let length = Length(exactly: message.count) else { throw failure(.limitExceeded, during: .write) }
+    guard let length = LengthPrefix(exactly: message.count) else { throw failure(.limitExceeded, during: .write) }
     let bytes = (0..<type.bitWidth / 8).reversed().map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
     try await write(vectored: [bytes, message])
   }

@@ -80,7 +80,7 @@ extension Connection {
   /// Waits for exactly so many bytes.
   ///
   /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes before; and as ``read()`` does. In every case
-  ///   the bytes that have come are kept for the next read: if that returns nil, none had. ``readFrame(lengthOf:limit:)``
+  ///   the bytes that have come are kept for the next read: if that returns nil, none had. ``readFrame(lengthPrefix:limit:)``
   ///   tells the end between two messages from one in the middle.
   public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
     let count = max(0, count)

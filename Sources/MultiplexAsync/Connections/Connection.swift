@@ -52,13 +52,13 @@ public final class Connection: Sendable {
   ///
   /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens, or is no stream, and `ENOTSOCK`: it is
   ///   left as it was. What keeps the reactor from waiting for it; the socket is closed then.
-  public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
-    try socket.check(for: .connection, in: "Connection.adopting")
+  public static func adopt(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
+    try socket.check(for: .connection, in: "Connection.adopt")
     try socket.setNonBlocking()
-    return try await adopting(socket, origin: .adopted, on: reactor)
+    return try await adopt(socket, origin: .adopted, on: reactor)
   }
 
-  static func adopting(
+  static func adopt(
     _ socket: Socket, origin: ObservedConnection.Origin, on reactor: Reactor
   ) async throws(MultiplexError) -> Connection {
     let peer = socket.peerAddress ?? Socket.peerAddress(of: socket.fileDescriptor)

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// How many connections may be served at a time, by all listeners that share the limit: see
-/// ``ListenerProtocol/serve(within:_:)``.
+/// ``ListenerProtocol/serve(limitedTo:_:)``.
 public final class ConnectionLimit: Sendable {
   private struct State {
     var vacancies: Int

@@ -1,18 +1,18 @@
 internal import Multiplex
 
 extension Listener: ListenerProtocol {
-  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(within:_:)``.
+  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(limitedTo:_:)``.
   public func serve(
-    within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await serve(in: .tasks(handler), within: limit)
+    await serve(in: .tasks(handler), limitedTo: limit)
   }
 
   /// - Parameter group: Whose reactors take the connections over in turn; nil where all of them stay here.
-  func serve(in way: ServingMode, within limit: ConnectionLimit?, over group: ReactorGroup? = nil) async {
+  func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?, over group: ReactorGroup? = nil) async {
     await reactor.run {
       // Reached on the reactor's thread alone.
-      nonisolated(unsafe) let server = unsafe self.core.makeServer(within: limit, over: group)
+      nonisolated(unsafe) let server = unsafe self.core.makeServer(limitedTo: limit, over: group)
       await withTaskCancellationHandler {
         switch way {
         case .tasks(let handler): unsafe await self.serveInTasks(for: server, handler)
@@ -96,7 +96,7 @@ extension Listener {
   /// - Returns: nil once the listener is closed or the server cancelled.
   private func accept(for server: ServedConnections.Server) async -> ServedConnections.Served? {
     while true {
-      let attempt = unsafe core.acceptNow(within: server.limit)
+      let attempt = unsafe core.acceptNow(limitedTo: server.limit)
       switch attempt {
       case .closed: return nil
       case .nothing, .full:

@@ -54,7 +54,7 @@ public final class Listener: Sendable {
     do throws(MultiplexError) {
       // From then on others may join: while it was bound, nobody else could be there.
       if sharing == .founding { try socket.set(.reusePort, to: 1) }
-      return try await adopting(socket, isShared: false, on: reactor)
+      return try await adopt(socket, isShared: false, on: reactor)
     } catch {
       socket.close()
       if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
@@ -66,19 +66,19 @@ public final class Listener: Sendable {
   /// one with options of its own.
   ///
   ///     let socket = try Socket.listening(on: address, backlog: 16)
-  ///     let listener = try await Listener.adopting(socket, on: reactor)
+  ///     let listener = try await Listener.adopt(socket, on: reactor)
   ///
   /// The socket becomes non-blocking: those of systemd, for example, aren't. Others who have it listen on when this listener
   /// is closed, and the file of a Unix socket stays.
   ///
   /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
   ///   is left as it was. What keeps the reactor from waiting for it; the socket is closed then.
-  public static func adopting(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
-    try socket.check(for: .listener, in: "Listener.adopting")
-    return try await adopting(socket, isShared: true, on: reactor)
+  public static func adopt(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
+    try socket.check(for: .listener, in: "Listener.adopt")
+    return try await adopt(socket, isShared: true, on: reactor)
   }
 
-  private static func adopting(
+  private static func adopt(
     _ socket: Socket, isShared: Bool, on reactor: Reactor
   ) async throws(MultiplexError) -> Listener {
     try socket.setNonBlocking()
@@ -136,11 +136,11 @@ public final class Listener: Sendable {
 
   private func acceptHere() async -> Result<Connection?, any Error> {
     while true {
-      switch unsafe core.acceptNow(within: nil) {
+      switch unsafe core.acceptNow(limitedTo: nil) {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
       case .accepted(let accepted):
-        guard let connection = unsafe core.adopt(accepted, on: reactor, within: nil) else { continue }
+        guard let connection = unsafe core.adopt(accepted, on: reactor, limitedTo: nil) else { continue }
         return .success(connection)
       }
     }

@@ -45,7 +45,7 @@ final class ListenerCore: AcceptorDelegate {
   // MARK: Accepting
 
   /// Accepts a connection without waiting.
-  func acceptNow(within limit: ConnectionLimit?) -> Attempt {
+  func acceptNow(limitedTo limit: ConnectionLimit?) -> Attempt {
     if isClosed { return .closed }
     guard let limit else { return acceptNow() }
     guard limit.take() else { return .full }
@@ -78,7 +78,7 @@ final class ListenerCore: AcceptorDelegate {
   /// Makes a connection of an accepted socket.
   ///
   /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit; the listener isn't.
-  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, within limit: ConnectionLimit?) -> Connection? {
+  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
     do {
       return try accepted.connection(at: address, on: reactor)
     } catch {
@@ -90,11 +90,11 @@ final class ListenerCore: AcceptorDelegate {
 
   /// Makes a connection of an accepted socket, to be served.
   ///
-  /// - Returns: nil as ``adopt(_:on:within:)``.
+  /// - Returns: nil as ``adopt(_:on:limitedTo:)``.
   func adopt(
     _ accepted: AcceptedSocket, on reactor: Reactor, for server: ServedConnections.Server
   ) -> ServedConnections.Served? {
-    adopt(accepted, on: reactor, within: server.limit).map { served.begin($0, for: server) }
+    adopt(accepted, on: reactor, limitedTo: server.limit).map { served.begin($0, for: server) }
   }
 
   /// Takes a connection that another reactor was to make. From here on it is served, so that no shutdown misses it.
@@ -163,8 +163,8 @@ final class ListenerCore: AcceptorDelegate {
 
   // MARK: Serving
 
-  func makeServer(within limit: ConnectionLimit?, over group: ReactorGroup?) -> ServedConnections.Server {
-    ServedConnections.Server(makeWaitID(), within: limit, over: group)
+  func makeServer(limitedTo limit: ConnectionLimit?, over group: ReactorGroup?) -> ServedConnections.Server {
+    ServedConnections.Server(makeWaitID(), limitedTo: limit, over: group)
   }
 
   /// A connection is served no more.

@@ -8,7 +8,7 @@ internal import SystemPackage
 /// At the path of a Unix socket there is one listener, whose connections the reactors take over in turn.
 public final class ListenerGroup: Sendable {
   /// The reactors that the connections belong to.
-  public let group: ReactorGroup
+  public let reactorGroup: ReactorGroup
   /// Where it listens, with the port that the kernel chose where port 0 was asked for.
   public let localAddress: SocketAddress
   /// At least one.
@@ -17,7 +17,7 @@ public final class ListenerGroup: Sendable {
   private init(_ listeners: [Listener], at address: SocketAddress, on group: ReactorGroup) {
     self.listeners = listeners
     self.localAddress = address
-    self.group = group
+    self.reactorGroup = group
   }
 
   /// Listens at an address.
@@ -75,26 +75,26 @@ public final class ListenerGroup: Sendable {
 }
 
 extension ListenerGroup: ListenerProtocol {
-  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(within:_:)``.
+  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(limitedTo:_:)``.
   public func serve(
-    within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await serve(in: .tasks(handler), within: limit)
+    await serve(in: .tasks(handler), limitedTo: limit)
   }
 
-  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(within:_:)``.
+  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(limitedTo:_:)``.
   public func serveChunks(
-    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    limitedTo limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
-    await serve(in: .loop(makeHandler), within: limit)
+    await serve(in: .loop(makeHandler), limitedTo: limit)
   }
 
-  private func serve(in way: ServingMode, within limit: ConnectionLimit?) async {
-    let isHandingOver = listeners.count < group.reactors.count
+  private func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?) async {
+    let isHandingOver = listeners.count < reactorGroup.reactors.count
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
-        tasks.addTask(executorPreference: listener.reactor) { [group] in
-          await listener.serve(in: way, within: limit, over: isHandingOver ? group : nil)
+        tasks.addTask(executorPreference: listener.reactor) { [reactorGroup] in
+          await listener.serve(in: way, limitedTo: limit, over: isHandingOver ? reactorGroup : nil)
         }
       }
     }

@@ -19,7 +19,7 @@ public protocol ListenerProtocol: Sendable {
   ///   - limit: Of all reactors together, and of other listeners that share it; further clients wait to be accepted. nil
   ///     sets none.
   ///   - handler: Is called for each connection, and should end soon after it is cancelled.
-  func serve(within limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
+  func serve(limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
 
   /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
   /// comes, until the listener is closed.
@@ -28,16 +28,16 @@ public protocol ListenerProtocol: Sendable {
   ///       { chunk, replies in replies.write(chunk) }
   ///     }
   ///
-  /// It costs less than ``serve(within:_:)``: less than half the memory for an idle connection, less than half the
+  /// It costs less than ``serve(limitedTo:_:)``: less than half the memory for an idle connection, less than half the
   /// instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
   /// limits. Of the end of its connection ``Connection/onClose(_:)`` tells.
   ///
   /// - Parameters:
-  ///   - limit: As with ``serve(within:_:)``.
+  ///   - limit: As with ``serve(limitedTo:_:)``.
   ///   - makeHandler: Makes a handler for each connection, which may keep what it needs in variables of its own. It is
   ///     called on the connection's reactor, before anything is read.
   func serveChunks(
-    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    limitedTo limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async
 
   /// Whether it accepts no more, as it was closed, or is shutting down. From any thread.
@@ -66,26 +66,26 @@ public protocol ListenerProtocol: Sendable {
 }
 
 extension ListenerProtocol {
-  /// Serves as ``serve(within:_:)`` does.
+  /// Serves as ``serve(limitedTo:_:)`` does.
   ///
   /// - Parameters:
   ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
-  ///   - handler: As with ``serve(within:_:)``.
+  ///   - handler: As with ``serve(limitedTo:_:)``.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await serve(within: ConnectionLimit(upTo: maximumConnections), handler)
+    await serve(limitedTo: ConnectionLimit(upTo: maximumConnections), handler)
   }
 
-  /// Serves as ``serveChunks(within:_:)`` does.
+  /// Serves as ``serveChunks(limitedTo:_:)`` does.
   ///
   /// - Parameters:
   ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
-  ///   - makeHandler: As with ``serveChunks(within:_:)``.
+  ///   - makeHandler: As with ``serveChunks(limitedTo:_:)``.
   public func serveChunks(
     maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
-    await serveChunks(within: ConnectionLimit(upTo: maximumConnections), makeHandler)
+    await serveChunks(limitedTo: ConnectionLimit(upTo: maximumConnections), makeHandler)
   }
 
   /// Accepts no more, and waits until the connections that are served have ended: see ``shutDown(within:closingIdleAfter:)``.

@@ -21,7 +21,7 @@ final class ServedConnections {
     /// Once it accepts no more. It is told whether to cancel its handlers.
     fileprivate var waiter: Waiter<Bool>?
 
-    init(_ id: WaitID, within limit: ConnectionLimit?, over group: ReactorGroup?) {
+    init(_ id: WaitID, limitedTo limit: ConnectionLimit?, over group: ReactorGroup?) {
       self.id = id
       self.limit = limit
       self.group = group

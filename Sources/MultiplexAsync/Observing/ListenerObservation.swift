@@ -10,12 +10,12 @@ final class ListenerObservation {
   init?(_ subscription: Subscription?, descriptor: Int32, address: SocketAddress) {
     guard let subscription, subscription.events.contains(.listeners) else { return nil }
     observer = subscription.observer
-    listener = ObservedListener(descriptor: FileDescriptor(rawValue: descriptor), address: address)
+    listener = ObservedListener(descriptor: FileDescriptor(rawValue: descriptor), localAddress: address)
     observer.listening(listener)
   }
 
   func acceptFailed(_ error: MultiplexError) {
-    observer.acceptFailed(listener, error)
+    observer.acceptFailed(listener, because: error)
   }
 
   func stopped() {

@@ -9,7 +9,7 @@ public struct ObservedConnection: Hashable, Identifiable, Sendable {
     case accepted(at: SocketAddress)
     /// This side has connected.
     case connected
-    /// A socket from elsewhere was taken over: see ``Connection/adopting(_:on:)``.
+    /// A socket from elsewhere was taken over: see ``Connection/adopt(_:on:)``.
     case adopted
   }
 

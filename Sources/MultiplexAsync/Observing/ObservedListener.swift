@@ -6,11 +6,11 @@ public struct ObservedListener: Hashable, Sendable {
   /// The number of its socket, which is the listener's own until it has stopped.
   public let descriptor: FileDescriptor
   /// Where it listens.
-  public let address: SocketAddress
+  public let localAddress: SocketAddress
 
   /// Describes a listener, for tests of an observer.
-  public init(descriptor: FileDescriptor, address: SocketAddress) {
+  public init(descriptor: FileDescriptor, localAddress: SocketAddress) {
     self.descriptor = descriptor
-    self.address = address
+    self.localAddress = localAddress
   }
 }

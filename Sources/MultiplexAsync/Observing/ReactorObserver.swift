@@ -40,7 +40,7 @@ public protocol ReactorObserver: Sendable {
   ///
   /// For want of a descriptor or of memory the connection waits in the kernel. The listener tries again a tenth of a
   /// second later, or when one of its connections ends; so this comes about as often for as long as the want lasts.
-  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError)
+  func acceptFailed(_ listener: ObservedListener, because error: MultiplexError)
 
   /// A listener takes no more connections.
   func stoppedListening(_ listener: ObservedListener)
@@ -85,7 +85,7 @@ extension ReactorObserver {
   public func listening(_ listener: ObservedListener) {}
 
   /// Does nothing.
-  public func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {}
+  public func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {}
 
   /// Does nothing.
   public func stoppedListening(_ listener: ObservedListener) {}

@@ -31,8 +31,8 @@ public struct ReactorObservers: ReactorObserver {
   }
 
   /// Tells those who want to know of ``ReactorEvents/listeners``.
-  public func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
-    tell(.listeners) { $0.acceptFailed(listener, error) }
+  public func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
+    tell(.listeners) { $0.acceptFailed(listener, because: error) }
   }
 
   /// Tells those who want to know of ``ReactorEvents/listeners``.

@@ -1,5 +1,5 @@
 /// Deals with bytes that have come on a connection, and may answer them: see ``Connection/forEachChunk(_:)`` and
-/// ``ListenerProtocol/serveChunks(within:_:)``.
+/// ``ListenerProtocol/serveChunks(limitedTo:_:)``.
 ///
 /// It is called on the reactor's thread, by the loop itself, which waits for it: it must not block. The chunk's buffer is
 /// lent; it goes back when the chunk ends. What is thrown ends the connection's service.

@@ -1,11 +1,11 @@
 internal import Multiplex
 
 extension Listener {
-  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(within:_:)``.
+  /// Serves each connection without a task: see ``ListenerProtocol/serveChunks(limitedTo:_:)``.
   public func serveChunks(
-    within limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    limitedTo limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
-    await serve(in: .loop(makeHandler), within: limit)
+    await serve(in: .loop(makeHandler), limitedTo: limit)
   }
 
   /// Has the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
@@ -22,7 +22,7 @@ extension Listener {
     // Reached on the reactor's thread alone.
     nonisolated(unsafe) let server = server
     while true {
-      let attempt = unsafe core.acceptNow(within: server.limit)
+      let attempt = unsafe core.acceptNow(limitedTo: server.limit)
       switch attempt {
       case .closed: return waiter.resume(returning: ())
       case .nothing, .full:

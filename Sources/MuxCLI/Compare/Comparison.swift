@@ -16,8 +16,8 @@ struct Comparison {
 
   init(_ plan: ComparePlan) {
     self.plan = plan
-    backends = Poller.Backend.all.filter { $0.unavailability == nil }
-    for backend in Poller.Backend.all {
+    backends = Poller.Backend.allCases.filter { $0.unavailability == nil }
+    for backend in Poller.Backend.allCases {
       guard let reason = backend.unavailability else { continue }
       outcome.notes.append("\(backend) doesn't work here: \(reason)")
     }

@@ -6,7 +6,7 @@ final class AcceptComplaints: ReactorObserver {
   let events: ReactorEvents = .listeners
   private let complaint = OccasionalComplaint()
 
-  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+  func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
     complaint.make { _ in "\(error); accepting again when there is room" }
   }
 }

@@ -18,11 +18,11 @@ struct BackendChoice: ExpressibleByArgument {
       self = .automatic
       return
     }
-    guard let backend = Poller.Backend(named: argument) else { return nil }
+    guard let backend = Poller.Backend(argument) else { return nil }
     self.init(backend: backend)
   }
 
-  static var allValueStrings: [String] { ["auto"] + Poller.Backend.all.map(\.name) }
+  static var allValueStrings: [String] { ["auto"] + Poller.Backend.allCases.map(\.name) }
 
   var defaultValueDescription: String { backend?.name ?? "auto" }
 

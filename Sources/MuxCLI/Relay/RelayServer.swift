@@ -38,7 +38,7 @@ final class RelayServer: Sendable {
       [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0].argument)", check: refuseItself)
     let limit = ConnectionLimit(capacity.count)
     let unfinished = await listeners.serve { listener in
-      await listener.serve(within: limit) { client in
+      await listener.serve(limitedTo: limit) { client in
         capacity.enter()
         await self.relay(client)
         capacity.leave()

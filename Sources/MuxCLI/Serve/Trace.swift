@@ -41,7 +41,7 @@ final class Trace: ReactorObserver {
     state.withLock { $0.registered[listener.descriptor.rawValue] = ("listener", .read) }
   }
 
-  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) {
+  func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
     did(listener.descriptor, .refused(error.description))
   }
 

@@ -8,10 +8,10 @@ protocol ChunkService: Service {
 
 extension ChunkService {
   static func serve(
-    _ listener: ListenerGroup, within limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
+    _ listener: ListenerGroup, limitedTo limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
     after prepare: @escaping @Sendable (Connection) -> Void
   ) async {
-    await listener.serveChunks(within: limit) { connection in
+    await listener.serveChunks(limitedTo: limit) { connection in
       prepare(connection)
       return handle
     }

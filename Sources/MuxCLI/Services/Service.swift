@@ -8,7 +8,7 @@ protocol Service: SendableMetatype {
   ///   - isStopping: Whether the server was told to stop, and is to begin nothing that nobody waits for.
   ///   - prepare: Is done first with each connection.
   static func serve(
-    _ listener: ListenerGroup, within limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
+    _ listener: ListenerGroup, limitedTo limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
     after prepare: @escaping @Sendable (Connection) -> Void
   ) async
 }

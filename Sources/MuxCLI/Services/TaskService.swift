@@ -10,10 +10,10 @@ protocol TaskService: Service {
 
 extension TaskService {
   static func serve(
-    _ listener: ListenerGroup, within limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
+    _ listener: ListenerGroup, limitedTo limit: ConnectionLimit, isStopping: @escaping @Sendable () -> Bool,
     after prepare: @escaping @Sendable (Connection) -> Void
   ) async {
-    await listener.serve(within: limit) { connection in
+    await listener.serve(limitedTo: limit) { connection in
       prepare(connection)
       try await serve(connection, isStopping: isStopping)
     }

@@ -31,7 +31,7 @@ struct BackendReport: Encodable {
     let automatic = Poller.Backend.automatic
     openFiles = limit.current
     openFilesMaximum = limit.maximum
-    backends = Poller.Backend.all.map { backend in
+    backends = Poller.Backend.allCases.map { backend in
       let reason = backend.unavailability
       return Entry(
         name: backend.name, available: reason == nil, reason: reason?.description, automatic: backend == automatic,

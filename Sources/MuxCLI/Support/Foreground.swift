@@ -20,7 +20,7 @@ enum Foreground {
 
     init(_ body: @escaping @Sendable () async throws -> Void) throws(MultiplexError) {
       Self.prepareRuntime()
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let writer = pipe.writer.release()
       reader = pipe.reader
       Task { [outcome] in

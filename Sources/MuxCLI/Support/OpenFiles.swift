@@ -23,7 +23,7 @@ enum OpenFiles {
   static var vacancies: Int {
     guard let limit = try? OpenFileLimit().current else { return 0 }
     // The descriptor that it takes to look may be one too many.
-    guard (try? Pipe()) != nil else { return 0 }
+    guard (try? PipeDescriptors()) != nil else { return 0 }
     let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
     // One of the names is that of the folder, which is closed again.
     return max(0, limit - (names.map { $0.count - 1 } ?? 3))

@@ -12,7 +12,7 @@ struct AdoptingTests {
     let (near, far) = try connectedPair()
     let socket = Socket(adopting: try near.take())
     #expect(socket.peerAddress == nil)
-    let connection = try await Connection.adopting(socket, on: try Reactor(backend: backend))
+    let connection = try await Connection.adopt(socket, on: try Reactor(backend: backend))
     #expect(connection.peerAddress == (try far.localAddress()))
   }
 
@@ -21,7 +21,7 @@ struct AdoptingTests {
     let reactor = try Reactor(backend: backend)
     let others = try Unconnected()
     for (socket, errno) in [(others.listening, Errno.invalidArgument), (others.pipeEnd, .notSocket)] {
-      try await expectRefusal(of: socket, errno) { try await Connection.adopting($0, on: reactor) }
+      try await expectRefusal(of: socket, errno) { try await Connection.adopt($0, on: reactor) }
     }
   }
 
@@ -31,7 +31,7 @@ struct AdoptingTests {
     let (connected, far) = try Socket.pair()
     let others = try Unconnected()
     for (socket, errno) in [(connected, Errno.invalidArgument), (others.pipeEnd, .notSocket)] {
-      try await expectRefusal(of: socket, errno) { try await Listener.adopting($0, on: reactor) }
+      try await expectRefusal(of: socket, errno) { try await Listener.adopt($0, on: reactor) }
     }
     withExtendedLifetime(far) {}
   }
@@ -41,8 +41,8 @@ struct AdoptingTests {
     let reactor = try Reactor(backend: backend)
     let number = try Kernel.socket(AF_INET, Int32(SOCK_DGRAM.rawValue))
     let socket = Socket(adopting: OwnedDescriptor(adopting: number))
-    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Connection.adopting($0, on: reactor) }
-    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Listener.adopting($0, on: reactor) }
+    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Connection.adopt($0, on: reactor) }
+    try await expectRefusal(of: socket, .protocolWrongTypeForSocket) { try await Listener.adopt($0, on: reactor) }
   }
 
   private func expectRefusal<Made>(
@@ -63,6 +63,6 @@ private struct Unconnected {
 
   init() throws {
     listening = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    pipeEnd = Socket(adopting: try Pipe().reader.duplicate())
+    pipeEnd = Socket(adopting: try PipeDescriptors().reader.duplicate())
   }
 }

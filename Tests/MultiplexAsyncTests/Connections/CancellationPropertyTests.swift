@@ -112,7 +112,7 @@ struct CancellationPropertyTests {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     var tasks: [Task<Void, any Error>] = []
     for _ in 0..<300 {

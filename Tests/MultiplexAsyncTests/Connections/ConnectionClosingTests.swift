@@ -17,7 +17,7 @@ struct ConnectionClosingTests {
     let (near, far) = try connectedPair()
     let number = try near.take().renumbered().release()
     let socket = Socket(adopting: OwnedDescriptor(adopting: number), peerAddress: near.peerAddress)
-    let connection = try await Connection.adopting(socket, on: reactor)
+    let connection = try await Connection.adopt(socket, on: reactor)
     if isFoundByWaiting {
       // A read that has found less than there was room for isn't repeated before it has waited.
       try far.sendAll([1])
@@ -54,12 +54,12 @@ struct ConnectionClosingTests {
   func droppedAfterWriting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
-    let peer = try await Connection.adopting(far, on: reactor)
+    let peer = try await Connection.adopt(far, on: reactor)
     let number = try near.take().release()
     try await reactor.run {
       // Dropped in the turn that writes.
       let socket = Socket(adopting: OwnedDescriptor(adopting: number))
-      try await Connection.adopting(socket, on: reactor).write("bye")
+      try await Connection.adopt(socket, on: reactor).write("bye")
     }
     #expect(try await peer.read(exactly: 3) == Array("bye".utf8))
     #expect(try await peer.read()?.count == nil)
@@ -278,7 +278,7 @@ struct ConnectionClosingTests {
     for isOnReactor in [true, false] {
       let (near, far) = try connectedPair()
       do {
-        let connection = try await Connection.adopting(near, on: reactor)
+        let connection = try await Connection.adopt(near, on: reactor)
         // What is parked in the kernel, or was cancelled, must not keep it.
         let reading = Task { try? await connection.read()?.count }
         try await reactor.sleep(for: .milliseconds(1))
@@ -297,7 +297,7 @@ struct ConnectionClosingTests {
     weak var dropped: Connection?
     let (near, far) = try connectedPair()
     do {
-      let connection = try await Connection.adopting(near, on: reactor)
+      let connection = try await Connection.adopt(near, on: reactor)
       connection.setWatermarks(Watermarks(low: 0, high: 20_000_000))
       try await connection.write(numbered(10_000_000))
       dropped = connection
@@ -320,8 +320,8 @@ struct ConnectionClosingTests {
     for _ in 0..<100 {
       let (near1, far1) = try connectedPair()
       let (near2, far2) = try connectedPair()
-      let first = try await Connection.adopting(near1, on: reactor)
-      let second = try await Connection.adopting(near2, on: reactor)
+      let first = try await Connection.adopt(near1, on: reactor)
+      let second = try await Connection.adopt(near2, on: reactor)
       // Whichever is told first closes the other, and opens another connection, perhaps with its number.
       let opened = Recorder<Connection>()
       let far = Recorder<FileDescriptor>()
@@ -330,7 +330,7 @@ struct ConnectionClosingTests {
           guard (try? await own.read()?.count) != nil else { return }
           other.abort()
           guard let (near, distant) = try? Socket.pair(),
-            let connection = try? await Connection.adopting(near, on: reactor),
+            let connection = try? await Connection.adopt(near, on: reactor),
             let descriptor = try? distant.take().release()
           else { return }
           opened.add(connection)

@@ -25,13 +25,13 @@ struct ConnectionFramingTests {
   @Test("a message goes out behind its length, in network byte order")
   func write() async throws {
     let peer = try await RawPeer(on: try Reactor())
-    try await peer.connection.writeFrame([7, 8], lengthOf: UInt8.self)
-    try await peer.connection.writeFrame([7, 8], lengthOf: UInt16.self)
+    try await peer.connection.writeFrame([7, 8], lengthPrefix: UInt8.self)
+    try await peer.connection.writeFrame([7, 8], lengthPrefix: UInt16.self)
     try await peer.connection.writeFrame([7, 8])
-    try await peer.connection.writeFrame([], lengthOf: UInt64.self)
+    try await peer.connection.writeFrame([], lengthPrefix: UInt64.self)
     let expected: [UInt8] = [2, 7, 8, 0, 2, 7, 8, 0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]
     #expect(try await peer.take(expected.count) == expected)
-    let tooLong = await reason { try await peer.connection.writeFrame(numbered(256), lengthOf: UInt8.self) }
+    let tooLong = await reason { try await peer.connection.writeFrame(numbered(256), lengthPrefix: UInt8.self) }
     #expect(tooLong == .limitExceeded)
     try await peer.connection.write("!")
     #expect(try await peer.take(1) == Array("!".utf8))
@@ -46,11 +46,11 @@ struct ConnectionFramingTests {
     #expect(await reason { _ = try await peer.connection.readFrame(limit: 10) } == .limitExceeded)
     #expect(try await peer.connection.read(exactly: 4) == Array(lengths.prefix(4)))
     #expect(
-      await reason { _ = try await peer.connection.readFrame(lengthOf: UInt64.self, limit: .max) } == .limitExceeded)
+      await reason { _ = try await peer.connection.readFrame(lengthPrefix: UInt64.self, limit: .max) } == .limitExceeded)
     #expect(try await peer.connection.read(exactly: 8) == Array(lengths.suffix(8)))
     let veryLong: [UInt8] = [1] + [UInt8](repeating: 0, count: 15)
     try peer.socket.sendAll(veryLong)
-    #expect(await reason { _ = try await peer.connection.readFrame(lengthOf: UInt128.self) } == .limitExceeded)
+    #expect(await reason { _ = try await peer.connection.readFrame(lengthPrefix: UInt128.self) } == .limitExceeded)
     #expect(try await peer.connection.read(exactly: 16) == veryLong)
   }
 

@@ -11,7 +11,7 @@ struct ConnectionOptionsTests {
     let (near, far) = try connectedPair()
     // The same socket by another descriptor: it has the same options.
     let twin = Socket(adopting: try OwnedDescriptor(duplicating: near.fileDescriptor))
-    let connection = try await Connection.adopting(near, on: try Reactor(backend: backend))
+    let connection = try await Connection.adopt(near, on: try Reactor(backend: backend))
     for value: Int32 in [1, 0] {
       try await connection.set(.keepAlive, to: value)
       #expect(try twin.get(.keepAlive) == value)

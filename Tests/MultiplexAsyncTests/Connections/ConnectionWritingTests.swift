@@ -177,8 +177,8 @@ struct ConnectionWritingTests {
     for socket in [near, far] {
       try socket.set(.sendBuffer, to: Int32.random(in: 2048...20_000, using: &random))
     }
-    let sender = try await Connection.adopting(near, on: reactor)
-    let receiver = try await Connection.adopting(far, on: reactor)
+    let sender = try await Connection.adopt(near, on: reactor)
+    let receiver = try await Connection.adopt(far, on: reactor)
     let bytes = numbered(500_000)
     var pieces: [Range<Int>] = []
     var start = 0

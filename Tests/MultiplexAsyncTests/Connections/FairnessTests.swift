@@ -145,8 +145,8 @@ struct FairnessTests {
   private func expectTurns(beside firehose: Counter, on reactor: Reactor) async throws {
     #expect(await becomesTrue { firehose.value > 1000 })
     let (near, far) = try Socket.pair()
-    let left = try await Connection.adopting(near, on: reactor)
-    let right = try await Connection.adopting(far, on: reactor)
+    let left = try await Connection.adopt(near, on: reactor)
+    let right = try await Connection.adopt(far, on: reactor)
     let answering = Task(executorPreference: reactor) { try await echo(right) }
     let asking = Task(executorPreference: reactor) {
       let worst = try await Self.mostMeanwhile(firehose) {

@@ -107,7 +107,7 @@ struct IdleTimeoutTests {
     for isClosed in [true, false] {
       // In one go, so that the time can't be up before.
       try await reactor.run {
-        let connection = try await Connection.adopting(Socket.pair().0, on: reactor)
+        let connection = try await Connection.adopt(Socket.pair().0, on: reactor)
         connection.setIdleTimeout(.milliseconds(5))
         if isClosed { connection.abort() }
       }

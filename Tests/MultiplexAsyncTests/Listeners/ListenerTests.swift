@@ -438,7 +438,7 @@ struct ListenerTests {
     let socket = try Socket.listening(on: .ipv4(.loopback, port: 0))
     try socket.set(.outOfBandInline, to: 1)
     let address = try socket.localAddress()
-    let listener = try await Listener.adopting(socket, on: reactor)
+    let listener = try await Listener.adopt(socket, on: reactor)
     #expect(listener.localAddress == address)
     let client = try Socket.connected(to: address)
     let connection = try #require(try await listener.accept())

@@ -139,7 +139,7 @@ struct ShutDownTests {
     let served = Counter()
     let serving = listeners.map { listener in
       Task {
-        await listener.serve(within: limit) { connection in
+        await listener.serve(limitedTo: limit) { connection in
           served.add()
           try await echo(connection)
         }

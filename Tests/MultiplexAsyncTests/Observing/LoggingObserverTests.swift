@@ -74,9 +74,9 @@ struct LoggingObserverTests {
   func acceptFailures() {
     let log = RecordingLog(level: .warning)
     let observer = LoggingObserver(log.logger)
-    let listener = ObservedListener(descriptor: .standardInput, address: .ipv4(.loopback, port: 1))
+    let listener = ObservedListener(descriptor: .standardInput, localAddress: .ipv4(.loopback, port: 1))
     for _ in 0..<100 {
-      observer.acceptFailed(listener, MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
+      observer.acceptFailed(listener, because: MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
     }
     #expect(log.lines.map(\.level) == [.warning])
     #expect(log.lines.first.map { "\($0.metadata["reason"] ?? "")".contains("accept4") } == true)

@@ -46,7 +46,7 @@ struct ReactorObserverTests {
     let reactor = try Reactor(backend: backend, observer: observer)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     let observed = try #require(observer.listeners.first)
-    #expect(observed.address == listener.localAddress)
+    #expect(observed.localAddress == listener.localAddress)
     #expect(observer.stoppedListeners.isEmpty)
     await listener.shutDown(within: .zero)
     await listener.shutDown(within: .zero)
@@ -103,7 +103,7 @@ struct ReactorObserverTests {
   func lentDescriptor(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.turns)
     let reactor = try Reactor(backend: backend, observer: observer)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     _ = try pipe.writer.fileDescriptor.writeAll([1])
     _ = try await reactor.readiness(of: reader, for: .read)
@@ -325,10 +325,10 @@ struct ReactorObserverTests {
     let alone = RecordingObserver()
     let several = [RecordingObserver(), RecordingObserver()]
     for observer in [alone, ReactorObservers(several)] as [any ReactorObserver] {
-      let listener = ObservedListener(descriptor: .standardInput, address: .ipv4(.loopback, port: 1))
+      let listener = ObservedListener(descriptor: .standardInput, localAddress: .ipv4(.loopback, port: 1))
       let connection = ObservedConnection(id: 1, descriptor: .standardOutput, peer: nil, origin: .connected)
       observer.listening(listener)
-      observer.acceptFailed(listener, MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
+      observer.acceptFailed(listener, because: MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
       observer.stoppedListening(listener)
       observer.opened(connection)
       observer.received(2, on: connection)

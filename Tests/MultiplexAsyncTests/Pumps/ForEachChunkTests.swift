@@ -11,8 +11,8 @@ struct ForEachChunkTests {
   func echo(backend: Poller.Backend, seed: UInt64) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
-    let connection = try await Connection.adopting(near, on: reactor)
-    let client = try await Connection.adopting(far, on: reactor)
+    let connection = try await Connection.adopt(near, on: reactor)
+    let client = try await Connection.adopt(far, on: reactor)
     let handling = Task { try await connection.forEachChunk { chunk, replies in replies.write(chunk) } }
     var generator = SeededGenerator(seed: seed)
     let bytes = numbered(Int.random(in: 1...2_000_000, using: &generator))
@@ -184,7 +184,7 @@ struct ForEachChunkTests {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try Socket.pair()
     try await {
-      let connection = try await Connection.adopting(near, on: reactor)
+      let connection = try await Connection.adopt(near, on: reactor)
       connection.setWatermarks(Watermarks(low: 0, high: 0))
       try far.sendAll([1])
       let handling = Task {

@@ -269,7 +269,7 @@ struct ForwardingTests {
     let (near, far) = try connectedPair()
     let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
     near.close()
-    let source = try await Connection.adopting(
+    let source = try await Connection.adopt(
       Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
     let destination = try await RawPeer(on: reactor, bufferSize: 4096)
     destination.connection.setWatermarks(Watermarks(low: 0, high: 0))

@@ -208,7 +208,7 @@ struct ReactorTests {
       let (near, far) = try connectedPair()
       let thread = try await { () async throws -> ListedThread? in
         let reactor = try Reactor(backend: backend)
-        let connection = try await Connection.adopting(near, on: reactor)
+        let connection = try await Connection.adopt(near, on: reactor)
         let thread = await reactor.run { ListedThread.current }
         // The closing and the end reach the thread at the same time, as both happen here.
         _ = connection
@@ -231,7 +231,7 @@ struct ReactorTests {
         let (near, far) = try connectedPair()
         let thread = try await { () async throws -> ListedThread? in
           let reactor = try FaultPlan.$current.withValue(plan) { try Reactor(backend: backend) }
-          let connection = try await Connection.adopting(near, on: reactor)
+          let connection = try await Connection.adopt(near, on: reactor)
           let thread = await reactor.run { ListedThread.current }
           _ = connection
           return thread

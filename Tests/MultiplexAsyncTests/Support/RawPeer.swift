@@ -15,7 +15,7 @@ struct RawPeer {
   init(on reactor: Reactor, bufferSize: Int32? = nil) async throws {
     let (near, far) = try bufferSize == nil ? connectedPair() : Socket.pair()
     if let bufferSize { try near.set(.sendBuffer, to: bufferSize) }
-    connection = try await Connection.adopting(near, on: reactor)
+    connection = try await Connection.adopt(near, on: reactor)
     socket = far
   }
 

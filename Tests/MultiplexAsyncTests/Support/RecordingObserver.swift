@@ -31,7 +31,7 @@ final class RecordingObserver: ReactorObserver {
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness) { add(.ready(descriptor, readiness)) }
   func turnEnded(readyCount: Int) { add(.turnEnded(readyCount: readyCount)) }
   func listening(_ listener: ObservedListener) { add(.listening(listener)) }
-  func acceptFailed(_ listener: ObservedListener, _ error: MultiplexError) { add(.acceptFailed(listener, error)) }
+  func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) { add(.acceptFailed(listener, error)) }
   func stoppedListening(_ listener: ObservedListener) { add(.stoppedListening(listener)) }
   func opened(_ connection: ObservedConnection) { add(.opened(connection)) }
   func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {

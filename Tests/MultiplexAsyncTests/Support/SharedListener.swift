@@ -9,6 +9,6 @@ struct SharedListener {
   init(at address: SocketAddress = .ipv4(.loopback, port: 0), on reactor: Reactor) async throws {
     theirs = try Socket.listening(on: address)
     let ours = Socket(adopting: try OwnedDescriptor(duplicating: theirs.fileDescriptor))
-    listener = try await Listener.adopting(ours, on: reactor)
+    listener = try await Listener.adopt(ours, on: reactor)
   }
 }

@@ -9,7 +9,7 @@ struct ReadinessTests {
   @Test("a pipe becomes readable when something is written", arguments: usableBackends)
   func pipe(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     async let readiness = reactor.readiness(of: reader, for: .read)
     try pipe.writer.put("x")
@@ -32,7 +32,7 @@ struct ReadinessTests {
   @Test("a full pipe becomes writable when it is read", arguments: usableBackends)
   func write(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer.fileDescriptor
     try writer.fill()
     let waiting = Task { try await reactor.readiness(of: writer, for: .write) }
@@ -94,7 +94,7 @@ struct ReadinessTests {
   @Test("several tasks that wait for the same thing are all told", arguments: usableBackends)
   func several(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     let waiting = (0..<5).map { _ in Task { try await reactor.readiness(of: reader, for: .read) } }
     try pipe.writer.put("x")
@@ -115,7 +115,7 @@ struct ReadinessTests {
     "a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     for _ in 0..<20 {
       let waiting = Task { try await reactor.readiness(of: reader, for: .read) }
@@ -132,7 +132,7 @@ struct ReadinessTests {
   @Test("a task that was cancelled before doesn't wait", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     let task = Task {
       cancelThisTask()
@@ -158,7 +158,7 @@ struct ReadinessTests {
     "a wait ends when its descriptor is found closed, and the number is as good as new", arguments: usableBackends)
   func closedWhileWaiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let number = try pipe.reader.duplicate().renumbered().release()
     let hasBegun = Counter()
     let waiting = Task(executorPreference: reactor) {
@@ -172,7 +172,7 @@ struct ReadinessTests {
     await #expect(throws: MultiplexError.self) { _ = try await reactor.readiness(of: number, for: .write) }
     #expect(try await waiting.value == .invalid)
 
-    let fresh = try Pipe()
+    let fresh = try PipeDescriptors()
     try number.become(fresh.reader.fileDescriptor)
     let again = Task { try await reactor.readiness(of: number, for: .read) }
     try fresh.writer.put("x")
@@ -184,11 +184,11 @@ struct ReadinessTests {
     "a number that has been closed, and is another file by now, is waited for anew", arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let first = try Pipe()
+    let first = try PipeDescriptors()
     let number = try first.reader.duplicate().renumbered().release()
     for round in 0..<20 {
       // The first lives on, as do some of the others for a while: they must not be mistaken for those that follow.
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       try number.become(pipe.reader.fileDescriptor)
       let waiting = Task { try await reactor.readiness(of: number, for: .read) }
       try first.writer.put("x")
@@ -214,7 +214,7 @@ struct ReadinessTests {
     let descriptor = near.fileDescriptor
     let forgotten = Task(executorPreference: reactor) { try await reactor.readiness(of: descriptor, for: .read) }
     await reactor.run { await Task.yield() }
-    let connection = try await Connection.adopting(near, on: reactor)
+    let connection = try await Connection.adopt(near, on: reactor)
     #expect(try await forgotten.value == .invalid)
     // It belongs to the connection now.
     await #expect(throws: MultiplexError.self) { try await reactor.readiness(of: descriptor, for: .read) }
@@ -227,7 +227,7 @@ struct ReadinessTests {
     func callsPerWait() async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: .epoll)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       try pipe.writer.put("x")
       let reader = pipe.reader.fileDescriptor
       try await FaultPlan.$current.withValue(plan) {

@@ -108,7 +108,7 @@ struct WaitingInPlaceTests {
       while ContinuousClock.now < end {}
     }
     let reactor = try Reactor(backend: backend, observer: observer)
-    let connection = try await Connection.adopting(near, on: reactor)
+    let connection = try await Connection.adopt(near, on: reactor)
     let received = try await Task(executorPreference: reactor) {
       connection.setIdleTimeout(limit)
       observer.arm()
@@ -125,7 +125,7 @@ struct WaitingInPlaceTests {
     let observer = TurnObserver { connections.takeFirst()?.abort() }
     let reactor = try Reactor(backend: backend, observer: observer)
     let (near, far) = try connectedPair()
-    let connection = try await Connection.adopting(near, on: reactor)
+    let connection = try await Connection.adopt(near, on: reactor)
     connections.add(connection)
     let reading = Task(executorPreference: reactor) {
       observer.arm()
@@ -161,7 +161,7 @@ struct WaitingInPlaceTests {
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
     let (near, far) = try connectedPair()
-    var other: Connection? = try await Connection.adopting(near, on: reactor)
+    var other: Connection? = try await Connection.adopt(near, on: reactor)
     weak let last = other
     let blocked = await BlockedReactor(reactor)
     // What breaks it off has the last reference, and comes to the reactor together with the task.

@@ -48,9 +48,9 @@ import Testing
     let epoll = try Epoll()
     epoll.close()
     let errors = [
-      #expect(throws: MultiplexError.self) { try epoll.add(left, events: .in) },
-      #expect(throws: MultiplexError.self) { try epoll.modify(left, events: .in) },
-      #expect(throws: MultiplexError.self) { try epoll.remove(left) },
+      #expect(throws: MultiplexError.self) { try epoll.register(left, for: .in) },
+      #expect(throws: MultiplexError.self) { try epoll.modify(left, for: .in) },
+      #expect(throws: MultiplexError.self) { try epoll.unregister(left) },
       #expect(throws: MultiplexError.self) { try epoll.wait(timeout: .zero) },
     ]
     for error in errors {
@@ -63,16 +63,16 @@ import Testing
   func fromDescriptor() throws {
     let first = try Epoll()
     let second = try Epoll(fromDescriptor: first.fileDescriptor)
-    try first.add(left, events: .out, data: 1)
+    try first.register(left, for: .out, data: 1)
     #expect(try events(second) == [1: .out])
     first.close()
-    try second.add(right, events: .out, data: 2)
+    try second.register(right, for: .out, data: 2)
     #expect(Set(try second.wait(timeout: .zero).map(\.data)) == [1, 2])
   }
 
   @Test("a descriptor that is no epoll instance is found out at the first use")
   func fromAnything() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let epoll = try Epoll(fromDescriptor: pipe.reader.fileDescriptor)
     let error = #expect(throws: MultiplexError.self) { try epoll.wait(timeout: .zero) }
     #expect(error?.reason == .invalidArgument)
@@ -85,8 +85,8 @@ import Testing
     let inner = try Epoll()
     defer { inner.close() }
     let outer = try Epoll()
-    try inner.add(left, events: .in)
-    try outer.add(inner, events: .in, data: 5)
+    try inner.register(left, for: .in)
+    try outer.register(inner, for: .in, data: 5)
     #expect(try outer.wait(timeout: .zero) == [])
     try right.sendAll([1])
     #expect(try events(outer, timeout: nil) == [5: .in])
@@ -95,7 +95,7 @@ import Testing
   @Test("an instance can't watch itself")
   func itself() throws {
     let epoll = try Epoll()
-    let error = #expect(throws: MultiplexError.self) { try epoll.add(epoll, events: .in) }
+    let error = #expect(throws: MultiplexError.self) { try epoll.register(epoll, for: .in) }
     #expect(error?.reason == .invalidArgument)
   }
 
@@ -106,8 +106,8 @@ import Testing
     let (client, server) = try connectedPair()
     defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
-    try epoll.add(client, events: [.in, .out], data: 1)
-    try epoll.add(server, events: [.in, .out], data: 2)
+    try epoll.register(client, for: [.in, .out], data: 1)
+    try epoll.register(server, for: [.in, .out], data: 2)
     #expect(try events(epoll) == [1: .out, 2: .out])
 
     try client.sendAll(Array("Hello!".utf8))
@@ -117,29 +117,29 @@ import Testing
         (try? events(epoll)) == [1: [.in, .out], 2: [.in, .out]]
       })
 
-    try epoll.remove(client)
-    try epoll.modify(server, events: .out, data: 3)
+    try epoll.unregister(client)
+    try epoll.modify(server, for: .out, data: 3)
     #expect(try events(epoll) == [3: .out])
   }
 
   @Test("a descriptor's number comes with its events unless another is given, of which all 64 bits come back")
   func data() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: .out)
-    try epoll.add(right, events: .out, data: .max)
+    try epoll.register(left, for: .out)
+    try epoll.register(right, for: .out, data: .max)
     #expect(try events(epoll) == [UInt64(left.fileDescriptor.rawValue): .out, .max: .out])
   }
 
   @Test("adding twice, and modifying and removing what isn't there, are three errors that change nothing")
   func duplicateAndUnknown() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: .out, data: 1)
-    let duplicate = #expect(throws: MultiplexError.self) { try epoll.add(left, events: .in, data: 2) }
+    try epoll.register(left, for: .out, data: 1)
+    let duplicate = #expect(throws: MultiplexError.self) { try epoll.register(left, for: .in, data: 2) }
     #expect(duplicate?.reason == .alreadyRegistered)
     #expect(duplicate?.errno == .fileExists)
     let unknown = [
-      #expect(throws: MultiplexError.self) { try epoll.modify(right, events: .in) },
-      #expect(throws: MultiplexError.self) { try epoll.remove(right) },
+      #expect(throws: MultiplexError.self) { try epoll.modify(right, for: .in) },
+      #expect(throws: MultiplexError.self) { try epoll.unregister(right) },
     ]
     for error in unknown {
       #expect(error?.reason == .notRegistered)
@@ -152,7 +152,7 @@ import Testing
   @Test("a descriptor that isn't open can't be added", arguments: [-1, Int32.max])
   func notOpen(number: Int32) throws {
     let epoll = try Epoll()
-    let error = #expect(throws: MultiplexError.self) { try epoll.add(FileDescriptor(rawValue: number), events: .in) }
+    let error = #expect(throws: MultiplexError.self) { try epoll.register(FileDescriptor(rawValue: number), for: .in) }
     #expect(error?.reason == .notOpen)
     #expect(error?.descriptor == FileDescriptor(rawValue: number))
   }
@@ -161,7 +161,7 @@ import Testing
   func regularFile(path: String) throws {
     let file = OwnedDescriptor(adopting: try unsafe FileDescriptor.open(path, .readOnly))
     let epoll = try Epoll()
-    let error = #expect(throws: MultiplexError.self) { try epoll.add(file, events: .in) }
+    let error = #expect(throws: MultiplexError.self) { try epoll.register(file, for: .in) }
     #expect(error?.reason == .notPollable)
     #expect(error?.errno == .notPermitted)
     #expect(error?.advice?.contains("regular files") == true)
@@ -169,15 +169,15 @@ import Testing
 
   @Test("a descriptor that was closed while a duplicate lives is reported on, and can't be removed any more")
   func closedWhileDuplicated() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let closing = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = closing.fileDescriptor
     let epoll = try Epoll()
-    try epoll.add(closing, events: .in, data: 42)
+    try epoll.register(closing, for: .in, data: 42)
     try closing.close()
     try pipe.writer.put("x")
     #expect(try events(epoll) == [42: .in])
-    let error = #expect(throws: MultiplexError.self) { try epoll.remove(number) }
+    let error = #expect(throws: MultiplexError.self) { try epoll.unregister(number) }
     #expect(error?.reason == .notOpen)
     #expect(error?.errno == .badFileDescriptor)
     #expect(try events(epoll) == [42: .in])
@@ -187,9 +187,9 @@ import Testing
   func closedForGood() throws {
     Forks.pause()
     defer { Forks.resume() }
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let epoll = try Epoll()
-    try epoll.add(pipe.reader, events: [.in])
+    try epoll.register(pipe.reader, for: [.in])
     try pipe.writer.put("x")
     #expect(try epoll.wait(timeout: .zero).count == 1)
     try pipe.reader.close()
@@ -198,10 +198,10 @@ import Testing
 
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let epoll = try Epoll()
-    try epoll.add(reader, events: .in)
+    try epoll.register(reader, for: .in)
     try pipe.writer.put("x")
     #expect(try events(epoll, timeout: nil) == [UInt64(reader.fileDescriptor.rawValue): .in])
   }
@@ -211,7 +211,7 @@ import Testing
   @Test("level-triggered, a descriptor is reported for as long as it is ready")
   func level() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: .in, data: 1)
+    try epoll.register(left, for: .in, data: 1)
     try right.sendAll([1, 2])
     #expect(try events(epoll) == [1: .in])
     #expect(try left.receive(upTo: 1) == [1])
@@ -223,7 +223,7 @@ import Testing
   @Test("edge-triggered, room to write is reported once, and again together with bytes that arrive")
   func edge() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: [.in, .out, .edgeTriggered], data: 1)
+    try epoll.register(left, for: [.in, .out, .edgeTriggered], data: 1)
     #expect(try events(epoll) == [1: .out])
     #expect(try events(epoll) == [:])
     try right.sendAll([1])
@@ -237,9 +237,9 @@ import Testing
   @Test("edge-triggered, modifying reports anew what is ready")
   func edgeModify() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: [.out, .edgeTriggered], data: 1)
+    try epoll.register(left, for: [.out, .edgeTriggered], data: 1)
     #expect(try events(epoll) == [1: .out])
-    try epoll.modify(left, events: [.out, .edgeTriggered], data: 2)
+    try epoll.modify(left, for: [.out, .edgeTriggered], data: 2)
     #expect(try events(epoll) == [2: .out])
     #expect(try events(epoll) == [:])
   }
@@ -249,13 +249,13 @@ import Testing
     Forks.pause()
     defer { Forks.resume() }
     let epoll = try Epoll()
-    try epoll.add(left, events: [.in, .oneShot], data: 1)
+    try epoll.register(left, for: [.in, .oneShot], data: 1)
     try right.sendAll([1])
     #expect(try events(epoll) == [1: .in])
     #expect(try events(epoll) == [:])
     right.close()
     #expect(try events(epoll) == [:])
-    try epoll.modify(left, events: [.in, .oneShot], data: 1)
+    try epoll.modify(left, for: [.in, .oneShot], data: 1)
     #expect(try events(epoll) == [1: [.in, .hangUp]])
     #expect(try events(epoll) == [:])
   }
@@ -265,7 +265,7 @@ import Testing
     Forks.pause()
     defer { Forks.resume() }
     let epoll = try Epoll()
-    try epoll.add(left, events: [], data: 1)
+    try epoll.register(left, for: [], data: 1)
     try right.sendAll([1])
     #expect(try events(epoll) == [:])
     right.close()
@@ -276,7 +276,7 @@ import Testing
   @Test("a peer that has finished sending is reported to those who ask for it")
   func readHangUp() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: .readHangUp, data: 1)
+    try epoll.register(left, for: .readHangUp, data: 1)
     #expect(try events(epoll) == [:])
     try right.shutdown(.writing)
     #expect(try events(epoll) == [1: .readHangUp])
@@ -287,7 +287,7 @@ import Testing
     let (client, server) = try connectedPair()
     defer { for socket in [client, server] { socket.close() } }
     let epoll = try Epoll()
-    try epoll.add(server, events: .priority, data: 1)
+    try epoll.register(server, for: .priority, data: 1)
     #expect(try events(epoll) == [:])
     let sent = try unsafe [UInt8(ascii: "!")].withUnsafeBytes {
       try unsafe Kernel.send(client.fileDescriptor.rawValue, $0, flags: cmx_MSG_OOB)
@@ -300,9 +300,9 @@ import Testing
   func brokenPipe() throws {
     Forks.pause()
     defer { Forks.resume() }
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let epoll = try Epoll()
-    try epoll.add(pipe.writer, events: [], data: 1)
+    try epoll.register(pipe.writer, for: [], data: 1)
     try pipe.reader.close()
     #expect(try events(epoll) == [1: .error])
   }
@@ -311,25 +311,25 @@ import Testing
   func unconnected() throws {
     let descriptor = OwnedDescriptor(adopting: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
     let epoll = try Epoll()
-    try epoll.add(descriptor, events: [.in, .out], data: 1)
+    try epoll.register(descriptor, for: [.in, .out], data: 1)
     #expect(try events(epoll) == [1: [.out, .hangUp]])
   }
 
   @Test("exclusive is a mode to add with; it can't be modified")
   func exclusive() throws {
     let instances = try [Epoll(), Epoll()]
-    for epoll in instances { try epoll.add(left, events: [.in, .exclusive], data: 1) }
+    for epoll in instances { try epoll.register(left, for: [.in, .exclusive], data: 1) }
     try right.sendAll([1])
     // Nobody was asleep, so that both find it.
     for epoll in instances { #expect(try events(epoll) == [1: .in]) }
-    let error = #expect(throws: MultiplexError.self) { try instances[0].modify(left, events: .in) }
+    let error = #expect(throws: MultiplexError.self) { try instances[0].modify(left, for: .in) }
     #expect(error?.reason == .invalidArgument)
   }
 
   @Test("wake-up is accepted with and without the privilege that it takes")
   func wakeUp() throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: [.in, .wakeUp], data: 1)
+    try epoll.register(left, for: [.in, .wakeUp], data: 1)
     try right.sendAll([1])
     #expect(try events(epoll) == [1: .in])
   }
@@ -358,7 +358,7 @@ import Testing
   @Test("any number of events can be asked for", arguments: [1, 1 << 40, Int.max])
   func manyEvents(maximum: Int) throws {
     let epoll = try Epoll()
-    try epoll.add(left, events: .out, data: 1)
+    try epoll.register(left, for: .out, data: 1)
     #expect(try epoll.wait(timeout: .zero, maximumEvents: maximum).map(\.data) == [1])
   }
 
@@ -370,7 +370,7 @@ import Testing
     }
     let epoll = try Epoll()
     defer { for socket in sockets { socket.close() } }
-    for (index, socket) in sockets.enumerated() { try epoll.add(socket, events: .out, data: UInt64(index)) }
+    for (index, socket) in sockets.enumerated() { try epoll.register(socket, for: .out, data: UInt64(index)) }
     var found: Set<UInt64> = []
     for _ in 0..<4 {
       let batch = try epoll.wait(timeout: .zero, maximumEvents: 2)
@@ -384,9 +384,9 @@ import Testing
     "without a timeout, or with a negative one, it blocks",
     arguments: [nil, Duration.seconds(-1), Duration.nanoseconds(-1)])
   func blocks(timeout: Duration?) throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let epoll = try Epoll()
-    try epoll.add(pipe.reader, events: .in, data: 1)
+    try epoll.register(pipe.reader, for: .in, data: 1)
     let set = epoll.fileDescriptor
     let waiting = SecondParty { try Epoll(fromDescriptor: set).wait(timeout: timeout).map(\.data) }
     #expect(eventually { waiting.isAsleep })

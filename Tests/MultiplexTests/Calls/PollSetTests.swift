@@ -47,7 +47,7 @@ import Testing
 
   @Test("a closed descriptor is reported as invalid, each time, and can still be unregistered")
   func closedDescriptor() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     var set = PollSet()
@@ -120,7 +120,7 @@ import Testing
   func inThenHangUp() throws {
     Forks.pause()
     defer { Forks.resume() }
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     var set = PollSet()
     try set.register(reader, for: .in)
@@ -164,7 +164,7 @@ import Testing
     "without a timeout, or with a negative one, it blocks",
     arguments: [nil, Duration.seconds(-1), Duration.nanoseconds(-1)])
   func blocks(timeout: Duration?) throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     var set = PollSet()
     try set.register(pipe.reader, for: .in)
     let waiting = SecondParty { [set] in
@@ -179,7 +179,7 @@ import Testing
 
   @Test("a wait in vain returns nothing, and not before its time", arguments: [1, 900, 1100, 20_000])
   func neverEarly(microseconds: Int) throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     var set = PollSet()
     try set.register(pipe.reader, for: .in)
     let start = ContinuousClock.now
@@ -197,7 +197,7 @@ import Testing
 
   @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
   func interruptions() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     var set = PollSet()
     try set.register(pipe.reader, for: .in)
     try expectToOutlastInterruptions { [set] timeout in
@@ -220,7 +220,7 @@ import Testing
 
   @Test("a pipe without a reader is reported with an error")
   func brokenPipe() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     var set = PollSet()
     try set.register(pipe.writer, for: [])
     try pipe.reader.close()
@@ -256,7 +256,7 @@ import Testing
 
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     var set = PollSet()
     try set.register(reader, for: .in)
@@ -325,11 +325,11 @@ private func ready(_ set: inout PollSet, timeout: Duration? = nil) throws -> [Fi
 
 /// A pipe for collections, which take no noncopyable values.
 private final class SharedPipe {
-  let pipe: Multiplex.Pipe
+  let pipe: PipeDescriptors
   var reader: FileDescriptor { pipe.reader.fileDescriptor }
   var writer: FileDescriptor { pipe.writer.fileDescriptor }
 
   init() throws {
-    pipe = try Multiplex.Pipe()
+    pipe = try PipeDescriptors()
   }
 }

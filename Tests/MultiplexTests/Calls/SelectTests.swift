@@ -7,8 +7,8 @@ import Testing
 @Suite("select") struct SelectTests {
   @Test("the three lists are answered each by itself")
   func distinctLists() throws {
-    let input = try Multiplex.Pipe()
-    let output = try Multiplex.Pipe()
+    let input = try PipeDescriptors()
+    let output = try PipeDescriptors()
     try input.writer.put("x")
     let (sender, receiver) = try urgentPair()
 
@@ -43,7 +43,7 @@ import Testing
     let (left, right) = try Socket.pair()
     try left.sendAll([1])
     let epoll = try Epoll()
-    try epoll.add(right, events: .in)
+    try epoll.register(right, for: .in)
 
     let names = [7: Named(name: "right", fileDescriptor: right.fileDescriptor)]
     let numbers = [left.fileDescriptor.rawValue, right.fileDescriptor.rawValue]
@@ -62,7 +62,7 @@ import Testing
 
   @Test("a zero timeout looks and doesn't wait")
   func zeroPolls() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let before = try select(reading: [pipe.reader.fileDescriptor], timeout: .zero)
     #expect(before.isEmpty)
     try pipe.writer.put("x")
@@ -72,7 +72,7 @@ import Testing
 
   @Test("without a timeout it blocks until something is ready")
   func nilBlocks() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     let waiting = SecondParty { try select(reading: [reader]).reading }
     #expect(eventually { waiting.isAsleep })
@@ -83,7 +83,7 @@ import Testing
 
   @Test("a wait in vain returns three empty lists, and not before its time", arguments: [1, 900, 1100, 20_000])
   func neverEarly(microseconds: Int) throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let descriptor = pipe.reader.fileDescriptor
     let start = ContinuousClock.now
     let ready = try select(reading: [descriptor], exceptional: [descriptor], timeout: .microseconds(microseconds))
@@ -126,7 +126,7 @@ import Testing
 
   @Test("a closed descriptor is an error that names it, though others are ready")
   func closedDescriptor() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     try pipe.writer.put("x")
     let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     // Keeps the closed number within the process's table, where the kernel itself notices.
@@ -146,7 +146,7 @@ import Testing
     "a descriptor beyond all that the process may have is an error, not silence, and costs no memory",
     arguments: [5_000_000, Int32.max])
   func beyondTheTable(number: Int32) throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     try pipe.writer.put("x")
     let stray = FileDescriptor(rawValue: number)
     let error = #expect(throws: MultiplexError.self) {
@@ -159,7 +159,7 @@ import Testing
 
   @Test("descriptors beyond 1024 are waited for like others")
   func beyond1024() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     #expect(reader.fileDescriptor.rawValue > 1024)
@@ -179,8 +179,8 @@ import Testing
   func brokenPipes() throws {
     Forks.pause()
     defer { Forks.resume() }
-    let ended = try Multiplex.Pipe()
-    let unread = try Multiplex.Pipe()
+    let ended = try PipeDescriptors()
+    let unread = try PipeDescriptors()
     try ended.writer.close()
     try unread.reader.close()
     let ready = try select(
@@ -232,7 +232,7 @@ import Testing
 
   @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
   func interruptions() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     try expectToOutlastInterruptions { try select(reading: [reader], timeout: $0).isEmpty }
     try pipe.writer.close()

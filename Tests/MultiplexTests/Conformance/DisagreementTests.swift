@@ -58,7 +58,7 @@ import Testing
   func closedWhileRegistered() throws {
     for mode in TriggerMode.allCases {
       let stories = try outcomes { poller in
-        let pipe = try Pipe()
+        let pipe = try PipeDescriptors()
         let owned = try pipe.reader.renumbered()
         let number = owned.fileDescriptor
         try poller.register(number, for: .read, mode: mode)

@@ -70,7 +70,7 @@ import Testing
   @Test("a pipe's ends are readable and writable as they should be", arguments: usableBackends)
   func pipe(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let (reader, writer) = (pipe.reader.fileDescriptor, pipe.writer.fileDescriptor)
     try poller.register(reader, for: .read)
     try poller.register(writer, for: .write)
@@ -214,7 +214,7 @@ import Testing
   func pipeHangUp(backend: Poller.Backend, interest: Interest) throws {
     for unreadBytes in [0, 3] {
       let poller = try Poller(backend: backend)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let reader = pipe.reader.fileDescriptor
       if unreadBytes > 0 { try pipe.writer.fileDescriptor.put(unreadBytes) }
       try poller.register(reader, for: interest)
@@ -227,7 +227,7 @@ import Testing
   @Test("bytes first, then the hang-up, and no bytes after it", arguments: usableBackends)
   func bytesBeforeHangUp(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     try poller.register(reader, for: .read)
     try pipe.writer.fileDescriptor.put()
@@ -243,7 +243,7 @@ import Testing
     "a pipe without a reader is an error, whatever the interest", arguments: usableBackends, Interest.combinations)
   func pipeError(backend: Poller.Backend, interest: Interest) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer.fileDescriptor
     try poller.register(writer, for: interest)
     try pipe.reader.close()
@@ -307,7 +307,7 @@ import Testing
   func invalid(backend: Poller.Backend, mode: TriggerMode) throws {
     for interest in Interest.combinations {
       let poller = try Poller(backend: backend)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
       try pipe.reader.close()
       let number = owned.fileDescriptor
@@ -332,7 +332,7 @@ import Testing
     [TriggerMode.level, .oneShot])
   func invalidAtOnce(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     try poller.register(number, for: .read, mode: mode)

@@ -45,7 +45,7 @@
       // A kind of file that io_uring's backend asks epoll about.
       let epoll = try Epoll()
       let (near, far) = try Socket.pair()
-      try epoll.add(near, events: .in)
+      try epoll.register(near, for: .in)
       try multiplexer.register(epoll, for: .read, attachment: "kept")
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_create1: [.tooManyOpenFiles], .epoll_ctl: [.noMemory]])
       FaultPlan.$current.withValue(plan) {
@@ -86,7 +86,7 @@
       _ backend: Poller.Backend, _ mode: TriggerMode, isOwned: Bool, lent: inout OwnedDescriptor?
     ) throws -> Watched {
       let poller = try Poller(backend: backend)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let reader = try pipe.reader.renumbered()
       let number = reader.fileDescriptor
       if isOwned {

@@ -54,7 +54,7 @@ import Testing
     defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     for waits in 0..<3 {
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let reader = try pipe.reader.renumbered()
       let number = reader.fileDescriptor
       let writer = pipe.writer.fileDescriptor
@@ -115,7 +115,7 @@ import Testing
     Forks.pause()
     defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try pipe.reader.renumbered()
     let number = reader.fileDescriptor
     let writer = pipe.writer.fileDescriptor
@@ -147,7 +147,7 @@ import Testing
     let poller = try Poller(backend: .ioUring)
     let inner = try Epoll()
     let (near, far) = try Socket.pair()
-    try inner.add(near, events: .in)
+    try inner.register(near, for: .in)
     try poller.register(inner.fileDescriptor, for: .read, mode: .edge)
     #expect(try poller.found() == [:])
     try far.fileDescriptor.put()
@@ -251,7 +251,7 @@ import Testing
   func unregisteredElsewhere() throws {
     let shared = SharedPoller(try Poller(backend: .ioUring))
     for _ in 0..<3 {
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let reader = try pipe.reader.renumbered()
       let number = reader.fileDescriptor
       let writer = pipe.writer.fileDescriptor
@@ -288,7 +288,7 @@ import Testing
       for interest in [Interest.read, .write] {
         let shared = SharedPoller(try Poller(backend: .ioUring))
         let (near, far) = try Socket.pair()
-        let other = try Pipe()
+        let other = try PipeDescriptors()
         let reader = other.reader.fileDescriptor
         let writer = other.writer.fileDescriptor
         try shared.poller.register(reader, for: .read)

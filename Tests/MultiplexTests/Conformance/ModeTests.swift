@@ -302,7 +302,7 @@ import Testing
     let poller = try Poller(backend: backend)
     let (ready, peer) = try Socket.pair()
     let (hungUp, other) = try Socket.pair()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let closed = try pipe.reader.renumbered()
     let number = closed.fileDescriptor
     try peer.fileDescriptor.put()

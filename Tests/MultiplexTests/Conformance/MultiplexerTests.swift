@@ -52,7 +52,7 @@ import Testing
   @Test("a descriptor that isn't open is refused and leaves nothing behind", arguments: usableBackends)
   func notOpen(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let closed = owned.fileDescriptor
     try owned.close()
@@ -77,7 +77,7 @@ import Testing
   @Test("unregistering after the close is no error, and returns the attachment", arguments: usableBackends)
   func unregisterAfterClose(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     try multiplexer.register(owned, for: .read, attachment: "closed")
@@ -90,7 +90,7 @@ import Testing
   func unregisterAfterReuse(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let (near, far) = try Socket.pair()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     try multiplexer.register(owned, for: .read, attachment: "pipe")
@@ -115,7 +115,7 @@ import Testing
   @Test("modifying the attachment alone asks the kernel nothing", arguments: usableBackends, TriggerMode.allCases)
   func attachmentOnly(backend: Poller.Backend, mode: TriggerMode) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     try multiplexer.register(number, for: .read, mode: mode, attachment: "before")
@@ -141,7 +141,7 @@ import Testing
   @Test("a failed modify drops the key", arguments: usableBackends, TriggerMode.allCases)
   func failedModify(backend: Poller.Backend, mode: TriggerMode) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     try multiplexer.register(number, for: .read, mode: mode, attachment: 1)
@@ -197,7 +197,7 @@ import Testing
   func attachmentDeinit(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Visitor>(backend: backend)
     let (near, far) = try Socket.pair()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try pipe.reader.renumbered()
     let number = owned.fileDescriptor
     let counts = Counts()

@@ -15,7 +15,7 @@ import Testing
 
     /// Makes the pipe, and passes the reading end on.
     init(handingOver body: (consuming OwnedDescriptor) throws -> Void) throws {
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let reader = try pipe.reader.renumbered()
       number = reader.fileDescriptor
       writer = pipe.writer
@@ -27,7 +27,7 @@ import Testing
 
     /// Gives the number to another file, and tells whether that is closed by mistake.
     func survives(_ body: () throws -> Void) throws -> Bool {
-      let other = try Pipe()
+      let other = try PipeDescriptors()
       try number.become(other.reader.fileDescriptor)
       let owner = OwnedDescriptor(adopting: number)
       try body()
@@ -134,7 +134,7 @@ import Testing
   @Test("a descriptor that was lent isn't closed, nor given away", arguments: usableBackends, TriggerMode.allCases)
   func lent(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     try poller.register(pipe.reader, for: .read, mode: mode)
     #expect(refusal { () throws(MultiplexError) in _ = try poller.take(reader) } == .notRegistered)

@@ -84,7 +84,7 @@ import Testing
   @Test("unregistering after the close is no error", arguments: usableBackends, TriggerMode.allCases)
   func unregisteredAfterClose(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let number = try poller.registerAndClose(duplicateOf: pipe.reader.fileDescriptor, mode)
     try poller.unregister(number)
     #expect(poller.count == 0)
@@ -120,7 +120,7 @@ import Testing
     // Another test may be faster, and take the number: then there is nothing to be seen.
     for attempt in 0..<10 {
       let poller = try Poller(backend: backend)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let number = pipe.reader.fileDescriptor
       try poller.register(number, for: interest, token: 2)
       try pipe.reader.close()
@@ -152,7 +152,7 @@ import Testing
   @Test("a number that is a regular file by now has no edges, and is forgotten", arguments: usableBackends)
   func becameRegular(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try pipe.reader.renumbered()
     try poller.register(reader, for: .read, mode: .edge)
     let file = try FileDescriptor.open(FilePath("/proc/self/exe"), .readOnly, options: .closeOnExec)
@@ -398,11 +398,11 @@ import Testing
     let (near, far) = try Socket.pair()
     let owned = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered()
     let number = owned.fileDescriptor
-    try epoll.add(number, events: .in, data: 7)
+    try epoll.register(number, for: .in, data: 7)
     try owned.close()
     try far.fileDescriptor.put()
     #expect(try epoll.wait(timeout: patience).map(\.data) == [7])
-    #expect(refusal { () throws(MultiplexError) in try epoll.remove(number) } == .notOpen)
+    #expect(refusal { () throws(MultiplexError) in try epoll.unregister(number) } == .notOpen)
     #expect(try epoll.wait(timeout: patience).count == 1)
   }
 
@@ -410,12 +410,12 @@ import Testing
   func kernelForkRemoves() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
-    try epoll.add(near, events: .in, data: 7)
+    try epoll.register(near, for: .in, data: 7)
     try far.fileDescriptor.put()
     #expect(try epoll.wait(timeout: patience).count == 1)
     #expect(Forks.make { cts_remove_in_child(epoll.fileDescriptor.rawValue, near.fileDescriptor.rawValue) } == 0)
     #expect(try epoll.wait(timeout: .zero).isEmpty)
-    #expect(refusal { () throws(MultiplexError) in try epoll.remove(near) } == .notRegistered)
+    #expect(refusal { () throws(MultiplexError) in try epoll.unregister(near) } == .notRegistered)
   }
 
   @Test(
@@ -437,10 +437,10 @@ import Testing
   func kernelEmptyEvents() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
-    try epoll.add(near, events: [])
+    try epoll.register(near, for: [])
     try far.shutdown(.both)
     for _ in 0..<2 { #expect(try epoll.wait(timeout: patience).map(\.events) == [.hangUp]) }
-    try epoll.modify(near, events: .oneShot)
+    try epoll.modify(near, for: .oneShot)
     #expect(try epoll.wait(timeout: patience).map(\.events) == [.hangUp])
     #expect(try epoll.wait(timeout: .zero).isEmpty)
   }

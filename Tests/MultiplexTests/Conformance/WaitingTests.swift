@@ -176,7 +176,7 @@ import Testing
       let (near, far) = try Socket.pair()
       try far.fileDescriptor.put()
       try poller.register(near, for: .priority)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
       let number = owned.fileDescriptor
       try poller.register(number, for: .read, mode: mode)
@@ -192,7 +192,7 @@ import Testing
     let (near, far) = try Socket.pair()
     try far.fileDescriptor.put()
     try poller.register(near, for: .priority)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = owned.fileDescriptor
     try poller.register(number, for: .read, mode: .edge)

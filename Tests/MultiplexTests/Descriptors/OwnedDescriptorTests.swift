@@ -9,7 +9,7 @@ import Testing
 @Suite("OwnedDescriptor") struct OwnedDescriptorTests {
   @Test("it is closed where its scope ends")
   func scope() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     func use(_ writer: consuming OwnedDescriptor) throws { try writer.put("x") }
     try use(writer)
@@ -19,7 +19,7 @@ import Testing
 
   @Test("it is open for as long as its scope lasts, used or not")
   func untilTheEnd() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     let lent = writer.fileDescriptor
     #expect(try pipe.reader.take() == nil)
@@ -29,7 +29,7 @@ import Testing
 
   @Test("it is closed at once where it is dropped")
   func dropped() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     _ = consume writer
     #expect(try pipe.reader.ends())
@@ -37,10 +37,10 @@ import Testing
 
   @Test("closing it closes it, and the end of its scope doesn't close the number again")
   func closedOnce() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     try pipe.writer.close()
-    let sentinel = try Multiplex.Pipe()
+    let sentinel = try PipeDescriptors()
     let number = writer.fileDescriptor.rawValue
     func use(_ writer: consuming OwnedDescriptor, _ other: Int32) throws {
       let number = writer.fileDescriptor.rawValue
@@ -60,7 +60,7 @@ import Testing
 
   @Test("once released it is the caller's to close")
   func released() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     func release(_ writer: consuming OwnedDescriptor) -> FileDescriptor { writer.release() }
     let descriptor = release(writer)
@@ -72,7 +72,7 @@ import Testing
   @Test("it is closed where an error ends its scope")
   func thrown() throws {
     struct Failure: Error {}
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     func fail(_ writer: consuming OwnedDescriptor) throws {
       try writer.put("x")
@@ -96,7 +96,7 @@ import Testing
         if fails { throw Failure() }
       }
     }
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     do {
       _ = try Holder(writer, fails: true)
@@ -111,7 +111,7 @@ import Testing
       let descriptor: OwnedDescriptor
       init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
     }
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     var first: Holder? = Holder(writer)
     var second = first
@@ -125,7 +125,7 @@ import Testing
 
   @Test("in an optional it is closed when the optional becomes nil")
   func inOptional() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     var optional: OwnedDescriptor? = consume writer
     #expect(try pipe.reader.take() == nil)
@@ -136,8 +136,8 @@ import Testing
 
   @Test("a variable's old descriptor is closed when it is given another")
   func reassigned() throws {
-    let first = try Multiplex.Pipe()
-    let second = try Multiplex.Pipe()
+    let first = try PipeDescriptors()
+    let second = try PipeDescriptors()
     var writer = first.writer
     #expect(try first.reader.take() == nil)
     writer = second.writer
@@ -149,7 +149,7 @@ import Testing
 
   @Test("in a mutex it is closed when it is taken out and dropped")
   func inMutex() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     let mutex = Mutex<OwnedDescriptor?>(consume writer)
     #expect(try pipe.reader.take() == nil)
@@ -163,7 +163,7 @@ import Testing
 
   @Test("left in a mutex it is closed with the mutex")
   func leftInMutex() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     func hold(_ writer: consuming OwnedDescriptor) {
       let mutex = Mutex<OwnedDescriptor?>(consume writer)
@@ -175,8 +175,8 @@ import Testing
 
   @Test("a pipe that is dropped closes both ends, and one that is taken apart the end that is left")
   func pipes() throws {
-    func takeReader(_ pipe: consuming Multiplex.Pipe) -> OwnedDescriptor { pipe.reader }
-    let pipe = try Multiplex.Pipe()
+    func takeReader(_ pipe: consuming PipeDescriptors) -> OwnedDescriptor { pipe.reader }
+    let pipe = try PipeDescriptors()
     let outer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor)
     let reader = takeReader(pipe)
     #expect(try reader.take() == nil)
@@ -201,7 +201,7 @@ import Testing
 
   @Test("a duplicate is another descriptor of the same file, closed by itself and on exec")
   func duplicate() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = pipe.writer
     let copy = try writer.duplicate()
     #expect(copy.fileDescriptor != writer.fileDescriptor)
@@ -225,7 +225,7 @@ import Testing
 
   @Test("an adopted descriptor is made non-blocking, or blocking again")
   func nonBlocking() throws {
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     for isNonBlocking in [false, true, true] {
       try pipe.reader.setNonBlocking(isNonBlocking)
       let flags = try Kernel.fcntl(pipe.reader.fileDescriptor.rawValue, F_GETFL)
@@ -238,7 +238,7 @@ import Testing
 
   @Test("to read nothing is refused: it would look like the end of input")
   func readNothing() throws {
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     var nothing: [UInt8] = []
     let error = #expect(throws: MultiplexError.self) {
       var span = nothing.mutableSpan
@@ -250,7 +250,7 @@ import Testing
 
   @Test("closing tells of a descriptor that somebody else has closed")
   func closedElsewhere() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     try pipe.writer.close()
     let number = writer.fileDescriptor

@@ -109,11 +109,11 @@ import Testing
 
   /// A child that calls a function when it is told to, and ends.
   private final class Child {
-    private let start: Pipe
+    private let start: PipeDescriptors
     private let process: pid_t
 
     init(_ body: () -> Void) throws {
-      start = try Pipe()
+      start = try PipeDescriptors()
       try start.reader.setNonBlocking(false)
       let reader = start.reader.fileDescriptor.rawValue
       process = withoutActuallyEscaping(body) { body in

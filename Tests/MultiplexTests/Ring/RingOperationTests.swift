@@ -11,7 +11,7 @@ import Testing
   @Test("a poll completes when the descriptor is ready, once")
   func poll() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 7))
     #expect(try ring.completeNow().isEmpty)
     try pipe.writer.fileDescriptor.put()
@@ -26,7 +26,7 @@ import Testing
   @Test("a multishot poll completes with each wakeup, until it is cancelled")
   func multishotPoll() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, isMultishot: true, token: 7))
     for _ in 0..<3 {
       try pipe.writer.fileDescriptor.put()
@@ -45,7 +45,7 @@ import Testing
     arguments: [EpollEvents.oneShot, .edgeTriggered, .exclusive, .wakeUp, [.oneShot, .exclusive]])
   func modes(modes: EpollEvents) throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: modes.union(.in), isMultishot: true, token: 7))
     try ring.prepare(.updatePoll(7, to: modes.union(.in), token: 8))
     #expect(try ring.complete(1).map(\.errno) == [nil])
@@ -84,8 +84,8 @@ import Testing
   @Test("everything on one descriptor is cancelled, and nothing else")
   func cancelDescriptor() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
-    let other = try Pipe()
+    let pipe = try PipeDescriptors()
+    let other = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1))
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, isMultishot: true, token: 2))
     try ring.prepare(.poll(other.reader.fileDescriptor, for: .in, token: 3))
@@ -100,7 +100,7 @@ import Testing
   @Test("everything is cancelled at once")
   func cancelAll() throws {
     var ring = try Ring(entries: 64)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     for token in 1...UInt64(50) { try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: token)) }
     try ring.prepare(.cancelAll(token: 0))
     let completions = try ring.complete(51)
@@ -140,7 +140,7 @@ import Testing
   @Test("what can't be read or written completes with why")
   func unreadableFile() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let owned = try TemporaryFolder().makeFile(.writeOnly)
     let file = owned.fileDescriptor
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
@@ -159,7 +159,7 @@ import Testing
   @Test("a pipe is read when something comes")
   func pipe() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4, alignment: 1)
     defer { unsafe memory.deallocate() }
     unsafe try ring.prepare(.read(from: pipe.reader.fileDescriptor, into: memory, token: 1))

@@ -46,7 +46,7 @@ import Testing
 
   @Test("an operation that is under way when the ring ends lets go of its file")
   func cancelled() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let reader = try pipe.reader.renumbered()
     let writer = pipe.writer.fileDescriptor
     do {

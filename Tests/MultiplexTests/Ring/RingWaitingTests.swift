@@ -10,7 +10,7 @@ import Testing
     arguments: [Duration.nanoseconds(1), .microseconds(700), .milliseconds(50)], [false, true])
   func timeout(timeout: Duration, submits: Bool) throws {
     var ring = try Ring(isSingleIssuer: true)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     if submits { try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1)) }
     let start = ContinuousClock.now
     let taken = try ring.submitAndWait(timeout: timeout)
@@ -22,7 +22,7 @@ import Testing
   @Test("a wait goes on until there are as many completions as were asked for")
   func count() throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.nop())
     try ring.prepare(.nop())
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1))
@@ -49,7 +49,7 @@ import Testing
     "zero and negative timeouts don't wait, but submit", arguments: [Duration.zero, .seconds(-1), .seconds(Int64.min)])
   func noWait(timeout: Duration) throws {
     var ring = try Ring()
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1))
     let start = ContinuousClock.now
     let taken = try ring.submitAndWait(for: 5, timeout: timeout)
@@ -69,7 +69,7 @@ import Testing
   func signals(submits: Bool) throws {
     try expectToOutlastInterruptions { timeout in
       var ring = try Ring(isSingleIssuer: true)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       if submits { try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1)) }
       try ring.submitAndWait(timeout: timeout)
       return ring.nextCompletion() == nil
@@ -91,7 +91,7 @@ import Testing
   func pendingWork() throws {
     var ring = try Ring(isSingleIssuer: true)
     try #require(ring.features.defersWork)
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: 1))
     try ring.submit()
     let before = ring.hasPendingWork

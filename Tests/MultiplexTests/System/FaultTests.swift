@@ -75,7 +75,7 @@
 
     @Test("a pipe loses no byte either", arguments: seeds)
     func pipes(seed: UInt64) throws {
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       let sent = text(seed: seed)
       var received: [UInt8] = []
       let plan = FaultPlan(seed: seed, oneIn: 3, faults: Self.transfers)
@@ -149,7 +149,7 @@
     @Test("interruptions neither end a wait early nor begin it anew", arguments: usableBackends)
     func interruptedWait(backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
-      let pipe = try Pipe()
+      let pipe = try PipeDescriptors()
       try poller.register(pipe.reader, for: .read)
       let plan = FaultPlan(seed: 3, oneIn: 2, faults: Self.waits)
       try FaultPlan.$current.withValue(plan) {
@@ -200,7 +200,7 @@
     @Test("a seed repeats its faults, and a plan without any for a call leaves it alone")
     func plans() throws {
       func run(seed: UInt64) throws -> [Int?] {
-        let pipe = try Pipe()
+        let pipe = try PipeDescriptors()
         let plan = FaultPlan(seed: seed, oneIn: 2, faults: [.write: [.wouldBlock], .read: []])
         return try FaultPlan.$current.withValue(plan) {
           try (0..<50).map { _ in

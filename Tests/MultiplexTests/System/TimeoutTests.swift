@@ -66,7 +66,7 @@ import Testing
     "a timeout beyond all bounds waits, and is no error, with every call",
     arguments: [Duration.seconds(Int64.max), .seconds(1 << 62), .seconds(1e20)])
   func beyondAllBounds(timeout: Duration) throws {
-    let pipe = try Pipe()
+    let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     let waits = [
       SecondParty { try select(reading: [reader], timeout: timeout).reading.count },
@@ -77,7 +77,7 @@ import Testing
       },
       SecondParty {
         let epoll = try Epoll()
-        try epoll.add(reader, events: .in)
+        try epoll.register(reader, for: .in)
         return try epoll.wait(timeout: timeout).count
       },
       SecondParty {

@@ -17,12 +17,12 @@ struct BackendsTests {
     let lines = try run().outputText.split(separator: "\n").map(String.init)
     #expect(lines[0].hasPrefix("BACKEND"))
     let column = try #require(lines[0].range(of: "COST OF A WAIT")).lowerBound.utf16Offset(in: lines[0])
-    for (line, backend) in zip(lines.dropFirst(), Poller.Backend.all) {
+    for (line, backend) in zip(lines.dropFirst(), Poller.Backend.allCases) {
       #expect(line.hasPrefix(backend.name))
       #expect(line.dropFirst(column).hasPrefix("cost grows"))
       #expect(line.contains("poller") == (backend == .automatic))
     }
-    #expect(lines.count == Poller.Backend.all.count + 2)
+    #expect(lines.count == Poller.Backend.allCases.count + 2)
   }
 
   @Test("prints the same as JSON")
@@ -30,7 +30,7 @@ struct BackendsTests {
     let object = try JSONSerialization.jsonObject(with: Data(try run("--json").output))
     let report = try #require(object as? [String: Any])
     let entries = try #require(report["backends"] as? [[String: Any]])
-    #expect(entries.compactMap { $0["name"] as? String } == Poller.Backend.all.map(\.name))
+    #expect(entries.compactMap { $0["name"] as? String } == Poller.Backend.allCases.map(\.name))
     #expect(entries.count { $0["automatic"] as? Bool == true } == 1)
     #expect(entries.count { $0["automaticForReactors"] as? Bool == true } == 1)
     #expect(entries.allSatisfy { ($0["maximumDescriptors"] as? Int ?? 0) > 0 })

@@ -11,7 +11,7 @@ struct CompareTests {
     let process = try run(["--descriptors", "40,1,7", "--rounds", "1", "--json"])
     #expect(try process.waitForExit(within: .seconds(120)) == .exited(0), "\(process.errorText)")
     let figures = try JSONDecoder().decode(Figures.self, from: Data(process.output))
-    let available = Poller.Backend.all.filter { $0.unavailability == nil }.map(\.name)
+    let available = Poller.Backend.allCases.filter { $0.unavailability == nil }.map(\.name)
     #expect(figures.backends == available)
     #expect(figures.rows.map(\.descriptors) == [1, 7, 40])
     // No more can be active than there are.
@@ -47,7 +47,7 @@ struct CompareTests {
     #expect(lines[header].contains("EPOLL") && lines[header].hasSuffix("NO WAITING"))
     #expect(lines[header + 1].count == lines[header].count && lines[header + 2].count == lines[header].count)
     // A bar for each cell.
-    let cells = 2 * (Poller.Backend.all.count { $0.unavailability == nil } + 1)
+    let cells = 2 * (Poller.Backend.allCases.count { $0.unavailability == nil } + 1)
     #expect(lines.count { $0.contains("█") } == cells)
   }
 
@@ -119,7 +119,7 @@ struct CompareTests {
     ] {
       #expect(report.text.contains(words))
     }
-    for backend in Poller.Backend.all where backend.unavailability == nil {
+    for backend in Poller.Backend.allCases where backend.unavailability == nil {
       #expect(report.text.contains("\n\(backend.name)\n"))
     }
   }

@@ -39,7 +39,7 @@ struct OddServer {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let address = try listener.localAddress()
     let descriptor = try listener.take().release()
-    let stop = try Pipe()
+    let stop = try PipeDescriptors()
     let reader = stop.reader.release()
     let party = SecondParty {
       var server = OddServer(oddity: oddity)

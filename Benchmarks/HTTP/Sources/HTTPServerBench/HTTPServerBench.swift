@@ -26,7 +26,7 @@ enum HTTPServerBench {
   private static func server(on name: String) throws -> HTTPServer? {
     let address = try sockaddr_in.inet(ip4: "127.0.0.1", port: 0)
     if name == "own" { return HTTPServer(address: address, logger: .disabled) }
-    guard let backend = Poller.Backend(named: name) else { return nil }
+    guard let backend = Poller.Backend(name) else { return nil }
     return HTTPServer(address: address, pool: .reactor(try Reactor(backend: backend)), logger: .disabled)
   }
 }

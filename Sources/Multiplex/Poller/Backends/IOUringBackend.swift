@@ -76,7 +76,7 @@ final class IOUringBackend: ReadinessBackend {
       throw MultiplexError(call: "fstat", descriptor: descriptor, errno: error)
     }
     if judge == nil { judge = try Epoll() }
-    try judge?.add(descriptor, events: [])
-    try judge?.remove(descriptor)
+    try judge?.register(descriptor, for: [])
+    try judge?.unregister(descriptor)
   }
 }

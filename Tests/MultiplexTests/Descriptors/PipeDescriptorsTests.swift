@@ -5,10 +5,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Pipe") struct PipeTests {
+@Suite("Pipe descriptors") struct PipeDescriptorsTests {
   @Test("both ends are non-blocking and closed on exec")
   func flags() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     for number in [pipe.reader.fileDescriptor.rawValue, pipe.writer.fileDescriptor.rawValue] {
       #expect(try Kernel.fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
       #expect(try Kernel.fcntl(number, F_GETFL) & O_NONBLOCK != 0)
@@ -17,7 +17,7 @@ import Testing
 
   @Test("what is written at one end is read at the other, in order, and then there is nothing")
   func inOrder() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     #expect(try pipe.reader.take() == nil)
     try pipe.writer.put("one ")
     try pipe.writer.put("two")
@@ -27,7 +27,7 @@ import Testing
 
   @Test("reads into an array so much as is there, and no more than is wanted")
   func intoArray() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     #expect(try pipe.reader.read(upTo: 10) == nil)
     try pipe.writer.put("abcdef")
     #expect(try pipe.reader.read(upTo: 4) == Array("abcd".utf8))
@@ -39,7 +39,7 @@ import Testing
 
   @Test("once the writer is closed the reader gets what is left, and then the end of input")
   func endOfInput() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     try pipe.writer.put("rest")
     try pipe.writer.close()
     #expect(try pipe.reader.take() == "rest")
@@ -49,7 +49,7 @@ import Testing
 
   @Test("a full pipe takes nothing more until something was read")
   func full() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let block = [UInt8](repeating: 7, count: 4096)
     var written = 0
     while let count = try pipe.writer.write(unsafe block.span.bytes) { written += count }
@@ -60,7 +60,7 @@ import Testing
 
   @Test("the wrong end is an error that says so")
   func wrongEnd() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writing = #expect(throws: MultiplexError.self) { try pipe.reader.put("x") }
     #expect(writing?.call == "write")
     #expect(writing?.errno == .badFileDescriptor)
@@ -72,7 +72,7 @@ import Testing
 
   @Test("a program that is started inherits neither end")
   func notInherited() throws {
-    let pipe = try Multiplex.Pipe()
+    let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     // One that isn't close-on-exec is inherited: the C library's way of starting it keeps nothing from it.
     let other = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()

@@ -2,7 +2,7 @@
 ///
 /// Corresponding C function: `pipe2`.
 @frozen
-public struct Pipe: ~Copyable, Sendable {
+public struct PipeDescriptors: ~Copyable, Sendable {
   /// The end to read from.
   public let reader: OwnedDescriptor
   /// The end to write to.
