@@ -133,7 +133,7 @@ extension EchoComplete {
       let address = try HostPort(arguments.first ?? "127.0.0.1:9999").resolve(for: .listening)[0]
       let listener = try Socket.listening(on: address)
       print("listening on", try listener.localAddress())
-      try listener.set(.outOfBandInline, to: 1)  // the connections inherit it
+      try listener.set(.outOfBandInline, to: true)  // the connections inherit it
       var server = EchoComplete(listener: listener, inputs: [listener])
       try server.run()
     } catch {

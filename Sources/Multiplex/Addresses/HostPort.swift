@@ -43,6 +43,17 @@ public struct HostPort: Hashable, Sendable {
     }
   }
 
+  /// Joins a host and the number of a port.
+  ///
+  /// - Parameters:
+  ///   - host: An IP address or a name, without brackets; empty for any.
+  ///   - port: 0 lets the kernel choose, where a socket listens.
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where the host is no name: it has a slash, a bracket or a zero byte,
+  ///   or a colon without being an IPv6 address.
+  public init(host: String, port: UInt16) throws(MultiplexError) {
+    try self.init(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+  }
+
   private static func isPort(_ text: String) -> Bool {
     guard let first = text.first else { return false }
     return text.allSatisfy { $0.isASCII && $0.isNumber } ? UInt16(text) != nil : first.isASCII && first.isLetter

@@ -130,6 +130,7 @@ public final class Epoll: Selectable {
     _ operation: Int32, _ target: FileDescriptor, _ events: EpollEvents, _ data: UInt64?
   ) throws(MultiplexError) {
     try checkOpen("epoll_ctl")
+    try target.requireNumber(for: "epoll_ctl")
     do {
       try control(operation, target.rawValue, events, data ?? UInt64(UInt32(bitPattern: target.rawValue)))
     } catch {

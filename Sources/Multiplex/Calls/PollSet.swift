@@ -31,15 +31,14 @@ public struct PollSet: Sendable {
   ///
   /// Without events (`[]`), errors and hang-ups are still reported, again on each wait.
   ///
-  /// - Throws: ``MultiplexError/Reason/notOpen`` for a negative descriptor. One that is merely closed is reported as
+  /// - Throws: ``MultiplexError/Reason/closed`` for -1, the descriptor of what was closed;
+  ///   ``MultiplexError/Reason/notOpen`` for other negative descriptors. One that is merely closed is reported as
   ///   ``PollEvents/invalid`` by ``poll(timeout:)``.
   public mutating func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for events: PollEvents
   ) throws(MultiplexError) {
     let fd = descriptor.rawDescriptor
-    guard fd >= 0 else {
-      throw MultiplexError(call: "PollSet.register", descriptor: descriptor.fileDescriptor, errno: .badFileDescriptor)
-    }
+    try descriptor.requireNumber(for: "PollSet.register")
     if let position = positions[fd] {
       entries.replace(at: position, fd, for: events)
     } else {

@@ -17,7 +17,8 @@ public import SystemPackage
 ///   - timeout: nil waits without limit; zero doesn't wait.
 /// - Returns: Of each collection the elements that are ready, in the order given, as often as given; none when the time
 ///   is up.
-/// - Throws: ``MultiplexError/Reason/notOpen`` with the descriptor that is closed or negative;
+/// - Throws: ``MultiplexError/Reason/notOpen`` with the descriptor that isn't open; ``MultiplexError/Reason/closed`` for -1,
+///   the descriptor of what was closed;
 ///   ``MultiplexError/Reason/invalidArgument`` for a negative timeout.
 public func select<Reading: Collection, Writing: Collection, Exceptional: Collection>(
   reading: Reading = EmptyCollection<FileDescriptor>(),
@@ -62,6 +63,7 @@ extension DescriptorBitmap {
   fileprivate mutating func insert(_ elements: some Collection<some Selectable>) throws(MultiplexError) {
     for element in elements {
       let descriptor = element.fileDescriptor
+      try element.requireNumber(for: "pselect")
       // Room is made for open descriptors alone: a stray number may be as high as two thousand million.
       guard hasRoom(for: descriptor.rawValue) || Kernel.isOpen(descriptor.rawValue) else {
         throw MultiplexError(call: "pselect", descriptor: descriptor, errno: .badFileDescriptor)

@@ -35,6 +35,14 @@ extension OwnedDescriptor {
     }
   }
 
+  /// Writes as much as there is room for: see ``write(_:)-(RawSpan)``.
+  ///
+  /// - Returns: The number of bytes taken; nil if a non-blocking descriptor has no room now.
+  @inlinable
+  public func write(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
+    try bytes.withContiguousBytes { (bytes) throws(MultiplexError) in try write(bytes) }
+  }
+
   /// Takes what a signalfd or a timerfd has to tell next, of a type that the kernel fills as a whole.
   ///
   /// - Parameter empty: What it fills.

@@ -19,4 +19,13 @@ package let noDescriptor: Int32 = -1
 extension Selectable where Self: ~Copyable {
   /// The number that system calls take.
   package var rawDescriptor: Int32 { fileDescriptor.rawValue }
+
+  /// - Throws: ``MultiplexError/Reason/closed`` for -1; ``MultiplexError/Reason/notOpen`` for other negative numbers.
+  package func requireNumber(for call: String) throws(MultiplexError) {
+    guard rawDescriptor < 0 else { return }
+    guard rawDescriptor == noDescriptor else {
+      throw MultiplexError(call: call, descriptor: fileDescriptor, errno: .badFileDescriptor)
+    }
+    throw .missingDescriptor(for: call)
+  }
 }

@@ -194,12 +194,7 @@ extension Poller {
     _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
   ) throws(MultiplexError) {
     let implementation = try requireOpen(for: "Poller.register")
-    guard descriptor.rawValue != noDescriptor else {
-      throw .missingDescriptor(for: "Poller.register")
-    }
-    guard descriptor.rawValue >= 0 else {
-      throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
-    }
+    try descriptor.requireNumber(for: "Poller.register")
     guard registry[descriptor.rawValue] == nil else {
       throw MultiplexError(
         call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,

@@ -42,13 +42,7 @@ extension Socket {
   /// - Returns: The number of bytes taken; nil if there is no room now.
   @inlinable
   public func send(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
-    // A collection that isn't contiguous is copied once, to be.
-    let result = bytes.withContiguousStorageIfAvailable { bytes in
-      Result { () throws(MultiplexError) in try send(unsafe bytes.span.bytes) }
-    }
-    if let result { return try result.get() }
-    let copy = [UInt8](bytes)
-    return try send(unsafe copy.span.bytes)
+    try bytes.withContiguousBytes { (bytes) throws(MultiplexError) in try send(bytes) }
   }
 
   /// Sends everything, and waits for room where there is none.

@@ -111,7 +111,7 @@ extension Socket {
 
   /// Throws what has gone wrong, which the kernel tells once.
   private func throwPendingError() throws(MultiplexError) {
-    let status = try get(.pendingError)
+    let status = try value(of: .pendingError)
     guard status == 0 else { throw connectError(Errno(rawValue: status)) }
   }
 

@@ -19,14 +19,14 @@ extension Socket {
     on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool = false
   ) throws(MultiplexError) -> Socket {
     let socket = try Socket(family: address)
-    if reusePort { try socket.set(.reusePort, to: 1) }
+    if reusePort { try socket.set(.reusePort, to: true) }
     switch address {
     case .ipv4:
-      try socket.set(.reuseAddress, to: 1)
+      try socket.set(.reuseAddress, to: true)
       try socket.listen(at: address, backlog)
     case .ipv6:
-      try socket.set(.reuseAddress, to: 1)
-      try socket.set(.ipv6Only, to: 1)
+      try socket.set(.reuseAddress, to: true)
+      try socket.set(.ipv6Only, to: true)
       try socket.listen(at: address, backlog)
     case .unix(let path):
       try UnixSocketFile.replaceIfDead(path) { () throws(MultiplexError) in try socket.listen(at: address, backlog) }

@@ -1,60 +1,79 @@
 internal import CMultiplex
 package import SystemPackage
 
-/// An option of a socket whose value is a number; switches are 0 and 1.
+/// An option of a socket, and the type of its value.
+///
+///     try socket.set(.keepAlive, to: true)
+///     let size = try socket.value(of: .receiveBuffer)
 ///
 /// Corresponding C functions: `getsockopt`, `setsockopt`.
-public struct SocketOption: Hashable, Sendable {
+public struct SocketOption<Value: SocketOptionValue>: Hashable, Sendable {
   /// The protocol layer, such as `SOL_SOCKET`.
   public let level: Int32
   /// The option's number within its layer.
   public let name: Int32
 
-  /// An option that has no name here.
+  /// An option that has no name here:
+  ///
+  ///     let mark = SocketOption<Int32>(level: SOL_SOCKET, name: SO_MARK)
   public init(level: Int32, name: Int32) {
     self.level = level
     self.name = name
   }
+}
 
+extension SocketOption where Value == Bool {
   /// Sends small messages at once instead of collecting them (`TCP_NODELAY`).
-  public static let noDelay = SocketOption(level: Int32(IPPROTO_TCP), name: TCP_NODELAY)
-  /// Probes a silent peer (`SO_KEEPALIVE`).
-  public static let keepAlive = SocketOption(level: SOL_SOCKET, name: SO_KEEPALIVE)
+  public static var noDelay: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_NODELAY) }
+  /// Probes a silent peer, so that a connection whose peer has vanished ends (`SO_KEEPALIVE`).
+  public static var keepAlive: Self { Self(level: SOL_SOCKET, name: SO_KEEPALIVE) }
   /// Binds to a port that an earlier connection still occupies (`SO_REUSEADDR`).
-  public static let reuseAddress = SocketOption(level: SOL_SOCKET, name: SO_REUSEADDR)
+  public static var reuseAddress: Self { Self(level: SOL_SOCKET, name: SO_REUSEADDR) }
   /// Shares a port between several listeners, among which the kernel spreads connections (`SO_REUSEPORT`).
-  public static let reusePort = SocketOption(level: SOL_SOCKET, name: SO_REUSEPORT)
-  /// The kernel's receive buffer, in bytes; Linux doubles what is set (`SO_RCVBUF`).
-  public static let receiveBuffer = SocketOption(level: SOL_SOCKET, name: SO_RCVBUF)
-  /// The kernel's send buffer, in bytes; Linux doubles what is set (`SO_SNDBUF`).
-  public static let sendBuffer = SocketOption(level: SOL_SOCKET, name: SO_SNDBUF)
+  public static var reusePort: Self { Self(level: SOL_SOCKET, name: SO_REUSEPORT) }
   /// Leaves out-of-band data in its place in the stream, as RFC 6093 recommends; connections inherit it from their
   /// listener (`SO_OOBINLINE`).
-  public static let outOfBandInline = SocketOption(level: SOL_SOCKET, name: SO_OOBINLINE)
-  /// An IPv6 listener takes no IPv4 connections (`IPV6_V6ONLY`).
-  public static let ipv6Only = SocketOption(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY)
-  /// Sends datagrams to all of a network (`SO_BROADCAST`).
-  public static let broadcast = SocketOption(level: SOL_SOCKET, name: SO_BROADCAST)
-  /// What kind of socket it is, such as `SOCK_STREAM` (`SO_TYPE`). To be read only.
-  public static let type = SocketOption(level: SOL_SOCKET, name: SO_TYPE)
-  /// Whether it listens for connections (`SO_ACCEPTCONN`). To be read only.
-  public static let isListening = SocketOption(level: SOL_SOCKET, name: SO_ACCEPTCONN)
-  /// The error that the socket has met since it was last asked; reading clears it (`SO_ERROR`).
-  public static let pendingError = SocketOption(level: SOL_SOCKET, name: SO_ERROR)
+  public static var outOfBandInline: Self { Self(level: SOL_SOCKET, name: SO_OOBINLINE) }
+  /// Restricts an IPv6 socket to IPv6: a listener takes no IPv4 connections (`IPV6_V6ONLY`).
+  public static var ipv6Only: Self { Self(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY) }
+  /// Allows sending to broadcast addresses (`SO_BROADCAST`).
+  public static var broadcast: Self { Self(level: SOL_SOCKET, name: SO_BROADCAST) }
+  /// Whether it listens for connections (`SO_ACCEPTCONN`). Read-only.
+  public static var isListening: Self { Self(level: SOL_SOCKET, name: SO_ACCEPTCONN) }
+}
+
+extension SocketOption where Value == Int32 {
+  /// The size of the kernel's receive buffer in bytes; Linux doubles what is set (`SO_RCVBUF`).
+  public static var receiveBuffer: Self { Self(level: SOL_SOCKET, name: SO_RCVBUF) }
+  /// The size of the kernel's send buffer in bytes; Linux doubles what is set (`SO_SNDBUF`).
+  public static var sendBuffer: Self { Self(level: SOL_SOCKET, name: SO_SNDBUF) }
+  /// After how many seconds of silence ``keepAlive`` begins to probe (`TCP_KEEPIDLE`).
+  public static var keepAliveIdle: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPIDLE) }
+  /// How many seconds there are between two probes of ``keepAlive`` (`TCP_KEEPINTVL`).
+  public static var keepAliveInterval: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPINTVL) }
+  /// How many probes of ``keepAlive`` may stay unanswered before the connection ends (`TCP_KEEPCNT`).
+  public static var keepAliveCount: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPCNT) }
+  /// After how many milliseconds without acknowledgement sent data end the connection; 0 leaves it to the kernel
+  /// (`TCP_USER_TIMEOUT`).
+  public static var userTimeout: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_USER_TIMEOUT) }
+  /// What kind of socket it is, such as `SOCK_STREAM` (`SO_TYPE`). Read-only.
+  public static var type: Self { Self(level: SOL_SOCKET, name: SO_TYPE) }
+  /// The error that the socket has met since it was last asked, 0 for none; reading clears it (`SO_ERROR`). Read-only.
+  public static var pendingError: Self { Self(level: SOL_SOCKET, name: SO_ERROR) }
 }
 
 extension SocketOption {
-  package func value(on descriptor: FileDescriptor) throws(MultiplexError) -> Int32 {
+  package func value(on descriptor: FileDescriptor) throws(MultiplexError) -> Value {
     do {
-      return try Kernel.option(descriptor.rawValue, level, name)
+      return Value(socketOptionValue: try Kernel.option(descriptor.rawValue, level, name))
     } catch {
       throw MultiplexError(call: "getsockopt", descriptor: descriptor, errno: error)
     }
   }
 
-  package func set(to value: Int32, on descriptor: FileDescriptor) throws(MultiplexError) {
+  package func set(to value: Value, on descriptor: FileDescriptor) throws(MultiplexError) {
     do {
-      try Kernel.setOption(descriptor.rawValue, level, name, value)
+      try Kernel.setOption(descriptor.rawValue, level, name, value.socketOptionValue)
     } catch {
       throw MultiplexError(call: "setsockopt", descriptor: descriptor, errno: error)
     }
@@ -65,14 +84,19 @@ extension Socket {
   /// The value of an option.
   ///
   /// Corresponding C function: `getsockopt`.
-  public func get(_ option: SocketOption) throws(MultiplexError) -> Int32 {
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``; `ENOPROTOOPT` for an option that the socket doesn't have.
+  public func value<Value>(of option: SocketOption<Value>) throws(MultiplexError) -> Value {
     try option.value(on: requireOpen(for: "getsockopt"))
   }
 
   /// Sets an option.
   ///
   /// Corresponding C function: `setsockopt`.
-  public func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
+  ///
+  /// - Throws: ``MultiplexError/Reason/closed``; ``MultiplexError/Reason/invalidArgument`` for a value that is out of range;
+  ///   `ENOPROTOOPT` for an option that the socket doesn't have, or that can't be set.
+  public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: requireOpen(for: "setsockopt"))
   }
 }

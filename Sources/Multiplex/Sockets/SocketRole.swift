@@ -17,10 +17,10 @@ extension Socket {
       MultiplexError(
         call: call, descriptor: fileDescriptor, reason: .invalidArgument, errno: errno, advice: advice)
     }
-    guard try get(.type) == cmx_SOCK_STREAM else {
+    guard try value(of: .type) == cmx_SOCK_STREAM else {
       throw refuse(.protocolWrongTypeForSocket, "it is no stream: UDP has sockets of its own")
     }
-    switch (role, try get(.isListening) != 0) {
+    switch (role, try value(of: .isListening)) {
     case (.connection, true): throw refuse(.invalidArgument, "it listens: a Listener adopts it")
     case (.listener, false): throw refuse(.invalidArgument, "it doesn't listen: a Connection adopts what is connected")
     case (.connection, false), (.listener, true): break

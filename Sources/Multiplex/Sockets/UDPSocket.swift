@@ -11,13 +11,24 @@ public import SystemPackage
 ///     }
 ///
 /// It is closed when the value ends; a poller that lasts longer forgets it before (``Poller/unregister(_:)``).
-public struct UDPSocket: ~Copyable, Selectable {
+public struct UDPSocket: ~Copyable, Sendable, Selectable {
   /// As much as a datagram may have over either IP, in bytes, and more than that.
   private static let longest = 65_536
 
   private let descriptor: OwnedDescriptor
   /// The one address that it exchanges datagrams with, if it is connected.
   public let peerAddress: SocketAddress?
+
+  /// Takes over a UDP socket that was opened elsewhere, such as one that the process was started with. It should be
+  /// non-blocking: see ``Selectable/setNonBlocking(_:)``.
+  ///
+  /// - Parameters:
+  ///   - descriptor: The socket's descriptor, which is closed here from now on.
+  ///   - peerAddress: What the socket is connected to, if it is.
+  public init(adopting descriptor: consuming OwnedDescriptor, peerAddress: SocketAddress? = nil) {
+    self.descriptor = descriptor
+    self.peerAddress = peerAddress
+  }
 
   /// Opens a socket for addresses of the given one's family.
   private init(for address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
@@ -43,8 +54,8 @@ public struct UDPSocket: ~Copyable, Selectable {
   /// - Throws: ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket; what the kernel says.
   public static func bound(to address: SocketAddress, reusePort: Bool = false) throws(MultiplexError) -> UDPSocket {
     let socket = try UDPSocket(for: address)
-    if case .ipv6 = address { try socket.set(.ipv6Only, to: 1) }
-    if reusePort { try socket.set(.reusePort, to: 1) }
+    if case .ipv6 = address { try socket.set(.ipv6Only, to: true) }
+    if reusePort { try socket.set(.reusePort, to: true) }
     try unsafe socket.call("bind", on: address, Kernel.bind)
     return socket
   }
@@ -57,6 +68,18 @@ public struct UDPSocket: ~Copyable, Selectable {
     let socket = try UDPSocket(for: address, peerAddress: address)
     try unsafe socket.call("connect", on: address, Kernel.connect)
     return socket
+  }
+
+  /// Closes the socket, and reports the kernel's error, if any. The socket is closed in either case.
+  ///
+  /// Corresponding C function: `close`.
+  public consuming func close() throws(MultiplexError) {
+    try descriptor.close()
+  }
+
+  /// Gives the descriptor away, open.
+  public consuming func take() -> OwnedDescriptor {
+    descriptor
   }
 
   /// The lent descriptor.
@@ -72,14 +95,14 @@ public struct UDPSocket: ~Copyable, Selectable {
   /// The value of an option.
   ///
   /// Corresponding C function: `getsockopt`.
-  public func get(_ option: SocketOption) throws(MultiplexError) -> Int32 {
+  public func value<Value>(of option: SocketOption<Value>) throws(MultiplexError) -> Value {
     try option.value(on: fileDescriptor)
   }
 
   /// Sets an option.
   ///
   /// Corresponding C function: `setsockopt`.
-  public func set(_ option: SocketOption, to value: Int32) throws(MultiplexError) {
+  public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: fileDescriptor)
   }
 }
@@ -131,6 +154,12 @@ extension UDPSocket {
   /// - Returns: False if there is no room now: it was not sent.
   /// - Throws: What the kernel says: `messageTooLong`, or on a connected socket, as ``receive()`` does.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
+    // Any bytes are valid bytes.
+    try send(unsafe bytes.span.bytes, to: address)
+  }
+
+  /// Sends a datagram of the caller's memory: see ``send(_:to:)-([UInt8],_)``.
+  public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
     do {
       return try sendNow(bytes, to: address)
     } catch {
@@ -161,15 +190,13 @@ extension UDPSocket {
     }
   }
 
-  /// As ``send(_:to:)``, with the kernel's own error.
-  package func sendNow(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) -> Bool {
+  /// As ``send(_:to:)-(RawSpan,_)``, with the kernel's own error.
+  package func sendNow(_ bytes: RawSpan, to address: SocketAddress?) throws(Errno) -> Bool {
     try transfer { () throws(Errno) in try sendOnce(bytes, to: address) } != nil
   }
 
-  private func sendOnce(_ bytes: [UInt8], to address: SocketAddress?) throws(Errno) {
-    // Any bytes are valid bytes.
-    let span = unsafe bytes.span.bytes
-    try unsafe span.withUnsafeBytes { bytes throws(Errno) in
+  private func sendOnce(_ bytes: RawSpan, to address: SocketAddress?) throws(Errno) {
+    try unsafe bytes.withUnsafeBytes { bytes throws(Errno) in
       guard let address else { return try unsafe Kernel.sendTo(rawDescriptor, bytes, nil, 0) }
       try unsafe address.withSockaddr { (raw, length) throws(Errno) in
         try unsafe Kernel.sendTo(rawDescriptor, bytes, raw, length)

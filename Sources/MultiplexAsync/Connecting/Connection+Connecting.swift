@@ -18,7 +18,7 @@ extension Connection {
       nonisolated(unsafe) let socket = try Socket.unconnected(for: address)
       try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
       // Unix sockets have no such option, and do without.
-      try? unsafe socket.set(.noDelay, to: 1)
+      try? unsafe socket.set(.noDelay, to: true)
       return try await unsafe adopt(socket, origin: .connected, on: reactor)
     } catch {
       throw ConnectionError(connecting: error, to: address)

@@ -41,8 +41,9 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message that is longer than the type can say; and as
   ///   ``write(_:)-(Chunk)`` does.
   public func writeFrame<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
-    _ message: [UInt8], lengthPrefix type: LengthPrefix.Type = UInt32.self
+    _ message: some Sequence<UInt8>, lengthPrefix type: LengthPrefix.Type = UInt32.self
   ) async throws(ConnectionError) {
+    let message = [UInt8](message)
     guard let length = LengthPrefix(exactly: message.count) else { throw failure(.limitExceeded, during: .write) }
     let bytes = (0..<type.bitWidth / 8).reversed().map { UInt8(truncatingIfNeeded: length >> (8 * $0)) }
     try await write(vectored: [bytes, message])

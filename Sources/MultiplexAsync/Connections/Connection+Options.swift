@@ -7,7 +7,7 @@ extension Connection {
   /// Corresponding C function: `getsockopt`.
   ///
   /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
-  public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
+  public func value<Value>(of option: SocketOption<Value>) async throws(MultiplexError) -> Value {
     try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
       try option.value(on: descriptor)
     }
@@ -18,7 +18,7 @@ extension Connection {
   /// Corresponding C function: `setsockopt`.
   ///
   /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
-  public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
+  public func set<Value>(_ option: SocketOption<Value>, to value: Value) async throws(MultiplexError) {
     try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
       try option.set(to: value, on: descriptor)
     }

@@ -32,6 +32,11 @@ extension Connection {
     }
   }
 
+  /// Sends any bytes, such as a slice, without waiting: see ``post(_:limit:)-([UInt8],_)``.
+  public func post(_ bytes: some Sequence<UInt8>, limit: Int = 1 << 20) {
+    post([UInt8](bytes), limit: limit)
+  }
+
   /// Sends a text as UTF-8 without waiting: see ``post(_:limit:)-([UInt8],_)``.
   public func post(_ text: String, limit: Int = 1 << 20) {
     post([UInt8](text.utf8), limit: limit)

@@ -46,7 +46,8 @@ final class DatagramCore {
   /// - Returns: False if there is no room now.
   func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Failure) -> Bool {
     do throws(Errno) {
-      if let isSent = try socket?.sendNow(bytes, to: address) { return isSent }
+      // Any bytes are valid bytes.
+      if let isSent = try unsafe socket?.sendNow(bytes.span.bytes, to: address) { return isSent }
     } catch {
       throw Failure(reason: .init(error))
     }

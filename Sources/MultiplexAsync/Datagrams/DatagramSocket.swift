@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// Sends and receives datagrams over UDP.
 ///
-///     let socket = try DatagramSocket.bind(to: "127.0.0.1:9999", on: reactor)
+///     let socket = try await DatagramSocket.bind(to: "127.0.0.1:9999", on: reactor)
 ///     while true {
 ///       let datagram = try await socket.receive()
 ///       try await socket.send(datagram.bytes, to: datagram.sender)
@@ -50,17 +50,26 @@ public final class DatagramSocket: Sendable {
     try DatagramSocket(.bound(to: address, reusePort: reusePort), on: reactor)
   }
 
-  /// Takes what is sent to a numeric address with a port: "127.0.0.1:9999", "[::1]:0".
-  public static func bind(to text: String, on reactor: Reactor) throws(MultiplexError) -> DatagramSocket {
-    try bind(to: SocketAddress(text), on: reactor)
+  /// Looks a host up, and takes what is sent to the first of its addresses that this machine has.
+  ///
+  /// - Throws: As ``bind(to:on:reusePort:)-(SocketAddress,_,_)`` does; `MultiplexError.Reason.unknownAddress` with the
+  ///   resolver's words; `CancellationError`.
+  public static func bind(
+    to host: HostPort, on reactor: Reactor, reusePort: Bool = false
+  ) async throws -> DatagramSocket {
+    try await host.withFirstUsableAddress(on: reactor) { (address) throws(MultiplexError) in
+      try bind(to: address, on: reactor, reusePort: reusePort)
+    }
   }
 
-  /// Looks a host up, and takes what is sent to the first of its addresses.
+  /// Takes what is sent to a host and port as people write them: "127.0.0.1:9999", "[::1]:0", "localhost:domain".
   ///
-  /// - Throws: As ``bind(to:on:reusePort:)`` does; `MultiplexError.Reason.unknownAddress` with the resolver's words.
-  public static func bind(to host: HostPort, on reactor: Reactor) async throws -> DatagramSocket {
-    // A host has at least one address.
-    try bind(to: try await host.resolve(for: .listening, on: reactor)[0], on: reactor)
+  /// - Throws: As ``bind(to:on:reusePort:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that
+  ///   isn't HOST:PORT.
+  public static func bind(
+    to text: String, on reactor: Reactor, reusePort: Bool = false
+  ) async throws -> DatagramSocket {
+    try await bind(to: HostPort(text), on: reactor, reusePort: reusePort)
   }
 
   /// Exchanges datagrams with one address: others' are not received, and a host that tells that nobody listens there makes
@@ -73,17 +82,31 @@ public final class DatagramSocket: Sendable {
     try DatagramSocket(.connected(to: address), on: reactor)
   }
 
-  /// Exchanges datagrams with a numeric address with a port: see ``connect(to:on:)-(SocketAddress,_)``.
-  public static func connect(to text: String, on reactor: Reactor) throws(MultiplexError) -> DatagramSocket {
-    try connect(to: SocketAddress(text), on: reactor)
-  }
-
   /// Looks a host up, and exchanges datagrams with the first of its addresses: see ``connect(to:on:)-(SocketAddress,_)``.
   ///
-  /// - Throws: What the kernel says; `MultiplexError.Reason.unknownAddress` with the resolver's words.
+  /// - Throws: What the kernel says; `MultiplexError.Reason.unknownAddress` with the resolver's words; `CancellationError`.
   public static func connect(to host: HostPort, on reactor: Reactor) async throws -> DatagramSocket {
     // A host has at least one address.
     try connect(to: try await host.resolve(for: .connecting, on: reactor)[0], on: reactor)
+  }
+
+  /// Exchanges datagrams with a host and port as people write them: "127.0.0.1:9999", "localhost:domain".
+  ///
+  /// - Throws: As ``connect(to:on:)-(HostPort,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that isn't
+  ///   HOST:PORT.
+  public static func connect(to text: String, on reactor: Reactor) async throws -> DatagramSocket {
+    try await connect(to: HostPort(text), on: reactor)
+  }
+
+  /// Takes over a UDP socket: one that the process was started with, or one with options of its own. It becomes
+  /// non-blocking.
+  ///
+  /// - Throws: `MultiplexError.Reason.notOpen`; `ENOTSOCK` for another kind of file. The socket is closed then.
+  public static func adopt(
+    _ socket: consuming UDPSocket, on reactor: Reactor
+  ) throws(MultiplexError) -> DatagramSocket {
+    try socket.setNonBlocking()
+    return try DatagramSocket(socket, on: reactor)
   }
 
   /// Waits for the next datagram.
@@ -139,7 +162,7 @@ public final class DatagramSocket: Sendable {
   /// Corresponding C function: `getsockopt`.
   ///
   /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
-  public func get(_ option: SocketOption) async throws(MultiplexError) -> Int32 {
+  public func value<Value>(of option: SocketOption<Value>) async throws(MultiplexError) -> Value {
     try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
       try option.value(on: descriptor)
     }
@@ -150,7 +173,7 @@ public final class DatagramSocket: Sendable {
   /// Corresponding C function: `setsockopt`.
   ///
   /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
-  public func set(_ option: SocketOption, to value: Int32) async throws(MultiplexError) {
+  public func set<Value>(_ option: SocketOption<Value>, to value: Value) async throws(MultiplexError) {
     try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
       try option.set(to: value, on: descriptor)
     }
@@ -195,5 +218,12 @@ extension DatagramSocket {
     } onCancel: {
       reactor.loop.perform { [self] in unsafe core.cancel(id) }
     }
+  }
+}
+
+extension DatagramSocket: CustomStringConvertible {
+  /// The address, and whose datagrams it takes: "<datagram socket at 127.0.0.1:9999>".
+  public var description: String {
+    "<datagram socket at \(localAddress)\(peerAddress.map { " connected to \($0)" } ?? "")>"
   }
 }

@@ -30,6 +30,11 @@ public struct Replies: ~Copyable {
     write([UInt8](text.utf8))
   }
 
+  /// Sends any bytes: a slice, or the `utf8` of a text.
+  public mutating func write(_ bytes: some Sequence<UInt8>) {
+    write([UInt8](bytes))
+  }
+
   /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied.
   public mutating func write(_ bytes: RawSpan) {
     // The memory is lent for the time of the call.

@@ -99,3 +99,8 @@ public final class Reactor: TaskExecutor {
     if isCurrent { body() } else { loop.perform(body) }
   }
 }
+
+extension Reactor: CustomStringConvertible {
+  /// How it waits: "<reactor on epoll>".
+  public var description: String { "<reactor on \(backend)>" }
+}

@@ -18,9 +18,7 @@ extension Reactor {
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
     let fd = descriptor.rawDescriptor
-    guard fd != noDescriptor else {
-      throw MultiplexError.missingDescriptor(for: "readiness")
-    }
+    try descriptor.requireNumber(for: "readiness")
     return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
   }
 

@@ -85,6 +85,6 @@ struct Connector {
 
   private func prepare(_ socket: Socket) {
     // Unix sockets have no such option, and do without.
-    try? socket.set(.noDelay, to: 1)
+    try? socket.set(.noDelay, to: true)
   }
 }

@@ -145,7 +145,7 @@ extension ConnectSession {
 
   /// Whether the server has broken the connection off since it was last asked for that.
   private var isBroken: Bool {
-    get async { (try? await connection.get(.pendingError)) ?? 0 != 0 }
+    get async { (try? await connection.value(of: .pendingError)) ?? 0 != 0 }
   }
 
   private var breakage: ConnectionError { ConnectionError(.reset, during: .write, peer: connection.peerAddress) }

@@ -35,7 +35,8 @@ final class Server: Sendable {
     try await listeners.open(endpoints, on: group, remark: "(\(settings.backend)\(threads))")
     let limit = ConnectionLimit(settings.maximumConnections)
     return await listeners.serve { [settings, listeners] listener in
-      await settings.service.type.serve(listener, limitedTo: limit, isStopping: { listeners.isStopping }) { connection in
+      await settings.service.type.serve(listener, limitedTo: limit, isStopping: { listeners.isStopping }) {
+        connection in
         // Nothing is read while the client has yet to take what it is owed.
         connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
         if let limit = settings.idleTimeout { connection.setIdleTimeout(limit) }

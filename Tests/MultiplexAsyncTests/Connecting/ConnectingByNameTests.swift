@@ -114,15 +114,37 @@ struct ConnectingByNameAsyncTests {
     #expect(try await becomesTrue(within: .seconds(60)) { try !silent.isBeingTried })
   }
 
-  @Test("a listener takes a name, and the first address that can be had")
+  @Test("listeners take a name, and the first address that can be had")
   func listening() async throws {
-    let reactor = try Reactor()
-    let listener = try await Listener.bind(to: HostPort("localhost:0"), on: reactor)
-    let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
-    await connection.close()
-    await #expect(throws: MultiplexError.self) {
-      try await Listener.bind(to: HostPort("localhost:no-such-service"), on: reactor)
+    let group = try ReactorGroup(count: 2)
+    let reactor = group.next()
+    let addresses =
+      [
+        try await Listener.bind(to: HostPort("localhost:0"), on: reactor),
+        try await Listener.bind(to: "localhost:0", on: reactor),
+        try await ListenerGroup.bind(to: HostPort("localhost:0"), on: group),
+        try await ListenerGroup.bind(to: "localhost:0", on: group, backlog: 10),
+      ] as [any ListenerProtocol]
+    for listener in addresses {
+      let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
+      await connection.close()
     }
+    for text in ["localhost:no-such-service", "localhost", "/run/socket"] {
+      let error = await #expect(throws: MultiplexError.self) { try await Listener.bind(to: text, on: reactor) }
+      #expect(error?.reason == .unknownAddress)
+    }
+  }
+
+  @Test("no more than the backlog wait to be accepted")
+  func backlog() async throws {
+    let reactor = try Reactor()
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor, backlog: 0)
+    let first = try await Connection.connect(to: listener.localAddress, on: reactor)
+    let reason = await reason {
+      _ = try await Connection.connect(to: listener.localAddress, on: reactor, timeout: .milliseconds(200))
+    }
+    #expect(reason == .timedOut)
+    await first.close()
   }
 }
 

@@ -26,7 +26,7 @@ struct ConnectionFramingTests {
   func write() async throws {
     let peer = try await RawPeer(on: try Reactor())
     try await peer.connection.writeFrame([7, 8], lengthPrefix: UInt8.self)
-    try await peer.connection.writeFrame([7, 8], lengthPrefix: UInt16.self)
+    try await peer.connection.writeFrame([6, 7, 8].dropFirst(), lengthPrefix: UInt16.self)
     try await peer.connection.writeFrame([7, 8])
     try await peer.connection.writeFrame([], lengthPrefix: UInt64.self)
     let expected: [UInt8] = [2, 7, 8, 0, 2, 7, 8, 0, 0, 0, 2, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -46,7 +46,8 @@ struct ConnectionFramingTests {
     #expect(await reason { _ = try await peer.connection.readFrame(limit: 10) } == .limitExceeded)
     #expect(try await peer.connection.read(exactly: 4) == Array(lengths.prefix(4)))
     #expect(
-      await reason { _ = try await peer.connection.readFrame(lengthPrefix: UInt64.self, limit: .max) } == .limitExceeded)
+      await reason { _ = try await peer.connection.readFrame(lengthPrefix: UInt64.self, limit: .max) } == .limitExceeded
+    )
     #expect(try await peer.connection.read(exactly: 8) == Array(lengths.suffix(8)))
     let veryLong: [UInt8] = [1] + [UInt8](repeating: 0, count: 15)
     try peer.socket.sendAll(veryLong)

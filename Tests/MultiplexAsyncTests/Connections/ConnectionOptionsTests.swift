@@ -12,14 +12,14 @@ struct ConnectionOptionsTests {
     // The same socket by another descriptor: it has the same options.
     let twin = Socket(adopting: try OwnedDescriptor(duplicating: near.fileDescriptor))
     let connection = try await Connection.adopt(near, on: try Reactor(backend: backend))
-    for value: Int32 in [1, 0] {
+    for value in [true, false] {
       try await connection.set(.keepAlive, to: value)
-      #expect(try twin.get(.keepAlive) == value)
+      #expect(try twin.value(of: .keepAlive) == value)
       try twin.set(.noDelay, to: value)
-      #expect(try await connection.get(.noDelay) == value)
+      #expect(try await connection.value(of: .noDelay) == value)
     }
     let error = await #expect(throws: MultiplexError.self) {
-      _ = try await connection.get(SocketOption(level: 12_345, name: 1))
+      _ = try await connection.value(of: SocketOption<Int32>(level: 12_345, name: 1))
     }
     #expect(error?.call == "getsockopt")
     withExtendedLifetime(far) {}
@@ -52,8 +52,8 @@ struct ConnectionOptionsTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     await peer.connection.close()
     let errors = [
-      await #expect(throws: MultiplexError.self) { _ = try await peer.connection.get(.noDelay) },
-      await #expect(throws: MultiplexError.self) { try await peer.connection.set(.noDelay, to: 1) },
+      await #expect(throws: MultiplexError.self) { _ = try await peer.connection.value(of: .noDelay) },
+      await #expect(throws: MultiplexError.self) { try await peer.connection.set(.noDelay, to: true) },
       await #expect(throws: MultiplexError.self) { _ = try await peer.connection.localAddress() },
     ]
     #expect(errors.allSatisfy { $0?.reason == .closed })

@@ -14,7 +14,7 @@ struct ConnectionPostingTests {
         members.add(connection)
         return { chunk, _ in
           let bytes = chunk.array
-          for member in members.elements where member != connection { member.post(bytes) }
+          for member in members.elements where member != connection { member.post(bytes.reversed()) }
         }
       }
     }
@@ -23,8 +23,8 @@ struct ConnectionPostingTests {
       for _ in 0..<10 { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
       #expect(await becomesTrue { members.elements.count == 10 })
       for client in clients {
-        try await client.write("x")
-        for other in clients where other != client { #expect(try await other.read(exactly: 1) == Array("x".utf8)) }
+        try await client.write("yx")
+        for other in clients where other != client { #expect(try await other.read(exactly: 2) == Array("xy".utf8)) }
       }
     }
   }

@@ -14,8 +14,8 @@ struct DatagramSocketTests {
   @Test("datagrams keep their bounds and tell their sender, who can be answered", arguments: cases)
   func exchange(backend: Poller.Backend, address: String) async throws {
     let reactor = try Reactor(backend: backend)
-    let server = try DatagramSocket.bind(to: address, on: reactor)
-    let client = try DatagramSocket.bind(to: address, on: reactor)
+    let server = try await DatagramSocket.bind(to: address, on: reactor)
+    let client = try await DatagramSocket.bind(to: address, on: reactor)
     let messages: [[UInt8]] = [[1, 2, 3], [], [UInt8](repeating: 7, count: 9_000)]
     for message in messages { try await client.send(message, to: server.localAddress) }
     for message in messages {
@@ -33,7 +33,8 @@ struct DatagramSocketTests {
     let port = try #require(server.localAddress.port)
     let clients = [
       try await DatagramSocket.connect(to: HostPort("localhost:\(port)"), on: reactor),
-      try DatagramSocket.connect(to: "\(server.localAddress)", on: reactor),
+      try await DatagramSocket.connect(to: "\(server.localAddress)", on: reactor),
+      try await DatagramSocket.connect(to: "localhost:\(port)", on: reactor),
     ]
     for client in clients {
       try await client.send([1])
@@ -41,10 +42,35 @@ struct DatagramSocketTests {
     }
   }
 
+  @Test("a socket from elsewhere is taken over, and becomes non-blocking", arguments: usableBackends)
+  func adopted(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
+    let original = try UDPSocket.connected(to: peer.localAddress())
+    try original.setNonBlocking(false)
+    let address = original.peerAddress
+    let socket = try DatagramSocket.adopt(UDPSocket(adopting: original.take(), peerAddress: address), on: reactor)
+    #expect(socket.description == "<datagram socket at \(socket.localAddress) connected to \(try peer.localAddress())>")
+    let waiting = Task(executorPreference: reactor) { try await socket.receive() }
+    try await socket.send([1, 2])
+    #expect(await becomesTrue { (try? peer.receive())?.bytes == [1, 2] })
+    #expect(try unsafe peer.send(([3, 4] as [UInt8]).span.bytes, to: socket.localAddress))
+    #expect(try await waiting.value.bytes == [3, 4])
+  }
+
+  @Test("what is no socket isn't taken over")
+  func notAdopted() throws {
+    let reactor = try Reactor()
+    let error = #expect(throws: MultiplexError.self) {
+      try DatagramSocket.adopt(UDPSocket(adopting: PipeDescriptors().reader.duplicate()), on: reactor)
+    }
+    #expect(error?.errno == .notSocket)
+  }
+
   @Test("the longest datagram arrives whole")
   func longest() async throws {
     let reactor = try Reactor()
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let bytes = (0..<65_507).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
     try await socket.send(bytes, to: socket.localAddress)
     #expect(try await socket.receive().bytes == bytes)
@@ -58,8 +84,8 @@ struct DatagramSocketTests {
   @Test("a connected socket needs no address, and hears nobody else", arguments: usableBackends)
   func connected(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let server = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
-    let stranger = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let server = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let stranger = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let client = try DatagramSocket.connect(to: server.localAddress, on: reactor)
     #expect(client.peerAddress == server.localAddress)
     try await client.send([1])
@@ -72,7 +98,7 @@ struct DatagramSocketTests {
   @Test("a connected socket learns that nobody listens", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let gone = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let gone = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let address = gone.localAddress
     let client = try DatagramSocket.connect(to: address, on: reactor)
     gone.close()
@@ -85,7 +111,7 @@ struct DatagramSocketTests {
   @Test("a receive that waits takes what comes later, also for a task of another thread", arguments: usableBackends)
   func waiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     async let first = socket.receive()
     async let second = socket.receive()
     try await reactor.sleep(for: .milliseconds(1))
@@ -96,19 +122,19 @@ struct DatagramSocketTests {
 
   @Test("has options, until it is closed", arguments: usableBackends)
   func options(backend: Poller.Backend) async throws {
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
-    #expect(try await socket.get(.broadcast) == 0)
-    try await socket.set(.broadcast, to: 1)
-    #expect(try await socket.get(.broadcast) == 1)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
+    #expect(try await socket.value(of: .broadcast) == false)
+    try await socket.set(.broadcast, to: true)
+    #expect(try await socket.value(of: .broadcast) == true)
     socket.close()
-    let error = await #expect(throws: MultiplexError.self) { try await socket.get(.broadcast) }
+    let error = await #expect(throws: MultiplexError.self) { try await socket.value(of: .broadcast) }
     #expect(error?.reason == .closed)
   }
 
   @Test("cancelling ends a receive at once and loses no datagram", arguments: usableBackends)
   func cancellation(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     for number in 0..<50 {
       let task = Task(executorPreference: reactor) { try await socket.receive().bytes }
       async let sent: Void = socket.send([UInt8(number)], to: socket.localAddress)
@@ -128,7 +154,7 @@ struct DatagramSocketTests {
   @Test("closing wakes who waits, and ends all use")
   func closing() async throws {
     let reactor = try Reactor()
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let task = Task(executorPreference: reactor) { try await socket.receive() }
     try await reactor.sleep(for: .milliseconds(1))
     socket.close()
@@ -146,7 +172,7 @@ struct DatagramSocketTests {
     let reactor = try Reactor(backend: backend)
     // No turn passes between the two calls.
     try await reactor.run {
-      let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+      let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
       let receiving = Task(executorPreference: reactor) { try await socket.receive() }
       try await reactor.takeTurns()
       socket.close()
@@ -158,7 +184,7 @@ struct DatagramSocketTests {
   @Test("the port is free once the last reference is gone")
   func lastReference() async throws {
     let reactor = try Reactor()
-    var socket: DatagramSocket? = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    var socket: DatagramSocket? = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let address = try #require(socket?.localAddress)
     #expect(throws: MultiplexError.self) { try DatagramSocket.bind(to: address, on: reactor) }
     socket = nil
@@ -169,7 +195,7 @@ struct DatagramSocketTests {
   @Test("a socket that always has more lets others have their turn")
   func fairness() async throws {
     let reactor = try Reactor()
-    let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
     let flood = Task(executorPreference: reactor) {
       while !Task.isCancelled {
         try await socket.send([1], to: socket.localAddress)
@@ -187,7 +213,7 @@ struct DatagramSocketTests {
     func noWait() async throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [.noSpace]])
       let reactor = try Reactor(backend: .epoll)
-      let socket = try DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+      let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
       let failure = await FaultPlan.$current.withValue(plan) { await reason { _ = try await socket.receive() } }
       #expect(failure == .system(.noSpace))
       // It is good for the next.

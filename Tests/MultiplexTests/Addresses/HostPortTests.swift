@@ -44,6 +44,20 @@ import Testing
   }
 
   @Test(
+    "a host and a port's number are joined",
+    arguments: [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80"), ("localhost", "localhost:80"), ("", ":80")])
+  func joined(host: String, text: String) throws {
+    #expect(try HostPort(host: host, port: 80) == HostPort(text))
+    #expect(try HostPort(host: host, port: 80).description == text)
+  }
+
+  @Test("what is no host can't be joined", arguments: ["a:b", "[::1]", "a/b", "local\0host", "localhost:80"])
+  func notJoined(host: String) {
+    let error = #expect(throws: MultiplexError.self) { try HostPort(host: host, port: 80) }
+    #expect(error?.reason == .unknownAddress)
+  }
+
+  @Test(
     "the path of a Unix socket is refused with a word about what takes it", arguments: ["/run/socket", "unix:/run/a:1"])
   func path(text: String) {
     let error = #expect(throws: MultiplexError.self) { try HostPort(text) }

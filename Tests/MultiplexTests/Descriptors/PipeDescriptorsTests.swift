@@ -25,6 +25,15 @@ import Testing
     #expect(try pipe.reader.take() == nil)
   }
 
+  @Test("writes any bytes: an array, a slice, and a collection that isn't contiguous")
+  func collections() throws {
+    let pipe = try PipeDescriptors()
+    #expect(try pipe.writer.write(Array("ab".utf8)) == 2)
+    #expect(try pipe.writer.write(Array("xcd".utf8).dropFirst()) == 2)
+    #expect(try pipe.writer.write(Array("fe".utf8).reversed()) == 2)
+    #expect(try pipe.reader.take() == "abcdef")
+  }
+
   @Test("reads into an array so much as is there, and no more than is wanted")
   func intoArray() throws {
     let pipe = try PipeDescriptors()

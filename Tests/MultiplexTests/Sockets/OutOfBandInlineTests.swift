@@ -7,7 +7,7 @@ struct OutOfBandInlineTests {
   @Test("stays in its place in the stream, and is exceptional until it is read, on connections of such a listener")
   func staysInPlace() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    try listener.set(.outOfBandInline, to: 1)
+    try listener.set(.outOfBandInline, to: true)
     let client = try Socket.connected(to: listener.localAddress(), timeout: .seconds(30))
     let server = try listener.acceptNext()
 

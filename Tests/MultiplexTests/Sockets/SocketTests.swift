@@ -141,7 +141,7 @@ import Testing
     let server = try listener.acceptNext()
     #expect(try client.send([7]) == 1)
     #expect(try bytes(from: server, count: 1) == [7])
-    #expect(try client.get(.receiveBuffer) == 40_000)
+    #expect(try client.value(of: .receiveBuffer) == 40_000)
     client.close()
     #expect(refusal { () throws(MultiplexError) in try client.beginConnecting(to: address) } == .closed)
   }
@@ -245,7 +245,7 @@ import Testing
   func ipv6Only() throws {
     let listener = try Socket.listening(on: .ipv6(.any, port: 0))
     let port = try #require(try listener.localAddress().port)
-    #expect(try listener.get(.ipv6Only) == 1)
+    #expect(try listener.value(of: .ipv6Only) == true)
     // So that the same port is free for an IPv4 listener.
     #expect(try Socket.listening(on: .ipv4(.loopback, port: port)).localAddress().port == port)
   }
@@ -463,29 +463,38 @@ import Testing
       #expect(throws: MultiplexError.self) { try left.accept() },
       #expect(throws: MultiplexError.self) { try left.shutdown(.both) },
       #expect(throws: MultiplexError.self) { try left.localAddress() },
-      #expect(throws: MultiplexError.self) { try left.get(.pendingError) },
-      #expect(throws: MultiplexError.self) { try left.set(.keepAlive, to: 1) },
+      #expect(throws: MultiplexError.self) { try left.value(of: .pendingError) },
+      #expect(throws: MultiplexError.self) { try left.set(.keepAlive, to: true) },
       #expect(throws: MultiplexError.self) { try left.finishConnecting() },
     ]
     for error in errors { #expect(error?.reason == .closed) }
     #expect(left.description == "<closed socket>")
   }
 
-  @Test("options are set and read back", arguments: [SocketOption.noDelay, .keepAlive, .reuseAddress])
-  func switches(option: SocketOption) throws {
+  @Test("options are set and read back", arguments: [SocketOption<Bool>.noDelay, .keepAlive, .reuseAddress])
+  func switches(option: SocketOption<Bool>) throws {
     let (client, _) = try connection(.ipv4)
-    for value: Int32 in [1, 0] {
+    for value in [true, false] {
       try client.set(option, to: value)
-      #expect(try client.get(option) == value)
+      #expect(try client.value(of: option) == value)
     }
+  }
+
+  @Test(
+    "numbers are set and read back",
+    arguments: [SocketOption<Int32>.keepAliveIdle, .keepAliveInterval, .keepAliveCount, .userTimeout])
+  func numbers(option: SocketOption<Int32>) throws {
+    let (client, _) = try connection(.ipv4)
+    try client.set(option, to: 12)
+    #expect(try client.value(of: option) == 12)
   }
 
   @Test("the kernel doubles the sizes of buffers")
   func bufferSizes() throws {
     let (left, right) = try Socket.pair()
-    for option in [SocketOption.sendBuffer, .receiveBuffer] {
+    for option in [SocketOption<Int32>.sendBuffer, .receiveBuffer] {
       try left.set(option, to: 20_000)
-      #expect(try left.get(option) == 40_000)
+      #expect(try left.value(of: option) == 40_000)
     }
     right.close()
   }
@@ -493,7 +502,7 @@ import Testing
   @Test("an option that a socket doesn't have is an error")
   func unknownOption() throws {
     let (left, _) = try Socket.pair()
-    let error = #expect(throws: MultiplexError.self) { try left.set(.noDelay, to: 1) }
+    let error = #expect(throws: MultiplexError.self) { try left.set(.noDelay, to: true) }
     #expect(error?.call == "setsockopt")
     #expect(error?.descriptor == left.fileDescriptor)
   }

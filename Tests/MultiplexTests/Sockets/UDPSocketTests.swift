@@ -89,7 +89,7 @@ import Testing
     let everybody = try SocketAddress("255.255.255.255:9999")
     let forbidden = #expect(throws: MultiplexError.self) { _ = try socket.send([1], to: everybody) }
     #expect("\(try #require(forbidden))".contains("255.255.255.255:9999"))
-    #expect(try socket.get(.broadcast) == 0)
+    #expect(try socket.value(of: .broadcast) == false)
     let path = #expect(throws: MultiplexError.self) { _ = try UDPSocket.bound(to: .unix(path: "/tmp/nothing")) }
     #expect(path?.reason == .invalidArgument)
   }
@@ -108,6 +108,19 @@ import Testing
     defer { Forks.resume() }
     let address = try vacantAddress()
     #expect(try UDPSocket.bound(to: address).localAddress() == address)
+    let socket = try UDPSocket.bound(to: address)
+    try socket.close()
+    #expect(try UDPSocket.bound(to: address).localAddress() == address)
+  }
+
+  @Test("another owner takes the descriptor, open")
+  func handedOver() throws {
+    let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
+    let address = try socket.localAddress()
+    let descriptor = socket.take()
+    let adopted = UDPSocket(adopting: descriptor)
+    #expect(try adopted.localAddress() == address)
+    #expect(adopted.peerAddress == nil)
   }
 
   /// Where a socket was, and nobody is.

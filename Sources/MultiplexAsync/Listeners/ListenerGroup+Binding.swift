@@ -1,0 +1,81 @@
+public import Multiplex
+
+extension ListenerGroup {
+  /// Listens at an address.
+  ///
+  /// - Parameters:
+  ///   - address: An IP address with a port, of which 0 lets the kernel choose; or the path of a Unix socket.
+  ///   - group: The reactors that the connections belong to.
+  ///   - backlog: How many connections may wait to be accepted, on each reactor; the kernel has a limit of its own
+  ///     (net.core.somaxconn).
+  /// - Throws: As ``Listener/bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; nobody listens then.
+  public static func bind(
+    to address: SocketAddress, on group: ReactorGroup, backlog: Int32 = 4096
+  ) async throws(MultiplexError) -> ListenerGroup {
+    let isShared = address.port != nil && group.reactors.count > 1
+    let first = try await Listener.bind(
+      to: address, on: group.reactors[0], backlog: backlog, sharing: isShared ? .founding : .none)
+    var listeners = [first]
+    for reactor in isShared ? group.reactors.dropFirst() : [] {
+      do throws(MultiplexError) {
+        listeners.append(
+          try await Listener.bind(to: first.localAddress, on: reactor, backlog: backlog, sharing: .joining))
+      } catch {
+        for listener in listeners { await listener.shutDown(within: .zero) }
+        throw error
+      }
+    }
+    return ListenerGroup(listeners, at: first.localAddress, on: group)
+  }
+
+  /// Looks a host up, and listens at the first of its addresses that this machine has. An empty host, or "*", is every
+  /// IPv4 address of this machine; ``bind(toAllOf:on:backlog:)`` listens at the IPv6 addresses too.
+  ///
+  /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does; `MultiplexError.Reason.unknownAddress` with the
+  ///   resolver's words; `CancellationError`.
+  public static func bind(
+    to host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
+  ) async throws -> ListenerGroup {
+    try await host.withFirstUsableAddress(on: group.reactors[0]) { (address) async throws(MultiplexError) in
+      try await bind(to: address, on: group, backlog: backlog)
+    }
+  }
+
+  /// Listens at a host and port as people write them: "127.0.0.1:9999", "[::1]:0", "localhost:http".
+  ///
+  /// - Throws: As ``bind(to:on:backlog:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that isn't
+  ///   HOST:PORT.
+  public static func bind(
+    to text: String, on group: ReactorGroup, backlog: Int32 = 4096
+  ) async throws -> ListenerGroup {
+    try await bind(to: HostPort(text), on: group, backlog: backlog)
+  }
+
+  /// Looks a host up, and listens at all of its addresses that this machine has. An empty host, or "*", is every address of
+  /// this machine.
+  ///
+  /// With port 0 each address gets a port of its own.
+  ///
+  /// - Returns: At least one.
+  /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does, if an address is taken, or the machine has none of them;
+  ///   `MultiplexError.Reason.unknownAddress`. Nobody listens then.
+  public static func bind(
+    toAllOf host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
+  ) async throws -> [ListenerGroup] {
+    var groups: [ListenerGroup] = []
+    var missing: MultiplexError?
+    for address in try await host.resolve(for: .listening, on: group.reactors[0]) {
+      do throws(MultiplexError) {
+        groups.append(try await bind(to: address, on: group, backlog: backlog))
+      } catch {
+        guard error.isMissingAddress else {
+          for listener in groups { await listener.shutDown(within: .zero) }
+          throw error
+        }
+        missing = error
+      }
+    }
+    if let missing, groups.isEmpty { throw missing }
+    return groups
+  }
+}
