@@ -7,7 +7,7 @@ internal import Synchronization
 ///     let group = try BufferGroup(id: 1, capacity: 64, bufferSize: 16 * 1024)
 ///     for buffer in 0..<64 { group.provide(buffer) }
 ///     try ring.register(group)
-///     try ring.prepare(.receive(on: socket, intoGroup: 1, isMultishot: true, token: 7))
+///     try ring.prepare(.receive(on: socket.fileDescriptor, intoGroup: group.id, isMultishot: true, token: 7))
 ///
 /// A buffer is the kernel's once it was provided, and ours again with the completion that names it, until it is provided
 /// anew. While it is the kernel's, providing it does nothing, and none of its bytes are lent. The kernel takes them in the

@@ -21,9 +21,9 @@ public import SystemPackage
 ///
 /// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
 @safe
-public struct Ring: ~Copyable {
+public struct Ring: ~Copyable, Selectable {
   /// What the kernel's rings are able to do.
-  public let features: RingFeatures
+  public let features: Features
   /// How many submissions there is room for.
   public var capacity: Int { Int(submissions.capacity) }
 
@@ -63,7 +63,7 @@ public struct Ring: ~Copyable {
     let descriptor = try RingSetup.perform(
       entries: UInt32(entries), completions: completions.map { UInt32(clamping: $0) }, isSingleIssuer: isSingleIssuer,
       &parameters)
-    let features = RingFeatures(parameters, RingSetup.operations(of: descriptor.rawDescriptor))
+    let features = Ring.Features(parameters, RingSetup.operations(of: descriptor.rawDescriptor))
     try features.check()
     let memory = try RingMemory(of: descriptor.rawDescriptor, parameters)
     self.isSingleIssuer = RingSetup.hasSingleIssuer(parameters)

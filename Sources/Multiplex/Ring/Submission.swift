@@ -217,18 +217,18 @@ extension Ring.Submission {
   /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
   /// the kernel doesn't keep the order of several.
   ///
-  /// At most 2,147,479,552 bytes are sent. With `isWhole` it completes once these are, or something has gone wrong (`MSG_WAITALL`). With `isWaiting` it
+  /// At most 2,147,479,552 bytes are sent. With `sendsAll` it completes once these are, or something has gone wrong (`MSG_WAITALL`). With `waitsForRoom` it
   /// waits for room. Otherwise the send is done with the call that submits it, as far as there is room (`MSG_DONTWAIT`): it
   /// completes with the part that was sent, or with `EAGAIN`.
   @unsafe
   public static func send(
-    on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, isWhole: Bool = true, isWaiting: Bool = true,
+    on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, sendsAll: Bool = true, waitsForRoom: Bool = true,
     token: UInt64
   ) -> Self {
     var submission = Self(cmx_OP_SEND, socket.rawValue, token: token)
     unsafe submission.use(bytes)
     submission.entry.operation_flags = UInt32(
-      bitPattern: cmx_MSG_NOSIGNAL | (isWhole ? cmx_MSG_WAITALL : 0) | (isWaiting ? 0 : cmx_MSG_DONTWAIT))
+      bitPattern: cmx_MSG_NOSIGNAL | (sendsAll ? cmx_MSG_WAITALL : 0) | (waitsForRoom ? 0 : cmx_MSG_DONTWAIT))
     return submission
   }
 

@@ -252,7 +252,7 @@ import Testing
   @Test("a multishot receive takes buffers in order, ends when there are none, and goes on with what is given back")
   func receive() throws {
     var ring = try Ring()
-    try #require(ring.features.receivesMultishot)
+    try #require(ring.features.supportsMultishotReceive)
     let (near, far) = try Socket.pair()
     let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
     try ring.register(group)
@@ -422,7 +422,7 @@ import Testing
     try unsafe ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
     #expect(try ring.complete(1).map(\.result) == [3])
     try unsafe ring.prepare(
-      .send(on: near.fileDescriptor, UnsafeRawBufferPointer(memory), isWhole: false, isWaiting: false, token: 2))
+      .send(on: near.fileDescriptor, UnsafeRawBufferPointer(memory), sendsAll: false, waitsForRoom: false, token: 2))
     #expect(try #require(try ring.complete(1).first).result > 0)
   }
 
@@ -451,7 +451,7 @@ import Testing
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
     defer { unsafe bytes.deallocate() }
     unsafe bytes.initializeMemory(as: UInt8.self, repeating: 1)
-    unsafe try ring.prepare(.send(on: near.fileDescriptor, UnsafeRawBufferPointer(bytes), isWhole: false, token: 1))
+    unsafe try ring.prepare(.send(on: near.fileDescriptor, UnsafeRawBufferPointer(bytes), sendsAll: false, token: 1))
     let short = try #require(try ring.complete(1).first)
     #expect(short.result > 0 && short.result < count)
     try far.fileDescriptor.drain()

@@ -37,7 +37,7 @@ import Testing
     #expect(single.defersWork == (single.setup & cmx_SETUP_DEFER_TASKRUN != 0))
     #expect(!shared.defersWork)
     // Sends without a copy came one release before.
-    if single.bundles { #expect(single.defersWork && single.receivesMultishot) }
+    if single.supportsBundles { #expect(single.defersWork && single.supportsMultishotReceive) }
   }
 
   @Test("kernels before 5.19, which has the operation to make a socket, are refused as too old")
@@ -45,9 +45,9 @@ import Testing
     let features = try Ring().features
     var parameters = cmx_ring_params()
     parameters.features = features.flags
-    try RingFeatures(parameters, features.operations).check()
+    try Ring.Features(parameters, features.operations).check()
     let error = #expect(throws: MultiplexError.self) {
-      try RingFeatures(parameters, features.operations.subtracting([45])).check()
+      try Ring.Features(parameters, features.operations.subtracting([45])).check()
     }
     #expect(error?.errno == .noFunction)
     #expect(error?.advice?.contains("5.19") == true)

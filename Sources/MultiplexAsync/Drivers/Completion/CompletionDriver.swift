@@ -57,7 +57,7 @@ final class CompletionDriver: Driver {
   /// shortage counts as a no.
   static let isUsable: Bool = {
     guard let features = (try? CompletionDriver(observation: nil))?.ring.features else { return false }
-    return features.receivesMultishot && features.defersWork
+    return features.supportsMultishotReceive && features.defersWork
   }()
 
   init(observation: TurnObservation?) throws(MultiplexError) {
@@ -170,7 +170,8 @@ final class CompletionDriver: Driver {
     let index = unsafe inlineSends.append(buffer, range, of: channel.slot)
     unsafe submit(
       .send(
-        on: channel.descriptor, buffer.bytes(range), isWaiting: false, token: RingOperation.inlineSend.token(of: index)
+        on: channel.descriptor, buffer.bytes(range), waitsForRoom: false,
+        token: RingOperation.inlineSend.token(of: index)
       ).skippingSuccess())
   }
 
