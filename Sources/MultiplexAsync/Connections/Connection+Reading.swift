@@ -8,6 +8,7 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
+    try checkCancellation(during: .read)
     // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
     while reactor.isCurrent {
       if let outcome = unsafe core.readNow() { return try chunk(of: outcome) }
@@ -50,6 +51,7 @@ extension Connection {
   /// - Returns: The number of bytes, at least 1 unless the memory is empty; nil when the peer has finished sending.
   /// - Throws: As ``read()`` does. No byte is lost then.
   public func read(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
+    try checkCancellation(during: .read)
     guard memory.byteCount > 0 else { return 0 }
     while true {
       if reactor.isCurrent, let outcome = unsafe memory.withUnsafeMutableBytes({ unsafe core.readNow(into: $0) }) {
@@ -121,6 +123,7 @@ extension Connection {
 
   /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
   func takeHere(_ measure: (ByteQueue) -> Int?) async throws(ConnectionError) -> [UInt8]? {
+    try checkCancellation(during: .read)
     while true {
       // What lies there may be what another reader waits for more of.
       if let reason = unsafe core.readRefusal { throw failure(reason, during: .read) }

@@ -92,10 +92,10 @@ extension ConnectionCore {
     return endsShare() ? UnfinishedWrite(.turn) : nil
   }
 
-  /// Writes for somebody who doesn't wait: more than so many bytes aren't kept for a slow peer, which is cut off instead.
+  /// Writes for somebody who doesn't wait. A peer for which more than the limit waits by now is cut off instead.
   func post(_ bytes: [UInt8], limit: Int) {
+    guard unsentCount <= limit else { return abort(because: .fellBehind) }
     _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
-    if unsentCount > limit { abort(because: .fellBehind) }
   }
 
   /// How many bytes wait to be sent.

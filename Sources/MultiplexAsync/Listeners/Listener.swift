@@ -46,7 +46,7 @@ public final class Listener: Sendable {
   }
 
   private func acceptHere() async -> Result<Connection?, CancellationError> {
-    while true {
+    while !CallingTask.isCurrentCancelled {
       switch unsafe core.acceptNow(limitedTo: nil) {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
@@ -55,6 +55,7 @@ public final class Listener: Sendable {
         return .success(connection)
       }
     }
+    return .failure(CancellationError())
   }
 
   /// - Returns: False when the task was cancelled.

@@ -92,24 +92,25 @@ final class ListenerCore: AcceptorDelegate {
   ///
   /// - Returns: nil as ``adopt(_:on:limitedTo:)``.
   func adopt(
-    _ accepted: AcceptedSocket, on reactor: Reactor, for server: ServedConnections.Server
+    _ accepted: AcceptedSocket, on reactor: Reactor, in group: HandlerGroup
   ) -> ServedConnections.Served? {
-    adopt(accepted, on: reactor, limitedTo: server.limit).map { served.begin($0, for: server) }
+    adopt(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
   }
 
   /// Takes a connection that another reactor was to make. From here on it is served, so that no shutdown misses it.
   ///
   /// - Returns: nil also for one that comes too late.
   func receive(
-    _ made: Result<Connection, MultiplexError>, for server: ServedConnections.Server
+    _ made: Result<Connection, MultiplexError>, in group: HandlerGroup
   ) -> ServedConnections.Served? {
     switch made {
     case .failure(let error): noteFailure(error)
-    case .success(let connection) where !isClosed && !server.isCancelled: return served.begin(connection, for: server)
+    case .success(let connection) where !isClosed && !group.server.isCancelled:
+      return served.begin(connection, in: group)
     // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
     case .success(let connection): connection.abort(because: .shutDown)
     }
-    server.limit?.giveBack()
+    group.server.limit?.giveBack()
     return nil
   }
 
@@ -163,8 +164,8 @@ final class ListenerCore: AcceptorDelegate {
 
   // MARK: Serving
 
-  func makeServer(limitedTo limit: ConnectionLimit?, over group: ReactorGroup?) -> ServedConnections.Server {
-    ServedConnections.Server(makeWaitID(), limitedTo: limit, over: group)
+  func makeServer(limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup?) -> ConnectionServer {
+    ConnectionServer(makeWaitID(), limitedTo: limit, over: reactors)
   }
 
   /// A connection is served no more.
@@ -176,7 +177,7 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   /// The task that serves was cancelled.
-  func cancel(_ server: ServedConnections.Server) {
+  func cancel(_ server: ConnectionServer) {
     served.cancel(server)
     cancelWait(server.id)
   }
