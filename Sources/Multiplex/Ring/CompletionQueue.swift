@@ -30,6 +30,17 @@ package struct CompletionQueue {
     tail.acquired &- head.own
   }
 
+  /// Whether one of the completions that can be taken has a token.
+  package func contains(_ token: UInt64) -> Bool {
+    var position = head.own
+    let end = tail.acquired
+    while position != end {
+      if unsafe entries[Int(position & mask)].user_data == token { return true }
+      position &+= 1
+    }
+    return false
+  }
+
   /// Takes the next completion.
   package func next() -> Ring.Completion? {
     let position = head.own

@@ -210,6 +210,9 @@ extension Ring {
     return completion
   }
 
+  /// Whether one of the completions that can be taken has a token.
+  package func hasCompletion(of token: UInt64) -> Bool { completions.contains(token) }
+
   /// How many completions can be taken without waiting.
   public var completionCount: Int { Int(completions.count) }
 

@@ -71,8 +71,9 @@ struct CancelledTaskTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
     let receiver = try peer.startOtherSide { socket in
-      while let bytes = try? socket.receive(upTo: 65_536) {
-        if bytes.isEmpty { return }
+      while true {
+        _ = try select(reading: [socket], timeout: .seconds(100))
+        guard let bytes = try? socket.receive(upTo: 65_536), !bytes.isEmpty else { return }
       }
     }
     let count = Counter()

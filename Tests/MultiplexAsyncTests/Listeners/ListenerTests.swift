@@ -13,7 +13,12 @@ struct ListenerTests {
     arguments: usableBackends)
   func groups(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    try await withServer(on: reactor, echo) { listener in
+    let served = Counter()
+    try await withServer(on: reactor) { connection in
+      served.add()
+      defer { served.add(-1) }
+      try await echo(connection)
+    } while: { listener in
       var clients = try (0..<400).map { _ in try Socket.connected(to: listener.localAddress) }
       for _ in 0..<3 {
         for client in clients { try client.sendAll([7]) }
@@ -24,6 +29,7 @@ struct ListenerTests {
         }
       }
       let idle = clients
+      #expect(await becomesTrue { served.value == 400 })
       async let unfinished = listener.shutDown(within: .milliseconds(10))
       #expect(await unfinished == 400)
       for client in idle { #expect(await becomesTrue { isEnded(client) }) }
