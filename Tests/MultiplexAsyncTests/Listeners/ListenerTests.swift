@@ -13,10 +13,10 @@ struct ListenerTests {
     arguments: usableBackends)
   func groups(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let served = Counter()
+    let (begun, ended) = (Counter(), Counter())
     try await withServer(on: reactor) { connection in
-      served.add()
-      defer { served.add(-1) }
+      begun.add()
+      defer { ended.add() }
       try await echo(connection)
     } while: { listener in
       var clients = try (0..<400).map { _ in try Socket.connected(to: listener.localAddress) }
@@ -29,7 +29,7 @@ struct ListenerTests {
         }
       }
       let idle = clients
-      #expect(await becomesTrue { served.value == 400 })
+      #expect(await becomesTrue { begun.value == 802 && ended.value == 402 })
       async let unfinished = listener.shutDown(within: .milliseconds(10))
       #expect(await unfinished == 400)
       for client in idle { #expect(await becomesTrue { isEnded(client) }) }
