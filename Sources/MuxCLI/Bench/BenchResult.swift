@@ -75,11 +75,11 @@ struct BenchResult: Encodable {
 extension BenchResult {
   /// What was done: "50 connections to 127.0.0.1:9999 (epoll), messages of 64 B, 1 in flight on each".
   var title: String {
-    let counted = "\(Quantity.count(connections)) connection\(connections == 1 ? "" : "s")"
     let scheduled = scheduledPerSecond.map { ", \(Quantity.rate($0))/s scheduled" } ?? ""
     return """
-      \(counted) to \(target) (\(backend)), messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\
-      \(Quantity.count(pipeline)) in flight on each\(scheduled)
+      \(Quantity.counted(connections, "connection")) to \(target) (\(backend)), \
+      messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\(Quantity.count(pipeline)) in flight \
+      on each\(scheduled)
       """
   }
 
@@ -108,15 +108,15 @@ extension BenchResult {
     if let scheduledPerSecond, requestsPerSecond < 0.95 * scheduledPerSecond, !isInterrupted {
       notes.append(
         """
-        the schedule was not kept: \(Quantity.rate(requestsPerSecond)) of \(Quantity.rate(scheduledPerSecond)) \
-        requests/s; the server, or --pipeline, allowed no more
+        schedule not met: \(Quantity.rate(requestsPerSecond)) of \(Quantity.rate(scheduledPerSecond)) requests/s; \
+        the server or --pipeline was the limit
         """)
     }
     if let unsent, unsent > 0 {
       notes.append(
         """
-        \(Quantity.count(unsent)) message\(unsent == 1 ? " was" : "s were") due and not sent by the end: in the latencies \
-        since due, each counts with the time that it had waited by then
+        \(Quantity.counted(unsent, "message")) due but unsent at the end: in the latencies since due, each counts with the \
+        time it had waited
         """)
     }
     if lostConnections > 0 {

@@ -33,7 +33,7 @@ struct Connect: ParsableCommand {
         try await ConnectSession(connection).run()
       } catch let error as ConnectionError {
         guard let timeout, error.reason == .timedOut, error.operation != .connect else { throw Failure(error) }
-        throw Failure("nothing came or went for \(Limits.words(seconds: timeout))", .ioError)
+        throw Failure("nothing came or went for \(Quantity.seconds(timeout))", .ioError)
       }
     }
   }

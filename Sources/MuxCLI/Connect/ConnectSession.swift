@@ -123,7 +123,7 @@ extension ConnectSession {
     do {
       while await !isBroken {
         if hasWaited(since: start) {
-          let time = Limits.words(seconds: Self.patience)
+          let time = Quantity.seconds(Self.patience)
           Console.complain("the server has finished, and no input has come for \(time)")
           return .patience
         }

@@ -27,10 +27,4 @@ enum Limits {
     guard value == "" else { return }
     throw ValidationError("\(option) must be the path of a file")
   }
-
-  /// "5 seconds", "0.5 seconds".
-  static func words(seconds: Double) -> String {
-    let number = seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
-    return "\(number) second\(seconds == 1 ? "" : "s")"
-  }
 }

@@ -27,10 +27,7 @@ final class PairCapacity: Sendable {
     let (_, pairs) = inUse.add(1, ordering: .relaxed)
     guard isBoundByFiles, pairs >= count else { return }
     complaint.make { _ in
-      """
-      \(pairs) client\(pairs == 1 ? " is" : "s are") as many as the open files suffice for, and further ones wait; raise the \
-      limit (ulimit -n)
-      """
+      "the open-file limit allows only \(Quantity.counted(count, "client")); others wait: raise it (ulimit -n)"
     }
   }
 

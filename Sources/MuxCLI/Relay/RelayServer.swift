@@ -46,7 +46,9 @@ final class RelayServer: Sendable {
     }
     closing.withLock { $0.task }?.cancel()
     for complaint in [wantOfFiles, otherFailures] {
-      complaint.conclude { "\(Self.clients($0)) closed without reaching a target since that was last said" }
+      complaint.conclude {
+        "\(Quantity.counted($0, "other client")) closed without reaching a target since the last message"
+      }
     }
     return unfinished
   }
@@ -87,14 +89,9 @@ final class RelayServer: Sendable {
   private func complain(of error: ConnectionError, _ client: Connection) {
     let complaint = error.reason == .system(.tooManyOpenFiles) ? wantOfFiles : otherFailures
     complaint.make { omitted in
-      let others = omitted > 0 ? "; \(Self.clients(omitted)) closed so before" : ""
+      let others = omitted > 0 ? "; \(Quantity.counted(omitted, "other")) closed the same way" : ""
       return "\(Failure(error)); closing the connection of \(client.peerAddress.clientName)\(others)"
     }
-  }
-
-  /// "1 other client was", "3 other clients were".
-  private static func clients(_ count: Int) -> String {
-    "\(Quantity.count(count)) other client\(count == 1 ? " was" : "s were")"
   }
 
   private func connect(on reactor: Reactor) async throws(ConnectionError) -> Connection {

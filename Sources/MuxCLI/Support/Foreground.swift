@@ -73,7 +73,7 @@ enum Foreground {
   static func serve(
     drainTimeout: Double, _ body: @escaping @Sendable () async throws -> Int, stop: @escaping @Sendable () async -> Void
   ) throws {
-    let limit = Limits.words(seconds: drainTimeout)
+    let limit = Quantity.seconds(drainTimeout)
     try run {
       let unfinished = try await body()
       if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }

@@ -88,7 +88,6 @@ final class LineQueue: @unchecked Sendable {
 
   private var note: [UInt8] {
     guard dropped > 0 else { return [] }
-    let subject = dropped == 1 ? "1 line was" : "\(Quantity.count(dropped)) lines were"
-    return Array("mux: \(subject) dropped: nobody has read those before in time\n".utf8)
+    return Array("mux: \(Quantity.counted(dropped, "line")) dropped: output wasn't read in time\n".utf8)
   }
 }

@@ -12,6 +12,16 @@ enum Quantity {
     return (number < 0 ? "-" : "") + String(text.reversed())
   }
 
+  /// A number of things: "1 line", "1,234 lines".
+  static func counted(_ number: Int, _ noun: String) -> String {
+    "\(count(number)) \(noun)\(number == 1 ? "" : "s")"
+  }
+
+  /// A time in seconds: "5 seconds", "0.5 seconds".
+  static func seconds(_ number: Double) -> String {
+    "\(shortest(number)) second\(number == 1 ? "" : "s")"
+  }
+
   /// So many a second: "20,000", "12.5", "0.5".
   static func rate(_ perSecond: Double) -> String {
     switch perSecond {

@@ -1,0 +1,91 @@
+extension LoadGenerator {
+  /// How often what isn't an event is looked after: timeouts, the phases, what is shown.
+  private static let tick = 100_000_000
+
+  func begin(at now: Int) {
+    let warmUp = plan.warmUp.wholeNanoseconds
+    if warmUp > 0 {
+      nextTick = now + Self.tick
+      phase = .warmingUp(until: now + warmUp)
+      beginSchedule(at: now, end: nil)
+    } else {
+      beginMeasuring(now)
+    }
+    if schedule == nil { startAll(now) }
+  }
+
+  private func beginMeasuring(_ now: Int) {
+    phase = .measuring
+    measuredSince = now
+    nextTick = now + Self.tick
+    for connection in connections { connection.firstMeasured = connection.started }
+    beginSchedule(at: now, end: plan.end)
+    for connection in connections where connection.isLost { settle(connection) }
+  }
+
+  /// What was due before is forgotten.
+  private func beginSchedule(at now: Int, end: BenchPlan.End?) {
+    guard let rate = plan.rate else { return }
+    schedule = SendSchedule(rate: rate, connections: connections.count, origin: now, end: end)
+    due = 0
+    for connection in connections { connection.firstScheduled = connection.started }
+  }
+
+  func updatePhase(_ now: Int) throws(Failure) {
+    if case .warmingUp(let end) = phase {
+      guard alive > 0 else { throw allLost }
+      if now >= end { beginMeasuring(now) }
+    }
+    if case .measuring = phase, hasStartedAll(now) || alive == 0 { endSending(now) }
+    if case .draining = phase, inFlight == 0 { phase = .done }
+  }
+
+  func endSending(_ now: Int) {
+    sendingEnd = min(now, end ?? now)
+    phase = .draining
+  }
+
+  private func hasStartedAll(_ now: Int) -> Bool {
+    switch plan.end {
+    case .after: end.map { now >= $0 } ?? false
+    case .requests(let count): settled >= count
+    }
+  }
+
+  /// When the phase ends, if that is a matter of time.
+  var end: Int? {
+    switch (phase, plan.end) {
+    case (.warmingUp(let end), _): end
+    case (.measuring, .after(let duration)): measuredSince + duration.wholeNanoseconds
+    default: nil
+    }
+  }
+
+  var isSending: Bool {
+    switch phase {
+    case .warmingUp, .measuring: true
+    case .draining, .done: false
+    }
+  }
+
+  /// Whether another message may be begun.
+  var mayStart: Bool {
+    switch (phase, plan.end) {
+    case (.warmingUp, _), (.measuring, .after): true
+    case (.measuring, .requests(let count)): settled < count
+    default: false
+    }
+  }
+
+  /// Does what is to be done from time to time.
+  func lookAfter(_ now: Int) throws {
+    nextTick = now + Self.tick
+    for connection in connections
+    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress > timeout {
+      try lose(connection, .noAnswer)
+    }
+    if case .warmingUp = phase { return progress.showWarmUp() }
+    tally.note(after: now - measuredSince)
+    progress.show(errors: tally.lost, at: now, since: measuredSince)
+  }
+}
