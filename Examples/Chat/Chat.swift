@@ -14,9 +14,9 @@ import SystemPackage
 ///
 ///     multiplex-chat [HOST:PORT]
 ///
-/// Each client has a task that reads what it says, all of them on one thread, and posts it to the others without waiting for
-/// them: what a client can't take yet is kept for it, up to a limit, and one that doesn't keep up is shown the door. On
-/// SIGINT or SIGTERM the chat ends, and each client gets what was said before.
+/// Each client has a task that reads its lines, all of them on one thread, and posts them to the others without waiting
+/// for them: what a client can't take yet is queued for it, and a client is disconnected when it falls too far behind.
+/// On SIGINT or SIGTERM the chat ends, and each client gets what was said before.
 @main
 struct Chat {
   /// How long a line may be, in bytes.

@@ -3,10 +3,10 @@ import Multiplex
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compares the backends on this machine: what an event costs, by the number of descriptors.",
+    abstract: "Compares the cost of an event on each backend, by the number of descriptors.",
     discussion: """
-      Waits for pairs of connected sockets, of which a few are active at a time, with each backend in turn. The last column \
-      is what the reads and writes cost alone.
+      Waits for pairs of connected sockets, of which a few are active at once, with each backend in turn. The last column \
+      is the cost of the reads and writes alone.
       """)
 
   @Option(
@@ -15,16 +15,16 @@ struct Compare: ParsableCommand {
     transform: { try CountList($0) })
   var descriptors: CountList?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them are active at a time.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them are active at once.", valueName: "n"))
   var active = 10
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How often each backend has its turn.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Rounds per backend.", valueName: "n"))
   var rounds = 5
 
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Option(help: ArgumentHelp("Write a report with a chart to look at.", valueName: "file.html"))
+  @Option(help: ArgumentHelp("Write an HTML report with a chart.", valueName: "file.html"))
   var report: String?
 
   private static let usual = "10,100,1000,10000"
@@ -39,7 +39,7 @@ struct Compare: ParsableCommand {
     Console.outliveReaders()
     let plan = try ComparePlan(
       descriptors: (descriptors ?? CountList(Self.usual)).counts, active: active, rounds: rounds)
-    // Before the work is done for nothing.
+    // Before the work, so that none is done in vain.
     let file = try report.map(ReportFile.init)
     var comparison = Comparison(plan)
     try comparison.run()

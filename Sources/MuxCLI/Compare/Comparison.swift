@@ -1,6 +1,6 @@
 import Multiplex
 
-/// The backends on the same work, in turns: the machine's moods strike all of them.
+/// Runs the backends on the same work in turn, so that noise affects all of them alike.
 struct Comparison {
   /// How long a backend is measured in each round, in nanoseconds of processor time.
   private static let share = 20_000_000
@@ -35,7 +35,7 @@ struct Comparison {
 
   private mutating func isPossible(_ count: Int) throws(MultiplexError) -> Bool {
     guard let shortage = try OpenFiles.shortage(of: count + Self.spareDescriptors) else { return true }
-    outcome.skipped.append("\(Quantity.count(count)) descriptors are left out: they need \(shortage)")
+    outcome.skipped.append("skipping \(Quantity.count(count)) descriptors: they need \(shortage)")
     return false
   }
 

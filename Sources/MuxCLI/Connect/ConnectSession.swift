@@ -44,7 +44,7 @@ final class ConnectSession: Sendable {
     let unsent = await connection.queuedCount
     guard unsent == 0 else {
       throw Failure(
-        "the server closed the connection before it had taken everything: \(unsent) bytes are lost", .ioError)
+        "the server closed before receiving everything: \(Quantity.counted(unsent, "byte")) lost", .ioError)
     }
     // The last bytes may have been refused after the kernel had taken them.
     if hasSent.load(ordering: .relaxed), await isBroken { throw breakage }
@@ -124,7 +124,7 @@ extension ConnectSession {
       while await !isBroken {
         if hasWaited(since: start) {
           let time = Quantity.seconds(Self.patience)
-          Console.complain("the server has finished, and no input has come for \(time)")
+          Console.complain("the server has finished, and no input arrived for \(time)")
           return .patience
         }
         try await connection.reactor.sleep(for: Self.lookInterval)

@@ -7,6 +7,6 @@ final class AcceptComplaints: ReactorObserver {
   private let complaint = OccasionalComplaint()
 
   func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
-    complaint.make { _ in "\(error); accepting again when there is room" }
+    complaint.make { _ in "\(error); retrying until resources are free" }
   }
 }

@@ -67,8 +67,9 @@ final class RelayServer: Sendable {
     for target in targets {
       guard let place = places.first(where: target.leads) else { continue }
       throw Failure(
-        "--to \(target.argument) leads back to this relay, which listens on \(place.argument); write the address of another server",
-        .usage)
+        """
+        --to \(target.argument) leads back to this relay (listening on \(place.argument)); give another server's address
+        """, .usage)
     }
   }
 

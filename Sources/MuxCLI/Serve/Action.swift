@@ -12,7 +12,7 @@ enum Action: CustomStringConvertible {
     case .accepted(let peer): "accepted \(peer)"
     case .refused(let reason): "not accepted: \(reason)"
     case .moved(let received, let sent, let owed):
-      (received > 0 ? "received \(received), sent \(sent)" : "sent \(sent)") + (owed > 0 ? ", owes \(owed)" : "")
+      (received > 0 ? "received \(received), sent \(sent)" : "sent \(sent)") + (owed > 0 ? ", queued \(owed)" : "")
     case .endOfInput: "end of input"
     case .closed(let reason): "closed: \(reason)"
     }

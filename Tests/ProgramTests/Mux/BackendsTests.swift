@@ -54,7 +54,7 @@ struct BackendsTests {
     #expect(try process.nextLine().hasSuffix("(epoll)"))
     process.signal(SIGTERM)
     #expect(try process.waitForExit() == .exited(0))
-    #expect(process.errorText.split(separator: "\n").count { $0.contains("without io_uring") } == 1)
+    #expect(process.errorText.split(separator: "\n").count { $0.contains("io_uring isn't available") } == 1)
   }
 
   @Test("a server isn't started on a backend that is forbidden", .enabled(if: Executable.installed("python3") != nil))

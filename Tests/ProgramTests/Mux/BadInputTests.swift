@@ -39,7 +39,7 @@ struct BadInputTests {
     for path in [long, "unix:\(long)"] {
       try expectFailure(command + [path], status: 64, naming: "'\(path)'", "107 bytes")
     }
-    try expectFailure(command + ["localhost:nonesuch"], status: 64, naming: "no service", "'nonesuch'")
+    try expectFailure(command + ["localhost:nonesuch"], status: 64, naming: "unknown service 'nonesuch'")
   }
 
   @Test("port 0, where one connects", arguments: [commands[1], commands[2], commands[4]])
@@ -153,7 +153,7 @@ struct BadInputTests {
   func badPaths() throws {
     let long = "/tmp/" + String(repeating: "x", count: 200)
     try expectFailure(["serve", "--unix", long], status: 64, naming: long, "107 bytes")
-    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "folder")
+    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "doesn't exist")
     // What an unset variable of a shell comes to; the kernel would make a name up.
     try expectFailure(["serve", "--unix", ""], status: 64, naming: "--unix")
     try expectFailure(["connect", "--unix", ""], status: 64, naming: "--unix")

@@ -94,7 +94,7 @@ struct ConnectTests {
       try Executable.built("mux"), ["connect", option, "0.3", "\(try listener.localAddress())"])
     #expect(try client.waitForExit() == .exited(74))
     #expect(ContinuousClock.now - start >= .milliseconds(300))
-    #expect(client.errorText == "mux: nothing came or went for 0.3 seconds\n")
+    #expect(client.errorText == "mux: the connection was idle for 0.3 seconds\n")
   }
 
   @Test("half-closes at the end of input and prints what still comes")
@@ -152,7 +152,7 @@ struct ConnectTests {
     let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
     #expect(try client.waitForExit() == .exited(74))
-    #expect(client.errorText == "mux: nothing came or went for 0.5 seconds\n")
+    #expect(client.errorText == "mux: the connection was idle for 0.5 seconds\n")
   }
 
   @Test("ends on a terminal when the server has finished", .enabled(if: Executable.installed("script") != nil))

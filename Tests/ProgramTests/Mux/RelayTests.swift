@@ -163,7 +163,7 @@ struct RelayTests {
     let relay = try ChildProcess(
       Executable.built("mux"), ["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
     #expect(try relay.waitForExit() == .exited(71))
-    #expect(relay.errorText.contains("too few open files") && relay.errorText.contains("ulimit -n"))
+    #expect(relay.errorText.contains("not enough open files") && relay.errorText.contains("ulimit -n"))
   }
 
   @Test("listens at all addresses of a name", .enabled(if: OwnHosts.isPossible))
