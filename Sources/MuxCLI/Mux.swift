@@ -28,7 +28,7 @@ struct Mux: ParsableCommand {
   private static func fail(_ error: any Error) -> Never {
     switch error {
     case let failure as Failure:
-      Console.complain(failure.description)
+      Console.warn(failure.description)
       end(failure.status)
     case let error as MultiplexError:
       fail(Failure(error, otherwise: .unavailable))
@@ -38,7 +38,7 @@ struct Mux: ParsableCommand {
       let status = exitCode(for: error)
       if status == .success { end(error) }
       let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
-      Console.complain("\(singleLine(message(for: error)))\(hint)")
+      Console.warn("\(singleLine(message(for: error)))\(hint)")
       end(status)
     }
   }

@@ -1,8 +1,8 @@
 extension LoadGenerator {
-  /// How many latencies are taken down at most for what was not sent: with a rate that can't be kept, that may be millions.
+  /// The maximum number of latencies recorded for unsent messages: with a rate that is too high, those may be millions.
   private static let unsentRecords = 100_000
 
-  /// Messages that were due and never came back have waited as well, for as long as is known.
+  /// Records the messages that were due and never came back, with the time that they are known to have waited.
   func recordMissing() {
     guard let schedule else { return }
     for connection in connections {
@@ -20,14 +20,19 @@ extension LoadGenerator {
     }
   }
 
-  /// - Parameter messages: Of the connection's own on the schedule.
+  /// Records messages that were due but unsent.
+  ///
+  /// - Parameters:
+  ///   - connection: The connection that should have sent them.
+  ///   - messages: Their numbers on the connection's share of the schedule.
+  ///   - schedule: The schedule.
   private func recordUnsent(_ connection: LoadConnection, _ messages: Range<Int>, _ schedule: SendSchedule) {
     let stride = messages.count / max(1, Self.unsentRecords / connections.count) + 1
-    var rest = messages
-    while !rest.isEmpty {
-      let piece = rest.prefix(stride)
-      rest = rest.dropFirst(stride)
-      // Of neighbours, the last has waited least.
+    var remainder = messages
+    while !remainder.isEmpty {
+      let piece = remainder.prefix(stride)
+      remainder = remainder.dropFirst(stride)
+      // Of neighbors, the last has waited least.
       let due = schedule.time(of: piece.upperBound - 1, on: connection.number)
       tally.recordUnsent(piece.count, sinceDue: sendingEnd - due)
     }

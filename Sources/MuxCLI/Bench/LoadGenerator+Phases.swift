@@ -1,11 +1,11 @@
 extension LoadGenerator {
-  /// How often what isn't an event is looked after: timeouts, the phases, what is shown.
-  private static let tick = 100_000_000
+  /// The interval of periodic work: timeouts, phases and the progress line.
+  private static let tickInterval = 100_000_000
 
   func begin(at now: Int) {
     let warmUp = plan.warmUp.wholeNanoseconds
     if warmUp > 0 {
-      nextTick = now + Self.tick
+      nextTick = now + Self.tickInterval
       phase = .warmingUp(until: now + warmUp)
       beginSchedule(at: now, end: nil)
     } else {
@@ -17,13 +17,13 @@ extension LoadGenerator {
   private func beginMeasuring(_ now: Int) {
     phase = .measuring
     measuredSince = now
-    nextTick = now + Self.tick
+    nextTick = now + Self.tickInterval
     for connection in connections { connection.firstMeasured = connection.started }
     beginSchedule(at: now, end: plan.end)
     for connection in connections where connection.isLost { settle(connection) }
   }
 
-  /// What was due before is forgotten.
+  /// Starts a schedule; messages of an earlier one are dropped.
   private func beginSchedule(at now: Int, end: BenchPlan.End?) {
     guard let rate = plan.rate else { return }
     schedule = SendSchedule(rate: rate, connections: connections.count, origin: now, end: end)
@@ -52,7 +52,7 @@ extension LoadGenerator {
     }
   }
 
-  /// When the phase ends, if that is a matter of time.
+  /// When the phase ends, if its end is a fixed time.
   var end: Int? {
     switch (phase, plan.end) {
     case (.warmingUp(let end), _): end
@@ -68,7 +68,7 @@ extension LoadGenerator {
     }
   }
 
-  /// Whether another message may be begun.
+  /// Whether another message may be started.
   var mayStart: Bool {
     switch (phase, plan.end) {
     case (.warmingUp, _), (.measuring, .after): true
@@ -77,12 +77,12 @@ extension LoadGenerator {
     }
   }
 
-  /// Does what is to be done from time to time.
-  func lookAfter(_ now: Int) throws {
-    nextTick = now + Self.tick
+  /// Does the periodic work.
+  func tick(_ now: Int) throws {
+    nextTick = now + Self.tickInterval
     for connection in connections
     where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress > timeout {
-      try lose(connection, .noAnswer)
+      try lose(connection, .noResponse)
     }
     if case .warmingUp = phase { return progress.showWarmUp() }
     tally.note(after: now - measuredSince)

@@ -2,7 +2,7 @@ import Multiplex
 
 extension LoadGenerator {
   func handle(_ event: Poller.Event) throws {
-    guard event.token != Self.signalToken else { return try heedSignals() }
+    guard event.token != Self.signalToken else { return try handleSignals() }
     let connection = connections[Int(event.token)]
     if event.isReadable, try !receive(connection) { return }
     let now = MonotonicClock.now
@@ -10,7 +10,9 @@ extension LoadGenerator {
     advance(connection, now)
   }
 
-  /// - Returns: Whether the connection is still there.
+  /// Receives from a connection.
+  ///
+  /// - Returns: Whether the connection is still open.
   private func receive(_ connection: LoadConnection) throws -> Bool {
     do {
       guard case .end = try connection.receive(into: &buffer, pattern) else { return true }
@@ -44,20 +46,20 @@ extension LoadGenerator {
     if case .measuring = phase { settle(connection) }
   }
 
-  /// Whatever else is on the schedule of a lost connection is never sent.
+  /// Counts the remaining messages on the schedule of a lost connection, which will never be sent.
   func settle(_ connection: LoadConnection) {
     guard let schedule else { return }
     settled += schedule.share(of: connection.number, in: schedule.count) - connection.startedOnSchedule
   }
 
-  /// The first signal ends the run early, with what there is; a later one ends it at once.
-  private func heedSignals() throws {
+  /// Handles signals: the first ends the run early, with the results so far; a later one ends it at once.
+  private func handleSignals() throws {
     while let request = try signals.next() {
       guard request.isFirst else { throw StopSignals.end(by: request) }
       switch phase {
       case .warmingUp: throw StopSignals.end(by: request)
       case .measuring: endSending(MonotonicClock.now)
-      // Those that are waited for count as unanswered.
+      // The messages in flight count as unanswered.
       case .draining: try giveUpWaiting()
       case .done: break
       }
@@ -67,7 +69,7 @@ extension LoadGenerator {
 
   private func giveUpWaiting() throws(MultiplexError) {
     for connection in connections where !connection.isLost && connection.inFlight > 0 {
-      try lose(connection, .noAnswer)
+      try lose(connection, .noResponse)
     }
   }
 

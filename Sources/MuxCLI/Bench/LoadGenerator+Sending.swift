@@ -5,19 +5,19 @@ extension LoadGenerator {
     for connection in connections { advance(connection, now) }
   }
 
-  /// Sends what is due by now.
+  /// Sends the messages that are due by now.
   func sendDue(_ now: Int) {
     guard let schedule, isSending else { return }
     let dueBefore = due
     due = schedule.dueCount(by: now)
-    // A connection sends all that is due on it: nobody's turn has to come twice, however much that is.
+    // A connection sends all of its due messages at once, so none needs more than one turn.
     for message in max(dueBefore, due - connections.count)..<due {
       let connection = connections[schedule.connection(of: message)]
       if !connection.isLost { advance(connection, now) }
     }
   }
 
-  /// Begins as many messages as there is room for, and sends them.
+  /// Starts as many messages as there is room for, and sends them.
   func advance(_ connection: LoadConnection, _ now: Int) {
     let limit = schedule.map { connection.firstScheduled + $0.share(of: connection.number, in: due) } ?? .max
     while connection.hasRoom, mayStart, connection.started < limit {
@@ -35,7 +35,7 @@ extension LoadGenerator {
       connection.awaitsRoom = !isSent
       try poller.modify(connection.socket, for: isSent ? .read : .read | .write)
     } catch {
-      // The reading side tells, too, and may still have answers before it does.
+      // Reading will fail, too, but may return responses first.
       connection.sendFailure = error.errno
     }
   }

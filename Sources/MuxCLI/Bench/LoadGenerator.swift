@@ -1,20 +1,20 @@
 import ArgumentParser
 import Multiplex
 
-/// Loads a server that echoes, from one thread, and measures how it answers.
+/// Puts load on an echo server from one thread, and measures its responses.
 ///
-/// It stands on `Poller` itself: with a task per connection, the load took a fifth more processor time than a load
-/// generator in C, and was what limited the throughput.
+/// It uses `Poller` directly: with a task per connection, it took a fifth more processor time than a load generator in
+/// C, and limited the throughput.
 final class LoadGenerator {
   enum Phase {
     case warmingUp(until: Int)
     case measuring
-    /// No message is begun any more; those on the way are waited for.
+    /// No more messages are started; those in flight are awaited.
     case draining
     case done
   }
 
-  /// The token of the signals; those of connections are their numbers.
+  /// The token of the signals; the tokens of connections are their numbers.
   static let signalToken = UInt64.max
 
   let plan: BenchPlan
@@ -28,23 +28,23 @@ final class LoadGenerator {
 
   var phase = Phase.warmingUp(until: 0)
   var nextTick = 0
-  /// Over all connections that aren't lost.
+  /// The number of messages in flight, over all connections that aren't lost.
   var inFlight = 0
   var alive: Int
 
   var schedule: SendSchedule?
-  /// How many messages of the schedule are due by now.
+  /// The number of messages of the schedule that are due by now.
   var due = 0
 
-  // What is measured.
+  // The measurement.
   var measuredSince = 0
-  /// When the last message was begun, or was to be.
+  /// When sending ended.
   var sendingEnd = 0
-  /// How many messages were begun, or never will be: those of a schedule whose connection is lost.
+  /// The number of messages that were started, or never will be, because their connection is lost.
   var settled = 0
   var tally: LoadTally
 
-  /// Takes over the connections.
+  /// Takes ownership of the connections.
   init(_ plan: BenchPlan, _ sockets: [Socket]) throws {
     self.plan = plan
     signals = try StopSignals()
@@ -64,7 +64,7 @@ final class LoadGenerator {
 
   /// Runs to the end of the plan, or until a signal or the loss of all connections ends it.
   ///
-  /// - Throws: An ``EchoFault``; a ``Failure`` where nothing was echoed at all, or nothing is left to be measured; the
+  /// - Throws: An ``EchoFault``; a ``Failure`` if nothing was echoed at all, or nothing is left to be measured; the
   ///   exit status of a signal that leaves nothing to report.
   func run() throws -> LoadTally {
     defer { progress.clear() }
@@ -72,7 +72,7 @@ final class LoadGenerator {
     begin(at: MonotonicClock.now)
     while true {
       let now = MonotonicClock.now
-      if now >= nextTick { try lookAfter(now) }
+      if now >= nextTick { try tick(now) }
       sendDue(now)
       try updatePhase(now)
       if case .done = phase { break }
@@ -84,7 +84,7 @@ final class LoadGenerator {
     return tally
   }
 
-  /// Until something is due.
+  /// Returns the time until something is due, in nanoseconds.
   private func timeLeft(_ now: Int) -> Int {
     var next = nextTick
     if let end { next = min(next, end) }

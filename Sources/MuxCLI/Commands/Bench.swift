@@ -68,12 +68,12 @@ struct Bench: ParsableCommand {
     if let rate, !(0.001...1e7).contains(rate) {
       throw ValidationError("--rate must be from 0.001 to 10,000,000 messages per second")
     }
-    try Limits.requireSeconds(warmup, orNone: true, "--warmup")
+    try Limits.requireSeconds(warmup, allowingZero: true, "--warmup")
     try Limits.requireSeconds(timeout, "--timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     let plan = try plan
     // Before the work, so that none is done in vain.
     let file = try report.map(ReportFile.init)
@@ -81,7 +81,7 @@ struct Bench: ParsableCommand {
     let result = BenchResult(tally, of: plan)
     try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
     try file?.write(BenchReport(result, tally).html)
-    result.notes.forEach(Console.complain)
+    result.notes.forEach(Console.warn)
     if result.lostConnections > 0 { throw ExitCode.ioError }
   }
 
@@ -96,11 +96,11 @@ struct Bench: ParsableCommand {
 
   private var plan: BenchPlan {
     get throws {
-      let usualWarmUp = requests == nil ? 1.0 : 0
+      let defaultWarmUp = requests == nil ? 1.0 : 0
       return BenchPlan(
         target: try target.endpoint, connections: connections, size: size,
         pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
-        warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
+        warmUp: .seconds(warmup ?? defaultWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
     }
   }
 }

@@ -36,7 +36,7 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     let plan = try ComparePlan(
       descriptors: (descriptors ?? CountList(Self.usual)).counts, active: active, rounds: rounds)
     // Before the work, so that none is done in vain.
@@ -49,7 +49,7 @@ struct Compare: ParsableCommand {
       try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
     }
     if !isEmpty { try file?.write(CompareReport(result).html) }
-    (result.notes + result.skipped).forEach(Console.complain)
+    (result.notes + result.skipped).forEach(Console.warn)
     if isEmpty { throw ExitCode.systemError }
   }
 }

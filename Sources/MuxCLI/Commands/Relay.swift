@@ -50,11 +50,11 @@ struct Relay: ParsableCommand {
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.requireSeconds(connectTimeout, "--connect-timeout")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
+    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
     let backend = try backend.resolve()
     do {

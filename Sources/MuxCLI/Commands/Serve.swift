@@ -65,11 +65,11 @@ struct Serve: ParsableCommand {
     try Limits.require(highWater, atLeast: 1, "--high-water")
     try Limits.require(threads, atLeast: 0, atMost: Self.maximumThreads, "--threads")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
+    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
     let server = Server(try settings)
     let chosen = addresses + paths

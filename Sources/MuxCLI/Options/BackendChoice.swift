@@ -31,7 +31,7 @@ struct BackendChoice: ExpressibleByArgument {
   /// - Throws: A failure that says why the chosen backend doesn't work here.
   func resolve() throws(Failure) -> Poller.Backend {
     if backend == nil, let reason = Poller.Backend.ioUring.unavailability {
-      Console.complain("io_uring isn't available: \(reason)")
+      Console.warn("io_uring isn't available: \(reason)")
     }
     return try resolve(automatic: Reactor.automaticBackend)
   }
