@@ -75,7 +75,7 @@ struct Bench: ParsableCommand {
   func run() throws {
     Console.ignoreBrokenPipes()
     let plan = try plan
-    // Before the work, so that none is done in vain.
+    // Checked before the work starts.
     let file = try report.map(ReportFile.init)
     let tally = try measure(plan)
     let result = BenchResult(tally, of: plan)

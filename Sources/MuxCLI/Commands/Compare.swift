@@ -39,7 +39,7 @@ struct Compare: ParsableCommand {
     Console.ignoreBrokenPipes()
     let plan = try ComparePlan(
       descriptors: (descriptors ?? CountList(Self.usual)).counts, active: active, rounds: rounds)
-    // Before the work, so that none is done in vain.
+    // Checked before the work starts.
     let file = try report.map(ReportFile.init)
     var comparison = Comparison(plan)
     try comparison.run()

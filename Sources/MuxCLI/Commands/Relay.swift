@@ -33,7 +33,7 @@ struct Relay: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Time limit for connecting to the target.", valueName: "seconds"))
+    help: ArgumentHelp("Time limit for each attempt to connect to the target.", valueName: "seconds"))
   var connectTimeout = 10.0
 
   @Option(

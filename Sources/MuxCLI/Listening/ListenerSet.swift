@@ -10,7 +10,7 @@ final class ListenerSet: Sendable {
     /// Whether the kernel has chosen a port, which is known only from the output.
     var hasChosenPort = false
     var isStopping = false
-    /// Returns the number of connections that were closed unfinished.
+    /// The shutdown; its value is the number of connections that were closed unfinished.
     var stopping: Task<Int, Never>?
   }
 

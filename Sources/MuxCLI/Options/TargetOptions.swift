@@ -4,7 +4,7 @@ import Multiplex
 /// The address to connect to, as an argument or as the value of `--unix`.
 struct TargetOptions: ParsableArguments {
   @Argument(
-    help: ArgumentHelp("The server: \(Endpoint.grammar) (default: \(Endpoint.usual)).", valueName: "address"),
+    help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),
     transform: { try Endpoint($0, for: .connecting) })
   private var target: Endpoint?
 

@@ -14,7 +14,7 @@ enum Foreground {
     let result = Mutex<Result<Void, any Error>?>(nil)
   }
 
-  /// Work that has begun.
+  /// Work in progress.
   private struct Work: ~Copyable {
     private let outcome = Outcome()
     private let reader: OwnedDescriptor
