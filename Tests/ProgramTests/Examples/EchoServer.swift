@@ -1,4 +1,3 @@
-import Foundation
 import Multiplex
 import TestSupport
 import Testing
@@ -18,15 +17,10 @@ struct EchoServer {
 
   func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
-  /// The kernel's answer to how many descriptors the server has open.
-  var openDescriptors: Int {
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/fd").count) ?? -1
-  }
-
   /// Waits until the server has closed every connection, and its list of inputs says so too.
   func hasOnlyItsListener() throws -> Bool {
     let standardStreamsAndListener = 4
-    guard eventually({ openDescriptors == standardStreamsAndListener }) else { return false }
+    guard eventually({ process.openDescriptors.count == standardStreamsAndListener }) else { return false }
     // Some turns may have been printed before.
     for _ in 0..<1000 {
       let line = try process.line(containing: "inputs:")

@@ -7,7 +7,7 @@ import Testing
 @Suite("mux backends")
 struct BackendsTests {
   private func run(_ arguments: String...) throws -> ChildProcess {
-    let process = try ChildProcess(try Executable.built("mux"), ["backends"] + arguments)
+    let process = try ChildProcess.mux(["backends"] + arguments)
     #expect(try process.waitForExit() == .exited(0))
     return process
   }

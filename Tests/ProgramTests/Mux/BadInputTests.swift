@@ -9,7 +9,7 @@ struct BadInputTests {
   private func expectFailure(
     _ arguments: [String], status: Int32, naming texts: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let process = try ChildProcess(try Executable.built("mux"), arguments)
+    let process = try ChildProcess.mux(arguments)
     process.closeInput()
     #expect(try process.waitForExit() == .exited(status), sourceLocation: sourceLocation)
     let lines = process.errorText.split(separator: "\n")
@@ -82,7 +82,7 @@ struct BadInputTests {
 
   @Test("tells its version")
   func version() throws {
-    let process = try ChildProcess(try Executable.built("mux"), ["--version"])
+    let process = try ChildProcess.mux(["--version"])
     #expect(try process.waitForExit() == .exited(0))
     #expect(process.outputText.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
   }
@@ -161,8 +161,7 @@ struct BadInputTests {
 
   @Test("too few descriptors to begin with", arguments: 4...9)
   func noDescriptors(limit: Int) throws {
-    let process = try ChildProcess(
-      try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"], openFileLimit: limit)
+    let process = try ChildProcess.mux(["serve", "--listen", "127.0.0.1:0"], openFileLimit: limit)
     #expect(try process.waitForExit() == .exited(71))
     #expect(process.errorText.split(separator: "\n").count == 1)
     #expect(process.errorText.contains("ulimit -n"))
@@ -174,13 +173,13 @@ struct BadInputTests {
   func fewDescriptors(backend: Poller.Backend, threads: Int) throws {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--backend", backend.name, "--threads", "\(threads)"]
     for limit in 11...24 {
-      let process = try ChildProcess(try Executable.built("mux"), arguments, openFileLimit: limit)
+      let process = try ChildProcess.mux(arguments, openFileLimit: limit)
       guard let line = try? process.nextLine() else {
         #expect(try process.waitForExit() == .exited(71))
         #expect(process.errorText.contains("ulimit -n"))
         continue
       }
-      let peer = try EchoPeer(connectingTo: SocketAddress(String(line.split(separator: " ")[2])))
+      let peer = try EchoPeer(connectingTo: ChildProcess.listeningAddress(in: line))
       try peer.send("x")
       #expect(try peer.receiveText(1) == "x", "\(limit)")
     }

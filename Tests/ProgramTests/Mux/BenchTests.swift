@@ -474,7 +474,7 @@ extension BenchTests {
   }
 
   private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
-    try ChildProcess(try Executable.built("mux"), ["bench"] + arguments, openFileLimit: openFileLimit)
+    try ChildProcess.mux(["bench"] + arguments, openFileLimit: openFileLimit)
   }
 
   private func bench(_ arguments: String...) throws -> Figures {

@@ -148,6 +148,6 @@ extension CompareTests {
   }
 
   private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
-    try ChildProcess(try Executable.built("mux"), ["compare"] + arguments, openFileLimit: openFileLimit)
+    try ChildProcess.mux(["compare"] + arguments, openFileLimit: openFileLimit)
   }
 }

@@ -13,7 +13,7 @@ struct ConnectTests {
     } else {
       arguments = ["\(address)"]
     }
-    return try ChildProcess(try Executable.built("mux"), ["connect"] + arguments)
+    return try ChildProcess.mux(["connect"] + arguments)
   }
 
   @Test("sends its input and prints the reply, without a prompt in a pipe", arguments: usableBackends)
@@ -58,7 +58,7 @@ struct ConnectTests {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--listen", "unix:\(folder.file("socket"))"])
     for address in ["unix:\(folder.file("socket"))", folder.file("socket")] {
-      let client = try ChildProcess(try Executable.built("mux"), ["connect", address])
+      let client = try ChildProcess.mux(["connect", address])
       client.send("hello")
       client.closeInput()
       #expect(try client.waitForExit() == .exited(0))
@@ -90,8 +90,7 @@ struct ConnectTests {
   func timeout(option: String) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let start = ContinuousClock.now
-    let client = try ChildProcess(
-      try Executable.built("mux"), ["connect", option, "0.3", "\(try listener.localAddress())"])
+    let client = try ChildProcess.mux(["connect", option, "0.3", "\(try listener.localAddress())"])
     #expect(try client.waitForExit() == .exited(74))
     #expect(ContinuousClock.now - start >= .milliseconds(300))
     #expect(client.errorText == "mux: the connection was idle for 0.3 seconds\n")
@@ -147,8 +146,7 @@ struct ConnectTests {
   @Test("ends when nothing moves for --timeout after the server has finished")
   func timeoutAfterEnd() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let client = try ChildProcess(
-      try Executable.built("mux"), ["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
+    let client = try ChildProcess.mux(["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
     let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
     #expect(try client.waitForExit() == .exited(74))

@@ -12,7 +12,7 @@ struct MuxServer {
   init(_ backend: Poller.Backend = .automatic, _ arguments: [String] = [], openFileLimit: Int? = nil) throws {
     let addresses = arguments.contains("--unix") || arguments.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]
     let all = ["serve", "--backend", backend.name] + addresses + arguments
-    process = try ChildProcess(try Executable.built("mux"), all, openFileLimit: openFileLimit)
+    process = try ChildProcess.mux(all, openFileLimit: openFileLimit)
     let process = process
     let count = (addresses + arguments).count { $0 == "--listen" || $0 == "--unix" }
     greetings = try (0..<count).map { _ in try process.nextLine() }
@@ -20,11 +20,7 @@ struct MuxServer {
 
   /// Where it listens, as its first line says: "listening on 127.0.0.1:9999 (epoll)", or "(epoll, 2 threads)".
   var address: SocketAddress {
-    get throws {
-      let words = try #require(greetings.first).split(separator: " ")
-      try #require(words.count >= 4 && words[0...1] == ["listening", "on"])
-      return try SocketAddress(String(words[2]))
-    }
+    get throws { try ChildProcess.listeningAddress(in: #require(greetings.first)) }
   }
 
   var port: String {
@@ -44,12 +40,7 @@ struct MuxServer {
 
   /// The processor time it has used so far, in the kernel's ticks of a hundredth of a second.
   var processorTicks: Int {
-    get throws {
-      let text = try String(contentsOfFile: "/proc/\(process.processID)/stat", encoding: .utf8)
-      // The fields after the name, which ends with the last parenthesis: state first, utime and stime 11 and 12 on.
-      let fields = try #require(text.split(separator: ")").last).split(separator: " ")
-      return try #require(Int(fields[11])) + #require(Int(fields[12]))
-    }
+    get throws { try #require(KernelStatus("/proc/\(process.processID)/stat")?.processorTicks) }
   }
 
   /// Its resident memory, in KiB.

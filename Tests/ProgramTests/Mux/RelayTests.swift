@@ -160,8 +160,7 @@ struct RelayTests {
 
   @Test("says that it can't relay at all with so few open files")
   func tooFewFiles() throws {
-    let relay = try ChildProcess(
-      Executable.built("mux"), ["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
+    let relay = try ChildProcess.mux(["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
     #expect(try relay.waitForExit() == .exited(71))
     #expect(relay.errorText.contains("not enough open files") && relay.errorText.contains("ulimit -n"))
   }

@@ -19,9 +19,7 @@ struct ServeTests {
     let folder = try TemporaryFolder()
     let server = try MuxServer(
       .automatic, ["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--unix", folder.file("socket")])
-    let addresses = try server.greetings.dropLast().map { line in
-      try SocketAddress(String(try #require(line.split(separator: " ").dropFirst(2).first)))
-    }
+    let addresses = try server.greetings.dropLast().map(ChildProcess.listeningAddress(in:))
     for address in addresses + [.unix(path: folder.file("socket"))] {
       let peer = try EchoPeer(connectingTo: address)
       try peer.send("to \(address)")

@@ -4,25 +4,21 @@ import Testing
 
 /// What the kernel says of a program that runs.
 extension ChildProcess {
-  /// How many sockets it has open.
-  var openSockets: Int {
-    let folder = "/proc/\(processID)/fd"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.count { name in
-      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
-      return target?.hasPrefix("socket:") ?? false
-    }
+  /// What its open descriptors refer to: "socket:[4711]", "/dev/null".
+  var openDescriptors: [String] {
+    let directory = "/proc/\(processID)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
   }
 
-  /// Whether one of its threads has something to do, be it that it waits for a processor.
+  /// The number of its open sockets.
+  var openSockets: Int { openDescriptors.count { $0.hasPrefix("socket:") } }
+
+  /// Whether one of its threads runs, or waits only for a processor.
   var isBusy: Bool {
-    let folder = "/proc/\(processID)/task"
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return threads.contains { thread in
-      let status = (try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8)) ?? ""
-      // The state's letter follows the name, which stands in parentheses.
-      return status.split(separator: ")").last?.hasPrefix(" R") ?? false
-    }
+    let directory = "/proc/\(processID)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return threads.contains { KernelStatus("\(directory)/\($0)/stat")?.isRunnable ?? false }
   }
 
   /// Which signals are blocked ("SigBlk"), ignored ("SigIgn") or wait ("ShdPnd").

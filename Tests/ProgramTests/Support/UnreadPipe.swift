@@ -23,13 +23,7 @@ final class UnreadPipe {
   func fill() throws {
     let writer = try FileDescriptor.open(FilePath(path), .writeOnly, options: [.nonBlocking, .closeOnExec])
     defer { try? writer.close() }
-    for bytes in [[UInt8](repeating: 0, count: 4096), [0]] {
-      do {
-        while true { _ = try unsafe bytes.withUnsafeBytes { try unsafe writer.write($0) } }
-      } catch Errno.wouldBlock {
-        continue
-      }
-    }
+    try writer.fill()
   }
 
   /// Reads what is there now.
