@@ -1,7 +1,7 @@
 import Multiplex
 import TestSupport
 
-/// `mux relay`, running between two ends.
+/// A running `mux relay`.
 struct MuxRelay {
   let process: ChildProcess
   let greeting: String
@@ -16,7 +16,7 @@ struct MuxRelay {
     greeting = try process.nextLine()
   }
 
-  /// Where it listens, as its greeting says: "listening on 127.0.0.1:9999 (epoll), relaying to ...".
+  /// The address in its greeting: "listening on 127.0.0.1:9999 (epoll), relaying to ...".
   var address: SocketAddress {
     get throws { try ChildProcess.listeningAddress(in: greeting) }
   }

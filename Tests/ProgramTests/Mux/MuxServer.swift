@@ -3,10 +3,10 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux serve`, running on a port of its own.
+/// A running `mux serve`.
 struct MuxServer {
   let process: ChildProcess
-  /// The lines that tell where it listens.
+  /// The lines with its addresses.
   let greetings: [String]
 
   init(_ backend: Poller.Backend = .automatic, _ arguments: [String] = [], openFileLimit: Int? = nil) throws {
@@ -18,7 +18,7 @@ struct MuxServer {
     greetings = try (0..<count).map { _ in try process.nextLine() }
   }
 
-  /// Where it listens, as its first line says: "listening on 127.0.0.1:9999 (epoll)", or "(epoll, 2 threads)".
+  /// The address in its first line: "listening on 127.0.0.1:9999 (epoll)", or "(epoll, 2 threads)".
   var address: SocketAddress {
     get throws { try ChildProcess.listeningAddress(in: #require(greetings.first)) }
   }
@@ -29,13 +29,13 @@ struct MuxServer {
 
   func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
-  /// Tells it to stop, and waits until it has.
+  /// Asks it to stop, and waits until it has ended.
   func stop() throws -> TestSupport.ExitStatus {
     process.signal(SIGTERM)
     return try process.waitForExit()
   }
 
-  /// The kernel's answer to how many sockets the server has open.
+  /// The number of its open sockets.
   var openSockets: Int { process.openSockets }
 
   /// The processor time it has used so far, in the kernel's ticks of a hundredth of a second.

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the kernel says of a program that runs.
+/// What the kernel reports about a running program.
 extension ChildProcess {
   /// What its open descriptors refer to: "socket:[4711]", "/dev/null".
   var openDescriptors: [String] {
@@ -21,7 +21,7 @@ extension ChildProcess {
     return threads.contains { KernelStatus("\(directory)/\($0)/stat")?.isRunnable ?? false }
   }
 
-  /// Which signals are blocked ("SigBlk"), ignored ("SigIgn") or wait ("ShdPnd").
+  /// Returns the signals that are blocked ("SigBlk"), ignored ("SigIgn") or pending ("ShdPnd").
   func signalMask(_ name: String) -> [Int32] {
     let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
@@ -30,9 +30,9 @@ extension ChildProcess {
     return (1...64).filter { bits & 1 << (UInt64($0) - 1) != 0 }
   }
 
-  /// Sends a signal again and again: those that follow the first closely count as one with it.
+  /// Sends a signal repeatedly, because signals that follow the first closely count as the same request.
   ///
-  /// - Returns: Whether it has ended of it.
+  /// - Returns: Whether the process has ended.
   func endsOfRepeated(_ number: Int32) -> Bool {
     eventually {
       signal(number)
@@ -45,7 +45,7 @@ extension ChildProcess {
     get throws { try kibibytes("VmRSS") }
   }
 
-  /// The most resident memory that it ever had, in KiB.
+  /// Its peak resident memory, in KiB.
   var peakResidentKiB: Int {
     get throws { try kibibytes("VmHWM") }
   }
