@@ -2,7 +2,7 @@ import Multiplex
 import SystemPackage
 import TestSupport
 
-/// An echo server with one oddity, which happens only once.
+/// An echo server with one oddity.
 struct OddServer {
   enum Oddity {
     /// Inverts the bits of a byte of each connection's stream, counted from 0.
