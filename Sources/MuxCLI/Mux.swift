@@ -14,6 +14,7 @@ struct Mux: ParsableCommand {
 
   static func main() {
     Console.fillStandardDescriptors()
+    Console.ignoreFileSizeSignals()
     do {
       try Invocation.requireValues()
       var command = try parseAsRoot()

@@ -69,7 +69,7 @@ extension LoadGenerator {
 
   private func giveUpWaiting() throws(MultiplexError) {
     for connection in connections where !connection.isLost && connection.inFlight > 0 {
-      try lose(connection, .noResponse)
+      try lose(connection, connection.sendFailure.map(Loss.broken) ?? .noResponse)
     }
   }
 

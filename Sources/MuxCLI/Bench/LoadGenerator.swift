@@ -79,6 +79,7 @@ final class LoadGenerator {
       for event in try poller.wait(timeout: .nanoseconds(timeLeft(now))) { try handle(event) }
     }
     tally.finish(after: MonotonicClock.now - measuredSince)
+    try signals.settle()
     guard connections.contains(where: \.hasReceived) else { throw notEchoing }
     recordMissing()
     return tally

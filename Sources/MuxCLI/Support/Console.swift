@@ -69,6 +69,11 @@ enum Console {
     }
   }
 
+  /// Ignores SIGXFSZ, so that the process survives when a file may not grow (`ulimit -f`): the write fails instead.
+  static func ignoreFileSizeSignals() {
+    _ = signal(SIGXFSZ, SIG_IGN)
+  }
+
   /// Ignores SIGPIPE, so that the process survives when a reader of its output goes away.
   static func ignoreBrokenPipes() {
     _ = signal(SIGPIPE, SIG_IGN)

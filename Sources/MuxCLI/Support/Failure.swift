@@ -25,6 +25,8 @@ struct Failure: Error, CustomStringConvertible {
       case .unknownAddress where error.concernsLookUp: .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
+      case _ where error.call == "pthread_create": .systemError
+      case _ where [.noMemory, .noBufferSpace].contains(error.errno): .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
       }
   }

@@ -9,6 +9,8 @@ enum Foreground {
   /// The descriptors that the work needs until it has a connection. Swift's runtime needs some of them, and crashes if
   /// it can't open them.
   private static let neededDescriptors = 9
+  /// The threads that the work needs: those of Swift's runtime, a reactor's, and one that writes messages.
+  private static let neededThreads = 6
 
   private final class Outcome: Sendable {
     let result = Mutex<Result<Void, any Error>?>(nil)
@@ -59,6 +61,7 @@ enum Foreground {
   /// - Throws: What the body throws.
   static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
     try OpenFiles.require(neededDescriptors)
+    try Threads.require(neededThreads)
     let work = try Work(body)
     _ = try select(reading: [work.end])
     try work.result()
@@ -87,6 +90,7 @@ enum Foreground {
     _ body: @escaping @Sendable () async throws -> Void, stop: @escaping @Sendable () async -> Void
   ) throws {
     try OpenFiles.require(neededDescriptors)
+    try Threads.require(neededThreads)
     // Before any other thread starts: threads inherit the blocked signals.
     var signals = try StopSignals()
     defer { StopSignals.ignore() }

@@ -1,4 +1,5 @@
 import Foundation
+import MultiplexAsync
 import SystemPackage
 
 #if canImport(Glibc)
@@ -54,6 +55,9 @@ final class LineQueue: @unchecked Sendable {
   func flush(within limit: Duration) {
     let deadline = ContinuousClock.now + limit
     condition.withLock {
+      startThread()
+      // There may be no thread to be had. Then these lines are written here.
+      if !hasThread, !pending.isEmpty { write(takeAll()) }
       while isWriting || !pending.isEmpty || dropped > 0, .now < deadline {
         // Dates follow the wall clock, which may be set meanwhile, so each wait is short.
         _ = condition.wait(until: Date(timeIntervalSinceNow: Self.checkInterval))
@@ -63,18 +67,21 @@ final class LineQueue: @unchecked Sendable {
 
   // MARK: The thread
 
-  /// Starts the thread when it is first needed: most commands print no lines this way.
+  /// Starts the thread when it is first needed: most commands print no lines this way. If it can't be started, the next
+  /// line tries again.
   private func startThread() {
-    guard !hasThread else { return }
-    hasThread = true
+    guard !hasThread, !pending.isEmpty else { return }
     // The thread inherits the mask: all signals are blocked. SIGPIPE would end the process when a reader has gone.
     var (all, previous) = (sigset_t(), sigset_t())
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-    Thread.detachNewThread { [self] in
-      while true { write(next()) }
-    }
-    unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    do {
+      try DetachedThread.start { [self] in
+        while true { write(next()) }
+      }
+      hasThread = true
+    } catch {}
   }
 
   /// Waits for the next bytes to write.
@@ -84,9 +91,13 @@ final class LineQueue: @unchecked Sendable {
       condition.broadcast()
       while pending.isEmpty, dropped == 0 { condition.wait() }
       isWriting = true
-      defer { (pending, dropped) = ([], 0) }
-      return pending + note
+      return takeAll()
     }
+  }
+
+  private func takeAll() -> [UInt8] {
+    defer { (pending, dropped) = ([], 0) }
+    return pending + note
   }
 
   private var note: [UInt8] {

@@ -57,6 +57,17 @@ struct StopSignals: ~Copyable, Selectable {
     return nil
   }
 
+  /// Waits until no signal can belong to the first request any more, if there was one: such a signal would end the
+  /// process by default, as soon as this has ended.
+  mutating func settle() throws(MultiplexError) {
+    while let firstAt {
+      let remaining = Self.grace - (.now - firstAt)
+      guard remaining > .zero else { return }
+      _ = try select(reading: [fileDescriptor], timeout: remaining)
+      _ = try next()
+    }
+  }
+
   private static func isIgnored(_ number: Int32) -> Bool {
     // The only way to get the handler is to set another. Handlers are compared by address; SIG_IGN is a small number.
     let handler = signal(number, SIG_IGN)

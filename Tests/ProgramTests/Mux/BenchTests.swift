@@ -336,6 +336,23 @@ struct BenchTests {
     #expect(process.errorText.contains("interrupted"))
   }
 
+  @Test("interrupts in quick succession are one, also while the results are printed", arguments: 1...5)
+  func closeInterrupts(pause: Int) throws {
+    let server = try MuxServer()
+    let process = try ChildProcess.mux([
+      "bench", "127.0.0.1:\(try server.port)", "--rate", "1000", "--duration", "100", "--warmup", "0",
+    ])
+    #expect(eventually { process.signalMask("SigBlk").contains(SIGINT) })
+    let start = ContinuousClock.now
+    // All within the quarter of a second that makes them one.
+    while .now - start < .milliseconds(100) {
+      process.signal(SIGINT)
+      _ = eventually(within: .milliseconds(2 * pause)) { !process.isRunning }
+    }
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.outputText.contains("LATENCY"))
+  }
+
   @Test("a second interrupt ends a run at once, even if responses are missing")
   func secondInterruption() throws {
     _ = try OddServer.serving(.silent) { address in
@@ -398,6 +415,18 @@ struct BenchTests {
     let process = try run(["127.0.0.1:1", "--report", "/nowhere/report.html"])
     let line = try failure(of: process, status: 73)
     #expect(line.contains("/nowhere/report.html"))
+  }
+
+  @Test("reports that a file may not grow as far as it would", .enabled(if: Executable.installed("sh") != nil))
+  func fileSizeLimit() throws {
+    let server = try MuxServer()
+    let folder = try TemporaryFolder()
+    let command = "ulimit -f 1; exec \"$0\" bench \"$1\" --requests 10 --report \"$2\""
+    let process = try ChildProcess(
+      "sh", ["-c", command, try Executable.built("mux"), "\(server.address)", folder.file("report.html")])
+    #expect(try process.waitForExit() == .exited(74))
+    #expect(process.errorText.hasPrefix("mux: can't write the report"))
+    #expect(process.errorText.contains("File too large"))
   }
 
   @Test("reports on one line that the disk is full")
