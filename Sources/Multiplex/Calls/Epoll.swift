@@ -108,22 +108,21 @@ public final class Epoll: Selectable {
     guard maximumEvents > 0 else {
       throw .outOfRange("maximumEvents \(maximumEvents)", for: "epoll_wait", advice: "ask for at least one event")
     }
-    let deadline = timeout.map { $0 < .zero ? .never : Deadline(after: $0) } ?? .never
-    while true {
-      do {
-        let count = try wait(timeout: deadline.remaining, atMost: min(maximumEvents, Self.largestBatch))
-        // A kernel that counts milliseconds counts no more than 24 days of them.
-        guard count > 0 || deadline.remaining == .zero else { continue }
-        var events: [Event] = []
-        events.reserveCapacity(count)
-        forEachEvent(count) { events.append($0) }
-        return events
-      } catch .interrupted {
-        continue
-      } catch {
-        throw MultiplexError(call: "epoll_wait", descriptor: fileDescriptor, errno: error)
-      }
+    let deadline = Deadline(cTimeout: timeout)
+    let limit = min(maximumEvents, Self.largestBatch)
+    var count = 0
+    do {
+      repeat {
+        count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining, atMost: limit) }
+        // A wait in milliseconds can't last longer than 24 days.
+      } while count == 0 && deadline.remaining != .zero
+    } catch {
+      throw MultiplexError(call: "epoll_wait", descriptor: fileDescriptor, errno: error)
     }
+    var events: [Event] = []
+    events.reserveCapacity(count)
+    forEachEvent(count) { events.append($0) }
+    return events
   }
 
   private func control(

@@ -76,22 +76,19 @@ public struct PollSet: Sendable {
   /// - Parameter timeout: nil and negative values wait without limit, as in C; zero doesn't wait.
   /// - Returns: The descriptors that are ready, each once; none when the time is up.
   public mutating func poll(timeout: Duration? = nil) throws(MultiplexError) -> [Event] {
-    let deadline = timeout.map { $0 < .zero ? .never : Deadline(after: $0) } ?? .never
-    while true {
-      do {
-        let count = try wait(timeout: deadline.remaining)
-        var events: [Event] = []
-        events.reserveCapacity(count)
-        forEachReady(count) { fd, found in
-          events.append(Event(descriptor: FileDescriptor(rawValue: fd), events: found))
-        }
-        return events
-      } catch .interrupted {
-        continue
-      } catch {
-        throw MultiplexError(call: "ppoll", errno: error)
-      }
+    let deadline = Deadline(cTimeout: timeout)
+    let count: Int
+    do {
+      count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining) }
+    } catch {
+      throw MultiplexError(call: "ppoll", errno: error)
     }
+    var events: [Event] = []
+    events.reserveCapacity(count)
+    forEachReady(count) { fd, found in
+      events.append(Event(descriptor: FileDescriptor(rawValue: fd), events: found))
+    }
+    return events
   }
 
   private func position(of descriptor: FileDescriptor, for call: String) throws(MultiplexError) -> Int {

@@ -43,19 +43,17 @@ where Reading.Element: Selectable, Writing.Element: Selectable, Exceptional.Elem
 
 private func wait(for watched: DescriptorBitmaps, until deadline: Deadline) throws(MultiplexError) -> DescriptorBitmaps
 {
-  while true {
-    var ready = watched
-    do throws(Errno) {
-      guard watched.isHighestOpen else { throw Errno.badFileDescriptor }
-      _ = try ready.wait(timeout: deadline.remaining)
+  do {
+    return try deadline.resuming { (remaining) throws(Errno) in
+      guard watched.isHighestOpen else { throw .badFileDescriptor }
+      var ready = watched
+      _ = try ready.wait(timeout: remaining)
       return ready
-    } catch .interrupted {
-      continue
-    } catch .badFileDescriptor {
-      throw MultiplexError(call: "pselect", descriptor: watched.firstClosed, errno: .badFileDescriptor)
-    } catch {
-      throw MultiplexError(call: "pselect", errno: error)
     }
+  } catch .badFileDescriptor {
+    throw MultiplexError(call: "pselect", descriptor: watched.firstClosed, errno: .badFileDescriptor)
+  } catch {
+    throw MultiplexError(call: "pselect", errno: error)
   }
 }
 
