@@ -10,7 +10,7 @@
     @TaskLocal package static var current: FaultPlan?
 
     private struct State {
-      var random: UInt64
+      var random: SplitMix64
       var injected = 0
       var calls: [SystemCall: Int] = [:]
     }
@@ -26,7 +26,7 @@
     package init(seed: UInt64, oneIn: UInt64, faults: [SystemCall: [Errno]]) {
       self.faults = faults
       self.oneIn = max(1, oneIn)
-      self.state = Mutex(State(random: seed))
+      self.state = Mutex(State(random: SplitMix64(seed: seed)))
     }
 
     /// How many calls were made to fail or cut short so far.
@@ -49,19 +49,10 @@
     /// A random number where a fault is due.
     private func strike() -> UInt64? {
       state.withLock { state in
-        guard Self.next(&state.random) % oneIn == 0 else { return nil }
+        guard state.random.next() % oneIn == 0 else { return nil }
         state.injected += 1
-        return Self.next(&state.random)
+        return state.random.next()
       }
-    }
-
-    /// splitmix64.
-    private static func next(_ state: inout UInt64) -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
     }
   }
 #endif
