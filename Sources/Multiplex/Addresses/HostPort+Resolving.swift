@@ -67,8 +67,3 @@ extension HostPort {
     status == EAI_SERVICE ? "write the port as a number in place of '\(port)'" : "check the host's name"
   }
 }
-
-extension MultiplexError {
-  /// Whether it is a name that couldn't be looked up, for whatever reason.
-  package var concernsLookUp: Bool { call == "getaddrinfo" }
-}

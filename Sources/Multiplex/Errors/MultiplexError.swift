@@ -84,7 +84,7 @@ extension MultiplexError: CustomStringConvertible {
     case .alreadyRegistered: "already registered"
     case .notRegistered: "not registered"
     case .closed: "already closed"
-    case .unknownAddress: concernsLookUp ? "no such host or service is known" : "not an address"
+    case .unknownAddress: isLookupFailure ? "no such host or service is known" : "not an address"
     case .system, .notOpen, .notPollable, .openFileLimit, .invalidArgument: Self.message(of: errno)
     }
   }

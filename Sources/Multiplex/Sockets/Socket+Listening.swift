@@ -1,5 +1,5 @@
 internal import CMultiplex
-package import SystemPackage
+internal import SystemPackage
 
 extension Socket {
   /// Listens at an address.
@@ -69,22 +69,11 @@ extension Socket {
         return AcceptedSocket(accepted, peerAddress: peer)
       } catch .tryAgain {
         return nil
-      } catch let error where Self.concernsOneConnection(error) {
+      } catch let error where error.isTransientAcceptError {
         continue
       } catch {
         throw MultiplexError(call: "accept4", descriptor: descriptor, errno: error)
       }
-    }
-  }
-
-  /// Whether an error of accept belongs to the connection that waited, as accept(2) lists them, not to the listener.
-  package static func concernsOneConnection(_ errno: Errno) -> Bool {
-    switch errno {
-    case .interrupted, .connectionAbort, .networkDown, .protocolError, .protocolNotAvailable, .hostIsDown,
-      .noRouteToHost, .networkUnreachable, Errno(rawValue: ENONET):
-      true
-    default:
-      false
     }
   }
 }
