@@ -8,7 +8,7 @@ extension OwnedDescriptor {
   /// - Parameter buffer: Room for one byte at least: to read none would look like the end of input.
   /// - Returns: The number of bytes read; 0 at the end of input; nil if a non-blocking descriptor has nothing now.
   public func read(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
-    try checkRoom(buffer.byteCount, for: "read")
+    try ReadBuffer.requireRoom(buffer.byteCount, for: "read")
     return try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
       try transfer("read", fileDescriptor) { () throws(Errno) in try unsafe Kernel.read(rawDescriptor, buffer) }
     }
@@ -19,7 +19,7 @@ extension OwnedDescriptor {
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none at the end of input; nil if a non-blocking descriptor has nothing now.
   public func read(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
-    try bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
+    try ReadBuffer.bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
   }
 
   /// Writes as much as there is room for.

@@ -9,7 +9,7 @@ extension Socket {
   /// - Returns: The number of bytes received; 0 when the peer has finished sending; nil if nothing has arrived yet.
   public func receive(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
     let descriptor = try requireOpen(for: "recv")
-    try checkRoom(buffer.byteCount, for: "recv")
+    try ReadBuffer.requireRoom(buffer.byteCount, for: "recv")
     return try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
       try transfer("recv", descriptor) { () throws(Errno) in
         try unsafe Kernel.receive(descriptor.rawValue, buffer)
@@ -22,7 +22,7 @@ extension Socket {
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none when the peer has finished sending; nil if nothing has arrived yet.
   public func receive(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
-    try bytes(upTo: count, for: "recv") { (buffer) throws(MultiplexError) in try receive(into: &buffer) }
+    try ReadBuffer.bytes(upTo: count, for: "recv") { (buffer) throws(MultiplexError) in try receive(into: &buffer) }
   }
 
   /// Sends as much as there is room for.

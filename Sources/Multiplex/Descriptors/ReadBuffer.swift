@@ -1,0 +1,30 @@
+/// What reads have in common that return an array, or that fill memory of the caller's.
+enum ReadBuffer {
+  /// The most bytes of one read into an array. More than a socket or a pipe holds: asking for more costs no more memory.
+  private static let maximum = 16 << 20
+
+  /// Reads into a new array, at most `count` bytes, and 16 MiB at a time.
+  ///
+  /// - Parameter read: Returns the number of bytes read; nil if nothing is available now.
+  /// - Returns: The bytes; nil if nothing is available now.
+  static func bytes(
+    upTo count: Int, for call: String, _ read: (inout MutableRawSpan) throws(MultiplexError) -> Int?
+  ) throws(MultiplexError) -> [UInt8]? {
+    try requireRoom(count, for: call)
+    let count = min(count, maximum)
+    var bytes = [UInt8](repeating: 0, count: count)
+    var span = bytes.mutableSpan
+    // Any bytes are valid bytes.
+    var buffer = unsafe span.mutableBytes
+    guard let received = try read(&buffer) else { return nil }
+    bytes.removeLast(count - received)
+    return bytes
+  }
+
+  /// Refuses to read zero bytes, which would look like the end of input.
+  static func requireRoom(_ count: Int, for call: String) throws(MultiplexError) {
+    guard count > 0 else {
+      throw .outOfRange("into \(count) bytes", for: call, advice: "have room for one byte at least")
+    }
+  }
+}
