@@ -1,5 +1,3 @@
-public import SystemPackage
-
 extension Multiplexer {
   /// A live, read-only view of what is registered.
   public struct Registrations: Sequence {
@@ -17,10 +15,6 @@ extension Multiplexer {
     /// Whether no descriptor is registered.
     @inlinable
     public var isEmpty: Bool { count == 0 }
-
-    /// The registration of a descriptor; nil if it isn't registered.
-    @inlinable
-    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer[descriptor] }
 
     /// Visits the registrations of this moment, in no particular order; they may change meanwhile.
     @inlinable

@@ -161,7 +161,7 @@ extension Multiplexer {
   @inlinable
   public var registrations: Registrations { Registrations(multiplexer: self) }
 
-  /// The registration of a descriptor; nil if it isn't registered.
+  /// The registration of a descriptor; nil if it isn't registered. For noncopyable values, pass their `fileDescriptor`.
   @inlinable
   public subscript(_ descriptor: some Selectable) -> Registration? {
     table[descriptor.fileDescriptor.rawValue]
