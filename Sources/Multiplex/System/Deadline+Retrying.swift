@@ -3,7 +3,7 @@ internal import SystemPackage
 extension Deadline {
   private static let retryInterval = Duration.milliseconds(2)
 
-  /// Calls a system call that waits, and again with the time left whenever a signal interrupts it.
+  /// Makes a system call that waits, and repeats it with the time left whenever a signal interrupts it.
   ///
   /// - Parameter body: Waits for the given time; nil is without limit.
   @inline(__always)

@@ -1,4 +1,4 @@
-/// Random numbers that are the same for the same seed.
+/// The splitmix64 generator: random numbers that are the same for the same seed.
 package struct SplitMix64: RandomNumberGenerator {
   private var state: UInt64
 

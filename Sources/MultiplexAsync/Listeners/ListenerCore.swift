@@ -197,10 +197,10 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   private func removeFile(_ path: String) {
-    guard !UnixSocketFile.removeIfDeadAtOnce(path) else { return }
+    guard !UnixSocketFile.removeIfStaleWithoutWaiting(path) else { return }
     // Somebody keeps the folder locked: that may take a second, which is too long for a loop.
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfDead(path)
+      try? UnixSocketFile.removeIfStale(path)
     } orElse: { _ in
       // It stays, as after a crash; the next listener there replaces it.
     }
