@@ -153,7 +153,7 @@ struct BadInputTests {
   func badPaths() throws {
     let long = "/tmp/" + String(repeating: "x", count: 200)
     try expectFailure(["serve", "--unix", long], status: 64, naming: long, "107 bytes")
-    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "folder")
+    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "directory")
     // What an unset variable of a shell comes to; the kernel would make a name up.
     try expectFailure(["serve", "--unix", ""], status: 64, naming: "--unix")
     try expectFailure(["connect", "--unix", ""], status: 64, naming: "--unix")
