@@ -1,6 +1,6 @@
-/// What reads have in common that return an array, or that fill memory of the caller's.
+/// Helpers of the reads that return an array or fill the caller's memory.
 enum ReadBuffer {
-  /// The most bytes of one read into an array. More than a socket or a pipe holds: asking for more costs no more memory.
+  /// The most bytes of one read into an array, more than a socket or a pipe holds. It bounds the memory of a read.
   private static let maximum = 16 << 20
 
   /// Reads into a new array, at most `count` bytes, and 16 MiB at a time.
@@ -24,7 +24,7 @@ enum ReadBuffer {
   /// Refuses to read zero bytes, which would look like the end of input.
   static func requireRoom(_ count: Int, for call: String) throws(MultiplexError) {
     guard count > 0 else {
-      throw .outOfRange("into \(count) bytes", for: call, advice: "have room for one byte at least")
+      throw .outOfRange("into \(count) bytes", for: call, advice: "pass room for at least one byte")
     }
   }
 }
