@@ -1,20 +1,20 @@
 public import SystemPackage
 
 extension Poller {
-  /// Watches a descriptor, which is lent: unregister it before it is closed.
+  /// Watches a borrowed descriptor: unregister it before it is closed.
   ///
   /// A failed registration leaves nothing behind.
   ///
   /// - Parameters:
-  ///   - descriptor: A socket, a pipe, a terminal, or whatever else can be waited for; blocking or not, which it stays.
-  ///   - interest: What to watch for. Errors and hang-ups are reported whatever it is.
-  ///   - mode: When a descriptor that is ready is reported, and when again.
-  ///   - token: Comes back with each event.
+  ///   - descriptor: A socket, a pipe, a terminal, or anything else that can be waited for. Whether it blocks doesn't
+  ///     matter and isn't changed.
+  ///   - interest: What to watch for. Errors and hang-ups are always reported.
+  ///   - mode: When a ready descriptor is reported, and when it is reported again.
+  ///   - token: Returned with each event.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
   ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
-  ///   ``MultiplexError/Reason/closed``, also where it is the socket that was closed;
-  ///   ``MultiplexError/Reason/openFileLimit`` where edge mode takes a descriptor of the poller's own: see
-  ///   ``Backend/emulatedModes``.
+  ///   ``MultiplexError/Reason/closed``, for a closed poller or socket; ``MultiplexError/Reason/openFileLimit`` if edge
+  ///   mode needs a descriptor of the poller's own: see ``Backend/emulatedModes``.
   public func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
     token: UInt64 = 0
@@ -22,12 +22,12 @@ extension Poller {
     try add(descriptor.fileDescriptor, interest, mode, token, isOwned: false)
   }
 
-  /// Watches a descriptor and takes it over: it can't be closed while it is registered.
+  /// Watches a descriptor and takes ownership of it: it can't be closed while it is registered.
   ///
-  /// ``unregister(_:)`` closes it, and so does closing the poller; ``take(_:)`` gives it back. A registration that
-  /// fails closes it too.
+  /// ``unregister(_:)`` closes it, and so does closing the poller; ``take(_:)`` returns it. A registration that fails
+  /// closes it too.
   ///
-  /// - Returns: The descriptor, lent, for reading and writing.
+  /// - Returns: The descriptor, borrowed, for reading and writing.
   /// - Throws: As ``register(_:for:mode:token:)`` does.
   @discardableResult
   public func register(
@@ -38,17 +38,17 @@ extension Poller {
     return descriptor.release()
   }
 
-  /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event. In edge mode, what is
-  /// ready now counts as new.
+  /// Changes what a descriptor is watched for, and how; re-arms it after a one-shot event. In edge mode, what is ready
+  /// now counts as new.
   ///
-  /// If it fails, the registration is as it was before. Only a descriptor that was closed is no longer registered
-  /// (``MultiplexError/Reason/notOpen``). Nothing is closed either way.
+  /// If this fails, the registration is unchanged, unless the descriptor was closed
+  /// (``MultiplexError/Reason/notOpen``): then it is no longer registered. Nothing is closed in either case.
   ///
   /// - Parameters:
-  ///   - descriptor: One that is registered.
-  ///   - interest: Takes the place of the one before; it isn't added to it.
-  ///   - mode: As it was unless given.
-  ///   - token: As it was unless given. Events that have been found, and not yet visited, come with the new one.
+  ///   - descriptor: A registered descriptor.
+  ///   - interest: Replaces the previous interest; it isn't added to it.
+  ///   - mode: Unchanged by default.
+  ///   - token: Unchanged by default. Events that have been found but not yet visited get the new one.
   /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.
   public func modify(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil,
@@ -64,8 +64,8 @@ extension Poller {
 
   /// Waits for one event of a descriptor: a ``modify(_:for:mode:token:)`` to one-shot mode that trusts its caller.
   ///
-  /// One that was handed over isn't looked at by poll and select, as nobody else closes it, which saves a call per event: if
-  /// somebody has, the next wait reports it as ``Readiness/invalid``.
+  /// With poll and select, a descriptor that was handed over isn't checked, as nobody else closes it, which saves a
+  /// call per event; if somebody has closed it, the next wait reports it as ``Readiness/invalid``.
   package func rearm(_ descriptor: FileDescriptor, for interest: Interest) throws(MultiplexError) {
     let (implementation, previous) = try registered(descriptor, for: "Poller.rearm")
     let registration = previous.armed(for: interest, mode: .oneShot)
@@ -74,10 +74,10 @@ extension Poller {
     }
   }
 
-  /// Forgets a descriptor, and closes it if it was handed over. Events that were pending for it are dropped.
+  /// Stops watching a descriptor, and closes it if it was handed over. Its pending events are dropped.
   ///
-  /// It is no error if the descriptor was closed, or its number taken by another file, in the meantime. A ``Socket`` that
-  /// was closed has no number any more: unregister it before, or by the descriptor that it had.
+  /// It is no error if the descriptor was closed, or its number reused, in the meantime. A closed ``Socket`` no longer
+  /// has a number: unregister it before, or by the descriptor that it had.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
   public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
@@ -86,10 +86,10 @@ extension Poller {
     if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
   }
 
-  /// Forgets a descriptor as ``unregister(_:)`` does. One that was handed over has no duplicate: then the kernel forgets it
-  /// by itself when it is closed, which may save a call.
+  /// Unregisters as ``unregister(_:)`` does, assuming that a descriptor that was handed over has no duplicate. The
+  /// kernel then forgets it when it is closed, which may save a call.
   ///
-  /// If there is a duplicate all the same, edges of other descriptors may come once more.
+  /// If there is a duplicate nonetheless, edges of other descriptors may be reported once more.
   package func unregister(unshared descriptor: FileDescriptor) throws(MultiplexError) {
     let (implementation, registration) = try registered(descriptor, for: "Poller.unregister")
     guard registration.isOwned else { return forget(registration, in: implementation) }
@@ -98,15 +98,16 @@ extension Poller {
     _ = OwnedDescriptor(adopting: registration.descriptor)
   }
 
-  /// Forgets a descriptor that was handed over, and gives it back.
+  /// Stops watching a descriptor that was handed over, and returns it.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``, also for a descriptor that is registered but was only borrowed;
+  ///   ``MultiplexError/Reason/closed``.
   public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
     let (implementation, registration) = try registered(descriptor, for: "Poller.take")
     guard registration.isOwned else {
       throw MultiplexError(
         call: "Poller.take", descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
-        advice: "the descriptor was only lent to the poller: unregister it")
+        advice: "the poller has only borrowed the descriptor: unregister it")
     }
     forget(registration, in: implementation)
     return OwnedDescriptor(adopting: descriptor)
@@ -135,7 +136,7 @@ extension Poller {
     do {
       try body()
     } catch {
-      // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
+      // A descriptor that isn't open must not be closed either: its number may be reused at any moment.
       if error.reason == .notOpen { forget(previous, in: implementation) }
       throw error
     }
@@ -163,7 +164,7 @@ extension Poller {
     return (implementation, registration)
   }
 
-  /// Why nothing can be done about a descriptor that isn't registered.
+  /// The error for a descriptor that isn't registered.
   @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
     if isClosed { return .closed("poller", for: call) }

@@ -1,19 +1,21 @@
 internal import SystemPackage
 
 extension Poller {
-  /// Waits until a descriptor is ready, somebody wakes the poller, or the time is up.
+  /// Waits until a descriptor is ready, the poller is woken, or the time is up.
   ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it continues with the time left.
+  /// An interruption by a signal doesn't end the wait: it continues with the time left.
   ///
-  /// - Parameter timeout: nil waits without limit; zero and less don't wait. A wait never ends before its time.
-  /// - Returns: What is ready, valid until the next wait; nothing when the time is up or the poller was only woken.
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel is short of: memory (ENOMEM), or descriptors, where it
-  ///   has to be told anew what to watch (``MultiplexError/Reason/openFileLimit``). Nothing is lost by that; wait again.
+  /// - Parameter timeout: nil waits without limit; zero or less doesn't wait. A wait never ends early.
+  /// - Returns: The events, valid until the next wait; none when the time is up or the poller was only woken.
+  /// - Throws: ``MultiplexError/Reason/closed``; ENOMEM; ``MultiplexError/Reason/openFileLimit`` if the descriptors
+  ///   have to be registered with the kernel again. After the latter two, nothing is lost: wait again.
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
     try wait(until: Deadline(after: timeout))
   }
 
-  /// Waits as ``wait(timeout:)`` does, until a moment instead of for a time.
+  /// Waits as ``wait(timeout:)`` does, until an instant instead of for a duration.
+  ///
+  /// - Throws: As ``wait(timeout:)`` does.
   public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
     try wait(until: Deadline(at: deadline))
   }
@@ -28,7 +30,7 @@ extension Poller {
     return Events(poller: self, turn: turn, wasWoken: registry.wasWoken)
   }
 
-  /// Waits as often as it takes to find something, to be woken, or to see the time pass.
+  /// Waits repeatedly until something is found, the poller is woken, or the time is up.
   private func look(until deadline: Deadline, by implementation: any ReadinessBackend) throws(MultiplexError) {
     while true {
       let timeout = deadline.remaining
@@ -38,14 +40,14 @@ extension Poller {
         guard error.errno == .interrupted else { throw error }
         continue
       } catch {
-        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
-        // error that lasts comes back with the next wait.
+        // Findings from before the error must not be lost: one-shot registrations and edges aren't reported again. A
+        // persistent error recurs in the next wait.
       }
       if registry.hasFound || timeout == .zero { return }
     }
   }
 
-  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
+  /// What remains of a finding of the last wait after later changes of the registrations.
   @usableFromInline
   func due(_ finding: Registry.Finding) -> Event? {
     guard let registration = registry[finding.key] else { return nil }

@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// Readiness from io_uring's multishot polls, and from poll, called for only the descriptors that they point at.
+/// Readiness from io_uring's multishot polls, and from poll, called only for the descriptors that they point at.
 ///
 /// A multishot poll completes with each wakeup of its file. That is both more and less than an event: the data written
 /// may have been read since, a wakeup reports one direction only, some report priority data that isn't there, and what
@@ -233,8 +233,8 @@ extension IOUringPolls {
 
   /// Lets the kernel do work that it has deferred, and takes the resulting completions.
   ///
-  /// There may be none: another thread that wakes a poll sets the flag after it has handed the work over, and the kernel
-  /// may have done it by then. Only the next work clears the flag, so it is never waited for.
+  /// There may be none: another thread that wakes a poll sets the flag after it has handed the work over, and the
+  /// kernel may have done it by then. Only the next work clears the flag, so it is never waited for.
   ///
   /// - Returns: How many completions there were.
   private mutating func advance() throws(MultiplexError) -> Int {
@@ -261,8 +261,8 @@ extension IOUringPolls {
     return count
   }
 
-  /// Why a poll couldn't be made, for the wait to throw. A closed descriptor becomes a candidate instead, and is found to
-  /// be invalid.
+  /// Why a poll couldn't be made, for the wait to throw. A closed descriptor becomes a candidate instead, and is found
+  /// to be invalid.
   private func failure(of fd: Int32, _ errno: Errno?) -> MultiplexError? {
     guard let errno, errno != .badFileDescriptor, errno != .canceled else { return nil }
     return MultiplexError(call: "io_uring_enter", descriptor: FileDescriptor(rawValue: fd), errno: errno)
@@ -318,8 +318,8 @@ extension IOUringPolls {
     return silenced
   }
 
-  /// Makes polls of edge mode that have ended again before their descriptors are checked. A poll completes at once if its
-  /// descriptor is ready, and afterwards that would be one edge too many.
+  /// Renews ended polls of edge mode before their descriptors are checked. A poll completes at once if its descriptor
+  /// is ready, and afterwards that would be one edge too many.
   private mutating func renewEdges(_ registry: Registry) throws(MultiplexError) {
     let edges = watches.ended.filter { watches[$0].phase == .ended && registry[$0]?.mode == .edge }
     guard !edges.isEmpty else { return }

@@ -69,7 +69,7 @@ extension PollWatches {
     due.append(fd)
   }
 
-  /// Makes all polls due, in place of those of an earlier ring.
+  /// Makes all polls due, to replace those of an earlier ring.
   mutating func makeAllDue() {
     ended = []
     failed = []
@@ -102,7 +102,7 @@ extension PollWatches {
     ended.append(fd)
   }
 
-  /// Makes polls due that have ended, where they are still needed.
+  /// Makes ended polls due again, where they are still needed.
   mutating func renewEnded(where isNeeded: (Int32) -> Bool) {
     for fd in ended where self[fd].phase == .ended {
       if isNeeded(fd) { makeDue(fd) } else { self[fd].phase = .idle }
@@ -115,7 +115,7 @@ extension PollWatches {
     failed.append(fd)
   }
 
-  /// Makes polls due that couldn't be made.
+  /// Makes failed polls due again.
   mutating func retryFailed() {
     for fd in failed where self[fd].phase == .failed { makeDue(fd) }
     failed.removeAll(keepingCapacity: true)
