@@ -33,6 +33,17 @@ package struct CompletionQueue {
     tail.acquired &- head.own
   }
 
+  /// Whether a completion with this token can be taken.
+  package func contains(_ token: UInt64) -> Bool {
+    var position = head.own
+    let end = tail.acquired
+    while position != end {
+      if unsafe entries[Int(position & mask)].user_data == token { return true }
+      position &+= 1
+    }
+    return false
+  }
+
   /// Takes the next completion.
   package func next() -> Ring.Completion? {
     let position = head.own

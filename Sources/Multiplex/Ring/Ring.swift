@@ -214,6 +214,9 @@ extension Ring {
     return completion
   }
 
+  /// Whether a completion with this token can be taken.
+  package func hasCompletion(of token: UInt64) -> Bool { completions.contains(token) }
+
   /// How many completions can be taken without waiting.
   public var completionCount: Int { Int(completions.count) }
 

@@ -3,8 +3,10 @@ internal import Synchronization
 
 /// Threads for code that blocks. There are as many as there are pieces of it, up to a limit; they end when nothing is left.
 final class BlockingThreads: Sendable {
-  /// One for the process, as the limit is one of the process.
+  /// For what users offload: one for the process, as the limit is one of the process.
   static let shared = BlockingThreads(limit: 64)
+  /// For looking up names: what users offload may keep all of its threads busy for long.
+  static let lookUps = BlockingThreads(limit: 16)
 
   /// Something to do, and what to do instead if there can be no thread for it.
   private struct Work {

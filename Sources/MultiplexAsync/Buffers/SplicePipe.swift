@@ -13,6 +13,8 @@ final class SplicePipe {
   /// How many bytes are in it.
   private(set) var count = 0
   private let pipe: PipeDescriptors
+  /// Whether the last drain sent something, but not all.
+  private var wasShort = false
 
   init() throws(MultiplexError) {
     pipe = try PipeDescriptors()
@@ -29,33 +31,41 @@ final class SplicePipe {
     } catch {
       return .failure(error)
     }
-    if count > 0 { return .bytes(count: count) }
-    return hasNothing(socket) ? .nothing : .other
+    wasShort = false
+    return count > 0 ? .bytes(count: count) : look(at: socket)
   }
 
-  /// Whether a receive would find nothing either: a splice brings nothing before the end of input, and out-of-band data, as
-  /// well, without saying so.
-  private func hasNothing(_ socket: Int32) -> Bool {
+  /// What a receive would find: a splice brings nothing before the end of input, or before out-of-band data, without saying
+  /// which. A failure that has come in between is reported here, as the kernel reports it only once.
+  private func look(at socket: Int32) -> Spliced {
     var byte: UInt8 = 0
-    let peeked = Result { () throws(Errno) in
-      try transfer { () throws(Errno) in
+    do {
+      let peeked = try transfer { () throws(Errno) in
         try unsafe withUnsafeMutableBytes(of: &byte) { bytes throws(Errno) in
           try unsafe Kernel.receive(socket, bytes, flags: Kernel.peek | Kernel.dontWait)
         }
       }
+      return peeked == nil ? .nothing : .other
+    } catch {
+      return .failure(error)
     }
-    return peeked == .success(nil)
   }
 
   /// Sends from a socket as many of the bytes as there is room for.
   ///
   /// - Returns: How many. None may be for a reason that a send tells.
   func drain(to socket: Int32) throws(Errno) -> Int {
-    let sent = try moved { () throws(Errno) in
-      try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
+    do {
+      let sent = try moved { () throws(Errno) in
+        try Kernel.splice(fromPipe: pipe.reader.rawDescriptor, to: socket, count)
+      }
+      count -= sent
+      wasShort = sent > 0 && count > 0
+      return sent
+    } catch {
+      // A splice is several sends: the one before may have met the reset, and kept it to itself.
+      throw error == .brokenPipe && wasShort ? .connectionReset : error
     }
-    count -= sent
-    return sent
   }
 
   /// Takes some of the bytes out by copying them.

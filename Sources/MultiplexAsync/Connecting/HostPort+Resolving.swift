@@ -9,6 +9,6 @@ extension HostPort {
   public func resolve(for purpose: Purpose = .connecting, on reactor: Reactor) async throws -> [SocketAddress] {
     // What needs no looking up needs no thread.
     if let address = try? SocketAddress(description) { return [address] }
-    return try await reactor.offload { try resolve(for: purpose) }
+    return try await reactor.offload(to: .lookUps) { try resolve(for: purpose) }
   }
 }

@@ -11,13 +11,14 @@ extension Connection {
   /// From any thread, also in a handler of chunks. Each post is sent whole; those of one thread stay in their order. The bytes
   /// count towards the high watermark, where writes wait.
   ///
-  /// Memory stays bounded without a wait: a peer for which more than `limit` bytes wait is cut off, as by ``abort()``, with
-  /// ``CloseReason/fellBehind``. Of that, and of a connection that is closed already, nothing is told here, but to whoever
-  /// serves it and by ``onClose(_:)``.
+  /// Memory stays bounded without a wait: a peer for which more than `limit` bytes wait already is cut off, as by ``abort()``,
+  /// with ``CloseReason/fellBehind``. Neither that, nor that the connection is closed or ended already, is reported here:
+  /// ``onClose(_:)`` does.
   ///
   /// - Parameters:
   ///   - bytes: What to send.
-  ///   - limit: How many bytes may wait afterwards, from 0; what was written counts too. By default a mebibyte.
+  ///   - limit: How many bytes may wait before this post, which may have any length; what was written counts too. With 0, a
+  ///     post may only follow one that was sent whole. By default a mebibyte.
   public func post(_ bytes: [UInt8], limit: Int = 1 << 20) {
     if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
     // What waits for the reactor is bounded too, but for one post of each thread.

@@ -3,8 +3,8 @@ extension Connection {
   ///
   /// Returns when the bytes are sent or queued, and the queue is not above the high watermark.
   ///
-  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``, and
-  ///   ``ConnectionError/Reason/cancelled`` while it waits: the bytes are queued then, and will be sent.
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``. ``ConnectionError/Reason/cancelled`` in a task
+  ///   that is cancelled, when the call waits or yields to others: the bytes are queued then, and will be sent.
   @inlinable
   public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
     if let rest = begin(chunk) { try await finish(rest) }
@@ -94,7 +94,10 @@ extension Connection {
     case .elsewhere(let pieces):
       try await reactor.run { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
     case .room: try check(await awaitOutput(.room))
-    case .turn: await reactor.nextTurn()
+    case .turn:
+      await reactor.nextTurn()
+      // A loop of writes that never have to wait is to end as well.
+      try checkCancellation(during: .write)
     case .refused(let reason): throw failure(reason, during: .write)
     }
   }

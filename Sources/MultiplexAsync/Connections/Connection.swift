@@ -83,6 +83,12 @@ public final class Connection: Sendable {
     ConnectionError(reason, during: operation, peer: peerAddress)
   }
 
+  /// Refuses what a cancelled task asks for, before anything is done about it: a loop whose calls never have to wait is to
+  /// end as well.
+  func checkCancellation(during operation: ConnectionError.Operation) throws(ConnectionError) {
+    if CallingTask.isCurrentCancelled { throw failure(.cancelled, during: operation) }
+  }
+
   /// Does something on the reactor's thread that waits for nothing: at once, if that is the calling one.
   func onCore<Result: Sendable>(_ body: @escaping @Sendable (ConnectionCore) -> Result) async -> Result {
     if reactor.isCurrent { return unsafe body(core) }

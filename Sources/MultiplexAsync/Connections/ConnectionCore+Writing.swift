@@ -92,10 +92,25 @@ extension ConnectionCore {
     return endsShare() ? UnfinishedWrite(.turn) : nil
   }
 
-  /// Writes for somebody who doesn't wait: more than so many bytes aren't kept for a slow peer, which is cut off instead.
+  /// Writes for somebody who doesn't wait. A peer for which more than the limit waits by now is cut off instead.
   func post(_ bytes: [UInt8], limit: Int) {
+    if unsentCount > limit { sendGathered() }
+    guard unsentCount <= limit else { return abort(because: .fellBehind) }
     _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
-    if unsentCount > limit { abort(because: .fellBehind) }
+  }
+
+  /// Sends what doesn't wait for the peer, but for the driver's next submission.
+  private func sendGathered() {
+    while true {
+      channel.sendGathered()
+      let count = output.count
+      guard count > 0, channel.unsentCount == 0, channel.sendFailure == nil else { return }
+      if let errno = sendQueued() {
+        failOutput(errno)
+        return
+      }
+      guard output.count < count else { return }
+    }
   }
 
   /// How many bytes wait to be sent.

@@ -202,6 +202,7 @@ extension DatagramSocket {
   private func repeatHere<Value: Sendable>(
     _ interest: Interest, _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?
   ) async throws(DatagramCore.Failure) -> Value {
+    if CallingTask.isCurrentCancelled { throw DatagramCore.Failure(reason: .cancelled) }
     if unsafe core.hasHadItsShare() { await reactor.nextTurn() }
     while true {
       if let value = unsafe try attempt(core) { return value }

@@ -57,6 +57,9 @@ protocol Channel: AnyObject {
   /// them, the channel resets the connection.
   var losesOnClose: Bool { get }
 
+  /// Sends now what would go with the next submission. What is left then waits for the peer.
+  func sendGathered()
+
   /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
   var sendFailure: Errno? { get }
 
@@ -84,6 +87,7 @@ protocol Channel: AnyObject {
 extension Channel {
   var unsentCount: Int { 0 }
   var losesOnClose: Bool { false }
+  func sendGathered() {}
   var sendFailure: Errno? { nil }
 
   var takesChunks: Bool { false }

@@ -8,27 +8,22 @@ extension Listener: ListenerProtocol {
     await serve(in: .tasks(handler), limitedTo: limit)
   }
 
-  /// - Parameter group: Whose reactors take the connections over in turn; nil where all of them stay here.
-  func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?, over group: ReactorGroup? = nil) async {
+  /// - Parameter reactors: Take the connections over in turn; nil where all of them stay here.
+  func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup? = nil) async {
     await reactor.run {
       // Reached on the reactor's thread alone.
-      nonisolated(unsafe) let server = unsafe self.core.makeServer(limitedTo: limit, over: group)
+      nonisolated(unsafe) let server = unsafe self.core.makeServer(limitedTo: limit, over: reactors)
       await withTaskCancellationHandler {
         switch way {
         case .tasks(let handler): unsafe await self.serveInTasks(for: server, handler)
         case .loop(let makeHandler): unsafe await self.serveOnLoop(for: server, makeHandler)
         }
         // Connections without a task have been told to end, and do so on their reactors.
-        while unsafe server.hasConnections { unsafe await self.awaitLast(of: server) }
+        while unsafe server.hasConnections { _ = await Waiter.suspend { waiter in unsafe server.awaitLast(waiter) } }
       } onCancel: {
         self.reactor.loop.perform { unsafe self.core.cancel(server) }
       }
     }
-  }
-
-  /// Waits until none of the server's connections is left, perhaps.
-  private func awaitLast(of server: ServedConnections.Server) async {
-    _ = await Waiter.suspend { waiter in unsafe core.served.awaitLast(of: server, waiter) }
   }
 
   /// A connection is served no more.
@@ -45,7 +40,7 @@ extension Listener {
   /// Resumes with true when accepting should be tried again, after an attempt that found nothing; with false when the
   /// server was cancelled.
   func awaitAttempt(
-    after attempt: ListenerCore.Attempt, for server: ServedConnections.Server, _ waiter: AnyWaiter<Bool>
+    after attempt: ListenerCore.Attempt, for server: ConnectionServer, _ waiter: AnyWaiter<Bool>
   ) {
     guard case .full = attempt, let limit = server.limit else {
       return unsafe core.awaitConnection(
@@ -63,15 +58,15 @@ extension Listener {
   /// - Parameter body: Gets it, on this reactor; nil if it can't be waited for, or comes too late: it is lost, the listener
   ///   isn't.
   func handOver(
-    _ accepted: AcceptedSocket, to target: Reactor, for server: ServedConnections.Server,
+    _ accepted: AcceptedSocket, to target: Reactor, in group: HandlerGroup,
     _ body: @escaping @Sendable (ServedConnections.Served?) -> Void
   ) {
     // Reached on this reactor's thread alone.
-    nonisolated(unsafe) let server = server
+    nonisolated(unsafe) let group = group
     let address = localAddress
     target.loop.perform {
       let result = Result { () throws(MultiplexError) in try accepted.connection(at: address, on: target) }
-      self.reactor.loop.perform { body(unsafe self.core.receive(result, for: server)) }
+      self.reactor.loop.perform { body(unsafe self.core.receive(result, in: group)) }
     }
   }
 }
@@ -79,23 +74,41 @@ extension Listener {
 // MARK: - In tasks
 
 extension Listener {
+  /// Serves in groups of tasks, of which one at a time accepts. Further groups are begun when all are full.
   private func serveInTasks(
-    for server: ServedConnections.Server, _ handler: @escaping @Sendable (Connection) async throws -> Void
+    for server: ConnectionServer, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
-    await withDiscardingTaskGroup { tasks in
-      while let (connection, slot) = await accept(for: server) {
-        tasks.addTask(executorPreference: connection.reactor) {
-          await Self.handle(connection, handler)
-          self.end(slot)
+    await withDiscardingTaskGroup { groups in
+      repeat {
+        // Reached on the reactor's thread alone.
+        nonisolated(unsafe) let group = HandlerGroup(of: server)
+        groups.addTask { unsafe await self.serve(in: group, handler) }
+      } while await server.needsAnotherGroup()
+      if await Waiter.suspend({ waiter in server.awaitEnd(waiter) }) { groups.cancelAll() }
+    }
+  }
+
+  /// Accepts in turn with the other groups, as long as there is room in this one.
+  private func serve(
+    in group: HandlerGroup, _ handler: @escaping @Sendable (Connection) async throws -> Void
+  ) async {
+    await withDiscardingTaskGroup { handlers in
+      repeat {
+        while group.hasRoom {
+          guard let (connection, slot) = await accept(in: group) else { return group.server.endTurns() }
+          handlers.addTask(executorPreference: connection.reactor) {
+            await Self.handle(connection, handler)
+            self.end(slot)
+          }
         }
-      }
-      if await isTimeUp(for: server) { tasks.cancelAll() }
+      } while await group.server.passTurn(from: group)
     }
   }
 
   /// - Returns: nil once the listener is closed or the server cancelled.
-  private func accept(for server: ServedConnections.Server) async -> ServedConnections.Served? {
-    while true {
+  private func accept(in group: HandlerGroup) async -> ServedConnections.Served? {
+    let server = group.server
+    while !server.isCancelled {
       let attempt = unsafe core.acceptNow(limitedTo: server.limit)
       switch attempt {
       case .closed: return nil
@@ -103,23 +116,17 @@ extension Listener {
         let isWorthIt = await Waiter.suspend { waiter in awaitAttempt(after: attempt, for: server, .task(waiter)) }
         guard isWorthIt else { return nil }
       case .accepted(let accepted):
-        if let served = await adopt(accepted, for: server) { return served }
+        if let served = await adopt(accepted, in: group) { return served }
       }
     }
+    return nil
   }
 
-  private func adopt(
-    _ accepted: AcceptedSocket, for server: ServedConnections.Server
-  ) async -> ServedConnections.Served? {
-    guard let target = server.nextReactor else { return unsafe core.adopt(accepted, on: reactor, for: server) }
+  private func adopt(_ accepted: AcceptedSocket, in group: HandlerGroup) async -> ServedConnections.Served? {
+    guard let target = group.server.nextReactor else { return unsafe core.adopt(accepted, on: reactor, in: group) }
     return await Waiter.suspend { waiter in
-      handOver(accepted, to: target, for: server) { waiter.resume(returning: $0) }
+      handOver(accepted, to: target, in: group) { waiter.resume(returning: $0) }
     }
-  }
-
-  /// Waits until none of the server's connections is left, a shutdown's time is up, or the server was cancelled.
-  private func isTimeUp(for server: ServedConnections.Server) async -> Bool {
-    await Waiter.suspend { waiter in unsafe core.served.awaitEnd(of: server, waiter) }
   }
 
   /// Always inlined: the frame of a task's first function lies with the task, those of the others share a slab of memory

@@ -46,7 +46,7 @@ public final class Listener: Sendable {
   }
 
   private func acceptHere() async -> Result<Connection?, CancellationError> {
-    while true {
+    while !CallingTask.isCurrentCancelled {
       switch unsafe core.acceptNow(limitedTo: nil) {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
@@ -55,6 +55,7 @@ public final class Listener: Sendable {
         return .success(connection)
       }
     }
+    return .failure(CancellationError())
   }
 
   /// - Returns: False when the task was cancelled.
@@ -85,7 +86,10 @@ public final class Listener: Sendable {
     close()
     return await reactor.run {
       if let rest { unsafe self.core.served.closeResting(after: rest) }
-      return await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
+      let unfinished = await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
+      // The process may end next.
+      await Waiter<Void>.suspend { waiter in unsafe self.core.removeFileLeft { waiter.resume(returning: ()) } }
+      return unfinished
     }
   }
 }

@@ -26,6 +26,8 @@ final class ListenerCore: AcceptorDelegate {
   private let observation: ListenerObservation?
 
   private(set) var isClosed = false
+  /// The file of a Unix socket that may have outlived it.
+  private var fileLeft: String?
   let served: ServedConnections
   /// Those that accept: they wait for a connection, for a vacancy, or for the end of a pause.
   private var waiters = WaiterList<Bool>()
@@ -92,24 +94,25 @@ final class ListenerCore: AcceptorDelegate {
   ///
   /// - Returns: nil as ``adopt(_:on:limitedTo:)``.
   func adopt(
-    _ accepted: AcceptedSocket, on reactor: Reactor, for server: ServedConnections.Server
+    _ accepted: AcceptedSocket, on reactor: Reactor, in group: HandlerGroup
   ) -> ServedConnections.Served? {
-    adopt(accepted, on: reactor, limitedTo: server.limit).map { served.begin($0, for: server) }
+    adopt(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
   }
 
   /// Takes a connection that another reactor was to make. From here on it is served, so that no shutdown misses it.
   ///
   /// - Returns: nil also for one that comes too late.
   func receive(
-    _ made: Result<Connection, MultiplexError>, for server: ServedConnections.Server
+    _ made: Result<Connection, MultiplexError>, in group: HandlerGroup
   ) -> ServedConnections.Served? {
     switch made {
     case .failure(let error): noteFailure(error)
-    case .success(let connection) where !isClosed && !server.isCancelled: return served.begin(connection, for: server)
+    case .success(let connection) where !isClosed && !group.server.isCancelled:
+      return served.begin(connection, in: group)
     // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
     case .success(let connection): connection.abort(because: .shutDown)
     }
-    server.limit?.giveBack()
+    group.server.limit?.giveBack()
     return nil
   }
 
@@ -163,8 +166,8 @@ final class ListenerCore: AcceptorDelegate {
 
   // MARK: Serving
 
-  func makeServer(limitedTo limit: ConnectionLimit?, over group: ReactorGroup?) -> ServedConnections.Server {
-    ServedConnections.Server(makeWaitID(), limitedTo: limit, over: group)
+  func makeServer(limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup?) -> ConnectionServer {
+    ConnectionServer(makeWaitID(), limitedTo: limit, over: reactors)
   }
 
   /// A connection is served no more.
@@ -176,7 +179,7 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   /// The task that serves was cancelled.
-  func cancel(_ server: ServedConnections.Server) {
+  func cancel(_ server: ConnectionServer) {
     served.cancel(server)
     cancelWait(server.id)
   }
@@ -198,11 +201,20 @@ final class ListenerCore: AcceptorDelegate {
 
   private func removeFile(_ path: String) {
     guard !UnixSocketFile.removeIfStaleWithoutWaiting(path) else { return }
-    // Somebody keeps the folder locked: that may take a second, which is too long for a loop.
+    // Another process has the directory locked: that may take a second, which is too long for a loop.
+    fileLeft = path
+    removeFileLeft {}
+  }
+
+  /// Removes the file of a closed listener that couldn't be removed at once. If it can't be removed now either, it stays, as
+  /// after a crash: the next listener there replaces it.
+  func removeFileLeft(_ body: @escaping @Sendable () -> Void) {
+    guard let fileLeft else { return body() }
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfStale(path)
+      try? UnixSocketFile.removeIfStale(fileLeft)
+      body()
     } orElse: { _ in
-      // It stays, as after a crash; the next listener there replaces it.
+      body()
     }
   }
 }

@@ -10,36 +10,38 @@ extension Listener {
 
   /// Has the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
   func serveOnLoop(
-    for server: ServedConnections.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
+    for server: ConnectionServer, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
-    await Waiter.suspend { waiter in acceptAll(for: server, makeHandler, whenOver: waiter) }
+    await Waiter.suspend { waiter in acceptAll(in: HandlerGroup(of: server), makeHandler, whenOver: waiter) }
   }
 
   private func acceptAll(
-    for server: ServedConnections.Server, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
+    in group: HandlerGroup, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
     whenOver waiter: Waiter<Void>
   ) {
     // Reached on the reactor's thread alone.
-    nonisolated(unsafe) let server = server
-    while true {
+    nonisolated(unsafe) let group = group
+    let server = unsafe group.server
+    while !server.isCancelled {
       let attempt = unsafe core.acceptNow(limitedTo: server.limit)
       switch attempt {
       case .closed: return waiter.resume(returning: ())
       case .nothing, .full:
-        return unsafe awaitAttempt(
+        return awaitAttempt(
           after: attempt, for: server,
           .call { [self] isWorthIt in
             guard isWorthIt else { return waiter.resume(returning: ()) }
-            unsafe acceptAll(for: server, makeHandler, whenOver: waiter)
+            unsafe acceptAll(in: group, makeHandler, whenOver: waiter)
           })
       case .accepted(let accepted):
-        guard let target = unsafe server.nextReactor else {
-          unsafe serve(core.adopt(accepted, on: reactor, for: server), makeHandler)
+        guard let target = server.nextReactor else {
+          unsafe serve(core.adopt(accepted, on: reactor, in: group), makeHandler)
           continue
         }
-        unsafe handOver(accepted, to: target, for: server) { [self] served in serve(served, makeHandler) }
+        unsafe handOver(accepted, to: target, in: group) { [self] served in serve(served, makeHandler) }
       }
     }
+    waiter.resume(returning: ())
   }
 
   /// - Parameter served: nil for one that was lost.

@@ -37,7 +37,12 @@ final class EventLoop: @unchecked Sendable {
   /// Who is told of listeners and connections.
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
+  /// When the last wait ended, if there were timers then. What falls due later waits for the next one: its outcome may have
+  /// come by then, while jobs kept the loop from looking.
+  @safe @exclusivity(unchecked) private var lastWait = ContinuousClock.now
   @safe @exclusivity(unchecked) private var queue: [Work] = []
+  /// What is to be run after the next wait.
+  @safe @exclusivity(unchecked) private var afterNextWait: [Work] = []
   /// What is to be run in this pass, the next one last; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
   /// The task whose job is being run.
@@ -104,6 +109,11 @@ final class EventLoop: @unchecked Sendable {
     add(.call(body))
   }
 
+  /// Does something after I/O has had its turn. On the loop's thread.
+  func performAfterNextWait(_ body: @escaping @Sendable () -> Void) {
+    afterNextWait.append(.call(body))
+  }
+
   /// Takes no lock and makes no system call on the loop's own thread, and wakes at most once for many calls otherwise.
   private func add(_ work: Work) {
     if isCurrent {
@@ -123,7 +133,7 @@ extension EventLoop {
       runJobs()
       fireTimers()
       // What was waiting when the end came is done. Nothing would end another wait.
-      if isStopped, queue.isEmpty { return }
+      if isStopped, queue.isEmpty, afterNextWait.isEmpty { return }
       waitForIO()
     }
   }
@@ -152,23 +162,28 @@ extension EventLoop {
     }
   }
 
+  /// Fires the timers that were due when the last wait ended, after what it found was dealt with.
   private func fireTimers() {
     guard !timers.isEmpty else { return }
-    let now = ContinuousClock.now
     let limit = timers.lastSequence
-    while let timer = timers.takeDue(at: now, before: limit) { timer.action() }
+    while let timer = timers.takeDue(at: lastWait, before: limit) { timer.action() }
   }
 
   /// - Parameter isOver: Whether a wait is of no use any more, as an observer may decide at the last moment.
   private func waitForIO(unless isOver: () -> Bool = { false }) {
     observation?.endTurn()
     do {
-      let limit = queue.isEmpty && !isOver() ? timers.timeLeft : .zero
+      let limit = queue.isEmpty && afterNextWait.isEmpty && !isOver() ? timers.timeLeft : .zero
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel is short of something. Rest a little, and try again.
       Kernel.sleep(for: Self.restAfterFailure)
       takeInbox()
+    }
+    if !timers.isEmpty { lastWait = .now }
+    if !afterNextWait.isEmpty {
+      queue += afterNextWait
+      afterNextWait.removeAll(keepingCapacity: true)
     }
   }
 

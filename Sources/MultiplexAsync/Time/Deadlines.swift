@@ -15,25 +15,23 @@ public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   let outcome = Outcome<Result>()
-  try await withThrowingTaskGroup(of: Bool.self) { group in
-    group.addTask(executorPreference: reactor) {
-      outcome.result = try await operation()
-      return true
-    }
-    group.addTask(executorPreference: reactor) {
-      // Cancelled once the operation has ended.
-      try? await reactor.sleep(until: deadline)
-      return false
-    }
-    defer { group.cancelAll() }
-    guard try await group.next() == false else { return }
-    let isCancelled = Task.isCancelled
-    group.cancelAll()
-    do {
-      _ = try await group.next()
-    } catch {
-      throw isCancelled ? error : DeadlineExceeded()
-    }
+  let isPast = deadline <= .now
+  let task = Task(executorPreference: reactor) {
+    // It may begin before it can be cancelled from outside. The task is used where it runs.
+    if isPast { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
+    outcome.result = try await operation()
+  }
+  let expiry = Expiry(of: task, at: isPast ? nil : deadline, on: reactor)
+  let end = await withTaskCancellationHandler {
+    await task.result
+  } onCancel: {
+    task.cancel()
+  }
+  expiry.cancel()
+  do {
+    try end.get()
+  } catch {
+    throw expiry.hasHappened ? DeadlineExceeded() : error
   }
   guard let result = outcome.result.take() else { preconditionFailure("an operation that didn't throw has a result") }
   return result
@@ -52,8 +50,8 @@ public func withTimeout<Result: ~Copyable & Sendable>(
   return try await withDeadline(.now + timeout, on: reactor, operation)
 }
 
-/// Where a task leaves what task groups can't hand on: a value that can't be copied, such as a ``Chunk``. It is written by
-/// one task, and read by another that has waited for its end.
+/// Where a task leaves a value that can't be copied, such as a ``Chunk``, which no task can return. It is written by one task,
+/// and read by another that has waited for its end.
 private final class Outcome<Result: ~Copyable & Sendable>: @unchecked Sendable {
   var result: Result?
 }

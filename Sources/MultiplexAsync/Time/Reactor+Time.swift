@@ -20,7 +20,7 @@ extension Reactor {
   /// Suspends the calling task until I/O has had its turn: after `Task.yield()` it may run several times before that.
   func nextTurn() async {
     await Waiter<Void>.suspend { waiter in
-      onLoop { [loop] in _ = loop.schedule(at: .now) { waiter.resume(returning: ()) } }
+      onLoop { [loop] in loop.performAfterNextWait { waiter.resume(returning: ()) } }
     }
   }
 }

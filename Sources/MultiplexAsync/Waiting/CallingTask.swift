@@ -11,6 +11,9 @@ struct CallingTask: Equatable, @unchecked Sendable {
     unsafe cmx_current_task().map { unsafe CallingTask(address: $0) }
   }
 
+  /// Whether the task that is running was cancelled. False outside of tasks.
+  static var isCurrentCancelled: Bool { current?.isCancelled ?? false }
+
   /// Whether it was cancelled. To be asked by the task itself, or for it while it is suspended.
   var isCancelled: Bool { unsafe cmx_is_task_cancelled(address) }
 

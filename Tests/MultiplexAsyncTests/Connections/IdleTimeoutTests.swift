@@ -84,6 +84,24 @@ struct IdleTimeoutTests {
     #expect(await reading.value == .timedOut)
   }
 
+  @Test("what came in time counts, though the reactor was too busy to look", arguments: usableBackends)
+  func busyReactor(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 2) }
+    try await reactor.takeTurns()
+    await reactor.run { connection.setIdleTimeout(.milliseconds(100)) }
+    let blocked = await BlockedReactor(reactor)
+    try peer.socket.sendAll([5])
+    try await Task.sleep(for: .milliseconds(110))
+    blocked.goOn()
+    // It begins anew with the byte.
+    try await reactor.takeTurns()
+    try peer.socket.sendAll([6])
+    #expect(try await reading.value == [5, 6])
+  }
+
   @Test("can be taken back, and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

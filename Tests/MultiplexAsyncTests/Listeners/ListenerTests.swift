@@ -8,6 +8,38 @@ import Testing
 
 @Suite("A listener", .timeLimit(.minutes(3)))
 struct ListenerTests {
+  @Test(
+    "serves more connections than a group of tasks has room for, and others in place of those that end",
+    arguments: usableBackends)
+  func groups(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (begun, ended) = (Counter(), Counter())
+    try await withServer(on: reactor) { connection in
+      begun.add()
+      defer { ended.add() }
+      try await echo(connection)
+    } while: { listener in
+      var clients = try (0..<400).map { _ in try Socket.connected(to: listener.localAddress) }
+      for _ in 0..<3 {
+        for client in clients { try client.sendAll([7]) }
+        for client in clients { #expect(await becomesTrue { (try? client.receive(upTo: 1)) == [7] }) }
+        // Every third ends, and another comes.
+        for index in clients.indices where index.isMultiple(of: 3) {
+          clients[index] = try Socket.connected(to: listener.localAddress)
+        }
+      }
+      let idle = clients
+      #expect(await becomesTrue { begun.value == 802 && ended.value == 402 })
+      async let unfinished = listener.shutDown(within: .milliseconds(10))
+      #expect(await unfinished == 400)
+      for client in idle { #expect(await becomesTrue { isEnded(client) }) }
+    }
+  }
+
+  private func isEnded(_ socket: Socket) -> Bool {
+    do { return try socket.receive(upTo: 1)?.isEmpty == true } catch { return true }
+  }
+
   @Test("many are served at once", arguments: usableBackends)
   func many(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -46,6 +46,36 @@ struct DeadlineTests {
     #expect(try await peer.connection.read(exactly: 1) == [5])
   }
 
+  @Test("an operation whose deadline has passed is cancelled before it begins", arguments: usableBackends)
+  func past(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    try peer.socket.sendAll([5])
+    for moment in [ContinuousClock.now, .now - .seconds(5)] {
+      await #expect(throws: DeadlineExceeded.self) {
+        try await withDeadline(moment, on: reactor) { try await connection.read(exactly: 1) }
+      }
+    }
+    #expect(try await connection.read(exactly: 1) == [5])
+  }
+
+  @Test("what came before the deadline counts, though the reactor was too busy to look", arguments: usableBackends)
+  func busyReactor(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) {
+      try await withTimeout(.milliseconds(50), on: reactor) { try await connection.read(exactly: 1) }
+    }
+    try await reactor.takeTurns()
+    let blocked = await BlockedReactor(reactor)
+    try peer.socket.sendAll([5])
+    try await Task.sleep(for: .milliseconds(60))
+    blocked.goOn()
+    #expect(try await reading.value == [5])
+  }
+
   @Test("an operation that ends well after its time returns its result", arguments: usableBackends)
   func wellAfterItsTime(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

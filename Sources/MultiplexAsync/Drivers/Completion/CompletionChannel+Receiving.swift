@@ -50,7 +50,11 @@ extension CompletionChannel {
     case nil: nil
     case .failure(let errno): .failure(errno)
     case .endOfInput:
-      if let sendFailure, sendFailure != .brokenPipe { .failure(sendFailure) } else { .endOfInput }
+      if let sendFailure, sendFailure != .brokenPipe {
+        .failure(sendFailure)
+      } else {
+        hasLostFailure ? .failure(.connectionReset) : .endOfInput
+      }
     }
   }
 

@@ -105,10 +105,25 @@ extension CompletionChannel {
     sendWaiting()
   }
 
+  func sendGathered() {
+    guard !isClosed, !isSending, sendFailure == nil else { return }
+    if isSendingInline {
+      guard driver.finishInlineSend(inlineIndex) else { return }
+      inlineBatch = 0
+    }
+    isFull = false
+    while outgoing.count > 0, !isFull {
+      let sent = unsafe sendAtOnce(outgoing[0])
+      guard sendFailure == nil else { return }
+      discard(sent)
+    }
+    send()
+  }
+
   private func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>) {
     inlineBatch = driver.batch
     inlineCount = UInt32(range.count)
-    unsafe driver.sendInline(buffer, range, on: self)
+    inlineIndex = unsafe driver.sendInline(buffer, range, on: self)
   }
 
   /// An inline send couldn't be done wholly.
@@ -137,6 +152,7 @@ extension CompletionChannel {
     isFull = false
     let token = RingOperation.send.token(of: slot)
     let count = outgoing.beginSend()
+    sendingCount = (0..<count).reduce(0) { unsafe $0 + outgoing[$1].count }
     guard count > 1 else { return unsafe driver.start(.send(on: descriptor, outgoing[0], token: token)) }
     let message = driver.takeMessage()
     unsafe message.fill(count) { unsafe outgoing[$0] }
@@ -150,10 +166,13 @@ extension CompletionChannel {
     if let message { driver.give(back: message) }
     message = nil
     switch completion.errno {
-    case nil: discard(Int(completion.result))
+    case nil:
+      // A send that waits for room is short only if something has gone wrong, which the kernel doesn't report again.
+      hasLostFailure = Int(completion.result) < sendingCount
+      discard(Int(completion.result))
     // Though it was to wait, the kernel may give a send up before anything is sent: it is begun anew.
     case .tryAgain?, .interrupted?: discard(0)
-    case let errno?: fail(errno)
+    case let errno?: fail(errno == .brokenPipe && hasLostFailure ? .connectionReset : errno)
     }
     if isClosed { return discard(outgoing.count) }
     send()
@@ -165,6 +184,11 @@ extension CompletionChannel {
     sendFailure = errno
     discard(outgoing.count)
     if errno == .badFileDescriptor { abandon() }
+    // A multishot receive may not notice the reset (seen on Linux 6.18). Started again, it ends at once.
+    if isReceiving, !isPausing, !isClosed {
+      isPausing = true
+      driver.cancel(.receive, of: slot)
+    }
   }
 
   func discard(_ count: Int) {

@@ -20,6 +20,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   /// The batch of the last inline send, and its bytes.
   @safe @exclusivity(unchecked) var inlineBatch: UInt64 = 0
   @safe @exclusivity(unchecked) var inlineCount: UInt32 = 0
+  /// Its place among the driver's inline sends.
+  @safe @exclusivity(unchecked) var inlineIndex: UInt32 = 0
   /// Where a send of several buffers finds them.
   @safe @exclusivity(unchecked) var message: MessageHeader?
   /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
@@ -36,6 +38,10 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   @safe @exclusivity(unchecked) var isAwaitingRoom = false
   /// Whether a send is under way that waits for room.
   @safe @exclusivity(unchecked) var isSending = false
+  /// The bytes of that send.
+  @safe @exclusivity(unchecked) var sendingCount = 0
+  /// Whether such a send was short: the connection is broken, though the kernel may call it ended.
+  @safe @exclusivity(unchecked) var hasLostFailure = false
   /// Whether there was no room for all of the last send, inline or at once.
   @safe @exclusivity(unchecked) var isFull = false
   /// Whether its delegate is to be told when all completions of this turn are known.

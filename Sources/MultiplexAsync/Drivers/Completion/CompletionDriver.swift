@@ -166,13 +166,24 @@ final class CompletionDriver: Driver {
 
   /// Sends what there is room for, with the next submission. The buffer is returned when that has been done; if it
   /// couldn't be done wholly, the channel gets it back.
-  func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>, on channel: CompletionChannel) {
+  func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>, on channel: CompletionChannel) -> UInt32 {
     let index = unsafe inlineSends.append(buffer, range, of: channel.slot)
     unsafe submit(
       .send(
         on: channel.descriptor, buffer.bytes(range), waitsForRoom: false,
         token: RingOperation.inlineSend.token(of: index)
       ).skippingSuccess())
+    return index
+  }
+
+  /// Submits what there is. An inline send of this batch is done when the call returns, unless there is a completion for it.
+  ///
+  /// - Returns: Whether it was done wholly.
+  func finishInlineSend(_ index: UInt32) -> Bool {
+    guard backlog.isEmpty, (try? ring.submit()) != nil, ring.preparedCount == 0, !ring.isOverflowing else {
+      return false
+    }
+    return !ring.hasCompletion(of: RingOperation.inlineSend.token(of: index))
   }
 
   /// Has it tell its delegate when all completions of this turn are known.

@@ -1,0 +1,121 @@
+import Multiplex
+import MultiplexAsync
+import TestSupport
+import Testing
+
+@Suite("What a cancelled task asks for", .timeLimit(.minutes(2)))
+struct CancelledTaskTests {
+  /// The ways to read.
+  enum Reading: CaseIterable {
+    case chunk, memory, exactly, line, lines, frame
+
+    /// Reads once.
+    func callAsFunction(_ connection: Connection) async throws {
+      switch self {
+      case .chunk: _ = try await connection.read()
+      case .memory: _ = try await connection.readArray(5)
+      case .exactly: _ = try await connection.read(exactly: 5)
+      case .line: _ = try await connection.readLine()
+      case .lines: for try await _ in connection.lines() { return }
+      case .frame: _ = try await connection.readFrame()
+      }
+    }
+  }
+
+  /// A line, and a frame behind its length.
+  private static let bytes: [UInt8] = [0, 0, 0, 1, UInt8(ascii: "\n")]
+
+  @Test(
+    "a read throws, though there are bytes, which are there for the next one", arguments: usableBackends,
+    Reading.allCases)
+  func read(backend: Poller.Backend, reading: Reading) async throws {
+    let reactor = try Reactor(backend: backend)
+    for preference in [reactor, nil] {
+      let peer = try await RawPeer(on: reactor)
+      let connection = peer.connection
+      try peer.socket.sendAll(Self.bytes)
+      let cancelled = Task(executorPreference: preference) {
+        cancelThisTask()
+        try await reading(connection)
+      }
+      #expect(await reason { try await cancelled.value } == .cancelled)
+      #expect(try await connection.read(exactly: 5) == Self.bytes)
+    }
+  }
+
+  @Test("a loop of reads that never have to wait ends", arguments: usableBackends, Reading.allCases)
+  func readLoop(backend: Poller.Backend, reading: Reading) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let repeated = [[UInt8]](repeating: Self.bytes, count: 1000).flatMap(\.self)
+    // Until the other side is gone.
+    let sender = try peer.startOtherSide { socket in
+      while true { do { try socket.sendAll(repeated, timeout: .seconds(100)) } catch { return } }
+    }
+    let count = Counter()
+    let loop = Task(executorPreference: connection.reactor) {
+      while true {
+        try await reading(connection)
+        count.add()
+      }
+    }
+    #expect(await becomesTrue { count.value > 100 })
+    loop.cancel()
+    #expect(await reason { try await loop.value } == .cancelled)
+    connection.abort()
+    try sender.join()
+  }
+
+  @Test("a loop of writes that never have to wait ends", arguments: usableBackends)
+  func writeLoop(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let connection = peer.connection
+    let receiver = try peer.startOtherSide { socket in
+      while true {
+        _ = try select(reading: [socket], timeout: .seconds(100))
+        guard let bytes = try? socket.receive(upTo: 65_536), !bytes.isEmpty else { return }
+      }
+    }
+    let count = Counter()
+    let loop = Task(executorPreference: connection.reactor) {
+      while true {
+        try await connection.write("x")
+        count.add()
+      }
+    }
+    #expect(await becomesTrue { count.value > 100 })
+    loop.cancel()
+    #expect(await reason { try await loop.value } == .cancelled)
+    connection.abort()
+    try receiver.join()
+  }
+
+  @Test("a datagram is neither taken nor sent", arguments: usableBackends)
+  func datagrams(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    try await socket.send([1], to: socket.localAddress)
+    let cancelled = Task(executorPreference: reactor) {
+      cancelThisTask()
+      #expect(await reason { try await socket.send([2], to: socket.localAddress) } == .cancelled)
+      _ = try await socket.receive()
+    }
+    #expect(await reason { try await cancelled.value } == .cancelled)
+    #expect(try await socket.receive().bytes == [1])
+    try await socket.send([3], to: socket.localAddress)
+    #expect(try await socket.receive().bytes == [3])
+  }
+
+  @Test("a connection that waits isn't accepted", arguments: usableBackends)
+  func accept(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let client = try Socket.connected(to: listener.localAddress)
+    let cancelled = Task(executorPreference: reactor) {
+      cancelThisTask()
+      return try await listener.accept()
+    }
+    await #expect(throws: CancellationError.self) { try await cancelled.value }
+    #expect(try await listener.accept()?.peerAddress == client.localAddress())
+  }
+}

@@ -1,0 +1,13 @@
+import MultiplexAsync
+
+extension Connection {
+  /// What one read into memory of a size brings.
+  func readArray(_ size: Int) async throws -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: size)
+    var span = bytes.mutableSpan
+    // Any bytes are valid bytes.
+    var memory = unsafe span.mutableBytes
+    guard let count = try await read(into: &memory) else { return nil }
+    return Array(bytes.prefix(count))
+  }
+}
