@@ -200,7 +200,7 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   private func removeFile(_ path: String) {
-    guard !UnixSocketFile.removeIfDeadAtOnce(path) else { return }
+    guard !UnixSocketFile.removeIfStaleWithoutWaiting(path) else { return }
     // Another process has the directory locked: that may take a second, which is too long for a loop.
     fileLeft = path
     removeFileLeft {}
@@ -211,7 +211,7 @@ final class ListenerCore: AcceptorDelegate {
   func removeFileLeft(_ body: @escaping @Sendable () -> Void) {
     guard let fileLeft else { return body() }
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfDead(fileLeft)
+      try? UnixSocketFile.removeIfStale(fileLeft)
       body()
     } orElse: { _ in
       body()

@@ -177,7 +177,7 @@ extension EventLoop {
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel is short of something. Rest a little, and try again.
-      Kernel.rest(for: Self.restAfterFailure)
+      Kernel.sleep(for: Self.restAfterFailure)
       takeInbox()
     }
     if !timers.isEmpty { lastWait = .now }

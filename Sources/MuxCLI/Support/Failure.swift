@@ -22,7 +22,7 @@ struct Failure: Error, CustomStringConvertible {
     description = Self.words(error)
     self.status =
       switch error.reason {
-      case .unknownAddress where error.concernsLookUp: .noHost
+      case .unknownAddress where error.isLookupFailure: .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
       case _ where error.call == "pthread_create": .systemError
@@ -33,7 +33,7 @@ struct Failure: Error, CustomStringConvertible {
 
   private static func words(_ error: MultiplexError) -> String {
     guard let subject = error.subject else { return error.description }
-    if error.concernsLookUp { return "\(subject): \(error.explanation)" }
+    if error.isLookupFailure { return "\(subject): \(error.explanation)" }
     // The reader knows the address, but not the descriptor.
     return MultiplexError(
       call: error.call, subject: subject, reason: error.reason, errno: error.errno, advice: error.advice

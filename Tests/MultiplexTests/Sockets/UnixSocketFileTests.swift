@@ -61,7 +61,7 @@ import Testing
     let listener = try Socket.listening(on: .unix(path: path), backlog: 0)
     let waiting = try Socket.connected(to: .unix(path: path))
     #expect(throws: MultiplexError.self) { try Socket.connecting(to: .unix(path: path)) }
-    try UnixSocketFile.removeIfDead(path)
+    try UnixSocketFile.removeIfStale(path)
     #expect(folder.exists("full"))
     #expect(try listener.accept() != nil)
     waiting.close()
@@ -74,7 +74,7 @@ import Testing
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
     #expect(error?.errno == .addressInUse)
     #expect(error?.subject == path)
-    try UnixSocketFile.removeIfDead(path)
+    try UnixSocketFile.removeIfStale(path)
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
   }
 
@@ -89,7 +89,7 @@ import Testing
     let link = folder.file("link")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: socket)
     for name in ["directory", "pipe", "link"] {
-      try UnixSocketFile.removeIfDead(folder.file(name))
+      try UnixSocketFile.removeIfStale(folder.file(name))
       #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: folder.file(name))) }
       #expect(folder.exists(name))
     }
@@ -98,15 +98,15 @@ import Testing
 
   @Test("a path where there is nothing is left alone")
   func nothing() throws {
-    try UnixSocketFile.removeIfDead(folder.file("nothing"))
-    try UnixSocketFile.removeIfDead(folder.file("no/such/folder"))
+    try UnixSocketFile.removeIfStale(folder.file("nothing"))
+    try UnixSocketFile.removeIfStale(folder.file("no/such/folder"))
   }
 
   @Test("a path with a zero byte doesn't stand for the file that it begins with")
   func zeroByte() throws {
     let path = folder.file("dead")
     try Socket.listening(on: .unix(path: path)).close()
-    try UnixSocketFile.removeIfDead(path + "\0more")
+    try UnixSocketFile.removeIfStale(path + "\0more")
     #expect(folder.exists("dead"))
   }
 }

@@ -13,10 +13,10 @@ import Testing
       // From attoseconds to days, as likely short as long.
       let attoseconds = Int64.random(in: 0 ... .max >> Int64.random(in: 1..<63, using: &random), using: &random)
       let duration = Duration(secondsComponent: attoseconds % 100_000, attosecondsComponent: attoseconds)
-      let (seconds, rest) = Timeout.nanoseconds(duration)
-      let exact = Duration.seconds(seconds) + .nanoseconds(rest)
+      let (seconds, remainder) = Timeout.nanoseconds(duration)
+      let exact = Duration.seconds(seconds) + .nanoseconds(remainder)
       #expect(exact >= duration && exact - duration < .nanoseconds(1))
-      #expect((0..<1_000_000_000).contains(rest))
+      #expect((0..<1_000_000_000).contains(remainder))
       let coarse = Duration.milliseconds(Int64(Timeout.milliseconds(duration)))
       #expect(coarse >= duration && coarse - duration < .milliseconds(1))
     }
@@ -25,7 +25,7 @@ import Testing
   @Test("the smallest time that is no time at all is not taken for none")
   func smallest() {
     let attosecond = Duration(secondsComponent: 0, attosecondsComponent: 1)
-    #expect(Timeout.nanoseconds(attosecond).rest == 1)
+    #expect(Timeout.nanoseconds(attosecond).remainder == 1)
     #expect(Timeout.milliseconds(attosecond) == 1)
   }
 
@@ -33,14 +33,14 @@ import Testing
   func carry() {
     let nearly = Duration.seconds(3) - Duration(secondsComponent: 0, attosecondsComponent: 1)
     #expect(Timeout.nanoseconds(nearly).seconds == 3)
-    #expect(Timeout.nanoseconds(nearly).rest == 0)
+    #expect(Timeout.nanoseconds(nearly).remainder == 0)
     #expect(Timeout.milliseconds(nearly) == 3000)
   }
 
   @Test("less than nothing is nothing", arguments: [Duration.zero, .nanoseconds(-1), .seconds(Int64.min)])
   func negative(duration: Duration) {
     #expect(Timeout.nanoseconds(duration).seconds == 0)
-    #expect(Timeout.nanoseconds(duration).rest == 0)
+    #expect(Timeout.nanoseconds(duration).remainder == 0)
     #expect(Timeout.milliseconds(duration) == 0)
   }
 

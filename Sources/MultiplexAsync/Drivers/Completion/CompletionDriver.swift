@@ -372,6 +372,6 @@ final class CompletionDriver: Driver {
   /// A turn at the end. Where the kernel is short of something, the next may do better: descriptors that it isn't told to close
   /// would stay open.
   private func takeTurn(for limit: Duration) {
-    if (try? turn(for: limit)) == nil { Kernel.rest(for: Self.rest) }
+    if (try? turn(for: limit)) == nil { Kernel.sleep(for: Self.rest) }
   }
 }
