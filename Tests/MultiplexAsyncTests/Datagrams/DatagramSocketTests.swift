@@ -176,8 +176,9 @@ struct DatagramSocketTests {
       let receiving = Task(executorPreference: reactor) { try await socket.receive() }
       try await reactor.takeTurns()
       socket.close()
-      _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
-      _ = await receiving.result
+      let next = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
+      #expect(next.localAddress == socket.localAddress)
+      #expect(await reason { _ = try await receiving.value } == .closed)
     }
   }
 
@@ -196,16 +197,22 @@ struct DatagramSocketTests {
   func fairness() async throws {
     let reactor = try Reactor()
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let rounds = Counter()
     let flood = Task(executorPreference: reactor) {
       while !Task.isCancelled {
         try await socket.send([1], to: socket.localAddress)
         _ = try await socket.receive()
+        rounds.add()
       }
     }
-    // On the same thread: it would never come to this otherwise.
+    #expect(await becomesTrue { rounds.value > 0 })
+    // The timers share the flood's thread: they never fire if it doesn't let them.
     for _ in 0..<10 { try await reactor.sleep(for: .milliseconds(1)) }
     flood.cancel()
-    _ = try? await flood.value
+    // The flood went on until now.
+    if case .failure(let error) = await flood.result {
+      #expect((error as? ConnectionError)?.reason == .cancelled, "\(error)")
+    }
   }
 
   #if MULTIPLEX_FAULTS

@@ -310,8 +310,11 @@ struct ListenerTests {
     let address = seed % 2 == 0 ? SocketAddress.ipv4(.loopback, port: 0) : .unix(path: folder.file("socket"))
     for round in 0..<10 {
       let listener = try await ListenerGroup.bind(to: address, on: group)
+      let running = Counter()
       let serving = Task {
         await listener.serve { connection in
+          running.add()
+          defer { running.add(-1) }
           while try await connection.read() != nil {}
         }
       }
@@ -329,6 +332,7 @@ struct ListenerTests {
       // Ends, though the clients say nothing and stay.
       await ending.value
       await serving.value
+      #expect(running.value == 0)
       await listener.shutDown(within: .zero)
       withExtendedLifetime(clients) {}
     }
@@ -647,9 +651,10 @@ struct ListenerTests {
     let connection = peer.connection
     let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
     await reactor.run { await Task.yield() }
-    // All of them wait already, and the byte comes after them.
     let clients = try (0..<1000).map { _ in try Socket.connected(to: listener.localAddress, timeout: .seconds(30)) }
-    try peer.socket.sendAll([1])
+    // The byte arrives in the middle of the flood. A ring accepts all of them at once, and accept then returns without
+    // waiting, so the byte has to arrive before.
+    if backend == .ioUring { try peer.socket.sendAll([1]) }
     let accepted = Counter()
     let before = Task(executorPreference: reactor) {
       _ = try await reading.value
@@ -657,8 +662,8 @@ struct ListenerTests {
     }
     let accepting = Task(executorPreference: reactor) {
       for _ in 0..<clients.count {
-        _ = try await listener.accept()
-        accepted.add()
+        #expect(try await listener.accept() != nil)
+        if accepted.add() == 1, backend != .ioUring { try peer.socket.sendAll([1]) }
       }
     }
     #expect(try await before.value < 500)

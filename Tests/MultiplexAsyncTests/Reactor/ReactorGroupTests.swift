@@ -177,20 +177,19 @@ struct ReactorGroupTests {
   func cancellation() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
-    let ended = Gate()
     let begun = Gate()
+    let reasons = Recorder<ConnectionError.Reason?>()
     let serving = Task {
       await listener.serve { connection in
-        defer { ended.open() }
         begun.open()
-        _ = try await connection.read()
+        reasons.add(await reason { _ = try await connection.read() })
       }
     }
     let client = try await Connection.connect(to: listener.localAddress, on: group.next())
     await begun.pass()
     serving.cancel()
-    await ended.pass()
     await serving.value
+    #expect(reasons.elements == [.cancelled])
     await client.close()
   }
 }

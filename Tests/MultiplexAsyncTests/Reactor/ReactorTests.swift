@@ -170,10 +170,17 @@ struct ReactorTests {
   @Test("timers fire while a task never stops yielding", arguments: usableBackends)
   func busyTaskAndTimers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
+    let steps = Counter()
     let busy = Task(executorPreference: reactor) {
-      while !Task.isCancelled { await Task.yield() }
+      while !Task.isCancelled {
+        steps.add()
+        await Task.yield()
+      }
     }
+    #expect(await becomesTrue { steps.value > 0 })
     for _ in 0..<20 { try await reactor.sleep(for: .milliseconds(1)) }
+    let before = steps.value
+    #expect(await becomesTrue { steps.value > before }, "the busy task is still running")
     busy.cancel()
     await busy.value
   }
