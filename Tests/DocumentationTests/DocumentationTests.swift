@@ -20,7 +20,7 @@ struct DocumentationTests {
     "MultiplexFlyingFoxTests/ReadmeSnippets.swift",
   ]
 
-  @Test("every piece of Swift in a page compiles", arguments: pages)
+  @Test("every Swift snippet on a page compiles", arguments: pages)
   func snippets(page: String) throws {
     let compiled = try Self.compiled.flatMap { try lines(of: "Tests/" + $0) }.joined(separator: "\n")
     for snippet in try snippets(of: page) {
@@ -28,7 +28,7 @@ struct DocumentationTests {
     }
   }
 
-  @Test("no piece is overlooked")
+  @Test("no snippet is overlooked")
   func count() throws {
     #expect(try Self.pages.flatMap { try snippets(of: $0) }.count == 24)
   }

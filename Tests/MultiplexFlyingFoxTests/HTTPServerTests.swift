@@ -30,7 +30,7 @@
       }
     }
 
-    @Test("many clients at once, each with connections of its own", arguments: usableBackends)
+    @Test("many clients are served at once, each with its own connections", arguments: usableBackends)
     func concurrent(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -51,7 +51,7 @@
       }
     }
 
-    @Test("a large body goes both ways, also for a client that is slow to read", arguments: usableBackends)
+    @Test("a large body is transferred both ways, also with a client that is slow to read", arguments: usableBackends)
     func largeBody(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -71,7 +71,7 @@
       }
     }
 
-    @Test("a client that leaves in the middle harms nobody", arguments: usableBackends)
+    @Test("a client that disconnects in the middle of a request doesn't affect others", arguments: usableBackends)
     func leaving(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -91,7 +91,7 @@
       }
     }
 
-    @Test("stopping lets a request finish, ends idle connections, and listens no more", arguments: usableBackends)
+    @Test("stopping lets a request finish, ends idle connections, and stops listening", arguments: usableBackends)
     func stop(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       try await withHTTPServer(on: reactor) { server in

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Cancellation at any moment", .timeLimit(.minutes(3)))
 struct CancellationPropertyTests {
-  @Test("a stream is received whole across cancelled reads, handlers and deadlines", arguments: usableBackends, 1...12)
+  @Test(
+    "a stream is received whole across cancelled reads, chunk handlers and deadlines", arguments: usableBackends, 1...12
+  )
   func wholeStream(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -52,7 +54,7 @@ struct CancellationPropertyTests {
     try sender.join()
   }
 
-  @Test("a stream is sent whole across cancelled writes, in their order", arguments: usableBackends, 1...8)
+  @Test("a stream is sent whole and in order across cancelled writes", arguments: usableBackends, 1...8)
   func wholeOutput(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -93,7 +95,9 @@ struct CancellationPropertyTests {
     #expect(try receiver.join() == sent)
   }
 
-  @Test("sleeps, waits and accepts that are cancelled at random all end, once", arguments: usableBackends, 1...8)
+  @Test(
+    "sleeps, waits and accepts all end, and only those that were cancelled are cancelled", arguments: usableBackends,
+    1...8)
   func everythingEnds(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -140,7 +144,7 @@ struct CancellationPropertyTests {
   }
 
   @Test(
-    "connections whose servers and clients are cancelled at random leave no socket", arguments: usableBackends,
+    "connections whose servers and clients are cancelled at random leave no socket open", arguments: usableBackends,
     1...6)
   func noSocketLeft(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))

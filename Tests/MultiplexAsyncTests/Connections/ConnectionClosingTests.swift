@@ -7,7 +7,7 @@ import Testing
 @Suite("Closing a connection", .timeLimit(.minutes(2)))
 struct ConnectionClosingTests {
   @Test(
-    "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
+    "a connection whose descriptor was closed behind its back fails, and leaves the reused number alone",
     arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
     // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it, and who
@@ -50,7 +50,8 @@ struct ConnectionClosingTests {
     withExtendedLifetime((owner, peer, far)) {}
   }
 
-  @Test("what was written before a connection is dropped arrives, and then the end", arguments: usableBackends)
+  @Test(
+    "what was written before a connection is dropped arrives, followed by the end of input", arguments: usableBackends)
   func droppedAfterWriting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -65,7 +66,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.read()?.count == nil)
   }
 
-  @Test("who wants to know is told once that a connection is closed, and why", arguments: usableBackends)
+  @Test("onClose calls once, with the reason", arguments: usableBackends)
   func onClose(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -82,7 +83,7 @@ struct ConnectionClosingTests {
     #expect(told.elements == ["first: finished", "second: finished", "late: finished"])
   }
 
-  @Test("of a connection that the peer breaks off, and one that is dropped, too", arguments: usableBackends)
+  @Test("onClose reports resets and drops", arguments: usableBackends)
   func onCloseOtherwise(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let told = Recorder<String>()
@@ -95,7 +96,7 @@ struct ConnectionClosingTests {
     #expect(await becomesTrue { told.elements == [CloseReason.lost(.reset).description] })
   }
 
-  @Test("a connection that is broken off doesn't look finished to its peer", arguments: usableBackends, [true, false])
+  @Test("a connection that is aborted doesn't look finished to its peer", arguments: usableBackends, [true, false])
   func brokenOff(backend: Poller.Backend, hasUnsent: Bool) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -116,14 +117,14 @@ struct ConnectionClosingTests {
     #expect(error?.errno == .connectionReset)
   }
 
-  @Test("a connection that is dropped with bytes unsent is broken off", arguments: usableBackends)
+  @Test("a connection that is dropped with unsent bytes is aborted", arguments: usableBackends)
   func droppedWithUnsent(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let far = try await RawPeer(on: reactor).leftWithUnsent(32 << 20)
     #expect(await becomesTrue { kernelReadiness(of: far.fileDescriptor, for: .read).contains(.error) })
   }
 
-  @Test("a connection that is being closed takes no more to send", arguments: usableBackends)
+  @Test("a connection that is being closed accepts no more writes", arguments: usableBackends)
   func writeWhileClosing(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -144,7 +145,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("a cancelled task may flush what is sent by now", arguments: usableBackends)
+  @Test("a cancelled task can flush what has already been sent", arguments: usableBackends)
   func flushWhenCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -159,7 +160,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == Array("all".utf8))
   }
 
-  @Test("closing this side leaves the other open", arguments: usableBackends)
+  @Test("closing the write side leaves the read side open", arguments: usableBackends)
   func closeWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("last")
@@ -172,7 +173,7 @@ struct ConnectionClosingTests {
     try await peer.connection.closeWrite()
   }
 
-  @Test("closing this side sends what is queued first", arguments: usableBackends)
+  @Test("closing the write side sends what is queued first", arguments: usableBackends)
   func closeWriteQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -194,7 +195,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: usableBackends)
+  @Test("closing a connection twice, from two tasks or after an abort has no further effect", arguments: usableBackends)
   func closeTwice(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -206,7 +207,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == [])
   }
 
-  @Test("after closing, everything is refused", arguments: usableBackends)
+  @Test("every operation on a closed connection fails", arguments: usableBackends)
   func useAfterClose(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -219,7 +220,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.closeWrite() } == .closed)
   }
 
-  @Test("closing wakes the reader", arguments: usableBackends)
+  @Test("closing wakes a waiting reader", arguments: usableBackends)
   func closeWakesReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for kind in 0..<2 {
@@ -232,7 +233,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("an abort wakes all that wait, and the peer is told", arguments: usableBackends)
+  @Test("an abort wakes every waiting task, and the peer notices", arguments: usableBackends)
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -259,7 +260,7 @@ struct ConnectionClosingTests {
       })
   }
 
-  @Test("a close that is cancelled while the peer is slow closes at once", arguments: usableBackends)
+  @Test("cancelling a close while the peer is slow closes at once", arguments: usableBackends)
   func closeCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -272,7 +273,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("x") } == .closed)
   }
 
-  @Test("a connection that nobody refers to any more is closed", arguments: usableBackends)
+  @Test("a connection with no remaining references is closed", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
@@ -291,7 +292,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("what was queued doesn't keep a connection that is dropped", arguments: usableBackends)
+  @Test("queued bytes don't keep a dropped connection alive", arguments: usableBackends)
   func droppedWithQueue(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     weak var dropped: Connection?
@@ -313,7 +314,7 @@ struct ConnectionClosingTests {
   }
 
   @Test(
-    "a number that is closed and given out again in one turn gets no event of the old one",
+    "a descriptor number that is closed and reused in one turn gets no event of the old one",
     arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -10,7 +10,7 @@ struct FairnessTests {
   /// How much a firehose may do between two messages of another connection: a few turns' share of 64 reads or writes.
   private static let bound = 400
 
-  @Test("a peer that always has more leaves the others their turn", arguments: usableBackends)
+  @Test("a peer that always has more to read doesn't starve other tasks", arguments: usableBackends)
   func firehoseReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withFirehose(on: reactor) { input, reads in
@@ -20,7 +20,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("a flood that a handler deals with leaves the others their turn", arguments: usableBackends)
+  @Test("a flood of data for a chunk handler doesn't starve other tasks", arguments: usableBackends)
   func firehoseHandler(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withFirehose(on: reactor) { input, chunks in
@@ -57,7 +57,7 @@ struct FairnessTests {
     try sender.join()
   }
 
-  @Test("a writer whose peer takes everything leaves the others their turn", arguments: usableBackends)
+  @Test("a writer whose peer takes everything doesn't starve other tasks", arguments: usableBackends)
   func firehoseWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)
@@ -91,7 +91,7 @@ struct FairnessTests {
   }
 
   /// What has come at once is enough for many reads, none of which has to wait.
-  @Test("reads of what has come long before leave the others their turn", arguments: usableBackends)
+  @Test("reads of bytes that arrived long before don't starve other tasks", arguments: usableBackends)
   func readAhead(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await expectTurnsAmidReads(on: reactor) { input in try await input.readLine() != nil }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("An idle timeout", .timeLimit(.minutes(2)))
 struct IdleTimeoutTests {
-  @Test("closes a connection on which nothing moves, not too early", arguments: usableBackends)
+  @Test("an idle timeout closes a connection without traffic, and not early", arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
@@ -19,7 +19,7 @@ struct IdleTimeoutTests {
     #expect(await reason { try await peer.connection.write("x") } == .timedOut)
   }
 
-  @Test("counts anew from every byte that comes or goes", arguments: usableBackends)
+  @Test("an idle timeout starts over with every byte that is received or sent", arguments: usableBackends)
   func activity(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -45,7 +45,8 @@ struct IdleTimeoutTests {
     #expect(ContinuousClock.now - lastByte >= limit)
   }
 
-  @Test("closes a connection whose peer takes nothing, though much is owed", arguments: usableBackends)
+  @Test(
+    "an idle timeout closes a connection whose peer takes nothing, though much is queued", arguments: usableBackends)
   func stuck(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     try await peer.connection.write(numbered(60_000))
@@ -55,7 +56,8 @@ struct IdleTimeoutTests {
     #expect(await peer.connection.queuedCount == 0)
   }
 
-  @Test("spares a connection for as long as its peer takes what the kernel holds", arguments: usableBackends)
+  @Test(
+    "an idle timeout spares a connection as long as its peer takes what the kernel holds", arguments: usableBackends)
   func slowPeer(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 200_000)
     let connection = peer.connection
@@ -102,7 +104,7 @@ struct IdleTimeoutTests {
     #expect(try await reading.value == [5, 6])
   }
 
-  @Test("can be taken back, and set again", arguments: usableBackends)
+  @Test("an idle timeout can be removed and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     // In one go, so that the time can't be up before.
@@ -118,7 +120,7 @@ struct IdleTimeoutTests {
     #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
   }
 
-  @Test("of a connection that is dropped or closed does nothing more", arguments: usableBackends)
+  @Test("an idle timeout of a dropped or closed connection never fires", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)

@@ -40,7 +40,7 @@ struct ListenerTests {
     do { return try socket.receive(upTo: 1)?.isEmpty == true } catch { return true }
   }
 
-  @Test("many are served at once", arguments: usableBackends)
+  @Test("many connections are served at once", arguments: usableBackends)
   func many(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withServer(on: reactor, echo) { listener in
@@ -63,7 +63,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
+  @Test("no more connections than the maximum are served at a time, and all in the end", arguments: usableBackends)
   func maximum(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let current = Counter()
@@ -102,7 +102,7 @@ struct ListenerTests {
     }
   #endif
 
-  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
+  @Test("a handler that throws ends only its own connection", arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
@@ -135,7 +135,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("shutting down waits for those that are being served", arguments: usableBackends)
+  @Test("shutting down waits for the connections that are being served", arguments: usableBackends)
   func drain(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -168,7 +168,7 @@ struct ListenerTests {
     await serving.value
   }
 
-  @Test("shutting down closes those that are left when the time is up, and counts them", arguments: usableBackends)
+  @Test("shutting down closes the connections that remain at the deadline, and counts them", arguments: usableBackends)
   func drainLimit(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -186,7 +186,8 @@ struct ListenerTests {
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
   }
 
-  @Test("a shutdown ends when its time is up, also for a handler that waits for itself", arguments: usableBackends)
+  @Test(
+    "a shutdown ends at its deadline, even if a handler of the listener is waiting for it", arguments: usableBackends)
   func shutDownByHandler(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -203,7 +204,7 @@ struct ListenerTests {
     #expect(counts.elements == [1])
   }
 
-  @Test("a handler that does something else when the time is up is cancelled", arguments: usableBackends)
+  @Test("a handler that is busy elsewhere at the deadline is cancelled", arguments: usableBackends)
   func drainCancels(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -221,7 +222,7 @@ struct ListenerTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("shutting down twice at once waits twice, and the shorter limit counts", arguments: usableBackends)
+  @Test("two shutdowns at once both wait, and the shorter limit counts", arguments: usableBackends)
   func shutDownTwice(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -241,7 +242,7 @@ struct ListenerTests {
     #expect(await listener.shutDown(within: .zero) == 0)
   }
 
-  @Test("cancelling serve cancels the handlers, and returns", arguments: usableBackends)
+  @Test("cancelling serve cancels the handlers and returns", arguments: usableBackends)
   func cancelServe(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -276,7 +277,7 @@ struct ListenerTests {
     await again.value
   }
 
-  @Test("a handler that has cancelled itself is told so by its next wait", arguments: usableBackends)
+  @Test("a handler that has cancelled itself notices at its next wait", arguments: usableBackends)
   func cancelledByItself(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -301,7 +302,7 @@ struct ListenerTests {
   /// By turns serving is cancelled and the listener shut down, with a reactor of its own for each connection, or one that
   /// it is handed over to: then the end may come while a connection is between the two.
   @Test(
-    "no handler waits on when serving ends while clients come", arguments: usableBackends,
+    "no handler keeps waiting when serving ends while clients are connecting", arguments: usableBackends,
     Array(1...10 as ClosedRange<UInt64>))
   func endedWhileClientsCome(backend: Poller.Backend, seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
@@ -338,7 +339,8 @@ struct ListenerTests {
     }
   }
 
-  @Test("serving ends when the listener is closed, also while all places are taken", arguments: usableBackends)
+  @Test(
+    "serving ends when the listener is closed, even at the maximum number of connections", arguments: usableBackends)
   func closeWhileFull(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for maximum in [1, .max] {
@@ -354,7 +356,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("of two that serve one listener, each waits for its own connections", arguments: usableBackends)
+  @Test("two tasks that serve one listener each wait for their own connections", arguments: usableBackends)
   func twoServers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -386,7 +388,7 @@ struct ListenerTests {
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("connections that end don't wake the task that accepts", arguments: usableBackends)
+    @Test("connections that end don't wake the accepting task", arguments: usableBackends)
     func quietEnds(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: backend)
@@ -406,7 +408,7 @@ struct ListenerTests {
     }
   #endif
 
-  @Test("accept takes one connection at a time, and says when the listener is closed", arguments: usableBackends)
+  @Test("accept takes one connection at a time, and reports when the listener is closed", arguments: usableBackends)
   func accept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -422,7 +424,7 @@ struct ListenerTests {
   }
 
   @Test(
-    "several tasks may accept at once: each gets its own, and one's cancellation is no other's",
+    "several tasks can accept at once, and cancelling one doesn't affect the others",
     arguments: usableBackends)
   func acceptConcurrently(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -468,7 +470,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("a socket that listens already becomes a listener, with the options that it has", arguments: usableBackends)
+  @Test("an adopted listening socket becomes a listener and keeps its options", arguments: usableBackends)
   func adopted(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let socket = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -485,7 +487,7 @@ struct ListenerTests {
     #expect(await becomesTrue { (try? Socket.connected(to: address)) == nil })
   }
 
-  @Test("others who have the socket of a listener listen on when it is closed", arguments: usableBackends)
+  @Test("other owners of a listener's socket keep listening when the listener is closed", arguments: usableBackends)
   func adoptedFromOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -508,7 +510,7 @@ struct ListenerTests {
     #expect(folder.exists("socket"))
   }
 
-  @Test("a listener takes no connections ahead of time that others could accept", arguments: usableBackends)
+  @Test("a listener accepts no connections ahead of time that other owners could accept", arguments: usableBackends)
   func acceptBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let shared = try await SharedListener(on: reactor)
@@ -522,7 +524,7 @@ struct ListenerTests {
     for _ in clients.dropFirst() { #expect(await becomesTrue { (try? theirs.accept()) != nil }) }
   }
 
-  @Test("after a cancelled accept the connections are for others who have the socket", arguments: usableBackends)
+  @Test("after a cancelled accept, connections go to other owners of the socket", arguments: usableBackends)
   func acceptCancelledBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let shared = try await SharedListener(on: reactor)
@@ -543,7 +545,8 @@ struct ListenerTests {
   }
 
   @Test(
-    "what a handler has written before it throws arrives, and then the end", arguments: usableBackends, [true, false])
+    "what a handler has written before it throws arrives, followed by the end of input", arguments: usableBackends,
+    [true, false])
   func thrownAfterWriting(backend: Poller.Backend, hasTasks: Bool) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
@@ -570,7 +573,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("closing waits for nobody who keeps the folder of a Unix socket locked", arguments: usableBackends)
+  @Test("closing doesn't wait for another owner's lock on the directory of a Unix socket", arguments: usableBackends)
   func lockedFolder(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -587,7 +590,7 @@ struct ListenerTests {
     #expect(await becomesTrue { !folder.exists("socket") })
   }
 
-  @Test("the file of a Unix socket goes with the listener", arguments: usableBackends)
+  @Test("the file of a Unix socket is removed with the listener", arguments: usableBackends)
   func unixSocketFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -611,7 +614,7 @@ struct ListenerTests {
     #expect(await becomesTrue { !FileManager.default.fileExists(atPath: path) })
   }
 
-  @Test("a thousand short connections leave no socket", arguments: usableBackends)
+  @Test("a thousand short connections leave no socket open", arguments: usableBackends)
   func churn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     var address: SocketAddress?
@@ -643,7 +646,7 @@ struct ListenerTests {
     #expect(try await becomesTrue { try heldSockets(at: closed) == 0 })
   }
 
-  @Test("a flood of connections leaves those that are there their turn", arguments: usableBackends)
+  @Test("a flood of connections doesn't starve existing ones", arguments: usableBackends)
   func flood(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

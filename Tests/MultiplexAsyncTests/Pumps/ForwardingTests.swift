@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Forwarding", .timeLimit(.minutes(3)))
 struct ForwardingTests {
-  @Test("bulk arrives whole, whoever is slower, and is counted", arguments: usableBackends, [true, false])
+  @Test("bulk data is forwarded whole and counted, whichever side is slower", arguments: usableBackends, [true, false])
   func bulk(backend: Poller.Backend, isOverTCP: Bool) async throws {
     let ends = try await Ends(on: backend, bufferSize: isOverTCP ? nil : 100_000)
     let bytes = numbered(8 << 20)
@@ -26,7 +26,7 @@ struct ForwardingTests {
     #expect(try await ends.destination.take(4) == Array("more".utf8))
   }
 
-  @Test("messages go on one by one, also in a task of another executor", arguments: usableBackends)
+  @Test("messages are forwarded one by one, also in a task on another executor", arguments: usableBackends)
   func messages(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let (source, destination) = (ends.source.connection, ends.destination.connection)
@@ -39,7 +39,7 @@ struct ForwardingTests {
     #expect(try await forwarding.value == 132_077)
   }
 
-  @Test("what was read ahead, and what is queued, goes first", arguments: usableBackends)
+  @Test("bytes read ahead, and bytes already queued, go first", arguments: usableBackends)
   func order(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(4 << 20)
@@ -55,7 +55,7 @@ struct ForwardingTests {
     #expect(try await forwarding.value == bytes.count)
   }
 
-  @Test("out-of-band data in the middle, which a splice stops at, hold nothing up", arguments: usableBackends)
+  @Test("out-of-band data in the middle, where a splice stops, doesn't hold forwarding up", arguments: usableBackends)
   func urgent(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let piece = numbered(1 << 20)
@@ -74,7 +74,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "what waits for room is the connection's: it counts as queued, and the peer learns of its loss",
+    "forwarded bytes that wait for room count as queued, and the peer learns of their loss",
     arguments: usableBackends)
   func waitsForRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
@@ -89,7 +89,7 @@ struct ForwardingTests {
     try sender.join()
   }
 
-  @Test("between reactors it is copied", arguments: usableBackends)
+  @Test("forwarding between two reactors copies the bytes", arguments: usableBackends)
   func twoReactors(backend: Poller.Backend) async throws {
     let source = try await RawPeer(on: try Reactor(backend: backend))
     let destination = try await RawPeer(on: try Reactor(backend: backend))
@@ -103,7 +103,7 @@ struct ForwardingTests {
     #expect(try await forwarding.value == bytes.count)
   }
 
-  @Test("whatever was taken is sent, at whatever moment it is cancelled", arguments: usableBackends, 1...10)
+  @Test("forwarding that is cancelled at any moment sends everything it has taken", arguments: usableBackends, 1...10)
   func cancelled(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let ends = try await Ends(on: backend)
@@ -135,7 +135,7 @@ struct ForwardingTests {
     #expect(isWhole)
   }
 
-  @Test("a peer that goes in the middle is an error of its own connection, and no signal", arguments: usableBackends)
+  @Test("a destination that goes away during forwarding is a write error, without a signal", arguments: usableBackends)
   func brokenOff(backend: Poller.Backend) async throws {
     for isReset in [true, false] {
       let ends = try await Ends(on: backend)
@@ -155,7 +155,7 @@ struct ForwardingTests {
   }
 
   /// Where the kernel has edges, it tells once, which nobody waits for.
-  @Test("a peer that goes between two bulks is an error of the second", arguments: usableBackends)
+  @Test("a destination that goes away between two bulk transfers fails the second", arguments: usableBackends)
   func brokenOffBetween(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
@@ -181,7 +181,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "what is forwarded and what others write is sent whole, in its order, to a peer that is slow",
+    "forwarded and written bytes are sent whole and in order to a slow peer",
     arguments: usableBackends, 1...3 as ClosedRange<UInt64>)
   func besideAnotherWriter(backend: Poller.Backend, seed: UInt64) async throws {
     let ends = try await Ends(on: backend, bufferSize: 20_000)
@@ -208,7 +208,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "a source that is closed while the destination has no room is what the error tells of", arguments: usableBackends)
+    "a source that is closed while the destination has no room is reported as such", arguments: usableBackends)
   func sourceIsClosed(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
@@ -223,7 +223,7 @@ struct ForwardingTests {
     try sending.join()
   }
 
-  @Test("a source that breaks off after bulk hasn't finished, and the error says so", arguments: usableBackends)
+  @Test("a source that is reset after bulk data is reported as such", arguments: usableBackends)
   func sourceBreaksOff(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
@@ -242,7 +242,7 @@ struct ForwardingTests {
     #expect(error?.peer == ends.source.connection.peerAddress)
   }
 
-  @Test("progress is told of bytes once they have found room", arguments: usableBackends)
+  @Test("progress counts bytes once they have found room", arguments: usableBackends)
   func progressAfterRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend, bufferSize: 4096)
     ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
@@ -263,7 +263,7 @@ struct ForwardingTests {
   }
 
   /// Its number may be another file's at once.
-  @Test("a source that is closed when it is told of progress is read no more", arguments: usableBackends)
+  @Test("a source that is closed by its progress handler is no longer read", arguments: usableBackends)
   func closedByProgress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -311,7 +311,7 @@ struct ForwardingTests {
   #if MULTIPLEX_FAULTS
     // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
     @Test(
-      "without descriptors for pipes it is copied",
+      "without descriptors for pipes, forwarding copies the bytes",
       arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) })
     func withoutPipes(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.pipe2: [.tooManyOpenFiles]])
@@ -325,7 +325,7 @@ struct ForwardingTests {
       #expect(plan.count(of: .splice) == 0)
     }
 
-    @Test("bulk doesn't leave the kernel", arguments: usableBackends)
+    @Test("forwarded bulk data doesn't leave the kernel", arguments: usableBackends)
     func spliced(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let ends = try await Ends(on: backend)

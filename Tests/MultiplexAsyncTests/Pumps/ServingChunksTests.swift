@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Serving connections without tasks", .timeLimit(.minutes(3)))
 struct ServingChunksTests {
-  @Test("many are served at once, each by a handler of its own", arguments: usableBackends)
+  @Test("many connections are served at once, each by its own handler", arguments: usableBackends)
   func many(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let handlers = Counter()
@@ -26,7 +26,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("who serves knows its clients, and is told when one has gone", arguments: usableBackends)
+  @Test("a server can keep track of its clients, and is notified when one has gone", arguments: usableBackends)
   func clientsThatGo(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let present = Counter()
@@ -44,7 +44,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("what was written is delivered, then the connection is closed", arguments: usableBackends)
+  @Test("what was written is delivered before the connection is closed", arguments: usableBackends)
   func deliveredBeforeTheEnd(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(3_000_000)
@@ -61,7 +61,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("a client that has finished sending gets all that it is owed", arguments: usableBackends)
+  @Test("a client that has finished sending still gets all replies", arguments: usableBackends)
   func halfClosed(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(1_000_000)
@@ -77,7 +77,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
+  @Test("a chunk handler that throws ends only its own connection", arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let observer = RecordingObserver(.connections)
@@ -102,7 +102,7 @@ struct ServingChunksTests {
 
   /// On a ring, what is written last goes with the next submission, as does the close.
   @Test(
-    "a client whose last bytes find no room when a handler throws takes no part for the whole",
+    "a client can't mistake a truncated reply for a whole one when a handler throws",
     arguments: usableBackends)
   func thrownWithoutRoom(backend: Poller.Backend) async throws {
     struct Failure: Error {}
@@ -146,7 +146,9 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
+  @Test(
+    "no more connections than the maximum are served in chunks at a time, and all in the end", arguments: usableBackends
+  )
   func maximum(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let served = Counter()
@@ -167,7 +169,8 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("shutting down waits for those that are served, and closes those that are left", arguments: usableBackends)
+  @Test(
+    "shutting down waits for the connections that are served, and closes those that remain", arguments: usableBackends)
   func shutDown(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -180,7 +183,7 @@ struct ServingChunksTests {
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
   }
 
-  @Test("a shutdown closes early what owes nothing and rests", arguments: usableBackends)
+  @Test("a shutdown closes idle connections with nothing to send early", arguments: usableBackends)
   func resting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -192,7 +195,7 @@ struct ServingChunksTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("a shutdown waits for what a slow client is owed", arguments: usableBackends)
+  @Test("a shutdown waits until a slow client has all replies", arguments: usableBackends)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -225,7 +228,8 @@ struct ServingChunksTests {
   }
 
   @Test(
-    "cancelling closes all connections, whatever they wait for, before it returns", arguments: usableBackends,
+    "cancelling serveChunks closes all connections, whatever they wait for, before it returns",
+    arguments: usableBackends,
     [false, true])
   func cancelled(backend: Poller.Backend, isFlooded: Bool) async throws {
     let observer = RecordingObserver(.connections)
@@ -254,7 +258,7 @@ struct ServingChunksTests {
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 1 })
   }
 
-  @Test("several reactors serve, also connections that are handed over", arguments: usableBackends)
+  @Test("several reactors serve chunks, also on connections that are handed over", arguments: usableBackends)
   func group(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 3, backend: backend)
@@ -294,7 +298,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("an observer is told the same as of connections with tasks", arguments: usableBackends)
+  @Test("an observer is notified of the same events with and without tasks", arguments: usableBackends)
   func observed(backend: Poller.Backend) async throws {
     func story(_ serve: @escaping @Sendable (Listener) async -> Void) async throws -> [String] {
       let observer = RecordingObserver([.connections, .transfers])
@@ -315,7 +319,7 @@ struct ServingChunksTests {
     #expect(withoutTasks.count == 5)
   }
 
-  @Test("floods of short connections leave no descriptor behind", arguments: usableBackends)
+  @Test("many short connections leave no descriptor open", arguments: usableBackends)
   func short(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withChunkServer(on: reactor, echoChunks) { listener in

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("ReactorGroup", .timeLimit(.minutes(5)))
 struct ReactorGroupTests {
-  @Test("next hands out the reactors in turn")
+  @Test("next returns the reactors in turn")
   func roundRobin() throws {
     let group = try ReactorGroup(count: 3)
     #expect(group.reactors.count == 3)
@@ -27,7 +27,7 @@ struct ReactorGroupTests {
     #expect(try ReactorGroup(count: count).reactors.count == min(processors, ProcessorQuota.current ?? processors))
   }
 
-  @Test("each reactor serves connections of one TCP port on its own thread", arguments: usableBackends)
+  @Test("the reactors of a group each serve connections of one TCP port on their own thread", arguments: usableBackends)
   func sharedPort(backend: Poller.Backend) async throws {
     let group = try ReactorGroup(count: 2, backend: backend)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -40,7 +40,7 @@ struct ReactorGroupTests {
     await serving
   }
 
-  @Test("a group listens at all addresses of a host that the machine has, or at none")
+  @Test("a group listens at all addresses of a host, or at none")
   func allAddresses() async throws {
     let group = try ReactorGroup(count: 2)
     let host = try HostPort("*:0")
@@ -63,7 +63,7 @@ struct ReactorGroupTests {
     withExtendedLifetime(taken) {}
   }
 
-  @Test("the reactors take over the connections of a Unix socket in turn", arguments: usableBackends)
+  @Test("the reactors of a group take over the connections of a Unix socket in turn", arguments: usableBackends)
   func handOver(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 2, backend: backend)
@@ -111,7 +111,7 @@ struct ReactorGroupTests {
     }
   }
 
-  @Test("the limit of connections is one for all reactors, and every client has its turn", arguments: [true, false])
+  @Test("the connection limit is shared by all reactors, and every client is served in turn", arguments: [true, false])
   func limitOverAll(isUnix: Bool) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 3)
@@ -137,7 +137,7 @@ struct ReactorGroupTests {
     await serving
   }
 
-  @Test("a limit of no connections lets nobody in, and the listeners can be closed all the same")
+  @Test("a limit of zero connections accepts nobody, and the listeners can still be closed")
   func limitOfNone() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -148,7 +148,7 @@ struct ReactorGroupTests {
     await client.close()
   }
 
-  @Test("shutting down closes what is left when the time is up, and says how many that was")
+  @Test("shutting down a group closes the connections that remain at the deadline, and counts them")
   func shutDown() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -173,7 +173,7 @@ struct ReactorGroupTests {
     again.close()
   }
 
-  @Test("cancelling the serving task cancels the handlers and ends it")
+  @Test("cancelling the serving task of a group cancels the handlers and ends it")
   func cancellation() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)

@@ -14,7 +14,7 @@ struct DeadlineTests {
     #expect(nothing == nil)
   }
 
-  @Test("a read has a deadline, and its chunk is handed on", arguments: usableBackends)
+  @Test("a read has a deadline, and its chunk is returned", arguments: usableBackends)
   func read(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -31,7 +31,7 @@ struct DeadlineTests {
     #expect(try await read(within: .seconds(100)) == nil)
   }
 
-  @Test("an operation that isn't is cancelled, and the error says so", arguments: usableBackends)
+  @Test("an operation that is late is cancelled, and throws DeadlineExceeded", arguments: usableBackends)
   func late(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -76,7 +76,7 @@ struct DeadlineTests {
     #expect(try await reading.value == [5])
   }
 
-  @Test("an operation that ends well after its time returns its result", arguments: usableBackends)
+  @Test("an operation that succeeds after its deadline returns its result", arguments: usableBackends)
   func wellAfterItsTime(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let value = try await withTimeout(.zero, on: reactor) {
@@ -86,14 +86,14 @@ struct DeadlineTests {
     #expect(value == 3)
   }
 
-  @Test("an error of the operation is thrown as it is", arguments: usableBackends)
+  @Test("an error of the operation is thrown unchanged", arguments: usableBackends)
   func failing(backend: Poller.Backend) async throws {
     struct Failure: Error {}
     let reactor = try Reactor(backend: backend)
     await #expect(throws: Failure.self) { try await withTimeout(.seconds(100), on: reactor) { throw Failure() } }
   }
 
-  @Test("cancelling the caller cancels the operation, and isn't taken for a deadline", arguments: usableBackends)
+  @Test("cancelling the caller cancels the operation, and isn't reported as a deadline", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let hasBegun = Counter()

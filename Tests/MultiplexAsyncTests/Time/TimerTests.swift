@@ -16,7 +16,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a sleep until a moment that has passed ends", arguments: usableBackends)
+  @Test("a sleep until a moment in the past ends at once", arguments: usableBackends)
   func past(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let start = ContinuousClock.now
@@ -45,7 +45,7 @@ struct TimerTests {
     #expect(order.elements == Array(0..<300))
   }
 
-  @Test("a sleep that is cancelled ends at once", arguments: usableBackends)
+  @Test("a cancelled sleep ends at once", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     // The last one is more than any clock can show.
@@ -61,7 +61,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a task that was cancelled before doesn't sleep", arguments: usableBackends)
+  @Test("a task that is already cancelled doesn't sleep", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
@@ -73,7 +73,7 @@ struct TimerTests {
     }
   }
 
-  @Test("a cancelled sleep takes no other with it", arguments: usableBackends)
+  @Test("cancelling one sleep leaves the others alone", arguments: usableBackends)
   func cancelOne(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let deadline = ContinuousClock.now + .milliseconds(100)
@@ -85,7 +85,7 @@ struct TimerTests {
     for index in stride(from: 0, to: 100, by: 3) { _ = await tasks[index].value }
   }
 
-  @Test("a timer that sets itself again at once leaves I/O its turn", arguments: usableBackends)
+  @Test("a timer that immediately sets itself again doesn't starve I/O", arguments: usableBackends)
   func selfRearming(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -110,7 +110,7 @@ struct TimerTests {
     for timer in timers { _ = await timer.result }
   }
 
-  @Test("timers in random order, some cancelled, end as a sorted list does", arguments: usableBackends, 1...4)
+  @Test("timers in random order, some cancelled, end in the order of a sorted list", arguments: usableBackends, 1...4)
   func sortedModel(backend: Poller.Backend, seed: Int) async throws {
     let reactor = try Reactor(backend: backend)
     // All sleeps must have begun before the first ends: a slow machine gets more time for that.

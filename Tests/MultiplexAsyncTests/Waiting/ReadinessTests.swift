@@ -17,7 +17,7 @@ struct ReadinessTests {
     #expect(try pipe.reader.take() == "x")
   }
 
-  @Test("what is ready already is told at once, again and again", arguments: usableBackends)
+  @Test("a descriptor that is already ready is reported at once, every time", arguments: usableBackends)
   func readyAlready(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -40,7 +40,7 @@ struct ReadinessTests {
     #expect(try await waiting.value.isWritable)
   }
 
-  @Test("out-of-band data are a priority event", arguments: usableBackends)
+  @Test("out-of-band data is a priority event", arguments: usableBackends)
   func priority(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -51,7 +51,7 @@ struct ReadinessTests {
     try descriptor.takeUrgent()
   }
 
-  @Test("one task waits to read while another waits to write", arguments: usableBackends)
+  @Test("one task can wait to read while another waits to write", arguments: usableBackends)
   func bothDirections(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -75,7 +75,7 @@ struct ReadinessTests {
     #expect(try await writing.value.isWritable)
   }
 
-  @Test("each task is told of what it waits for, whatever else is ready", arguments: usableBackends)
+  @Test("each waiting task is resumed for what it waits for, whatever else is ready", arguments: usableBackends)
   func nothingElse(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -91,7 +91,7 @@ struct ReadinessTests {
     withExtendedLifetime((near, far)) {}
   }
 
-  @Test("several tasks that wait for the same thing are all told", arguments: usableBackends)
+  @Test("several tasks that wait for the same readiness are all resumed", arguments: usableBackends)
   func several(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -112,7 +112,7 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: usableBackends)
+    "a cancelled wait ends at once, and the descriptor can be waited for again", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -129,7 +129,7 @@ struct ReadinessTests {
     }
   }
 
-  @Test("a task that was cancelled before doesn't wait", arguments: usableBackends)
+  @Test("a task that is already cancelled doesn't wait for readiness", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -141,7 +141,7 @@ struct ReadinessTests {
     await #expect(throws: CancellationError.self) { try await task.value }
   }
 
-  @Test("a descriptor that isn't open is refused", arguments: usableBackends)
+  @Test("waiting for a descriptor that isn't open fails", arguments: usableBackends)
   func notOpen(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let cases: [(Int32, MultiplexError.Reason)] = [(-1, .closed), (-2, .notOpen), (1_000_000, .notOpen)]
@@ -155,7 +155,7 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a wait ends when its descriptor is found closed, and the number is as good as new", arguments: usableBackends)
+    "a wait ends when its descriptor is found closed, and the number can be used again", arguments: usableBackends)
   func closedWhileWaiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -181,7 +181,7 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a number that has been closed, and is another file by now, is waited for anew", arguments: usableBackends)
+    "a number that was closed and is now another file is waited for afresh", arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let first = try PipeDescriptors()
@@ -206,7 +206,7 @@ struct ReadinessTests {
     try? number.close()
   }
 
-  @Test("a socket that was waited for becomes a connection", arguments: usableBackends)
+  @Test("a socket that was waited for can become a connection", arguments: usableBackends)
   func becomesConnection(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -223,7 +223,7 @@ struct ReadinessTests {
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("to wait again costs one call of epoll")
+    @Test("waiting again takes one call of epoll")
     func callsPerWait() async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: .epoll)
@@ -239,7 +239,7 @@ struct ReadinessTests {
     }
   #endif
 
-  @Test("a regular file is always ready, and epoll says that it can't wait for one", arguments: usableBackends)
+  @Test("a regular file is always ready, except that epoll can't wait for one", arguments: usableBackends)
   func regularFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let file = try TemporaryFolder().makeFile()
