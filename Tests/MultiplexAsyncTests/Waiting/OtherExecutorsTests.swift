@@ -63,7 +63,7 @@ struct OtherExecutorsTests {
   }
 
   /// An actor runs its tasks' jobs one after the other on the thread that has it, whatever executor they prefer.
-  @Test("an actor that another thread holds can finish a read", arguments: usableBackends)
+  @Test("a read by an actor that another thread holds receives on the reactor's thread", arguments: usableBackends)
   func heldActor(backend: Poller.Backend) async throws {
     actor Client {
       private let connection: Connection

@@ -12,7 +12,7 @@ import Testing
 
 @Suite("SocketAddress") struct SocketAddressTests {
   @Test(
-    "numeric addresses are read and written",
+    "numeric addresses are parsed and formatted",
     arguments: [
       ("127.0.0.1:9999", SocketAddress.ipv4(.loopback, port: 9999)),
       ("0.0.0.0:0", .ipv4(.any, port: 0)),
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(
-    "what is no numeric address is refused",
+    "a string that isn't a numeric address is rejected",
     arguments: [
       "localhost:80", "127.0.0.1:http", ":80", "*:80", "127.0.0.1", "127.1:80", "1.2.3:80", "1.2.3.4.5:80",
       "1.2.3.256:80", "01.2.3.4:80", "1.2.3.0x4:80", "0x7f000001:80", "1.2.3.:80", " 1.2.3.4:80", "1.2.3.4 :80",
@@ -43,14 +43,14 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a text with a zero byte is no address, though C would read it to there")
+  @Test("a string with a zero byte isn't an address, though C would read the part before it")
   func zeroByte() {
     #expect(IPv4Address("127.0.0.1\0") == nil)
     #expect(IPv4Address("127.0.0.1\0.example") == nil)
     #expect(IPv6Address("::1\0") == nil)
   }
 
-  @Test("any address is read back from its description", arguments: 1...50 as ClosedRange<UInt64>)
+  @Test("any address can be parsed from its description", arguments: 1...50 as ClosedRange<UInt64>)
   func roundTrip(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<20 {
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  @Test("any address comes back from the form that C has of it", arguments: 1...50 as ClosedRange<UInt64>)
+  @Test("any address survives conversion to a sockaddr and back", arguments: 1...50 as ClosedRange<UInt64>)
   func throughC(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let name = String((0..<Int.random(in: 1...SocketAddress.maximumPathLength - 1, using: &random)).map { _ in "x" })
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test("the kernel's form has the port and the address in network order")
+  @Test("a sockaddr holds the port and the address in network byte order")
   func networkOrder() throws {
     let address = SocketAddress.ipv4(try #require(IPv4Address("1.2.3.4")), port: 0x1234)
     let bytes = unsafe address.withSockaddr { (raw, length) in
@@ -87,7 +87,7 @@ import Testing
     #expect(Array(bytes[2..<8]) == [0x12, 0x34, 1, 2, 3, 4])
   }
 
-  @Test("a form that is cut short, or of another family, is no address")
+  @Test("a sockaddr that is truncated or of another family isn't an address")
   func foreign() throws {
     let address = SocketAddress.ipv6(.loopback, port: 1)
     for cut: socklen_t in [0, 1, 2, 16, 27] {
@@ -99,7 +99,7 @@ import Testing
     #expect(unsafe SocketAddress(&other, length: 16) == nil)
   }
 
-  @Test("Unix addresses have no port; abstract and unnamed ones are described so that they can be told")
+  @Test("Unix addresses have no port, and the descriptions of abstract and unnamed ones are distinguishable")
   func unix() {
     #expect(SocketAddress.unix(path: "/tmp/x").port == nil)
     #expect(SocketAddress.unix(path: "/tmp/x").description == "/tmp/x")
@@ -109,7 +109,8 @@ import Testing
     #expect(SocketAddress.ipv6(.any, port: 7).port == 7)
   }
 
-  @Test("python's ipaddress reads the same addresses from random texts, good and bad, and writes them the same way")
+  @Test(
+    "Python's ipaddress parses the same addresses from random strings, valid and not, and formats them the same way")
   func agreesWithPython() throws {
     var random = SeededGenerator(seed: 11)
     let texts = (0..<2000).map { _ in random.nextAddressText() }

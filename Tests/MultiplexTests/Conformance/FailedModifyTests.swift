@@ -14,7 +14,8 @@
     }
 
     @Test(
-      "a shortage leaves the registration as it was, and nothing is closed", arguments: usableBackends,
+      "a modify that fails for lack of memory or descriptors keeps the registration and closes nothing",
+      arguments: usableBackends,
       TriggerMode.allCases)
     func shortage(backend: Poller.Backend, mode: TriggerMode) throws {
       for isOwned in [true, false] {
@@ -39,7 +40,7 @@
       }
     }
 
-    @Test("the same holds for a multiplexer, which keeps the attachment", arguments: usableBackends)
+    @Test("a failed Multiplexer.modify keeps the attachment", arguments: usableBackends)
     func attachment(backend: Poller.Backend) throws {
       let multiplexer = try Multiplexer<String>(backend: backend)
       // A kind of file that io_uring's backend asks epoll about.
@@ -57,7 +58,7 @@
       #expect(try multiplexer.wait(timeout: patience).map(\.registration.attachment) == ["kept"])
     }
 
-    @Test("a one-shot registration that has fired stays silent", arguments: usableBackends)
+    @Test("a failed modify leaves a one-shot registration that has fired silent", arguments: usableBackends)
     func staysSilent(backend: Poller.Backend) throws {
       var lent: OwnedDescriptor?
       let watched = try watch(backend, .oneShot, isOwned: true, lent: &lent)
@@ -71,7 +72,7 @@
     }
 
     @Test(
-      "edge mode that a regular file can't have leaves it registered as it was",
+      "a failed change to edge mode leaves a regular file registered as it was",
       arguments: [Poller.Backend.select, .poll, .ioUring].filter(usableBackends.contains))
     func notPollable(backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)

@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(
-    "unregistering closes a descriptor that was handed over, once", arguments: usableBackends, TriggerMode.allCases)
+    "unregistering closes an owned descriptor once", arguments: usableBackends, TriggerMode.allCases)
   func unregister(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -52,7 +52,7 @@ import Testing
     #expect(survives)
   }
 
-  @Test("unregistering forgets what was handed over, also if a duplicate of it lives", arguments: usableBackends)
+  @Test("unregistering forgets an owned descriptor, even if a duplicate of it exists", arguments: usableBackends)
   func unregisterDuplicated(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -69,7 +69,7 @@ import Testing
     #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge comes once")
   }
 
-  @Test("closing the poller closes what was handed over, once", arguments: usableBackends, TriggerMode.allCases)
+  @Test("closing the poller closes owned descriptors once", arguments: usableBackends, TriggerMode.allCases)
   func close(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -78,7 +78,7 @@ import Testing
     #expect(try watched.survives { poller.close() })
   }
 
-  @Test("a poller that goes away closes what was handed over", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a poller that is dropped closes owned descriptors", arguments: usableBackends, TriggerMode.allCases)
   func deinitialize(backend: Poller.Backend, mode: TriggerMode) throws {
     var poller: Poller? = try Poller(backend: backend)
     let watched = try Watched { try poller?.register(owning: $0, for: .read, mode: mode) }
@@ -87,7 +87,9 @@ import Testing
     #expect(eventually { watched.isClosed })
   }
 
-  @Test("what is taken back is open, and the taker's to close", arguments: usableBackends, TriggerMode.allCases)
+  @Test(
+    "a descriptor that is taken back is open, and its new owner's to close", arguments: usableBackends,
+    TriggerMode.allCases)
   func take(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -102,7 +104,7 @@ import Testing
     #expect(eventually { watched.isClosed })
   }
 
-  @Test("a descriptor that was taken back is watched no more", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a descriptor that was taken back is no longer watched", arguments: usableBackends, TriggerMode.allCases)
   func takenIsSilent(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -115,7 +117,7 @@ import Testing
     try taken.close()
   }
 
-  @Test("a failed registration closes what was handed over", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a failed registration closes the descriptor it was given", arguments: usableBackends, TriggerMode.allCases)
   func failedRegister(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     poller.close()
@@ -131,7 +133,7 @@ import Testing
     #expect(try watched.survives { poller.close() })
   }
 
-  @Test("a descriptor that was lent isn't closed, nor given away", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a borrowed descriptor is neither closed nor given away", arguments: usableBackends, TriggerMode.allCases)
   func lent(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -146,7 +148,7 @@ import Testing
     #expect(try reader.take() == 1)
   }
 
-  @Test("what was handed over stays usable through the descriptor that register returns", arguments: usableBackends)
+  @Test("an owned descriptor remains usable through the descriptor that register returns", arguments: usableBackends)
   func lentBack(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     var returned = FileDescriptor(rawValue: -1)
@@ -157,7 +159,9 @@ import Testing
     #expect(try returned.take() == 1)
   }
 
-  @Test("changing interest and mode neither closes nor forgets ownership", arguments: usableBackends)
+  @Test(
+    "changing interest and mode neither closes an owned descriptor nor forgets that it is owned",
+    arguments: usableBackends)
   func modified(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read) }

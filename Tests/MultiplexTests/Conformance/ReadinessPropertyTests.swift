@@ -75,7 +75,8 @@ import Testing
   }
 
   @Test(
-    "any sequence of operations leaves the readiness that the kernel reports", arguments: usableBackends,
+    "after any sequence of operations every backend finds the readiness that the kernel reports",
+    arguments: usableBackends,
     UInt64(1)...12)
   func sequences(backend: Poller.Backend, seed: UInt64) throws {
     var model = try Model(backend: backend, seed: seed)

@@ -66,7 +66,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("an unknown descriptor is neither modified, unregistered nor given back", arguments: usableBackends)
+  @Test("an unknown descriptor can't be modified, unregistered or taken", arguments: usableBackends)
   func unknown(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -146,7 +146,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("what the poller knows is checked before the kernel is asked", arguments: usableBackends)
+  @Test("the poller's own checks come before the kernel's", arguments: usableBackends)
   func validationFirst(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -162,7 +162,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try poller.register(number, for: .read) } == .closed)
   }
 
-  @Test("a regular file is refused, leaving nothing behind, or always ready", arguments: usableBackends)
+  @Test("a regular file is either refused, leaving nothing behind, or always ready", arguments: usableBackends)
   func regularFile(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let file = try regularFile()
@@ -196,7 +196,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("tokens come back as they were given", arguments: usableBackends, TriggerMode.allCases)
+  @Test("tokens are returned as given", arguments: usableBackends, TriggerMode.allCases)
   func tokens(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     for token in [0, 1, UInt64(UInt32.max) + 1, .max] {
@@ -211,7 +211,7 @@ import Testing
   }
 
   @Test(
-    "modify replaces the token, if it is given one, also of an event that isn't visited yet", arguments: usableBackends)
+    "modify replaces the token if one is given, also for an event that isn't visited yet", arguments: usableBackends)
   func newToken(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -258,7 +258,7 @@ import Testing
     }
   }
 
-  @Test("a closed poller refuses every verb, and closing it again does nothing", arguments: usableBackends)
+  @Test("a closed poller refuses every operation, and closing it again does nothing", arguments: usableBackends)
   func closedPoller(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -279,7 +279,7 @@ import Testing
     poller.waker.wake()
   }
 
-  @Test("what a poller opens is closed on exec", arguments: usableBackends)
+  @Test("descriptors that a poller opens are closed on exec", arguments: usableBackends)
   func closeOnExec(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()

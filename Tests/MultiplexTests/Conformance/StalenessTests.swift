@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(
-    "an event of a descriptor that was registered anew in the same batch is dropped", arguments: usableBackends,
+    "an event of a descriptor that was registered again in the same batch is dropped", arguments: usableBackends,
     TriggerMode.allCases)
   func registeredAnew(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "a number that was closed and taken by another file in the same batch has no event", arguments: usableBackends,
+    "a number that was closed and reused for another file in the same batch has no event", arguments: usableBackends,
     TriggerMode.allCases)
   func reused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test(
-    "a number that was closed, and taken by the poller itself, can be modified or unregistered, and no edge is lost",
+    "a number that was closed and reused by the poller itself can be modified or unregistered, and no edge is lost",
     // io_uring has no such instance, and would hold the file of another test that has the number by then.
     arguments: usableBackends.filter { $0 != .ioUring }, Interest.combinations)
   func takenByPoller(backend: Poller.Backend, interest: Interest) throws {
@@ -137,7 +137,7 @@ import Testing
   // MARK: Closed, while a duplicate lives on
 
   @Test(
-    "a descriptor that was closed before it was unregistered is silent, though a duplicate lives",
+    "a descriptor that was closed before it was unregistered is silent, though a duplicate exists",
     arguments: usableBackends, TriggerMode.allCases)
   func duplicateLives(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -149,7 +149,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("a number that is a regular file by now has no edges, and is forgotten", arguments: usableBackends)
+  @Test("a number that is now a regular file has no edges, and is forgotten", arguments: usableBackends)
   func becameRegular(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -179,7 +179,7 @@ import Testing
   }
 
   @Test(
-    "a number registered anew has its own events alone, though a duplicate of the old file lives",
+    "a number that is registered again has only its own events, though a duplicate of the old file exists",
     arguments: usableBackends, TriggerMode.allCases)
   func duplicateLivesNumberReused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -214,14 +214,14 @@ import Testing
   }
 
   @Test(
-    "a number modified after it was reused has the new file's events alone", arguments: usableBackends,
+    "a number that is modified after it was reused has only the new file's events", arguments: usableBackends,
     TriggerMode.allCases)
   func modifiedAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     try expectNewFileAlone(backend, mode, modifiedTo: [nil])
   }
 
   @Test(
-    "a number modified to another mode, and perhaps back, after it was reused has the new file's events alone",
+    "a number whose mode is changed, and perhaps changed back, after it was reused has only the new file's events",
     arguments: usableBackends, TriggerMode.allCases)
   func otherModeAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     for newMode in TriggerMode.allCases {
@@ -250,7 +250,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("a mode that replaces edge mode leaves the other edges as they were", arguments: usableBackends)
+  @Test("a mode that replaces edge mode leaves the edges of other descriptors alone", arguments: usableBackends)
   func otherEdgesSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -285,7 +285,7 @@ import Testing
   }
 
   @Test(
-    "a descriptor that was closed is found to be, though a duplicate is ready at each wait", arguments: usableBackends,
+    "a closed descriptor is detected, though a duplicate is ready in each wait", arguments: usableBackends,
     [TriggerMode.level, .edge])
   func readyThenInvalid(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -300,7 +300,7 @@ import Testing
     try poller.unregister(number)
   }
 
-  @Test("getting rid of a stale registration leaves the others as they were", arguments: usableBackends)
+  @Test("removing a stale registration leaves the others as they were", arguments: usableBackends)
   func othersSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<6).map { _ in try Socket.pair() }
@@ -335,7 +335,7 @@ import Testing
 
   #if MULTIPLEX_FAULTS
     @Test(
-      "what was found beside a stale registration isn't lost when descriptors have run out",
+      "readiness found along with a stale registration isn't lost when descriptors have run out",
       arguments: usableBackends)
     func shortage(backend: Poller.Backend) throws {
       for mode in TriggerMode.allCases {
@@ -359,7 +359,7 @@ import Testing
     }
 
     @Test(
-      "what the kernel has no room for when the set is built anew is added with a later wait",
+      "a descriptor that the kernel has no room for when the set is rebuilt is added in a later wait",
       arguments: [Poller.Backend.epoll, .poll, .select].filter(usableBackends.contains), [Errno.noMemory, .noSpace])
     func rebuildShortOfMemory(backend: Poller.Backend, errno: Errno) throws {
       // The emulated edges have an epoll instance of their own.
@@ -392,7 +392,7 @@ import Testing
 
   // MARK: What the kernel does
 
-  @Test("kernel: epoll reports a closed descriptor whose duplicate lives, and can't remove it")
+  @Test("kernel: epoll reports a closed descriptor whose duplicate exists, and can't remove it")
   func kernelKeepsClosed() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
@@ -419,7 +419,7 @@ import Testing
   }
 
   @Test(
-    "a forked child that closes everything and ends leaves its parent's poller as it was",
+    "a forked child that closes everything and exits leaves its parent's poller as it was",
     arguments: usableBackends, TriggerMode.allCases)
   func fork(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -433,7 +433,7 @@ import Testing
     try poller.unregister(near)
   }
 
-  @Test("kernel: without events to watch for, epoll repeats hang-ups; one-shot mode silences them")
+  @Test("kernel: with no events requested, epoll repeats hang-ups, and one-shot mode silences them")
   func kernelEmptyEvents() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
@@ -445,7 +445,7 @@ import Testing
     #expect(try epoll.wait(timeout: .zero).isEmpty)
   }
 
-  @Test("kernel: without events to watch for, poll repeats hang-ups")
+  @Test("kernel: with no events requested, poll repeats hang-ups")
   func kernelEmptyPoll() throws {
     var set = PollSet()
     let (near, far) = try Socket.pair()

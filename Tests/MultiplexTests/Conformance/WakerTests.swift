@@ -49,7 +49,7 @@ import Testing
     #expect(try !poller.wait(timeout: .milliseconds(1)).wasWoken)
   }
 
-  @Test("a wake and events come together", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a wake and events are reported together", arguments: usableBackends, TriggerMode.allCases)
   func withEvents(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -72,7 +72,7 @@ import Testing
     #expect(try !poller.wait(timeout: .zero).wasWoken)
   }
 
-  @Test("what was written before a wake is read after the wait that it ended", arguments: usableBackends)
+  @Test("a write before a wake is visible after the wait that it ended", arguments: usableBackends)
   func memory(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
@@ -98,7 +98,7 @@ import Testing
     }
   }
 
-  @Test("of the wakes of many threads none is lost", arguments: usableBackends)
+  @Test("no wake of many threads is lost", arguments: usableBackends)
   func manyThreads(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker

@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test(
-    "submissions lie where the kernel looks for them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
+    "submissions are where the kernel looks for them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
   func submissions(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let capacity = UInt32(1) << UInt32.random(in: 0...6, using: &random)
@@ -78,7 +78,8 @@ import Testing
   }
 
   @Test(
-    "completions are read where the kernel put them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
+    "completions are read from where the kernel put them, across the wrap-around",
+    arguments: 1...20 as ClosedRange<UInt64>)
   func completions(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let capacity = UInt32(1) << UInt32.random(in: 0...6, using: &random)

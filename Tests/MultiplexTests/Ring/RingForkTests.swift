@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test("a child where a ring ends leaves its parent the buffers")
+  @Test("a child in which a ring ends leaves the parent its buffers")
   func group() async {
     await #expect(processExitsWith: .success) {
       for isSingleIssuer in [true, false] {
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test("an operation that is under way when a ring ends doesn't write to memory any more, though a child has the ring")
+  @Test("an operation in progress when a ring ends no longer writes to memory, though a child has the ring")
   func memory() async {
     await #expect(processExitsWith: .success) {
       for isSingleIssuer in [true, false] {
@@ -74,7 +74,7 @@ import Testing
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("a child that closes its parent's poller doesn't submit in its place where the kernel would let it (5.19)")
+    @Test("a child that closes its parent's poller doesn't submit on its behalf even if the kernel allows it (5.19)")
     func withoutSingleIssuer() async {
       await #expect(processExitsWith: .success) {
         let poller = try Self.onOldKernel { try Poller(backend: .ioUring) }

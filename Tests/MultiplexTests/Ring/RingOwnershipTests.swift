@@ -10,7 +10,7 @@ import Testing
   private static let many = 300
   private static let others = 150
 
-  @Test("a ring's descriptor and memory are gone when it ends")
+  @Test("a ring's descriptor and memory are released when it ends")
   func ends() throws {
     let before = (openRings(), mappedRings())
     for index in 0..<Self.many {
@@ -22,7 +22,7 @@ import Testing
     #expect(eventually { mappedRings() < before.1 + 2 * Self.others })
   }
 
-  @Test("a ring is there for as long as its value")
+  @Test("a ring exists as long as its value")
   func lives() throws {
     let ring = try Ring()
     let number = ring.fileDescriptor.rawValue
@@ -32,7 +32,7 @@ import Testing
     _ = consume ring
   }
 
-  @Test("the buffers of a group are gone with the last of the group and its ring")
+  @Test("the buffers of a group are released with the last of the group and its ring")
   func groups() throws {
     let size = 64 << 20
     let before = try virtualMemory()
@@ -44,7 +44,7 @@ import Testing
     #expect(try virtualMemory() - before < Self.many * size / 2)
   }
 
-  @Test("an operation that is under way when the ring ends lets go of its file")
+  @Test("an operation in progress when the ring ends releases its file")
   func cancelled() throws {
     let pipe = try PipeDescriptors()
     let reader = try pipe.reader.renumbered()

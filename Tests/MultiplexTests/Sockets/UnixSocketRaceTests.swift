@@ -10,7 +10,7 @@ import Testing
     folder = try TemporaryFolder()
   }
 
-  @Test("of several that replace a dead socket at the same time, one listens", arguments: 0..<50)
+  @Test("of several threads that replace a stale socket file at the same time, one listens", arguments: 0..<50)
   func simultaneous(round: Int) throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -40,7 +40,7 @@ import Testing
     client.close()
   }
 
-  @Test("a folder that somebody keeps locked is no obstacle")
+  @Test("a directory that somebody keeps locked is no obstacle")
   func lockedFolder() throws {
     let lock = unsafe open(folder.file("."), O_RDONLY | O_CLOEXEC)
     defer { close(lock) }
