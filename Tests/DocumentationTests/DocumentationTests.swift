@@ -5,13 +5,13 @@ import Testing
 struct DocumentationTests {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
-  /// The README, and all pages of the libraries' docc catalogs.
+  /// The README, and all pages of the libraries' DocC catalogs.
   private static let pages =
     ["README.md"]
     + (FileManager.default.subpaths(atPath: root.appending(path: "Sources").path) ?? [])
     .filter { $0.contains(".docc/") && $0.hasSuffix(".md") }.map { "Sources/" + $0 }.sorted()
 
-  /// Where their code is compiled. What needs a package trait stands in the tests that are compiled with it.
+  /// Where their code is compiled. Code that needs a package trait is in the tests that are compiled with it.
   private static let compiled = [
     "DocumentationTests/ReadmeSnippets.swift",
     "DocumentationTests/MultiplexSnippets.swift",

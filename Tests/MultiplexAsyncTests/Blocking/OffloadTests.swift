@@ -18,7 +18,7 @@ struct OffloadTests {
         semaphore.wait()
         return !reactor.isCurrent
       }
-      // Runs on the reactor: it would wait for ever if the code above did too.
+      // Runs on the reactor. If the code above did too, it would wait forever.
       try await reactor.sleep(for: .milliseconds(1))
       semaphore.signal()
       let ranElsewhere = try await outcome
@@ -88,7 +88,7 @@ struct OffloadTests {
   }
 }
 
-/// How many do something at a time.
+/// Counts how many do something at a time.
 private final class Busy: Sendable {
   private let counts = Mutex((now: 0, highest: 0))
 

@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Names that every machine knows, and addresses of this one: no server is asked.
+/// Names that every machine knows, and addresses of this one. No server is asked.
 @Suite("Connecting to names and to several addresses", .timeLimit(.minutes(5)))
 struct ConnectingByNameAsyncTests {
   @Test("a host name, a string and a numeric address lead to the same server", arguments: usableBackends)
@@ -148,11 +148,11 @@ struct ConnectingByNameAsyncTests {
   }
 }
 
-/// A server that answers nobody: its backlog is full, so that the kernel drops what comes.
+/// A server that doesn't answer: its backlog is full, so the kernel drops new connections.
 private final class SilentServer {
   let address: SocketAddress
   private let listener: Socket
-  /// Those who fill the backlog: there is room for one; whether there is for a second, the kernel decides.
+  /// The clients that fill the backlog. There is room for one; whether there is for a second, the kernel decides.
   private let clients: [Socket]
 
   init() throws {
@@ -161,7 +161,7 @@ private final class SilentServer {
     clients = [try Socket.connected(to: address, timeout: .seconds(60)), try Socket.connecting(to: address)]
   }
 
-  /// Whether somebody else is trying to connect, as the kernel lists it: a client whose SYN has no answer.
+  /// Whether another client is trying to connect, as the kernel lists it: one whose SYN has no answer.
   var isBeingTried: Bool {
     get throws {
       let own = try clients.map { try $0.localAddress().port }

@@ -54,7 +54,7 @@ struct ConnectingTests {
       connecting.cancel()
       #expect(await reason { _ = try await connecting.value } == .cancelled)
     }
-    // What was given up is closed.
+    // Abandoned attempts are closed.
     #expect(try await becomesTrue { try heldSockets(to: address) == before })
   }
 
@@ -92,7 +92,7 @@ struct ConnectingTests {
   }
 }
 
-/// A listener that accepts nobody, and whose queue is full: who connects gets no answer.
+/// A listener that accepts nobody, and whose queue is full: clients get no answer.
 private struct FullListener {
   let socket: Socket
   let address: SocketAddress
@@ -102,7 +102,7 @@ private struct FullListener {
     let socket = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 1)
     let address = try socket.localAddress()
     var clients: [Socket] = []
-    // Linux takes one or two more than the backlog says.
+    // Linux accepts one or two more than the backlog.
     for _ in 0..<10 {
       let client = try Socket.connecting(to: address)
       clients.append(client)

@@ -56,7 +56,7 @@ struct AdoptingTests {
   }
 }
 
-/// Descriptors of other kinds than connections.
+/// Descriptors that aren't connections.
 private struct Unconnected {
   let listening: Socket
   let pipeEnd: Socket

@@ -88,7 +88,7 @@ struct CancellationPropertyTests {
       default: break
       }
       if case .failure(let error as ConnectionError) = await write.result { #expect(error.reason == .cancelled) }
-      // Taken in any case: a cancelled write has been queued.
+      // Sent in any case: a cancelled write has been queued.
       sent += bytes
     }
     try await connection.closeWrite()

@@ -10,8 +10,8 @@ struct ConnectionClosingTests {
     "a connection whose descriptor was closed behind its back fails, and leaves the reused number alone",
     arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
-    // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it, and who
-    // waits is told then.
+    // Where edges are emulated, the next wait checks the descriptor itself. Elsewhere a call has to run into it, and
+    // then those waiting are notified.
     guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -19,14 +19,14 @@ struct ConnectionClosingTests {
     let socket = Socket(adopting: OwnedDescriptor(adopting: number), peerAddress: near.peerAddress)
     let connection = try await Connection.adopt(socket, on: reactor)
     if isFoundByWaiting {
-      // A read that has found less than there was room for isn't repeated before it has waited.
+      // A read that has returned less than there was room for isn't repeated before waiting.
       try far.sendAll([1])
       #expect(try await connection.read(exactly: 1) == [1])
       try number.close()
       #expect(await reason { _ = try await connection.read() } == .system(.badFileDescriptor))
     } else {
       let reading = Task(executorPreference: reactor) { await reason { _ = try await connection.read() } }
-      // It waits by then: what the reactor is given has its turn in order.
+      // It is waiting by then: the reactor runs jobs in order.
       await reactor.run {}
       try number.close()
       let writing = await reason {
@@ -44,7 +44,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("y") } == .system(.badFileDescriptor))
     #expect(await reason { try await connection.closeWrite() } == .system(.badFileDescriptor))
     await connection.close()
-    // It has not been closed with the connection, nor told that it sends no more.
+    // It has neither been closed with the connection nor shut down for writing.
     #expect(kernelReadiness(of: peer.fileDescriptor, for: .read).isEmpty)
     try number.close()
     withExtendedLifetime((owner, peer, far)) {}
@@ -97,11 +97,11 @@ struct ConnectionClosingTests {
   }
 
   @Test("a connection that is aborted doesn't look finished to its peer", arguments: usableBackends, [true, false])
-  func brokenOff(backend: Poller.Backend, hasUnsent: Bool) async throws {
+  func aborted(backend: Poller.Backend, hasUnsent: Bool) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     if hasUnsent {
-      // A part is not to be taken for the whole.
+      // A truncated message must not be mistaken for a whole one.
       let connection = peer.connection
       let writing = Task { try await connection.write([UInt8](repeating: 1, count: 32 << 20)) }
       #expect(await becomesTrue { await connection.queuedCount > 0 })
@@ -169,7 +169,7 @@ struct ConnectionClosingTests {
     try peer.socket.sendAll(Array("answer".utf8))
     #expect(try await peer.connection.read(exactly: 6) == Array("answer".utf8))
     #expect(await reason { try await peer.connection.write("x") } == .closed)
-    // Once more changes nothing.
+    // A second time changes nothing.
     try await peer.connection.closeWrite()
   }
 
@@ -254,7 +254,7 @@ struct ConnectionClosingTests {
     await closing.value
     #expect(
       await becomesTrue {
-        // What the kernel has taken comes before the end.
+        // What the kernel has taken arrives before the end.
         try? peer.socket.fileDescriptor.drain()
         return peer.isGone
       })
@@ -280,7 +280,7 @@ struct ConnectionClosingTests {
       let (near, far) = try connectedPair()
       do {
         let connection = try await Connection.adopt(near, on: reactor)
-        // What is parked in the kernel, or was cancelled, must not keep it.
+        // A read that is parked in the kernel, or was cancelled, must not keep it alive.
         let reading = Task { try? await connection.read()?.count }
         try await reactor.sleep(for: .milliseconds(1))
         reading.cancel()
@@ -307,7 +307,7 @@ struct ConnectionClosingTests {
     let descriptor = far.fileDescriptor
     #expect(
       await becomesTrue {
-        // Broken off in the middle or not: it ends.
+        // With or without a reset in the middle, it ends.
         try? descriptor.drain()
         return kernelReadiness(of: descriptor, for: .read).contains(.readClosed)
       })
@@ -323,7 +323,7 @@ struct ConnectionClosingTests {
       let (near2, far2) = try connectedPair()
       let first = try await Connection.adopt(near1, on: reactor)
       let second = try await Connection.adopt(near2, on: reactor)
-      // Whichever is told first closes the other, and opens another connection, perhaps with its number.
+      // The one that is notified first aborts the other, and opens another connection, perhaps with its number.
       let opened = Recorder<Connection>()
       let far = Recorder<FileDescriptor>()
       func serve(_ own: Connection, closing other: Connection) -> Task<Void, Never> {
@@ -340,7 +340,7 @@ struct ConnectionClosingTests {
       }
       let tasks = [serve(first, closing: second), serve(second, closing: first)]
       try far1.sendAll([1])
-      // Broken off already, perhaps.
+      // It may have been aborted already.
       try? far2.sendAll([2])
       for task in tasks { await task.value }
       let connections = opened.elements

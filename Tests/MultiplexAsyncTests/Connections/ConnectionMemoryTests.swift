@@ -91,7 +91,7 @@ struct ConnectionMemoryTests {
     let connection = peer.connection
     let bytes = numbered(50_000)
     let write = { @Sendable () async throws in
-      // Changed right afterwards: what is queued must be a copy.
+      // Changed immediately after: what is queued must be a copy.
       var own = bytes
       try await connection.write(unsafe own.span.bytes)
       for index in own.indices { own[index] = 0 }
@@ -163,7 +163,7 @@ struct ConnectionMemoryTests {
   }
 
   #if MULTIPLEX_FAULTS
-    // Not where the kernel has edges: none follows on a write that was cut short though there is room.
+    // Not where the kernel has edges: none follows a write that was cut short though there is room.
     @Test(
       "vectored writes that are cut short and interrupted at random arrive whole",
       arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) }, 1...6)
@@ -195,7 +195,7 @@ struct ConnectionMemoryTests {
           try await connection.write(vectored: (0..<65).map { [UInt8($0)] })
         }
       }
-      // A ring sends without a call of its own.
+      // A ring sends without a system call of its own.
       #expect(plan.count(of: .sendmsg) == (backend == .ioUring ? 0 : 3))
       #expect(plan.count(of: .send) == 0)
       #expect(try await peer.take(129) == Array(0..<64) + Array(0..<65))
@@ -203,7 +203,7 @@ struct ConnectionMemoryTests {
   #endif
 }
 
-/// Whether an operation fails because the peer has broken off.
+/// Whether an operation fails because the peer has reset the connection.
 private func isReset(_ operation: () async throws -> Void) async -> Bool {
   do {
     try await operation()

@@ -9,7 +9,7 @@ struct ConnectionOptionsTests {
   @Test("options that are set are those the kernel reports", arguments: usableBackends)
   func options(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
-    // The same socket by another descriptor: it has the same options.
+    // Another descriptor of the same socket: it has the same options.
     let twin = Socket(adopting: try OwnedDescriptor(duplicating: near.fileDescriptor))
     let connection = try await Connection.adopt(near, on: try Reactor(backend: backend))
     for value in [true, false] {

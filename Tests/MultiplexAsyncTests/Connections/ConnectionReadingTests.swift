@@ -70,7 +70,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  /// A receive ends where out-of-band data were sent, though there is more to receive.
+  /// A receive ends at the position of out-of-band data, though there is more to receive.
   @Test("bytes behind out-of-band data are read", arguments: usableBackends)
   func behindUrgent(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -84,14 +84,14 @@ struct ConnectionReadingTests {
       try peer.socket.sendAll([1, 2])
       try peer.socket.fileDescriptor.putUrgent()
       try peer.socket.sendAll([3, 4])
-      // All of it has come, and the reactor knows.
+      // All of it has arrived, and the reactor knows.
       try await reactor.sleep(for: .milliseconds(20))
       #expect(
         try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 4) } == [1, 2, 3, 4])
     }
   }
 
-  /// A receive ends there as well, and nothing announces the rest.
+  /// A receive ends there as well, and nothing announces the remainder.
   @Test("bytes behind a passed descriptor are read", arguments: usableBackends)
   func behindDescriptor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -104,7 +104,7 @@ struct ConnectionReadingTests {
       }
       try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
       try peer.socket.sendAll([2])
-      // All of it has come, and the reactor knows.
+      // All of it has arrived, and the reactor knows.
       try await reactor.sleep(for: .milliseconds(20))
       #expect(try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 2) } == [1, 2])
     }

@@ -158,7 +158,7 @@ struct ConnectionWritingTests {
       hasRead.add()
       while isReset.value == 0 { try await reactor.sleep(for: .milliseconds(1)) }
       try await connection.write(chunk)
-      // The kernel is handed what is written with the turn.
+      // The kernel receives what is written at the end of the turn.
       try await reactor.sleep(for: .milliseconds(1))
       try await connection.flush()
     }

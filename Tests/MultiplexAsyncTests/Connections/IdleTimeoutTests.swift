@@ -28,7 +28,7 @@ struct IdleTimeoutTests {
     connection.setIdleTimeout(limit)
     let outcome = await reason {
       for isReceiving in Array(repeating: [true, false], count: 10).joined() {
-        // Before it comes or goes: on a busy machine that takes a while, and the time may be up.
+        // Taken before the transfer: on a busy machine that takes a while, and the timeout may expire.
         let now = ContinuousClock.now
         if isReceiving {
           try peer.socket.sendAll([1])
@@ -61,8 +61,8 @@ struct IdleTimeoutTests {
   func slowPeer(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 200_000)
     let connection = peer.connection
-    // All of it is with the kernel from the beginning, in pieces that are taken one by one: nothing that this side does
-    // moves any more.
+    // The kernel has all of it from the beginning, in pieces that are taken one by one: nothing on this side transfers
+    // bytes any more.
     for _ in 0..<40 {
       try await connection.write(numbered(1000))
       try await connection.flush()
@@ -73,12 +73,12 @@ struct IdleTimeoutTests {
     let reading = Task { await reason { _ = try await connection.read() } }
     for _ in 0..<40 {
       try await Task.sleep(for: .milliseconds(30))
-      // Before it takes more: after the last piece there is nothing left that would spare the connection.
+      // Checked before the peer takes more: after the last piece nothing is left that would spare the connection.
       let isGone = peer.isGone
       let taken = try peer.socket.receive(upTo: 1000)
       let pause = ContinuousClock.now - last
       last = .now
-      // On a machine that is too busy the peer has taken nothing for too long indeed.
+      // On a machine that is too busy the peer really has taken nothing for too long.
       guard pause < limit else { break }
       #expect(taken == numbered(1000))
       #expect(!isGone)
@@ -107,7 +107,7 @@ struct IdleTimeoutTests {
   @Test("an idle timeout can be removed and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
-    // In one go, so that the time can't be up before.
+    // In one job, so that the timeout can't expire before.
     await peer.connection.reactor.run { [connection = peer.connection] in
       connection.setIdleTimeout(.milliseconds(50))
       connection.setIdleTimeout(nil)
@@ -125,7 +125,7 @@ struct IdleTimeoutTests {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)
     for isClosed in [true, false] {
-      // In one go, so that the time can't be up before.
+      // In one job, so that the timeout can't expire before.
       try await reactor.run {
         let connection = try await Connection.adopt(Socket.pair().0, on: reactor)
         connection.setIdleTimeout(.milliseconds(5))

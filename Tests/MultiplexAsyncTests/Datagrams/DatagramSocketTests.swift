@@ -6,7 +6,7 @@ import Testing
 
 @Suite("DatagramSocket", .timeLimit(.minutes(5)))
 struct DatagramSocketTests {
-  /// Every backend with either family.
+  /// Every backend with each address family.
   static let cases = usableBackends.flatMap { backend in
     ["127.0.0.1:0", "[::1]:0"].map { (backend, $0) }
   }
@@ -223,7 +223,7 @@ struct DatagramSocketTests {
       let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
       let failure = await FaultPlan.$current.withValue(plan) { await reason { _ = try await socket.receive() } }
       #expect(failure == .system(.noSpace))
-      // It is good for the next.
+      // The socket is still usable.
       try await socket.send([1], to: socket.localAddress)
       #expect(try await socket.receive().bytes == [1])
     }

@@ -7,7 +7,8 @@
 
   @Suite("More submissions than the kernel has room for", .timeLimit(.minutes(1)))
   struct BacklogTests {
-    /// The kernel refuses two submissions, as it may for want of memory, while there is more to submit than it has room for.
+    /// The kernel refuses two submissions, as it may for lack of memory, while there is more to submit than it has room
+    /// for.
     @Test(
       "submissions that the kernel had no room for are submitted even if nothing else happens",
       .enabled(if: Reactor.automaticBackend == .ioUring))

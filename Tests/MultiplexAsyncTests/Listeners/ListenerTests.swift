@@ -160,7 +160,7 @@ struct ListenerTests {
         }
       })
     #expect(isDown.value == 0)
-    // The one that is there is served as before.
+    // The existing one is served as before.
     try await client.write("y")
     #expect(try await client.read(exactly: 1) == Array("y".utf8))
     await client.close()
@@ -268,7 +268,7 @@ struct ListenerTests {
     await serving.value
     #expect(cancelled.value == 5)
     for client in clients { #expect(try await client.read()?.count == nil) }
-    // The listener itself goes on: somebody else may serve.
+    // The listener itself stays open: another task may serve.
     let again = Task { await listener.serve(echo) }
     let client = try await Connection.connect(to: listener.localAddress, on: reactor)
     try await client.write("x")
@@ -299,8 +299,8 @@ struct ListenerTests {
     await serving.value
   }
 
-  /// By turns serving is cancelled and the listener shut down, with a reactor of its own for each connection, or one that
-  /// it is handed over to: then the end may come while a connection is between the two.
+  /// Serving is cancelled and the listener shut down in turn, with a reactor of its own for each connection, or one
+  /// that the connection is handed over to. In that case the end may come while a connection is between the two.
   @Test(
     "no handler keeps waiting when serving ends while clients are connecting", arguments: usableBackends,
     Array(1...10 as ClosedRange<UInt64>))
@@ -328,9 +328,9 @@ struct ListenerTests {
       let ending = Task {
         if round % 2 == 0 { serving.cancel() } else { await listener.shutDown(within: .zero) }
       }
-      // Refused, once it is over.
+      // Refused once serving has ended.
       for _ in early..<20 { try? clients.append(Socket.connecting(to: listener.localAddress)) }
-      // Ends, though the clients say nothing and stay.
+      // Ends, though the clients send nothing and stay connected.
       await ending.value
       await serving.value
       #expect(running.value == 0)
@@ -360,7 +360,7 @@ struct ListenerTests {
   func twoServers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    // Each has one place: the first takes the first client.
+    // Each serves one at a time, so the first takes the first client.
     let hasBegun = Counter()
     let ended = Recorder<Int>()
     let servers = (0..<2).map { number in
@@ -403,7 +403,7 @@ struct ListenerTests {
       }
       await listener.shutDown(within: .seconds(30))
       await serving.value
-      // For each connection one that succeeds, and one that finds no other.
+      // For each connection one that succeeds, and one that finds no more.
       #expect(plan.count(of: .accept4) <= 2 * 50 + 2)
     }
   #endif
@@ -499,7 +499,7 @@ struct ListenerTests {
       #expect(await becomesTrue { kernelReadiness(of: served.fileDescriptor, for: .read).contains(.readClosed) })
       await listener.shutDown(within: .seconds(5))
       await serving.value
-      // Two turns later nobody else takes their connections.
+      // Two turns later nothing else takes their connections.
       try await reactor.takeTurns(2)
       let client = try Socket.connected(to: theirs.localAddress())
       #expect(await becomesTrue { kernelReadiness(of: theirs.fileDescriptor, for: .read).contains(.readable) })
@@ -518,7 +518,7 @@ struct ListenerTests {
     let accepting = Task(executorPreference: reactor) { try await listener.accept() }
     let clients = try (0..<10).map { _ in try Socket.connected(to: theirs.localAddress()) }
     #expect(try await accepting.value != nil)
-    // The kernel has given what it was asked for by then.
+    // The kernel has delivered what it was asked for by then.
     try await reactor.takeTurns()
     listener.close()
     for _ in clients.dropFirst() { #expect(await becomesTrue { (try? theirs.accept()) != nil }) }
@@ -534,11 +534,11 @@ struct ListenerTests {
     try await reactor.takeTurns()
     accepting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await accepting.value }
-    // It waits no more, and the kernel knows.
+    // It no longer waits, and the kernel knows.
     try await reactor.takeTurns()
     let client = try Socket.connected(to: theirs.localAddress())
     #expect(await becomesTrue(within: .seconds(5)) { (try? theirs.accept()) != nil })
-    // It accepts when it is asked to again.
+    // It accepts again when asked to.
     let other = try Socket.connected(to: theirs.localAddress())
     #expect(try await listener.accept() != nil)
     withExtendedLifetime((client, other)) {}
@@ -628,7 +628,7 @@ struct ListenerTests {
               let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
               try await connection.write([1, 2, 3])
               if try await connection.read(exactly: 3) != [1, 2, 3] { failures.add() }
-              // Closed, broken off, or just let go.
+              // Closed, aborted, or just dropped.
               switch (client + round) % 3 {
               case 0: await connection.close()
               case 1: connection.abort()

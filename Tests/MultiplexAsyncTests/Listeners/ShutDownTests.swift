@@ -43,7 +43,7 @@ struct ShutDownTests {
       let client = try await Connection.connect(to: listener.localAddress, on: reactor)
       try await client.write("first\n")
       #expect(try await client.readLine() == Array("first\n".utf8))
-      // It has asked once.
+      // It has checked once.
       #expect(await becomesTrue { kept.value == 1 })
       async let left = listener.shutDown(within: .seconds(100))
       #expect(await becomesTrue { listener.isClosed })

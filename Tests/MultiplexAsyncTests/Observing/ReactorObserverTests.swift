@@ -62,16 +62,16 @@ struct ReactorObserverTests {
     let reactor = try Reactor(backend: backend, observer: observer)
     try await withServer(on: reactor, echo) { listener in
       let client = try Socket.connected(to: listener.localAddress)
-      // What comes with the connection is read without a wait, what comes later isn't.
+      // Bytes that arrive with the connection are read without a wait, later ones aren't.
       for sent in [[1], [1, 1]] {
         try client.sendAll([1])
         #expect(await becomesTrue { observer.sent == sent })
       }
-      // So it is with connections: one that came before the listener was served was accepted without a wait.
+      // The same goes for connections: one from before the listener was served was accepted without a wait.
       let later = try Socket.connected(to: listener.localAddress)
       defer { later.close() }
       #expect(await becomesTrue { observer.opened.count == 2 })
-      // A turn of nothing but a wake ends the one that is looked at.
+      // A turn with only a wake ends the turn that is examined.
       #expect(
         await becomesTrue {
           await reactor.run {}
@@ -102,7 +102,7 @@ struct ReactorObserverTests {
   }
 
   @Test("an observer is notified when a borrowed descriptor is ready", arguments: usableBackends)
-  func lentDescriptor(backend: Poller.Backend) async throws {
+  func borrowedDescriptor(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.turns)
     let reactor = try Reactor(backend: backend, observer: observer)
     let pipe = try PipeDescriptors()
@@ -130,13 +130,13 @@ struct ReactorObserverTests {
       return try await connection.read()?.count
     }
     #expect(await becomesTrue { reads.value == 1 })
-    // By the time that this has its turn, the read waits.
+    // The read is waiting by the time that this runs.
     await reactor.run {}
     let count = observer.all.count
     connection.abort()
     listener.close()
     _ = await reading.result
-    // Whatever the kernel has to say of it comes in these turns.
+    // Any late event from the kernel arrives in these turns.
     for _ in 0..<5 { try await reactor.sleep(for: .milliseconds(1)) }
     let later = observer.all.dropFirst(count)
     #expect(!later.contains { if case .ready = $0 { true } else { false } })
@@ -181,7 +181,7 @@ struct ReactorObserverTests {
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
     try peer.socket.sendAll(Array("line\nrest".utf8))
     #expect(try await peer.connection.readLine() == Array("line\n".utf8))
-    // What was put back isn't received again.
+    // Bytes that were put back aren't received again.
     #expect(try await peer.connection.read()?.array == Array("rest".utf8))
     #expect(observer.received.reduce(0, +) == 9)
   }
@@ -237,7 +237,7 @@ struct ReactorObserverTests {
   }
 
   #if MULTIPLEX_FAULTS
-    /// A ring accepts by itself: no call can be made to fail there.
+    /// A ring accepts without a system call that could be made to fail.
     @Test(
       "an observer is notified of each failure to accept", arguments: usableBackends.filter { $0 != .ioUring })
     func acceptFailures(backend: Poller.Backend) async throws {

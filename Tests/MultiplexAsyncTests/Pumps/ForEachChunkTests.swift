@@ -70,7 +70,7 @@ struct ForEachChunkTests {
     }
     for piece in ["he", "llo\nyo", "u\n"] {
       try peer.socket.sendAll(Array(piece.utf8))
-      // So that they come apart, most of the time.
+      // So that they arrive separately, most of the time.
       try await connection.reactor.sleep(for: .milliseconds(1))
     }
     #expect(try await peer.take(10) == Array("\nolleh\nuoy".utf8))
@@ -251,7 +251,7 @@ struct ForEachChunkTests {
     #expect(await becomesTrue { handled.value == 1 })
     #expect(await becomesTrue { await connection.queuedCount > 5000 })
     try peer.socket.sendAll([2])
-    // A chance to be wrong: a turn of the loop, several times.
+    // A chance to be wrong: several turns of the loop.
     for _ in 0..<20 { #expect(await connection.queuedCount <= replySize) }
     #expect(handled.value == 1)
     #expect(try await peer.take(2 * replySize).allSatisfy { $0 == 7 })
@@ -265,7 +265,7 @@ struct ForEachChunkTests {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    // It runs until it waits, before what comes after it.
+    // It runs until it waits, before the next statement.
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
     #expect(await reactor.run { await reason { try await connection.forEachChunk { _, _ in } } } == .busy)
     try peer.socket.sendAll([1])
@@ -300,7 +300,7 @@ struct ForEachChunkTests {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    // Both ends of what is handled: the peer's reset is found by a send, or by the next read.
+    // Either a send or the next read finds the peer's reset.
     let isGone = Gate()
     let handling = Task {
       await isGone.pass()
@@ -369,7 +369,7 @@ struct ForEachChunkTests {
     let client = try await Connection.connect(to: listener.localAddress, on: reactor)
     try await client.write("x")
     #expect(try await client.read(exactly: 1) == Array("x".utf8))
-    // The listener's own way of telling it.
+    // How the listener itself cancels it.
     serving.cancel()
     await serving.value
     #expect(ended.elements == [.cancelled])

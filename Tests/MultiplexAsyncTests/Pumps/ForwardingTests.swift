@@ -15,7 +15,7 @@ struct ForwardingTests {
     }
     let counted = Recorder<Int>()
     let forwarding = ends.forward { counted.add($0) }
-    // Nothing is taken for a while: all on the way is full then.
+    // Nothing is taken for a while, so everything on the way fills up.
     #expect(await becomesTrue { counted.elements.count > 1 })
     #expect(try await ends.destination.take(bytes.count) == bytes)
     try sender.join()
@@ -62,7 +62,7 @@ struct ForwardingTests {
     let sender = try ends.source.startOtherSide { socket in
       try socket.sendAll(piece, timeout: .seconds(100))
       _ = try select(writing: [socket], timeout: .seconds(100))
-      // One alone: a second would make it an ordinary byte.
+      // Only one: a second would make it an ordinary byte.
       try socket.fileDescriptor.putUrgent()
       try socket.sendAll(piece, timeout: .seconds(100))
     }
@@ -136,7 +136,7 @@ struct ForwardingTests {
   }
 
   @Test("a destination that goes away during forwarding is a write error, without a signal", arguments: usableBackends)
-  func brokenOff(backend: Poller.Backend) async throws {
+  func destinationGone(backend: Poller.Backend) async throws {
     for isReset in [true, false] {
       let ends = try await Ends(on: backend)
       let sender = try ends.source.startOtherSide { try $0.sendUntilBroken() }
@@ -147,32 +147,32 @@ struct ForwardingTests {
       #expect(error?.reason == .reset)
       #expect(error?.operation == .write)
       #expect(error?.peer == ends.destination.connection.peerAddress)
-      // The other connection is as it was.
+      // The other connection is unaffected.
       #expect(try await ends.source.connection.read(exactly: 1) == [1])
       ends.source.connection.abort()
       try sender.join()
     }
   }
 
-  /// Where the kernel has edges, it tells once, which nobody waits for.
+  /// Where the kernel has edges, it reports this once, when nothing is waiting for it.
   @Test("a destination that goes away between two bulk transfers fails the second", arguments: usableBackends)
-  func brokenOffBetween(backend: Poller.Backend) async throws {
+  func destinationGoneBetween(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
-    let isBrokenOff = Counter()
+    let isReset = Counter()
     let sender = try ends.source.startOtherSide { source in
       try source.sendAll(bytes, timeout: .seconds(100))
-      _ = eventually { isBrokenOff.value == 1 }
-      // No more than that, so that nothing but the failure can end it.
+      _ = eventually { isReset.value == 1 }
+      // No more than that, so that only the failure can end it.
       try source.sendAll(bytes.prefix(100_000) + [], timeout: .seconds(100))
       _ = try source.receive(upTo: 1)
     }
     let forwarding = ends.forward()
     #expect(try await ends.destination.take(bytes.count) == bytes)
     try ends.destination.reset()
-    // The reactor has heard of it by then.
+    // The reactor knows about it by then.
     for _ in 0..<3 { await ends.reactor.run { await Task.yield() } }
-    isBrokenOff.add()
+    isReset.add()
     let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
     #expect(error?.reason == .reset)
     #expect(error?.peer == ends.destination.connection.peerAddress)
@@ -224,7 +224,7 @@ struct ForwardingTests {
   }
 
   @Test("a source that is reset after bulk data is reported as such", arguments: usableBackends)
-  func sourceBreaksOff(backend: Poller.Backend) async throws {
+  func sourceReset(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
     let forwarding = ends.forward()
@@ -253,7 +253,7 @@ struct ForwardingTests {
       try socket.sendAll(bytes, timeout: .seconds(100))
       try socket.shutdown(.writing)
     }
-    // All has been read by then, and is queued or sent.
+    // Everything has been read by then, and is queued or sent.
     #expect(await becomesTrue { sender.isDone })
     #expect(await becomesTrue { await ends.destination.connection.queuedCount > 0 })
     #expect(counted.elements.reduce(0, +) < bytes.count)
@@ -280,7 +280,7 @@ struct ForwardingTests {
 
     try far.sendAll([UInt8](repeating: 0, count: 60_000), timeout: .seconds(100))
     try far.shutdown(.writing)
-    // All of it, and its end, have come by then.
+    // All of it, and its end, have arrived by then.
     #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
     let forwarding = Task { [destination = destination.connection] in
       try await source.forward(to: destination) { _ in
@@ -291,7 +291,7 @@ struct ForwardingTests {
       }
     }
     #expect(await becomesTrue { await destination.connection.queuedCount > 0 })
-    // Progress is told of once what was read has found room.
+    // Progress is reported once what was read has found room.
     let receiver = try destination.startOtherSide { socket in
       var received: [UInt8] = []
       while !(try select(reading: [socket], timeout: .seconds(100)).isEmpty) {
@@ -309,7 +309,8 @@ struct ForwardingTests {
   }
 
   #if MULTIPLEX_FAULTS
-    // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
+    // Not where the kernel has edges: none follows a read that was cut short, and those of a fault plan are cut short
+    // too.
     @Test(
       "without descriptors for pipes, forwarding copies the bytes",
       arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) })
@@ -340,7 +341,7 @@ struct ForwardingTests {
   #endif
 }
 
-/// Two connections of one reactor, what comes on one of which is forwarded to the other.
+/// Two connections of one reactor. What is received on one is forwarded to the other.
 private struct Ends {
   let reactor: Reactor
   let source: RawPeer
@@ -360,7 +361,7 @@ private struct Ends {
 }
 
 extension Socket {
-  /// Sends until the other side has had enough.
+  /// Sends until the other side closes.
   fileprivate func sendUntilBroken() throws {
     while let count = try? send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
       guard count == 0 else { continue }

@@ -100,7 +100,7 @@ struct ServingChunksTests {
     }
   }
 
-  /// On a ring, what is written last goes with the next submission, as does the close.
+  /// On a ring, the last write is sent with the next submission, as is the close.
   @Test(
     "a client can't mistake a truncated reply for a whole one when a handler throws",
     arguments: usableBackends)
@@ -116,7 +116,7 @@ struct ServingChunksTests {
           try observer.opened[0].descriptor.fill()
           throw Failure()
         }
-        // This has to wait for the end of that before it, which comes with the next chunk.
+        // This has to wait for the end of the previous write, which comes with the next chunk.
         replies.write(chunk.array)
         _ = try unsafe [2 as UInt8].withUnsafeBytes { unsafe try Kernel.send(clients.elements[0].rawValue, $0) }
       }
@@ -125,7 +125,7 @@ struct ServingChunksTests {
       clients.add(client.fileDescriptor)
       try client.sendAll([1])
       #expect(await becomesTrue { observer.closed.count == 1 })
-      // What was to be submitted has been by then.
+      // What was to be submitted has been submitted by then.
       for _ in 0..<3 { await reactor.run { await Task.yield() } }
       var received: [UInt8] = []
       var isBroken = false
@@ -184,7 +184,7 @@ struct ServingChunksTests {
   }
 
   @Test("a shutdown closes idle connections with nothing to send early", arguments: usableBackends)
-  func resting(backend: Poller.Backend) async throws {
+  func idle(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     let serving = Task { await listener.serveChunks(echoChunks) }
@@ -238,7 +238,7 @@ struct ServingChunksTests {
     let serving = Task {
       await listener.serveChunks { _ in
         { chunk, replies in
-          // With an end, it is the last bytes that are waited for.
+          // With an end, the connection waits for the last bytes.
           if chunk.array == [2] { replies.end() }
           replies.write(isFlooded ? numbered(16_000_000) : chunk.array)
         }
@@ -254,7 +254,7 @@ struct ServingChunksTests {
     serving.cancel()
     await serving.value
     #expect(observer.closed.count == 3)
-    // A ring is told with the next turn of the loop.
+    // A ring is notified in the next turn of the loop.
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 1 })
   }
 

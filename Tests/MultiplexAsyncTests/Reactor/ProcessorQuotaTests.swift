@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Control groups as the kernel shows them, in a folder of the test's own.
+/// Control groups as the kernel shows them, in a directory of the test's own.
 @Suite("A quota of processor time")
 struct ProcessorQuotaTests {
   @Test(

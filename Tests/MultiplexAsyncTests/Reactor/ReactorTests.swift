@@ -133,7 +133,7 @@ struct ReactorTests {
         return leads
       }
     }
-    // Between two steps of one, the other makes a step or two.
+    // Between two steps of one task, the other makes one or two.
     #expect(counts.allSatisfy { $0 <= 3 }, "\(counts)")
   }
 
@@ -152,7 +152,7 @@ struct ReactorTests {
       try peer.socket.sendAll([UInt8(round)])
       #expect(try await peer.connection.read(exactly: 1) == [UInt8(round)])
     }
-    // What has arrived before the read is had within a few turns, counted in the busy task's steps.
+    // What has arrived before the read is returned within a few turns, counted in the busy task's steps.
     for _ in 0..<20 {
       try peer.socket.sendAll([1])
       let connection = peer.connection
@@ -217,7 +217,7 @@ struct ReactorTests {
         let reactor = try Reactor(backend: backend)
         let connection = try await Connection.adopt(near, on: reactor)
         let thread = await reactor.run { ListedThread.current }
-        // The closing and the end reach the thread at the same time, as both happen here.
+        // The closing and the end reach the thread at the same time, since both happen here.
         _ = connection
         return thread
       }()
@@ -256,7 +256,7 @@ struct ReactorTests {
       let reactor = try Reactor(backend: backend)
       if number.isMultiple(of: 2) { await reactor.run {} }
     }
-    // Other tests have a few at a time.
+    // Tests that run in parallel have a few at a time.
     #expect(await becomesTrue { openDescriptors(ofKind: "eventfd") < 400 })
     #expect(await becomesTrue { openDescriptors(ofKind: "eventpoll") < 400 })
   }

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Each test has real-time signals of its own, which nobody else uses, as signals are for the whole process.
+/// Each test has its own real-time signals, which nothing else uses, as signals are for the whole process.
 @Suite("Signals as a sequence", .timeLimit(.minutes(5)))
 struct SignalsTests {
   @Test("a signal to the process is returned and has no other effect", arguments: usableBackends)
@@ -77,7 +77,7 @@ struct SignalsTests {
     var second: SignalSequence? = try reactor.signals([number])
     #expect(isIgnored(number) == false)
     first = nil
-    // Still caught: otherwise the wait would not end.
+    // Still caught. Otherwise the wait would not end.
     kill(getpid(), number)
     var iterator = second?.makeAsyncIterator()
     #expect(await iterator?.next() == number)
@@ -137,11 +137,11 @@ private let signalsInUse = Atomic<Int32>(0)
 
 /// A real-time signal that no other test uses.
 private func unusedSignal() -> Int32 {
-  // The C library keeps the first two for itself.
+  // The C library reserves the first two.
   36 + signalsInUse.wrappingAdd(1, ordering: .relaxed).oldValue
 }
 
-/// How the kernel deals with a signal to this process.
+/// How the kernel handles a signal to this process.
 private func isIgnored(_ number: Int32) -> Bool {
   guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
     let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }),

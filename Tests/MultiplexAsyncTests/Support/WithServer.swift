@@ -12,7 +12,7 @@ func withServer(
     on: reactor, served: { await $0.serve(maximumConnections: maximumConnections, handler) }, while: body)
 }
 
-/// Listens on loopback, and serves in some way while the body runs; then shuts the server down.
+/// Listens on loopback and serves in some way while the body runs, then shuts the server down.
 func withListener(
   on reactor: Reactor, served serve: @escaping @Sendable (Listener) async -> Void,
   while body: (Listener) async throws -> Void
@@ -24,7 +24,7 @@ func withListener(
   await serving
 }
 
-/// What most servers of the tests do.
+/// The handler of most servers in the tests.
 @Sendable
 func echo(_ connection: Connection) async throws {
   while let chunk = try await connection.read() {

@@ -41,7 +41,7 @@ struct DeadlineTests {
       try await withDeadline(deadline, on: reactor) { try await connection.read(exactly: 1) }
     }
     #expect(ContinuousClock.now >= deadline)
-    // The connection is as it was.
+    // The connection is unaffected.
     try peer.socket.sendAll([5])
     #expect(try await peer.connection.read(exactly: 1) == [5])
   }

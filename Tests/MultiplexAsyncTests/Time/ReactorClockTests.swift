@@ -5,7 +5,7 @@ import Testing
 
 @Suite("ReactorClock", .timeLimit(.minutes(5)))
 struct ReactorClockTests {
-  /// As a library has it that knows no reactor.
+  /// As in a library that knows nothing of reactors.
   private func wait<C: Clock>(on clock: C, _ duration: C.Duration) async throws -> C.Duration {
     let start = clock.now
     try await clock.sleep(until: start.advanced(by: duration), tolerance: nil)

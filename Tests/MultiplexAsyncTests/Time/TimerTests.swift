@@ -48,7 +48,7 @@ struct TimerTests {
   @Test("a cancelled sleep ends at once", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    // The last one is more than any clock can show.
+    // The last one is longer than any clock can represent.
     for duration in [Duration.seconds(100), .seconds(1_000_000_000), .seconds(Int64.max)] {
       let hasBegun = Counter()
       let task = Task(executorPreference: reactor) {
@@ -102,7 +102,7 @@ struct TimerTests {
     for round in 0..<50 {
       try peer.socket.sendAll([UInt8(round)])
       #expect(try await peer.connection.read(exactly: 1) == [UInt8(round)])
-      // An earlier deadline than this one's is set again and again, which must not hold it up either.
+      // A deadline earlier than this one is set again and again, which must not delay it either.
       try await reactor.sleep(for: .zero)
     }
     #expect(rounds.value > 0)
@@ -113,7 +113,7 @@ struct TimerTests {
   @Test("timers in random order, some cancelled, end in the order of a sorted list", arguments: usableBackends, 1...4)
   func sortedModel(backend: Poller.Backend, seed: Int) async throws {
     let reactor = try Reactor(backend: backend)
-    // All sleeps must have begun before the first ends: a slow machine gets more time for that.
+    // All sleeps must have begun before the first ends. A slow machine gets more time for that.
     var lead = Duration.milliseconds(200)
     while try await !endInOrder(lead, seed, on: reactor) {
       lead *= 2
@@ -125,7 +125,7 @@ struct TimerTests {
   private func endInOrder(_ lead: Duration, _ seed: Int, on reactor: Reactor) async throws -> Bool {
     var random = SeededGenerator(seed: UInt64(seed))
     let start = ContinuousClock.now + lead
-    // Few moments for many timers, so that many are equal.
+    // Few distinct deadlines for many timers, so that many are equal.
     let plans = (0..<1000).map { number in
       Plan(
         number: number, deadline: start + .milliseconds(Int.random(in: 0..<40, using: &random)),
@@ -145,10 +145,10 @@ struct TimerTests {
           }
         }
       }
-      // Goes on after all that was enqueued before it.
+      // Resumes after everything that was enqueued before it.
       await Task.yield()
       for plan in victims { tasks[plan.number].cancel() }
-      // The cancellations, too, are dealt with by now.
+      // The cancellations have been handled by now, too.
       await Task.yield()
       let isInTime = ContinuousClock.now < start
       for task in tasks { await task.value }
@@ -162,7 +162,7 @@ struct TimerTests {
   }
 }
 
-/// What is to become of one timer.
+/// The plan for one timer.
 private struct Plan: Sendable {
   let number: Int
   let deadline: ContinuousClock.Instant

@@ -62,7 +62,7 @@ struct OtherExecutorsTests {
     }
   }
 
-  /// An actor runs its tasks' jobs one after the other on the thread that has it, whatever executor they prefer.
+  /// An actor runs its tasks' jobs one after another on the thread that holds it, whatever executor they prefer.
   @Test("a read by an actor that another thread holds receives on the reactor's thread", arguments: usableBackends)
   func heldActor(backend: Poller.Backend) async throws {
     actor Client {
@@ -74,7 +74,7 @@ struct OtherExecutorsTests {
 
       func read(_ count: Int) async throws -> [UInt8] { try await connection.read(exactly: count) }
 
-      /// Keeps the actor and its thread.
+      /// Holds the actor and its thread.
       func hold(_ body: @Sendable () throws -> Bool) rethrows -> Bool { try body() }
     }
     let threads = Recorder<String>()
@@ -90,7 +90,7 @@ struct OtherExecutorsTests {
       let isHeld = try await client.hold {
         try far.writeAll([1])
         Task(executorPreference: reactor) {
-          // The input has been dealt with by then; if not, the round is wasted.
+          // The input has been handled by then. If not, the round is wasted.
           try await reactor.sleep(for: .milliseconds(5))
           hasPassed.add()
         }
@@ -142,7 +142,7 @@ struct OtherExecutorsTests {
   }
 }
 
-/// Notes on which thread bytes are received.
+/// Records on which thread bytes are received.
 private struct ThreadRecorder: ReactorObserver {
   let events: ReactorEvents = .transfers
   let threads: Recorder<String>

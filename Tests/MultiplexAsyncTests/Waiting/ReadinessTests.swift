@@ -81,7 +81,7 @@ struct ReadinessTests {
     let (near, far) = try connectedPair()
     let descriptor = near.fileDescriptor
     try far.sendAll([1])
-    // Both wait before either is told.
+    // Both wait before either is resumed.
     let found = try await reactor.run {
       async let writable = reactor.readiness(of: descriptor, for: .write)
       async let readable = reactor.readiness(of: descriptor, for: .read)
@@ -168,7 +168,7 @@ struct ReadinessTests {
     #expect(await becomesTrue { hasBegun.value == 1 })
     await reactor.run {}
     try number.close()
-    // A second wait runs into it; the first must not be left behind.
+    // A second wait detects it. The first must not be left behind.
     await #expect(throws: MultiplexError.self) { _ = try await reactor.readiness(of: number, for: .write) }
     #expect(try await waiting.value == .invalid)
 
@@ -187,7 +187,7 @@ struct ReadinessTests {
     let first = try PipeDescriptors()
     let number = try first.reader.duplicate().renumbered().release()
     for round in 0..<20 {
-      // The first lives on, as do some of the others for a while: they must not be mistaken for those that follow.
+      // The first remains open, as do some of the others for a while: they must not be mistaken for those that follow.
       let pipe = try PipeDescriptors()
       try number.become(pipe.reader.fileDescriptor)
       let waiting = Task { try await reactor.readiness(of: number, for: .read) }
@@ -256,7 +256,7 @@ struct ReadinessTests {
 }
 
 extension Socket {
-  /// Takes what comes, until a condition comes about.
+  /// Reads incoming bytes until a condition becomes true.
   fileprivate func takeEverything(until condition: () -> Bool) async throws {
     let hasCome = try await becomesTrue {
       try fileDescriptor.drain()

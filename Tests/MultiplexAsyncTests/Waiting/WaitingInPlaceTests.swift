@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// A read that has the reactor to itself waits without suspending its task. Nobody else may notice.
+/// A read that has the reactor to itself waits without suspending its task. Other tasks must not notice.
 @Suite("A read that waits in place", .timeLimit(.minutes(2)))
 struct WaitingInPlaceTests {
   /// Records whether the reactor waits within a task.
@@ -18,10 +18,10 @@ struct WaitingInPlaceTests {
     }
   }
 
-  /// What takes place while a task of the reactor reads, and nothing else is to be done.
+  /// Runs a body while a task of the reactor reads, and nothing else is to be done.
   ///
-  /// - Parameter body: Is called once the reactor waits for what the task reads.
-  /// - Returns: What the read has come to.
+  /// - Parameter body: Called once the reactor waits for what the task reads.
+  /// - Returns: The result of the read.
   private func read(
     on backend: Poller.Backend, idleTimeout: Duration? = nil,
     while body: (RawPeer, Task<[UInt8]?, any Error>) async throws -> Void
@@ -102,7 +102,7 @@ struct WaitingInPlaceTests {
     let descriptor = far.fileDescriptor
     let limit = Duration.milliseconds(20)
     let observer = TurnObserver {
-      // The reactor is held up, and finds both when it goes on.
+      // The reactor is blocked, and finds both when it continues.
       _ = try? descriptor.writeAll([1])
       let end = ContinuousClock.now + limit * 2
       while ContinuousClock.now < end {}
@@ -121,7 +121,7 @@ struct WaitingInPlaceTests {
   @Test("a read in place ends when an observer aborts the connection", arguments: usableBackends)
   func abortByObserver(backend: Poller.Backend) async throws {
     let connections = Recorder<Connection>()
-    // Taken out, as the observer would keep the reactor by it.
+    // Taken out, as the observer would otherwise keep the reactor alive through it.
     let observer = TurnObserver { connections.takeFirst()?.abort() }
     let reactor = try Reactor(backend: backend, observer: observer)
     let (near, far) = try connectedPair()
@@ -164,7 +164,7 @@ struct WaitingInPlaceTests {
     var other: Connection? = try await Connection.adopt(near, on: reactor)
     weak let last = other
     let blocked = await BlockedReactor(reactor)
-    // What breaks it off has the last reference, and comes to the reactor together with the task.
+    // The abort has the last reference, and reaches the reactor together with the task.
     other?.abort()
     other = nil
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
@@ -185,7 +185,7 @@ struct WaitingInPlaceTests {
     #expect(try result.get() == [1])
   }
 
-  /// Its actor would have to wait as well.
+  /// Otherwise its actor would have to wait as well.
   @Test("a task isolated to an actor never waits in place", arguments: usableBackends)
   func actor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -222,7 +222,8 @@ struct WaitingInPlaceTests {
     }
   }
 
-  /// What has begun such a task goes on once that is suspended, and perhaps only then does what it waits for.
+  /// The code that starts such a task continues once the task is suspended, and may only then do what the task waits
+  /// for.
   @Test("an immediate task within another's job never waits in place", arguments: usableBackends)
   func immediate(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

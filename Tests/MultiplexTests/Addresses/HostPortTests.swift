@@ -107,7 +107,7 @@ import Testing
 
   @Test(
     "an unresolvable host is an error with the resolver's message",
-    // Names that no resolver can ask a server about.
+    // Names that no resolver can look up at a server.
     arguments: [
       ("a..b:80", "the host's name"), ("127.0.0.1:no-such-service", "'no-such-service'"),
       ("\(String(repeating: "x", count: 300)):80", "the host's name"),

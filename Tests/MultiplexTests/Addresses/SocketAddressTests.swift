@@ -134,7 +134,7 @@ import Testing
     var goodTexts = 0
     for (text, answer) in zip(texts, answers) {
       let ours = Self.describe(text)
-      // The last 32 bits of mapped and compatible addresses are written with dots by some and without by others.
+      // Some write the last 32 bits of mapped and compatible addresses with dots, and others don't.
       let isEmbedded = IPv6Address(text).map { $0.high == 0 && ($0.low >> 32 == 0 || $0.low >> 32 == 0xffff) } ?? false
       let count = isEmbedded ? 2 : 3
       #expect(ours.split(separator: " ").prefix(count) == answer.split(separator: " ").prefix(count), "\(text)")
@@ -156,7 +156,7 @@ import Testing
 extension SeededGenerator {
   fileprivate mutating func next32() -> UInt32 { UInt32(truncatingIfNeeded: next()) }
 
-  /// An address with runs of zeros, which are what makes writing them difficult.
+  /// An address with runs of zeros, which make formatting difficult.
   fileprivate mutating func nextIPv6Address() -> IPv6Address {
     var halves: [UInt64] = [0, 0]
     for index in 0..<8 where Bool.random(using: &self) {
@@ -165,7 +165,7 @@ extension SeededGenerator {
     return IPv6Address(high: halves[0], low: halves[1])
   }
 
-  /// A text that is an address, or nearly.
+  /// A string that is an address, or nearly.
   fileprivate mutating func nextAddressText() -> String {
     let isIPv4 = Bool.random(using: &self)
     var text: String
@@ -174,7 +174,7 @@ extension SeededGenerator {
     } else {
       text = nextIPv6Address().description
     }
-    // One time in four something is put in, or taken away.
+    // One time in four something is inserted or removed.
     switch Int.random(in: 0..<8, using: &self) {
     case 0:
       let additions = [":", "::", ".", "0", "f", "g", " ", "-", "1.2.3.4"]

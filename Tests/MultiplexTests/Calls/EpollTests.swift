@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Epoll") struct EpollTests {
-  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  /// Two connected sockets, kept for the whole test: the optimizer may release a local variable after its last use.
   private let left: Socket
   private let right: Socket
 
@@ -24,7 +24,7 @@ import Testing
       let number = instance.fileDescriptor.rawValue
       #expect(number >= 0)
       #expect(try Kernel.fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
-      // The kernel's own word for what it is.
+      // How the kernel itself describes it.
       #expect(
         try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
           == "anon_inode:[eventpoll]")
@@ -229,7 +229,7 @@ import Testing
     try right.sendAll([1])
     #expect(try events(epoll) == [1: [.in, .out]])
     #expect(try events(epoll) == [:])
-    // Unread bytes are no edge, new ones are.
+    // Unread bytes aren't an edge, new ones are.
     try right.sendAll([2])
     #expect(try events(epoll) == [1: [.in, .out]])
   }
@@ -320,7 +320,7 @@ import Testing
     let instances = try [Epoll(), Epoll()]
     for epoll in instances { try epoll.register(left, for: [.in, .exclusive], data: 1) }
     try right.sendAll([1])
-    // Nobody was asleep, so that both find it.
+    // Nothing was asleep, so both find it.
     for epoll in instances { #expect(try events(epoll) == [1: .in]) }
     let error = #expect(throws: MultiplexError.self) { try instances[0].modify(left, for: .in) }
     #expect(error?.reason == .invalidArgument)
@@ -411,7 +411,7 @@ import Testing
   }
 }
 
-/// What is ready, by the number it was added with.
+/// What is ready, by the data it was added with.
 private func events(_ epoll: Epoll, timeout: Duration? = .zero) throws -> [UInt64: EpollEvents] {
   Dictionary(uniqueKeysWithValues: try epoll.wait(timeout: timeout).map { ($0.data, $0.events) })
 }

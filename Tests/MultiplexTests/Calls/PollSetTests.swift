@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("PollSet") struct PollSetTests {
-  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  /// Two connected sockets, kept for the whole test: the optimizer may release a local variable after its last use.
   private let left: Socket
   private let right: Socket
 
@@ -323,7 +323,7 @@ private func ready(_ set: inout PollSet, timeout: Duration? = nil) throws -> [Fi
   Dictionary(uniqueKeysWithValues: try set.poll(timeout: timeout).map { ($0.descriptor, $0.events) })
 }
 
-/// A pipe for collections, which take no noncopyable values.
+/// A pipe for collections, which can't hold noncopyable values.
 private final class SharedPipe {
   let pipe: PipeDescriptors
   var reader: FileDescriptor { pipe.reader.fileDescriptor }

@@ -131,7 +131,7 @@ import Testing
     let pipe = try PipeDescriptors()
     try pipe.writer.put("x")
     let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
-    // Keeps the closed number within the process's table, where the kernel itself notices.
+    // Keeps the closed number within the process's table, where the kernel itself detects it.
     let above = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     try gone.close()
@@ -215,7 +215,7 @@ import Testing
 
     var heard = ""
     for word in ["one", "two", "three"] {
-      // Nothing has been said, so that there is nothing to hear.
+      // Nothing has been written, so there is nothing to read.
       #expect(try select(reading: [reader], timeout: .milliseconds(5)).isEmpty)
       try input.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
       #expect(try select(reading: [reader]).reading == [reader])
@@ -261,7 +261,7 @@ import Testing
   }
 }
 
-/// What poll says about one descriptor, now.
+/// What poll reports about one descriptor now.
 private func poll(_ socket: Socket, for events: PollEvents) throws -> PollEvents {
   var set = PollSet()
   try set.register(socket, for: events)

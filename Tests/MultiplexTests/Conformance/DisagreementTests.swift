@@ -3,9 +3,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Where the system calls, and libraries over them, disagree with one another: here all backends agree.
+/// Where system calls, and libraries built on them, disagree with one another, all backends agree.
 @Suite struct DisagreementTests {
-  /// What happens on each backend; one value if they agree.
+  /// What happens on each backend, or one value if they agree.
   private func outcomes<Outcome: Hashable>(_ body: (Poller) throws -> Outcome) throws -> Set<Outcome> {
     Set(try usableBackends.map { try body(Poller(backend: $0)) })
   }

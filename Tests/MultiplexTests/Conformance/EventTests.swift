@@ -10,7 +10,7 @@ import Testing
   import Musl
 #endif
 
-/// What an event says about the descriptor.
+/// What an event reports about the descriptor.
 @Suite struct EventTests {
   // MARK: Reading and writing
 
@@ -200,7 +200,7 @@ import Testing
         var found: Readiness = []
         while !found.contains(.hangUp), ContinuousClock.now < end {
           found = try poller.found(within: patience)[near.fileDescriptor] ?? []
-          // Bytes that were there before come first to those who read.
+          // Readers see earlier bytes first.
           if !found.contains(.hangUp), mode == .oneShot { try poller.modify(near, for: interest) }
         }
         #expect(found.contains(.hangUp))
@@ -278,7 +278,7 @@ import Testing
       let event = try #require(try poller.wait(timeout: patience).first { _ in true })
       #expect(event.readiness == kernelReadiness(of: descriptor, for: interest))
       #expect(event.readiness.contains(.error))
-      #expect(event.isReadable && event.isWritable, "either tells what the error is")
+      #expect(event.isReadable && event.isWritable, "reading and writing both report the error")
     }
   }
 
@@ -315,7 +315,7 @@ import Testing
       let number = owned.fileDescriptor
       try poller.register(number, for: interest, mode: mode)
       try owned.close()
-      // Epoll and edge mode find it in a wait that runs into its timeout.
+      // Epoll and edge mode detect it in a wait that times out.
       var found: [FileDescriptor: Readiness] = [:]
       #expect(
         try eventually {

@@ -4,9 +4,9 @@
   import TestSupport
   import Testing
 
-  /// What is left when the kernel is too short of something to modify a registration: what there was before.
+  /// If the kernel lacks the resources to modify a registration, the registration stays as it was.
   @Suite("A modify that fails") struct FailedModifyTests {
-    /// A poller with a pipe, whose reading end is under a number that no other test gets.
+    /// A poller with a pipe. The pipe's reading end has a number that no other test gets.
     private struct Watched: ~Copyable {
       let poller: Poller
       let number: FileDescriptor
@@ -20,10 +20,10 @@
     func shortage(backend: Poller.Backend, mode: TriggerMode) throws {
       for isOwned in [true, false] {
         for newMode in TriggerMode.allCases {
-          var lent: OwnedDescriptor?
-          let watched = try watch(backend, mode, isOwned: isOwned, lent: &lent)
+          var borrowed: OwnedDescriptor?
+          let watched = try watch(backend, mode, isOwned: isOwned, borrowed: &borrowed)
           let hasFailed = try modifyShortOfEverything(watched, to: newMode)
-          // Poll and select need more of the kernel in edge mode alone, and io_uring nothing before the next wait.
+          // Poll and select need more from the kernel only in edge mode, and io_uring nothing before the next wait.
           #expect(hasFailed == (backend != .ioUring && (backend == .epoll || newMode == .edge)))
           guard hasFailed else { continue }
           #expect(watched.poller.count == 1)
@@ -34,7 +34,7 @@
           try watched.poller.modify(watched.number, for: .read | .priority, mode: newMode)
           #expect(try watched.poller.found(within: patience) == [watched.number: [.readable]])
           try watched.poller.unregister(watched.number)
-          lent = nil
+          borrowed = nil
           #expect(eventually { kernelReadiness(of: watched.writer.fileDescriptor, for: .read) == [.error] })
         }
       }
@@ -43,7 +43,7 @@
     @Test("a failed Multiplexer.modify keeps the attachment", arguments: usableBackends)
     func attachment(backend: Poller.Backend) throws {
       let multiplexer = try Multiplexer<String>(backend: backend)
-      // A kind of file that io_uring's backend asks epoll about.
+      // A kind of file for which the io_uring backend asks epoll.
       let epoll = try Epoll()
       let (near, far) = try Socket.pair()
       try epoll.register(near, for: .in)
@@ -60,8 +60,8 @@
 
     @Test("a failed modify leaves a one-shot registration that has fired silent", arguments: usableBackends)
     func staysSilent(backend: Poller.Backend) throws {
-      var lent: OwnedDescriptor?
-      let watched = try watch(backend, .oneShot, isOwned: true, lent: &lent)
+      var borrowed: OwnedDescriptor?
+      let watched = try watch(backend, .oneShot, isOwned: true, borrowed: &borrowed)
       try watched.writer.fileDescriptor.put()
       #expect(try watched.poller.tokens(within: patience) == [7])
       #expect(try modifyShortOfEverything(watched, to: .edge) == (backend != .ioUring))
@@ -84,7 +84,7 @@
     }
 
     private func watch(
-      _ backend: Poller.Backend, _ mode: TriggerMode, isOwned: Bool, lent: inout OwnedDescriptor?
+      _ backend: Poller.Backend, _ mode: TriggerMode, isOwned: Bool, borrowed: inout OwnedDescriptor?
     ) throws -> Watched {
       let poller = try Poller(backend: backend)
       let pipe = try PipeDescriptors()
@@ -94,7 +94,7 @@
         try poller.register(owning: reader, for: .read, mode: mode, token: 7)
       } else {
         try poller.register(reader, for: .read, mode: mode, token: 7)
-        lent = consume reader
+        borrowed = consume reader
       }
       return Watched(poller: poller, number: number, writer: pipe.writer)
     }

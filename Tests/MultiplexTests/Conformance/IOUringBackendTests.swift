@@ -4,22 +4,22 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What is io_uring's own: polls that hold files, and a ring that belongs to a thread.
+/// What is specific to io_uring: polls that hold files, and a ring that belongs to a thread.
 @Suite("Poller on io_uring", .needsRing) struct IOUringBackendTests {
   // MARK: Wakeups
 
-  /// The kernel's word that there is work to do may outlive the work, when another thread has given it.
+  /// The kernel's notice that there is work to do may outlive the work, when another thread has caused it.
   @Test("each wakeup by another thread is seen, and no wait lasts forever")
   func wokenAllTheTime() throws {
     let poller = try Poller(backend: .ioUring)
     let (near, far) = try Socket.pair()
     let sender = far.fileDescriptor
     try poller.register(near, for: .read, mode: .edge)
-    // One wakeup at a time, in the middle of waits that take what the kernel has; no later one makes up for it.
+    // One wakeup at a time, in the middle of waits that take what the kernel has. No later one makes up for it.
     let round = Atomic(0)
     let sent = Atomic(0)
     let isOver = Atomic(false)
-    // Where the two threads have one processor, a round takes a share of its time: then fewer will do.
+    // If both threads share one processor, a round takes a time slice. Then fewer will do.
     let enough = ContinuousClock.now + .seconds(15)
     try withThread {
       var number = 0
@@ -77,7 +77,7 @@ import Testing
     defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     let pairs = try (0..<200).map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() { try poller.register(pair.0, for: .read, token: UInt64(index)) }
     #expect(try poller.found() == [:])
@@ -198,7 +198,7 @@ import Testing
 
     init(_ poller: Poller) { self.poller = poller }
 
-    /// Does something with the poller on a thread of its own, which then ends.
+    /// Does something with the poller on its own thread, which then ends.
     func elsewhere<Value: Sendable>(_ body: @escaping @Sendable (Poller) throws -> Value) throws -> Value {
       try SecondParty { try body(self.poller) }.join()
     }
@@ -281,7 +281,7 @@ import Testing
     }
   }
 
-  /// In a process of its own, as nobody else is to take the number.
+  /// In its own process, as nothing else may take the number.
   @Test("a number that was closed and reused by another thread's ring has no events, and keeps nothing open")
   func takenByRing() async {
     await #expect(processExitsWith: .success) {
@@ -292,12 +292,12 @@ import Testing
         let reader = other.reader.fileDescriptor
         let writer = other.writer.fileDescriptor
         try shared.poller.register(reader, for: .read)
-        // The lowest that is free.
-        let lent = try OwnedDescriptor(duplicating: near.fileDescriptor)
-        let number = lent.fileDescriptor
+        // The lowest free one.
+        let reused = try OwnedDescriptor(duplicating: near.fileDescriptor)
+        let number = reused.fileDescriptor
         try shared.poller.register(number, for: interest)
         _ = try shared.elsewhere { try $0.found(within: .milliseconds(1)) }
-        try lent.close()
+        try reused.close()
         _ = try shared.poller.found(within: .milliseconds(1))
         for _ in 0..<3 { #expect(try shared.poller.found(within: .milliseconds(1)) == [:]) }
         #expect(

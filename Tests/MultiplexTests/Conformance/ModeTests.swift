@@ -47,14 +47,14 @@ import Testing
   func mixed(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try TriggerMode.allCases.map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, mode) in TriggerMode.allCases.enumerated() {
       try pairs[index].1.fileDescriptor.put()
       try poller.register(pairs[index].0, for: .read, mode: mode, token: UInt64(index))
     }
     #expect(try poller.tokens(within: patience) == [0, 1, 2])
-    #expect(try poller.tokens() == [0], "level alone is reported again")
+    #expect(try poller.tokens() == [0], "only level is reported again")
     for (_, far) in pairs { try far.fileDescriptor.put() }
     #expect(try poller.tokens(within: patience) == [0, 1], "one-shot is silent")
   }
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Whether a descriptor that has bytes to read, and was just armed, behaves as its mode says.
+  /// Whether a descriptor that has bytes to read and was just armed behaves as its mode requires.
   private func expectMode(_ mode: TriggerMode, of near: Socket, _ far: Socket, in poller: Poller) throws {
     let event: [FileDescriptor: Readiness] = [near.fileDescriptor: [.readable]]
     #expect(try poller.found(within: patience) == event)
@@ -136,7 +136,7 @@ import Testing
   func manyRegisteredAnew(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
-    // More than one wait has to gather.
+    // More than one wait collects.
     let count = min(1500, try OpenFileLimit.raise().current / 4)
     let numbers = try (0..<count).map { index in
       try poller.register(

@@ -3,7 +3,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Python's selectors: descriptors with something of the caller's attached to each.
+/// Like Python's selectors: descriptors, each with an attachment of the caller's.
 @Suite struct MultiplexerTests {
   // MARK: Registering
 
@@ -115,7 +115,7 @@ import Testing
     let key = near.fileDescriptor
     try multiplexer.register(near, for: .read, attachment: 1)
     near.close()
-    #expect(multiplexer[near] == nil, "it has no descriptor any more")
+    #expect(multiplexer[near] == nil, "it no longer has a descriptor")
     #expect(try multiplexer.unregister(key) == 1)
   }
 
@@ -127,7 +127,7 @@ import Testing
     let number = owned.fileDescriptor
     try multiplexer.register(number, for: .read, mode: mode, attachment: "before")
     try owned.close()
-    // Any call about the descriptor would fail: it isn't open.
+    // Any call on the descriptor would fail: it isn't open.
     try multiplexer.modify(number, attachment: "after")
     #expect(multiplexer[number]?.attachment == "after")
     let reason = refusal { () throws(MultiplexError) in try multiplexer.modify(number, for: .write) }
@@ -360,7 +360,7 @@ import Testing
     let (near, far) = try Socket.pair()
     let (ready, readyPeer) = try Socket.pair()
     defer { far.close() }
-    // Parallel tests share the limit.
+    // Tests that run in parallel share the limit.
     let count = min(4000, try OpenFileLimit.raise().current / 5)
     var owners = OwnedDescriptors()
     for index in 0..<count {
@@ -384,7 +384,7 @@ import Testing
   }
 }
 
-/// Duplicates, closed together.
+/// Duplicates that are closed together.
 private struct OwnedDescriptors: ~Copyable {
   private var descriptors: [FileDescriptor] = []
 
@@ -399,7 +399,7 @@ private struct OwnedDescriptors: ~Copyable {
   }
 }
 
-/// Calls back when it goes away.
+/// Calls back when it is released.
 private final class Visitor {
   let farewell: () -> Void
 

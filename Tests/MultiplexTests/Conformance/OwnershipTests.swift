@@ -3,12 +3,12 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Descriptors that were handed over are closed exactly once; those that were lent, never.
+/// Owned descriptors are closed exactly once, borrowed ones never.
 ///
-/// Whether one was closed is told by the pipe's other end, which sees the hang-up, and whether it was closed too often by
-/// another file that has taken its number: it must still be open.
+/// The other end of a pipe sees a hang-up when the descriptor is closed. To detect a second close, another file takes
+/// the descriptor's number: it must stay open.
 @Suite struct OwnershipTests {
-  /// The end of a pipe to hand over, under a number that no other test gets, and the end that watches.
+  /// One end of a pipe to hand over, under a number that no other test gets, and the end that watches it.
   private final class Watched {
     let number: FileDescriptor
     let writer: OwnedDescriptor
@@ -25,7 +25,7 @@ import Testing
     /// Whether the reading end, and any duplicate of it, is closed.
     var isClosed: Bool { kernelReadiness(of: writer.fileDescriptor, for: .read) == [.error] }
 
-    /// Gives the number to another file, and tells whether that is closed by mistake.
+    /// Gives the number to another file, and returns whether that gets closed by mistake.
     func survives(_ body: () throws -> Void) throws -> Bool {
       let other = try PipeDescriptors()
       try number.become(other.reader.fileDescriptor)
@@ -66,7 +66,7 @@ import Testing
     try far.fileDescriptor.put()
     #expect(kernelReadiness(of: duplicate.fileDescriptor, for: .read) == [.readable])
     #expect(try poller.tokens(within: .milliseconds(1)) == [])
-    #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge comes once")
+    #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge is reported once")
   }
 
   @Test("closing the poller closes owned descriptors once", arguments: usableBackends, TriggerMode.allCases)
@@ -134,7 +134,7 @@ import Testing
   }
 
   @Test("a borrowed descriptor is neither closed nor given away", arguments: usableBackends, TriggerMode.allCases)
-  func lent(backend: Poller.Backend, mode: TriggerMode) throws {
+  func borrowed(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test("an owned descriptor remains usable through the descriptor that register returns", arguments: usableBackends)
-  func lentBack(backend: Poller.Backend) throws {
+  func returnedDescriptor(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     var returned = FileDescriptor(rawValue: -1)
     let watched = try Watched { returned = try poller.register(owning: $0, for: .read) }

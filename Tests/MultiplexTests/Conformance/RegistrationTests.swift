@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What registering, modifying and unregistering accept and refuse, and what they leave behind.
+/// What register, modify and unregister accept and refuse, and what they leave behind.
 @Suite struct RegistrationTests {
   @Test("the count follows register and unregister", arguments: usableBackends)
   func count(backend: Poller.Backend) throws {
@@ -116,7 +116,7 @@ import Testing
   @Test("a number beyond all open files isn't open", arguments: usableBackends, TriggerMode.allCases)
   func huge(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    // A table that grew to hold it would take more memory than there is.
+    // A table large enough to hold it would take more memory than there is.
     let descriptor = FileDescriptor(rawValue: .max)
     let reason = refusal { () throws(MultiplexError) in try poller.register(descriptor, for: .read, mode: mode) }
     #expect(reason == .notOpen)
@@ -155,7 +155,7 @@ import Testing
     let number = owned.fileDescriptor
     try poller.register(number, for: .read)
     try owned.close()
-    // The kernel would say that it isn't open.
+    // The kernel would report that it isn't open.
     #expect(refusal { () throws(MultiplexError) in try poller.register(number, for: .read) } == .alreadyRegistered)
     try poller.unregister(number)
     poller.close()
@@ -285,7 +285,7 @@ import Testing
     let (near, far) = try Socket.pair()
     defer { far.close() }
     try poller.register(near, for: .read, mode: .edge)
-    // Neither the tests nor their runtime open such files for programs that they start.
+    // Neither the tests nor their runtime open such files for child processes.
     let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[io_uring]"]
     var seen = 0
     for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {

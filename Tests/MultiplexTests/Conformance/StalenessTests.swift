@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Events that were found, or are still to come, for a descriptor that has been unregistered, closed or replaced.
+/// Events found, or still to come, for a descriptor that has been unregistered, closed or replaced.
 @Suite struct StalenessTests {
   // MARK: Inside one batch
 
@@ -60,7 +60,7 @@ import Testing
     try poller.unregister(number)
     try number.become(other.fileDescriptor)
     try poller.register(number, for: .read, mode: mode, token: 2)
-    #expect(batch.isEmpty, "the event belongs to what the number stood for before")
+    #expect(batch.isEmpty, "the event belongs to the number's earlier file")
     #expect(try poller.tokens(within: .milliseconds(1)) == [])
     try otherPeer.fileDescriptor.put()
     #expect(try poller.tokens(within: patience) == [2])
@@ -106,7 +106,7 @@ import Testing
     try far.fileDescriptor.put()
     try otherPeer.fileDescriptor.put()
     #expect(try poller.found(within: .milliseconds(1)) == [:])
-    #expect(try number.take() == 1, "the number still stands for the other socket")
+    #expect(try number.take() == 1, "the number is still the other socket's")
     try poller.register(number, for: .write, mode: mode, token: 2)
     #expect(try poller.tokens(within: patience) == [2])
   }
@@ -117,7 +117,7 @@ import Testing
     arguments: usableBackends.filter { $0 != .ioUring }, Interest.combinations)
   func takenByPoller(backend: Poller.Backend, interest: Interest) throws {
     let (near, far) = try Socket.pair()
-    // Another test may be faster, and take the number: then there is nothing to be seen.
+    // Another test may take the number first. Then there is nothing to check.
     for attempt in 0..<10 {
       let poller = try Poller(backend: backend)
       let pipe = try PipeDescriptors()
@@ -134,7 +134,7 @@ import Testing
     }
   }
 
-  // MARK: Closed, while a duplicate lives on
+  // MARK: Closed, while a duplicate exists
 
   @Test(
     "a descriptor that was closed before it was unregistered is silent, though a duplicate exists",
@@ -229,7 +229,7 @@ import Testing
     }
   }
 
-  /// - Parameter modes: Nil leaves the mode as it is.
+  /// - Parameter modes: nil leaves the mode as it is.
   private func expectNewFileAlone(
     _ backend: Poller.Backend, _ mode: TriggerMode, modifiedTo modes: [TriggerMode?]
   ) throws {
@@ -324,7 +324,7 @@ import Testing
     #expect(try poller.tokens(within: .milliseconds(5)) == [])
   }
 
-  /// A registration that epoll keeps, and that can't be removed any more.
+  /// A registration that epoll keeps, and that can no longer be removed.
   private func leaveStaleRegistration(in poller: Poller, mode: TriggerMode) throws {
     let (near, far) = try Socket.pair()
     let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
@@ -373,7 +373,7 @@ import Testing
         let number = owned.fileDescriptor
         try owned.close()
         try poller.unregister(number)
-        // A duplicate lives, and is ready: the wait finds that out, and builds the set anew.
+        // A duplicate exists, and is ready: the wait detects that, and rebuilds the set.
         try far.fileDescriptor.put()
         let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [errno]])
         let error = FaultPlan.$current.withValue(plan) {
@@ -457,9 +457,9 @@ import Testing
 }
 
 extension Poller {
-  /// Watches a duplicate of a descriptor for something to read, and closes it too early.
+  /// Watches a duplicate of a descriptor for reading, and closes it too early.
   ///
-  /// - Returns: The number that it had, which no other test is given.
+  /// - Returns: The number that it had, which no other test gets.
   fileprivate func registerAndClose(
     duplicateOf descriptor: FileDescriptor, _ mode: TriggerMode, token: UInt64 = 0
   ) throws -> FileDescriptor {

@@ -43,7 +43,7 @@ import Testing
   @Test("a short wait sleeps", arguments: usableBackends)
   func shortWaitSleeps(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
-    // A timeout that was cut to zero would make this a loop without end until the time has come.
+    // If the timeout were truncated to zero, this would busy-loop until the deadline.
     let start = threadCPUTime()
     _ = try poller.wait(timeout: .microseconds(900_500))
     #expect(threadCPUTime() - start < .milliseconds(300))
@@ -95,7 +95,7 @@ import Testing
   func allAtOnce(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<12).map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() {
       try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
@@ -211,14 +211,14 @@ import Testing
     let waiter = KernelThread()
     let isOver = Atomic(false)
     try withThread {
-      // Were the time counted anew after each signal, the wait would last as long as they come: for 40 s.
+      // If the timeout started over after each signal, the wait would last as long as the signals do: 40 s.
       _ = eventually(within: .seconds(40)) {
         waiter.interrupt()
         return isOver.load(ordering: .acquiring)
       }
     } while: {
       defer { isOver.store(true, ordering: .releasing) }
-      // The other thread takes a while to begin.
+      // The other thread takes a moment to start.
       let atFirst = KernelThread.interruptions
       #expect(eventually { KernelThread.interruptions > atFirst })
       let before = KernelThread.interruptions

@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Whether the descriptor was closed is seen at the other end of its pipe, as numbers are taken by others meanwhile.
+/// The other end of its pipe shows whether a descriptor was closed, since its number may be reused meanwhile.
 @Suite("OwnedDescriptor") struct OwnedDescriptorTests {
   @Test("an owned descriptor is closed at the end of its scope")
   func scope() throws {
@@ -45,14 +45,14 @@ import Testing
     func use(_ writer: consuming OwnedDescriptor, _ other: Int32) throws {
       let number = writer.fileDescriptor.rawValue
       try writer.close()
-      // Somebody else gets the number.
+      // Another file gets the number.
       try Kernel.duplicate(other, as: number)
     }
     try use(writer, sentinel.writer.fileDescriptor.rawValue)
     #expect(try pipe.reader.ends())
     let other = OwnedDescriptor(adopting: number)
     try sentinel.writer.close()
-    // The sentinel's only writer is at that number: it is still open.
+    // The sentinel's only writer has that number: it is still open.
     #expect(try sentinel.reader.take() == nil)
     try other.close()
     #expect(try sentinel.reader.ends())

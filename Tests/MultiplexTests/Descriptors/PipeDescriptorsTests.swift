@@ -83,7 +83,7 @@ import Testing
   func notInherited() throws {
     let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
-    // One that isn't close-on-exec is inherited: the C library's way of starting it keeps nothing from it.
+    // A descriptor that isn't close-on-exec is inherited: the C library's way of spawning closes nothing.
     let other = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     _ = try Kernel.fcntl(other.fileDescriptor.rawValue, F_SETFD, 0)
     let numbers = [writer.fileDescriptor.rawValue, other.fileDescriptor.rawValue]

@@ -30,7 +30,7 @@ import Testing
       count += try timer.takeExpirations()
     }
     #expect(count >= 10)
-    // The first is over at once.
+    // The first expires at once.
     #expect(ContinuousClock.now - start >= .milliseconds(5) * (count - 1))
   }
 

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The two queues by themselves, on memory that plays the kernel's part. Positions wrap around at 2^32.
+/// The two queues by themselves, on memory that stands in for the kernel's. Positions wrap around at 2^32.
 @Suite("Ring, queues") struct QueueTests {
   /// Memory for a queue, zeroed.
   @safe private final class Memory {
@@ -108,7 +108,7 @@ import Testing
         try #require(completion == nil)
       }
       try #require(UInt64(queue.count) == put - taken)
-      try #require(memory.headPosition == UInt32(truncatingIfNeeded: taken), "the kernel may use the place again")
+      try #require(memory.headPosition == UInt32(truncatingIfNeeded: taken), "the kernel may reuse the entry")
     }
     try #require(taken > UInt64(UInt32.max) + 1)
     withExtendedLifetime(memory) {}

@@ -282,13 +282,13 @@ import Testing
           buffers.append(buffer)
         }
       }
-      // None was given back meanwhile: four at most, in the order in which they were.
+      // None was recycled meanwhile: at most four, in the order in which they were provided.
       #expect(buffers == Array(0..<UInt16(buffers.count)))
       #expect(buffers.count <= 4)
       buffers.forEach(group.provide)
     }
     #expect(received == sent)
-    // 150 bytes are two full rounds and a third that sees the end of input.
+    // 150 bytes take two full rounds, and a third sees the end of input.
     #expect(endings == [.noBufferSpace, .noBufferSpace, nil])
   }
 
@@ -369,7 +369,7 @@ import Testing
     #expect(lentBytes() == [0, 16])
   }
 
-  /// As 16 KiB are where a page has 64.
+  /// 16 KiB buffers, on a machine with pages of 64 KiB.
   @Test(
     "recycled memory belongs to one buffer only, even if buffers share a page", arguments: [2048, 6144, 8192])
   func releasedMemory(size: Int) throws {
@@ -413,7 +413,7 @@ import Testing
   func largeMemory() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
-    // Nothing of it is touched but the beginning.
+    // Only the beginning of it is touched.
     let size = 3 << 30
     let start = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     defer { _ = unsafe munmap(start, size) }

@@ -5,7 +5,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a ring has of the system is given back when it ends. Other tests have rings too: hence many, and generous bounds.
+/// A ring returns its resources to the system when it ends. Other tests have rings too, so there are many, and the
+/// bounds are generous.
 @Suite("Ring, ownership", .needsRing) struct RingOwnershipTests {
   private static let many = 300
   private static let others = 150
@@ -75,9 +76,9 @@ func openRings() -> Int {
   }
 }
 
-/// How many pieces of memory this process shares with rings: two each.
+/// How many memory mappings this process shares with rings: two for each.
 func mappedRings() -> Int {
-  // Foundation takes the end of the first piece that such a file hands out for its own.
+  // Foundation mistakes the end of the first chunk that such a file returns for the end of the file.
   var maps: [UInt8] = []
   if let file = FileHandle(forReadingAtPath: "/proc/self/maps") {
     while let piece = try? file.read(upToCount: 65_536), !piece.isEmpty { maps += piece }

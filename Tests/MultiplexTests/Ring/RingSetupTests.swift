@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a ring is made with, and why it can't be made.
+/// The parameters a ring is made with, and why it can't be made.
 @Suite("Ring, set-up", .needsRing) struct RingSetupTests {
   @Test(
     "features and operations are those that the kernel reports to another program",
@@ -36,7 +36,7 @@ import Testing
     let shared = try Ring().features
     #expect(single.defersWork == (single.setup & cmx_SETUP_DEFER_TASKRUN != 0))
     #expect(!shared.defersWork)
-    // Sends without a copy came one release before.
+    // Zero-copy sends were added one release earlier.
     if single.supportsBundles { #expect(single.defersWork && single.supportsMultishotReceive) }
   }
 
@@ -137,7 +137,7 @@ import Testing
             }
           } catch {
             guard (error as? MultiplexError)?.errno == .resourceBusy else { throw error }
-            // There is to be room: then once more.
+            // If room is needed, try again.
           }
           while let completion = ring.nextCompletion() { tokens.append(completion.token) }
         }

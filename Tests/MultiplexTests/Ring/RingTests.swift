@@ -61,7 +61,7 @@ import Testing
         try ring.prepare(.nop(token: token))
       } catch {
         guard error.errno == .resourceBusy else { throw error }
-        // Older kernels take nothing more until there is room.
+        // Older kernels accept nothing more until there is room.
         while let completion = ring.nextCompletion() { tokens.append(completion.token) }
         try ring.prepare(.nop(token: token))
       }

@@ -28,7 +28,7 @@ import Testing
   func singleIssuer() throws {
     let ring = try SharedRing(isSingleIssuer: true)
     _ = try SecondParty { try ring.roundTrip(token: 1) }.join()
-    // One of the later threads may have the first one's place in memory, and with that its name.
+    // A later thread may have the first one's place in memory, and with it its identifier.
     for _ in 0..<5 {
       let second = SecondParty { try ring.roundTrip(token: 2) }
       let error = #expect(throws: MultiplexError.self) { try second.join() }

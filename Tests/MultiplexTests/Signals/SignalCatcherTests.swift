@@ -6,7 +6,7 @@ import Testing
 @Suite("SignalCatcher") struct SignalCatcherTests {
   @Test("signals that arrived for a catcher that has ended aren't passed to the next")
   func reuse() throws {
-    // Real-time signals that no other test of this process has.
+    // Real-time signals that no other test in this process uses.
     let (number, other) = (Int32(63), Int32(64))
     for number in [number, other] { _ = signal(number, SIG_IGN) }
     try SecondParty {

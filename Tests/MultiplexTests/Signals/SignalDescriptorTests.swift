@@ -6,7 +6,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Signals are for one thread here, which has them to itself.
+/// Signals here are for one thread, which has them to itself.
 @Suite("SignalDescriptor") struct SignalDescriptorTests {
   @Test("an arriving signal makes the descriptor readable, is taken once, and has no other effect")
   func oneSignal() throws {
@@ -52,7 +52,7 @@ import Testing
 
   @Test("pending signals that weren't taken have no effect when the value ends")
   func pendingAtTheEnd() throws {
-    // Ignored by default, so that a failure ends nothing but this test.
+    // Ignored by default, so that a failure ends only this test.
     _ = signal(SIGURG) { _ in effects.add(1, ordering: .relaxed) }
     defer { _ = signal(SIGURG, SIG_DFL) }
     try SecondParty {
@@ -180,5 +180,5 @@ private func change(_ how: Int32, _ signal: Int32) {
   unsafe pthread_sigmask(how, &mask, nil)
 }
 
-/// How often a signal had its ordinary effect.
+/// How often a signal had its default effect.
 private let effects = Atomic(0)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Socket") struct SocketTests {
-  /// The kinds of address that a socket can have, as this machine offers them.
+  /// The kinds of address that a socket can have on this machine.
   enum Kind: String, CaseIterable, CustomTestStringConvertible {
     case ipv4, ipv6, unix, abstractUnix
 
@@ -101,7 +101,7 @@ import Testing
 
   @Test("a refused connection is an error that names the address and asks whether the server is running")
   func refused() throws {
-    // Bound, so that nobody else listens there, but not listened on.
+    // Bound, so that nobody else listens there, but not listening.
     let bound = OwnedDescriptor(adopting: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
     try unsafe SocketAddress.ipv4(.loopback, port: 0).withSockaddr { (raw, length) throws(Errno) in
       try unsafe Kernel.bind(bound.fileDescriptor.rawValue, raw, length)
@@ -160,7 +160,7 @@ import Testing
   func stillConnecting() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
     let address = try listener.localAddress()
-    // Where the queue is full, the kernel passes over attempts, which are repeated for seconds.
+    // If the queue is full, the kernel drops attempts, which are repeated for seconds.
     var clients = [try Socket.connecting(to: address)]
     #expect(eventually { kernelReadiness(of: clients[0].fileDescriptor, for: .write) == [.writable] })
     while kernelReadiness(of: clients[clients.count - 1].fileDescriptor, for: .write) == [.writable] {
@@ -246,7 +246,7 @@ import Testing
     let listener = try Socket.listening(on: .ipv6(.any, port: 0))
     let port = try #require(try listener.localAddress().port)
     #expect(try listener.value(of: .ipv6Only) == true)
-    // So that the same port is free for an IPv4 listener.
+    // So that the same port is available for an IPv4 listener.
     #expect(try Socket.listening(on: .ipv4(.loopback, port: port)).localAddress().port == port)
   }
 
@@ -380,7 +380,7 @@ import Testing
       right.close()
       let error = #expect(throws: MultiplexError.self) { try left.sendAll([1]) }
       let raisedBySend = try signals.next()
-      // The proof that a signal would have been seen.
+      // Proves that a signal would have been seen.
       _ = try? unsafe [UInt8(1)].withUnsafeBytes { try unsafe Kernel.write(left.fileDescriptor.rawValue, $0) }
       return (error, [raisedBySend, try signals.next()])
     }.join()
@@ -400,7 +400,7 @@ import Testing
     let reader = SecondParty {
       let server = Socket(adopting: OwnedDescriptor(adopting: descriptor))
       var received: [UInt8] = []
-      // A slow reader: small sips, and a rest now and then.
+      // A slow reader: small reads, and a pause now and then.
       for turn in 0... {
         _ = try select(reading: [server])
         guard let bytes = try server.receive(upTo: 40_000) else { continue }
@@ -436,7 +436,7 @@ import Testing
   func connectTimeout() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
     let address = try listener.localAddress()
-    // A full queue swallows what comes: the peer looks like one that doesn't answer.
+    // A full queue drops new connections: the peer seems not to answer.
     let waiting = try (0..<4).map { _ in try Socket.connecting(to: address) }
     let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: address, timeout: .milliseconds(20)) }
     #expect(error?.call == "connect")
@@ -526,7 +526,7 @@ import Testing
     return (client, try listener.acceptNext())
   }
 
-  /// The next connection, or nil if it can't be expected any more.
+  /// The next connection, or nil if none can be expected any more.
   private func accepted(from listener: Socket, unless isOver: () -> Bool) throws -> Socket? {
     var socket: Socket?
     _ = try eventually {
@@ -536,7 +536,7 @@ import Testing
     return socket
   }
 
-  /// Receives until there are so many bytes, or the end of input.
+  /// Receives until there are `count` bytes, or the end of input.
   private func bytes(from socket: Socket, count: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count {
@@ -548,7 +548,7 @@ import Testing
     return bytes
   }
 
-  /// Closes a connection without a farewell.
+  /// Closes a connection with a reset.
   private func reset(_ socket: Socket) throws {
     var immediately = linger(l_onoff: 1, l_linger: 0)
     let number = socket.fileDescriptor.rawValue

@@ -124,7 +124,7 @@ import Testing
     #expect(adopted.peerAddress == nil)
   }
 
-  /// Where a socket was, and nobody is.
+  /// An address where a socket was, and now there is none.
   private func vacantAddress() throws -> SocketAddress {
     try UDPSocket.bound(to: SocketAddress("127.0.0.1:0")).localAddress()
   }

@@ -12,7 +12,7 @@ import Testing
   }
 
   @Test("a stale socket file is replaced")
-  func deadSocket() throws {
+  func staleFile() throws {
     Forks.pause()
     defer { Forks.resume() }
     let path = folder.file("dead")
@@ -37,7 +37,7 @@ import Testing
     #expect(error?.errno == .addressInUse)
     let client = try Socket.connected(to: address)
     try client.sendAll([7])
-    // The look whether somebody listens was a connection too, and was closed at once.
+    // The check whether somebody listens was a connection too, and was closed at once.
     let accepted = try [listener.accept(), listener.accept()]
     #expect(accepted.compactMap { try? $0?.receive(upTo: 1) } == [[], [7]])
   }

@@ -5,8 +5,8 @@
   import TestSupport
   import Testing
 
-  /// The kernel may answer any call with "interrupted" or "not now", and may move fewer bytes than asked: nothing may be
-  /// lost by that. Here it does so all the time, in an order that the seed repeats.
+  /// The kernel may answer any call with EINTR or EAGAIN, and may transfer fewer bytes than requested. Nothing may be
+  /// lost. Here it does so all the time, in an order that the seed reproduces.
   @Suite("Faults") struct FaultTests {
     private static let seeds: ClosedRange<UInt64> = 1...40
 
@@ -63,7 +63,7 @@
       let reader = SecondParty { try everything(from: try Socket.connected(to: address)) }
       _ = try select(reading: [listener])
       let socket = try #require(try listener.accept())
-      // No room for all, so that there is something to wait for.
+      // There isn't room for everything, so that there is something to wait for.
       try socket.set(.sendBuffer, to: 4096)
       let bytes = (0..<100).flatMap { text(seed: seed &+ $0) }
       let plan = FaultPlan(seed: seed, oneIn: 2, faults: Self.transfers.merging(Self.waits) { first, _ in first })
@@ -215,7 +215,7 @@
 
     // MARK: Helpers
 
-    /// Some kilobytes of text, which a socket has room for at once.
+    /// Some kilobytes of text, for which a socket has room at once.
     private func text(seed: UInt64) -> [UInt8] {
       var random = SeededGenerator(seed: seed)
       return (0..<Int.random(in: 3000...8000, using: &random)).map { _ in UInt8.random(in: 32...126, using: &random) }
@@ -235,7 +235,7 @@
       return bytes
     }
 
-    /// Accepts so many connections, and echoes what each sends until its end of input.
+    /// Accepts `count` connections, and echoes what each sends until its end of input.
     private func serve(_ listener: Socket, _ count: Int, _ backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
       var connections: [FileDescriptor: Socket] = [:]

@@ -10,7 +10,7 @@ import Testing
   func roundedUp(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<200 {
-      // From attoseconds to days, as likely short as long.
+      // From attoseconds to days, with short ones as likely as long ones.
       let attoseconds = Int64.random(in: 0 ... .max >> Int64.random(in: 1..<63, using: &random), using: &random)
       let duration = Duration(secondsComponent: attoseconds % 100_000, attosecondsComponent: attoseconds)
       let (seconds, rest) = Timeout.nanoseconds(duration)
