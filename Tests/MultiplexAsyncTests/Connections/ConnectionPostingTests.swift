@@ -73,7 +73,7 @@ struct ConnectionPostingTests {
       }
       return most
     }
-    // As much as the limit before the last post, which was taken whole.
+    // Up to the limit before the last post, which was accepted whole.
     #expect((100_001...110_000).contains(mostQueued))
     #expect(await reason { _ = try await reading.value } == .closed)
     guard case .fellBehind = reasons.elements.first else {
@@ -99,7 +99,7 @@ struct ConnectionPostingTests {
     #expect(try await fine.take(1) == [2])
   }
 
-  @Test("posts in one go are no reason to cut off a peer that has room for them", arguments: usableBackends)
+  @Test("a burst of posts doesn't disconnect a peer that has room for them", arguments: usableBackends)
   func burst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -113,12 +113,12 @@ struct ConnectionPostingTests {
       }
     }
     #expect(try await peer.take(bytes.count) == bytes)
-    // With no room for anything, each goes out at once.
+    // With a limit of zero, each is sent at once.
     await reactor.run { for byte: UInt8 in 1...100 { connection.post([byte], limit: 0) } }
     #expect(try await peer.take(100) == Array(1...100))
   }
 
-  @Test("a post of any length is taken where nothing waits before it", arguments: usableBackends)
+  @Test("a post of any length is accepted if nothing is queued", arguments: usableBackends)
   func longPost(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection

@@ -86,7 +86,7 @@ struct IdleTimeoutTests {
     #expect(await reading.value == .timedOut)
   }
 
-  @Test("what came in time counts, though the reactor was too busy to look", arguments: usableBackends)
+  @Test("an idle timeout counts bytes that arrived in time, though the reactor was blocked", arguments: usableBackends)
   func busyReactor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -98,7 +98,7 @@ struct IdleTimeoutTests {
     try peer.socket.sendAll([5])
     try await Task.sleep(for: .milliseconds(110))
     blocked.goOn()
-    // It begins anew with the byte.
+    // It starts over with the byte.
     try await reactor.takeTurns()
     try peer.socket.sendAll([6])
     #expect(try await reading.value == [5, 6])

@@ -9,7 +9,7 @@ import Testing
 @Suite("A listener", .timeLimit(.minutes(3)))
 struct ListenerTests {
   @Test(
-    "serves more connections than a group of tasks has room for, and others in place of those that end",
+    "a listener serves more connections than a task group holds, and replaces those that end",
     arguments: usableBackends)
   func groups(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -23,7 +23,7 @@ struct ListenerTests {
       for _ in 0..<3 {
         for client in clients { try client.sendAll([7]) }
         for client in clients { #expect(await becomesTrue { (try? client.receive(upTo: 1)) == [7] }) }
-        // Every third ends, and another comes.
+        // Every third ends, and is replaced.
         for index in clients.indices where index.isMultiple(of: 3) {
           clients[index] = try Socket.connected(to: listener.localAddress)
         }

@@ -46,7 +46,7 @@ struct DeadlineTests {
     #expect(try await peer.connection.read(exactly: 1) == [5])
   }
 
-  @Test("an operation whose deadline has passed is cancelled before it begins", arguments: usableBackends)
+  @Test("an operation whose deadline has passed is cancelled before it starts", arguments: usableBackends)
   func past(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -60,7 +60,8 @@ struct DeadlineTests {
     #expect(try await connection.read(exactly: 1) == [5])
   }
 
-  @Test("what came before the deadline counts, though the reactor was too busy to look", arguments: usableBackends)
+  @Test(
+    "a read returns bytes that arrived before its deadline, though the reactor was blocked", arguments: usableBackends)
   func busyReactor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
