@@ -40,53 +40,6 @@ struct ListenerTests {
     do { return try socket.receive(upTo: 1)?.isEmpty == true } catch { return true }
   }
 
-  @Test("many connections are served at once", arguments: usableBackends)
-  func many(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    try await withServer(on: reactor, echo) { listener in
-      try await withThrowingTaskGroup { group in
-        for number in 0..<100 {
-          group.addTask(executorPreference: reactor) {
-            let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
-            let message = [UInt8](repeating: UInt8(number), count: 100 + number)
-            for _ in 0..<5 {
-              try await connection.write(message)
-              #expect(try await connection.read(exactly: message.count) == message)
-            }
-            try await connection.closeWrite()
-            #expect(try await connection.read()?.count == nil)
-            await connection.close()
-          }
-        }
-        try await group.waitForAll()
-      }
-    }
-  }
-
-  @Test("no more connections than the maximum are served at a time, and all in the end", arguments: usableBackends)
-  func maximum(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let current = Counter()
-    let highest = Recorder<Int>()
-    try await withServer(on: reactor, maximumConnections: 3) { connection in
-      highest.add(current.add())
-      defer { current.add(-1) }
-      try await echo(connection)
-    } while: { listener in
-      let clients = (0..<10).map { _ in
-        Task {
-          let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
-          try await connection.write("x")
-          #expect(try await connection.read(exactly: 1) == Array("x".utf8))
-          await connection.close()
-        }
-      }
-      for client in clients { try await client.value }
-    }
-    #expect(highest.elements.count == 10)
-    #expect(highest.elements.max() ?? 0 <= 3)
-  }
-
   #if MULTIPLEX_FAULTS
     @Test("a Unix listener that can't be waited for leaves no file behind")
     func noWait() async throws {
@@ -101,26 +54,6 @@ struct ListenerTests {
       #expect(!folder.exists("socket"))
     }
   #endif
-
-  @Test("a handler that throws ends only its own connection", arguments: usableBackends)
-  func throwing(backend: Poller.Backend) async throws {
-    struct Failure: Error {}
-    let reactor = try Reactor(backend: backend)
-    try await withServer(on: reactor) { connection in
-      guard try await connection.read(exactly: 1) != [0] else { throw Failure() }
-      try await connection.write("well")
-    } while: { listener in
-      for _ in 0..<5 {
-        let bad = try await Connection.connect(to: listener.localAddress, on: reactor)
-        try await bad.write([0])
-        #expect(try await bad.read()?.count == nil)
-        let good = try await Connection.connect(to: listener.localAddress, on: reactor)
-        try await good.write([1])
-        #expect(try await good.read(exactly: 4) == Array("well".utf8))
-        #expect(try await good.read()?.count == nil)
-      }
-    }
-  }
 
   @Test("what a handler has written is delivered after it has returned", arguments: usableBackends)
   func deliveredAfterReturn(backend: Poller.Backend) async throws {
@@ -166,24 +99,6 @@ struct ListenerTests {
     await client.close()
     #expect(await shutDown.value == 0)
     await serving.value
-  }
-
-  @Test("shutting down closes the connections that remain at the deadline, and counts them", arguments: usableBackends)
-  func drainLimit(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let serving = Task { await listener.serve(echo) }
-    var clients: [Connection] = []
-    for _ in 0..<3 {
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await client.write("x")
-      #expect(try await client.read(exactly: 1) == Array("x".utf8))
-      clients.append(client)
-    }
-    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
-    await serving.value
-    for client in clients { #expect(try await client.read()?.count == nil) }
-    #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
   }
 
   @Test(
@@ -542,35 +457,6 @@ struct ListenerTests {
     let other = try Socket.connected(to: theirs.localAddress())
     #expect(try await listener.accept() != nil)
     withExtendedLifetime((client, other)) {}
-  }
-
-  @Test(
-    "what a handler has written before it throws arrives, followed by the end of input", arguments: usableBackends,
-    [true, false])
-  func thrownAfterWriting(backend: Poller.Backend, hasTasks: Bool) async throws {
-    struct Failure: Error {}
-    let reactor = try Reactor(backend: backend)
-    try await withListener(on: reactor) { listener in
-      if hasTasks {
-        await listener.serve { connection in
-          _ = try await connection.read(exactly: 1)
-          try await connection.write("ERR")
-          throw Failure()
-        }
-      } else {
-        await listener.serveChunks { _ in
-          { _, replies in
-            replies.write("ERR")
-            throw Failure()
-          }
-        }
-      }
-    } while: { listener in
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await client.write("?")
-      #expect(try await client.read(exactly: 3) == Array("ERR".utf8))
-      #expect(try await client.read()?.count == nil)
-    }
   }
 
   @Test("closing doesn't wait for another owner's lock on the directory of a Unix socket", arguments: usableBackends)

@@ -266,22 +266,13 @@ struct ForwardingTests {
   @Test("a source that is closed by its progress handler is no longer read", arguments: usableBackends)
   func closedByProgress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let (near, far) = try connectedPair()
-    let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
-    near.close()
-    let source = try await Connection.adopt(
-      Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
+    let (source, number) = try await finishedSource(of: [UInt8](repeating: 0, count: 60_000), on: reactor)
     let destination = try await RawPeer(on: reactor, bufferSize: 4096)
     destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
     let (other, peer) = try Socket.pair()
     let otherDescriptor = other.fileDescriptor
     try peer.sendAll([UInt8](repeating: 0xff, count: 10))
     let hasBecomeOther = Counter()
-
-    try far.sendAll([UInt8](repeating: 0, count: 60_000), timeout: .seconds(100))
-    try far.shutdown(.writing)
-    // All of it, and its end, have arrived by then.
-    #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
     let forwarding = Task { [destination = destination.connection] in
       try await source.forward(to: destination) { _ in
         source.abort()
@@ -306,6 +297,21 @@ struct ForwardingTests {
     #expect(try receiver.join().allSatisfy { $0 == 0 })
     if hasBecomeOther.value == 1 { try number.close() }
     withExtendedLifetime((other, peer)) {}
+  }
+
+  /// A connection to which a peer has sent bytes and then the end of input, under a number that no other test gets.
+  private func finishedSource(
+    of bytes: [UInt8], on reactor: Reactor
+  ) async throws -> (connection: Connection, number: FileDescriptor) {
+    let (near, far) = try connectedPair()
+    let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
+    near.close()
+    let connection = try await Connection.adopt(Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
+    try far.sendAll(bytes, timeout: .seconds(100))
+    try far.shutdown(.writing)
+    // All of it, and its end, have arrived by then.
+    #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
+    return (connection, number)
   }
 
   #if MULTIPLEX_FAULTS

@@ -77,29 +77,6 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("a chunk handler that throws ends only its own connection", arguments: usableBackends)
-  func throwing(backend: Poller.Backend) async throws {
-    struct Failure: Error {}
-    let observer = RecordingObserver(.connections)
-    let reactor = try Reactor(backend: backend, observer: observer)
-    try await withChunkServer(on: reactor) { _ in
-      { chunk, replies in
-        guard chunk.array != [0] else { throw Failure() }
-        replies.write(chunk)
-      }
-    } while: { listener in
-      let good = try Socket.connected(to: listener.localAddress)
-      let bad = try Socket.connected(to: listener.localAddress)
-      try bad.sendAll([0])
-      #expect(
-        await becomesTrue {
-          observer.closed.contains { if case .failed(let error) = $0.reason { error is Failure } else { false } }
-        })
-      try good.sendAll([1])
-      #expect(try await becomesTrue { try good.receive(upTo: 9) == [1] })
-    }
-  }
-
   /// On a ring, the last write is sent with the next submission, as is the close.
   @Test(
     "a client can't mistake a truncated reply for a whole one when a handler throws",
@@ -144,43 +121,6 @@ struct ServingChunksTests {
         })
       #expect(isBroken || received == [1, 1, 2])
     }
-  }
-
-  @Test(
-    "no more connections than the maximum are served in chunks at a time, and all in the end", arguments: usableBackends
-  )
-  func maximum(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let served = Counter()
-    try await withChunkServer(on: reactor, maximumConnections: 3) { connection in
-      served.add()
-      return echoChunks(connection)
-    } while: { listener in
-      var clients = try await connect(3, to: listener, on: reactor)
-      for client in clients { try await checkEcho(client) }
-      // It waits in the kernel.
-      let fourth = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await fourth.write("x")
-      for client in clients { try await checkEcho(client) }
-      #expect(served.value == 3)
-      await clients.removeLast().close()
-      #expect(try await fourth.read(exactly: 1) == Array("x".utf8))
-      #expect(served.value == 4)
-    }
-  }
-
-  @Test(
-    "shutting down waits for the connections that are served, and closes those that remain", arguments: usableBackends)
-  func shutDown(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let serving = Task { await listener.serveChunks(echoChunks) }
-    let clients = try await connect(3, to: listener, on: reactor)
-    for client in clients { try await checkEcho(client) }
-    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
-    await serving.value
-    for client in clients { #expect(try await client.read()?.count == nil) }
-    #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
   }
 
   @Test("a shutdown closes idle connections with nothing to send early", arguments: usableBackends)
@@ -352,22 +292,10 @@ private func echoChunks(_ connection: Connection) -> ChunkHandler {
   { chunk, replies in replies.write(chunk) }
 }
 
-private func connect(_ count: Int, to listener: Listener, on reactor: Reactor) async throws -> [Connection] {
-  var clients: [Connection] = []
-  for _ in 0..<count { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
-  return clients
-}
-
-private func checkEcho(_ client: Connection) async throws {
-  try await client.write("hello")
-  #expect(try await client.read(exactly: 5) == Array("hello".utf8))
-}
-
 /// Serves on loopback while the body runs, then shuts the server down.
 private func withChunkServer(
-  on reactor: Reactor, maximumConnections: Int = .max,
-  _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, while body: (Listener) async throws -> Void
+  on reactor: Reactor, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
+  while body: (Listener) async throws -> Void
 ) async throws {
-  try await withListener(
-    on: reactor, served: { await $0.serveChunks(maximumConnections: maximumConnections, makeHandler) }, while: body)
+  try await withListener(on: reactor, served: { await $0.serveChunks(makeHandler) }, while: body)
 }
