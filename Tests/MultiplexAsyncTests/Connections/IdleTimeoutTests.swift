@@ -91,17 +91,23 @@ struct IdleTimeoutTests {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 2) }
+    let far = peer.socket.fileDescriptor
+    let limit = Duration.milliseconds(100)
+    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
     try await reactor.takeTurns()
-    await reactor.run { connection.setIdleTimeout(.milliseconds(100)) }
-    let blocked = await BlockedReactor(reactor)
-    try peer.socket.sendAll([5])
-    try await Task.sleep(for: .milliseconds(110))
-    blocked.goOn()
-    // It starts over with the byte.
-    try await reactor.takeTurns()
-    try peer.socket.sendAll([6])
-    #expect(try await reading.value == [5, 6])
+    // In one job, so that the timeout can't expire before the byte arrives.
+    let unblocked = try await reactor.run {
+      connection.setIdleTimeout(limit)
+      try far.writeAll([5])
+      let end = ContinuousClock.now + limit * 2
+      while ContinuousClock.now < end {}
+      return end
+    }
+    #expect(try await reading.value == [5])
+    // The timeout starts over with the byte.
+    #expect(await reason { _ = try await connection.read() } == .timedOut)
+    #expect(ContinuousClock.now >= unblocked + limit)
+    withExtendedLifetime(peer) {}
   }
 
   @Test("an idle timeout can be removed and set again", arguments: usableBackends)
