@@ -28,9 +28,7 @@ public struct KernelThread: Sendable {
 
   /// Whether the thread is waiting for something.
   public var isAsleep: Bool {
-    guard let statusFile, let status = try? String(contentsOfFile: statusFile, encoding: .utf8) else { return false }
-    // The state's letter follows the name, which is in parentheses.
-    return status.split(separator: ")").last?.hasPrefix(" S") ?? false
+    statusFile.flatMap(KernelStatus.init)?.isAsleep ?? false
   }
 
   /// Gives the thread a moment to block in what it is about to wait for. No test depends on whether it has: it may be

@@ -1,4 +1,4 @@
-internal import SystemPackage
+package import SystemPackage
 
 /// What the kernel's error numbers mean for the caller, in one table.
 extension MultiplexError {
@@ -14,7 +14,7 @@ extension MultiplexError {
     }
   }
 
-  static func advice(on errno: Errno, from call: String) -> String? {
+  package static func advice(on errno: Errno, from call: String) -> String? {
     switch (call, errno) {
     case ("read", .badFileDescriptor): "the descriptor isn't open for reading: is it the end to write to?"
     case ("write", .badFileDescriptor): "the descriptor isn't open for writing: is it the end to read from?"

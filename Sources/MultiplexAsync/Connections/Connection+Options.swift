@@ -1,5 +1,5 @@
 public import Multiplex
-internal import SystemPackage
+public import SystemPackage
 
 extension Connection {
   /// The value of a socket option.
@@ -33,6 +33,24 @@ extension Connection {
     try await withDescriptor(for: "getsockname") { (descriptor) throws(MultiplexError) in
       try Socket.localAddress(of: descriptor)
     }
+  }
+
+  /// Lends the descriptor to code on the reactor's thread, where nobody closes it meanwhile: for a C function that there is no
+  /// method for, such as one that asks who the peer of a Unix socket is (`SO_PEERCRED`).
+  ///
+  ///     let credentials = try await connection.withFileDescriptor { descriptor in
+  ///       try peerCredentials(of: descriptor.rawValue)
+  ///     }
+  ///
+  /// - Parameter body: Must neither block, nor close the descriptor, nor read from it or write to it.
+  /// - Returns: What the body returns.
+  /// - Throws: What the body throws; `MultiplexError.Reason.closed`.
+  public func withFileDescriptor<Value: Sendable>(
+    _ body: @escaping @Sendable (FileDescriptor) throws -> Value
+  ) async throws -> Value {
+    try await withDescriptor(for: "withFileDescriptor") { (descriptor) throws(MultiplexError) in
+      Result { try body(descriptor) }
+    }.get()
   }
 
   /// On the reactor's thread, where nobody closes the descriptor meanwhile.

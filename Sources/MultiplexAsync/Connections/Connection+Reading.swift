@@ -101,22 +101,37 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
   ///   are kept for the next read.
   public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
-    try await reactor.run { () async throws(ConnectionError) in try await self.takeLineHere(limit) }
+    try await read(through: [UInt8(ascii: "\n")], limit: limit)
   }
 
-  private func takeLineHere(_ limit: Int) async throws(ConnectionError) -> [UInt8]? {
+  /// Waits for a delimiter, such as the blank line that ends the head of an HTTP message.
+  ///
+  ///     let head = try await connection.read(through: Array("\r\n\r\n".utf8), limit: 16 * 1024)
+  ///
+  /// - Parameters:
+  ///   - delimiter: At least one byte; an empty one is found at once.
+  ///   - limit: The most bytes up to the end of the delimiter. It takes one byte more, or the end of input, to tell whether
+  ///     that many bytes without the delimiter are too many.
+  /// - Returns: The bytes up to the end of the delimiter, or of the input; nil when the peer has finished sending.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
+  ///   are kept for the next read.
+  public func read(through delimiter: [UInt8], limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
+    try await reactor.run { () async throws(ConnectionError) in try await self.takeHere(through: delimiter, limit) }
+  }
+
+  private func takeHere(through delimiter: [UInt8], _ limit: Int) async throws(ConnectionError) -> [UInt8]? {
     var searched = 0
     var isTooLong = false
-    let line = try await takeHere { queue in
-      let end = queue.contents.dropFirst(searched).firstIndex(of: UInt8(ascii: "\n"))
-      let length = end.map { $0 - queue.contents.startIndex + 1 }
-      searched = queue.count
-      isTooLong = length ?? searched > limit
+    let bytes = try await takeHere { queue in
+      let length = queue.contents.endOfFirst(delimiter, from: searched)
+      // The last bytes may be the delimiter's first.
+      searched = max(0, queue.count - delimiter.count + 1)
+      isTooLong = length ?? queue.count > limit
       return isTooLong ? 0 : length
     }
     guard !isTooLong else { throw failure(.limitExceeded, during: .read) }
-    guard line == nil else { return line }
-    // The end of input ends the last line too.
+    guard bytes == nil else { return bytes }
+    // The end of input ends the last piece too.
     let rest = unsafe core.takeLookahead(core.lookahead.count)
     return rest.isEmpty ? nil : rest
   }

@@ -96,6 +96,28 @@ extension ConnectionError: CustomStringConvertible {
 
   private var explanation: String {
     let isUnderWay = operation == .read || operation == .write
-    return reason == .timedOut && isUnderWay ? "nothing came or went for too long" : reason.words
+    guard reason != .timedOut || !isUnderWay else { return "nothing came or went for too long" }
+    guard let advice else { return reason.words }
+    return "\(reason.words); \(advice)"
+  }
+
+  /// What to do about what the kernel says, if there is anything.
+  private var advice: String? {
+    guard case .system(let errno) = reason else { return nil }
+    return MultiplexError.advice(on: errno, from: operation.call)
+  }
+}
+
+extension ConnectionError.Operation {
+  /// The system call that does it.
+  fileprivate var call: String {
+    switch self {
+    case .connect: "connect"
+    case .accept: "accept4"
+    case .read: "recv"
+    case .write, .closeWrite: "send"
+    case .receive: "recvfrom"
+    case .send: "sendto"
+    }
   }
 }

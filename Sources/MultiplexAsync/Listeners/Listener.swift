@@ -86,7 +86,10 @@ public final class Listener: Sendable {
     close()
     return await reactor.run {
       if let rest { unsafe self.core.served.closeResting(after: rest) }
-      return await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
+      let unfinished = await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
+      // The process may end next.
+      await Waiter<Void>.suspend { waiter in unsafe self.core.removeFileLeft { waiter.resume(returning: ()) } }
+      return unfinished
     }
   }
 }

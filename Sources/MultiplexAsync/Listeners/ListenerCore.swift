@@ -26,6 +26,8 @@ final class ListenerCore: AcceptorDelegate {
   private let observation: ListenerObservation?
 
   private(set) var isClosed = false
+  /// The file of a Unix socket that may have outlived it.
+  private var fileLeft: String?
   let served: ServedConnections
   /// Those that accept: they wait for a connection, for a vacancy, or for the end of a pause.
   private var waiters = WaiterList<Bool>()
@@ -199,11 +201,20 @@ final class ListenerCore: AcceptorDelegate {
 
   private func removeFile(_ path: String) {
     guard !UnixSocketFile.removeIfDeadAtOnce(path) else { return }
-    // Somebody keeps the folder locked: that may take a second, which is too long for a loop.
+    // Another process has the directory locked: that may take a second, which is too long for a loop.
+    fileLeft = path
+    removeFileLeft {}
+  }
+
+  /// Removes the file of a closed listener that couldn't be removed at once. If it can't be removed now either, it stays, as
+  /// after a crash: the next listener there replaces it.
+  func removeFileLeft(_ body: @escaping @Sendable () -> Void) {
+    guard let fileLeft else { return body() }
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfDead(path)
+      try? UnixSocketFile.removeIfDead(fileLeft)
+      body()
     } orElse: { _ in
-      // It stays, as after a crash; the next listener there replaces it.
+      body()
     }
   }
 }

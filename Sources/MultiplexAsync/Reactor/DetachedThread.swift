@@ -1,9 +1,9 @@
 internal import CMultiplex
-internal import Multiplex
+package import Multiplex
 internal import SystemPackage
 
 /// A thread, of an event loop or for code that blocks. It is detached: it ends when its body does, and nobody waits for that.
-enum DetachedThread {
+package enum DetachedThread {
   /// What a C function pointer can't capture.
   private final class Body {
     let run: @Sendable () -> Void
@@ -13,7 +13,7 @@ enum DetachedThread {
     }
   }
 
-  static func start(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
+  package static func start(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
     // Retained here, released on the thread, which gets the pointer and nothing else.
     let retained = unsafe Unmanaged.passRetained(Body(body))
     var thread = pthread_t()

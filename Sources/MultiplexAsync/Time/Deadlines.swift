@@ -15,8 +15,13 @@ public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   let outcome = Outcome<Result>()
-  let task = Task(executorPreference: reactor) { outcome.result = try await operation() }
-  let expiry = Expiry(of: task, at: deadline, on: reactor)
+  let isPast = deadline <= .now
+  let task = Task(executorPreference: reactor) {
+    // It may begin before it can be cancelled from outside. The task is used where it runs.
+    if isPast { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
+    outcome.result = try await operation()
+  }
+  let expiry = Expiry(of: task, at: isPast ? nil : deadline, on: reactor)
   let end = await withTaskCancellationHandler {
     await task.result
   } onCancel: {

@@ -7,14 +7,15 @@ final class Expiry: @unchecked Sendable {
   /// Belongs to the reactor's thread.
   private var timer: Timer?
 
-  init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant, on reactor: Reactor) {
+  /// - Parameter deadline: nil for a task that has cancelled itself, as its time was up when it began.
+  init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant?, on reactor: Reactor) {
     self.reactor = reactor
-    if deadline <= .now {
-      expire(task)
-    } else {
-      reactor.onLoop { [self] in
-        timer = reactor.loop.schedule(at: deadline) { [self] in expire(task) }
-      }
+    guard let deadline else {
+      happened.store(!CallingTask.isCurrentCancelled, ordering: .relaxed)
+      return
+    }
+    reactor.onLoop { [self] in
+      timer = reactor.loop.schedule(at: deadline) { [self] in expire(task) }
     }
   }
 

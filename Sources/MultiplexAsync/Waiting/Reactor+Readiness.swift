@@ -11,15 +11,20 @@ extension Reactor {
   /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several
   /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
   ///
-  /// - Returns: What it is ready for; never nothing.
-  /// - Throws: `CancellationError`, at once when the task is cancelled; `MultiplexError`, for a descriptor that isn't open, or
-  ///   can't be waited for, as a regular file on epoll. Elsewhere that is ready at once.
+  /// - Returns: What it is ready for; never nothing. Files that are always ready, such as regular files and /dev/null, are
+  ///   ready at once, on every backend.
+  /// - Throws: `CancellationError`, at once when the task is cancelled; `MultiplexError`, for a descriptor that isn't open.
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
     let fd = descriptor.rawDescriptor
     try descriptor.requireNumber(for: "readiness")
-    return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
+    do {
+      return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
+    } catch let error as MultiplexError where error.reason == .notPollable {
+      // Epoll refuses files that are always ready, instead of saying so as the others do.
+      return [interest.contains(.read) ? .readable : [], interest.contains(.write) ? .writable : []]
+    }
   }
 
   /// Ends the waits for descriptors that were closed meanwhile, with `Readiness.invalid`: a reactor that is busy may not find

@@ -1,6 +1,7 @@
 import Foundation
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -35,6 +36,24 @@ struct ConnectionOptionsTests {
     #expect("\(first)" == "<connection to \(listener.localAddress)>")
     #expect(first != second)
     #expect(Set([first, second, first]).count == 2)
+  }
+
+  @Test("the descriptor is lent, on the reactor's thread, while the connection is open", arguments: usableBackends)
+  func descriptor(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let address = try await connection.withFileDescriptor { descriptor in
+      #expect(reactor.isCurrent)
+      return try Socket(adopting: OwnedDescriptor(duplicating: descriptor)).localAddress()
+    }
+    #expect(try await address == connection.localAddress())
+    await #expect(throws: Errno.interrupted) {
+      try await connection.withFileDescriptor { _ in throw Errno.interrupted }
+    }
+    connection.abort()
+    let error = await #expect(throws: MultiplexError.self) { try await connection.withFileDescriptor { _ in } }
+    #expect(error?.reason == .closed)
   }
 
   @Test("each side's local address is the other's peer address", arguments: usableBackends)

@@ -170,6 +170,25 @@ struct ConnectionReadingTests {
     #expect(try await first.value == [2, 3, 10, 4, 5])
   }
 
+  @Test("a delimiter is found wherever the bytes are split, and later bytes are kept", arguments: usableBackends, 1...8)
+  func delimiter(backend: Poller.Backend, seed: UInt64) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let heads = ["a: b\r\n\r\n", "\r\r\n\r\n", "\r\n\r\n", "\n\r\nc\r\n\r\n"]
+    let text = heads.joined() + "rest\r\n\r"
+    let sender = try peer.startOtherSide { socket in
+      for piece in pieces(of: Array(text.utf8), upTo: 4, seed: seed) { try socket.sendAll(piece) }
+      try socket.shutdown(.writing)
+    }
+    let delimiter = Array("\r\n\r\n".utf8)
+    for head in heads {
+      #expect(try await peer.connection.read(through: delimiter, limit: head.utf8.count) == Array(head.utf8))
+    }
+    #expect(await reason { _ = try await peer.connection.read(through: delimiter, limit: 6) } == .limitExceeded)
+    #expect(try await peer.connection.read(through: delimiter, limit: 7) == Array("rest\r\n\r".utf8))
+    #expect(try await peer.connection.read(through: delimiter) == nil)
+    try sender.join()
+  }
+
   @Test("a cancelled read ends at once, and the connection remains usable", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))

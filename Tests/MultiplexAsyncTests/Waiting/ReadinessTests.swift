@@ -239,19 +239,16 @@ struct ReadinessTests {
     }
   #endif
 
-  @Test("a regular file is always ready, except that epoll can't wait for one", arguments: usableBackends)
-  func regularFile(backend: Poller.Backend) async throws {
+  @Test("a regular file and /dev/null are always ready", arguments: usableBackends)
+  func alwaysReady(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let file = try TemporaryFolder().makeFile()
-    if backend == .epoll {
-      let error = await #expect(throws: MultiplexError.self) {
-        _ = try await reactor.readiness(of: file, for: .read)
-      }
-      #expect(error?.reason == .notPollable)
-    } else {
-      #expect(try await reactor.readiness(of: file, for: .read).isReadable)
-      #expect(try await reactor.readiness(of: file, for: .write).isWritable)
+    let null = try unsafe FileDescriptor.open("/dev/null", .readWrite)
+    for descriptor in [file.fileDescriptor, null] {
+      #expect(try await reactor.readiness(of: descriptor, for: .read) == .readable)
+      #expect(try await reactor.readiness(of: descriptor, for: .write) == .writable)
     }
+    try null.close()
   }
 }
 
