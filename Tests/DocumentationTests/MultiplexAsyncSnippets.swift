@@ -6,9 +6,9 @@ import MultiplexLogging
 import Synchronization
 import Testing
 
-/// The code in the pages of `MultiplexAsync.docc`, to the letter but for the indentation: `DocumentationTests` compares.
+/// The code in the pages of `MultiplexAsync.docc`, verbatim except for indentation: `DocumentationTests` compares.
 ///
-/// That of its first page is the README's.
+/// The code of its first page is the README's.
 enum MultiplexAsyncSnippets {
   // MARK: A server from start to shutdown
 
