@@ -18,6 +18,9 @@ final class ListenerCore: AcceptorDelegate {
   /// trying at once would spin.
   private static let pause = Duration.milliseconds(100)
 
+  /// How many connections may be accepted before others have their turn.
+  private static let share = 64
+
   private let acceptor: any Acceptor
   private let address: SocketAddress
   /// Whether others may listen on when this has ended.
@@ -33,6 +36,8 @@ final class ListenerCore: AcceptorDelegate {
   private var waiters = WaiterList<Bool>()
   private var waitIDs = WaitIDs()
   private var pauseTimer: Timer?
+  /// How many connections were accepted since the last wait.
+  private var acceptedAtOnce = 0
 
   init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
@@ -116,6 +121,14 @@ final class ListenerCore: AcceptorDelegate {
     return nil
   }
 
+  /// Whether it is time to yield to other work, after a connection was accepted: the kernel may have accepted thousands.
+  func endsShare() -> Bool {
+    acceptedAtOnce += 1
+    guard acceptedAtOnce >= Self.share else { return false }
+    acceptedAtOnce = 0
+    return true
+  }
+
   func makeWaitID() -> WaitID { waitIDs.next() }
 
   /// Resumes with true when accepting should be tried again, with false when the wait was cancelled.
@@ -124,6 +137,7 @@ final class ListenerCore: AcceptorDelegate {
   func awaitConnection(_ id: WaitID, onlyOne: Bool, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
+    acceptedAtOnce = 0
     guard pauseTimer == nil else { return }
     do {
       // What others could accept isn't taken ahead of time: it would be lost with this listener.
