@@ -1,4 +1,4 @@
-/// Names one wait, so that a late cancellation ends no other.
+/// Names one wait, so that a late cancellation doesn't end another.
 struct WaitID: Hashable, Sendable {
   fileprivate let number: UInt64
 
@@ -6,7 +6,7 @@ struct WaitID: Hashable, Sendable {
   static var owner: WaitID { WaitID(number: 0) }
 }
 
-/// Makes names, each of them once.
+/// Makes names, each only once.
 struct WaitIDs {
   private var last: UInt64 = 0
 
