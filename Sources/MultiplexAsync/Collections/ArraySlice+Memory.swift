@@ -1,9 +1,4 @@
-/// Several pieces of bytes at once, as vectored calls take them.
-extension Collection<[UInt8]> {
-  /// Of all pieces together.
-  var byteCount: Int { reduce(0) { $0 + $1.count } }
-}
-
+/// Several pieces of bytes, as vectored calls take them.
 extension ArraySlice<[UInt8]> {
   /// Calls a closure with the memory of all pieces, valid during the call.
   func withMemory<Result>(

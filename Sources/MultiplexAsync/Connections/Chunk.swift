@@ -42,14 +42,3 @@ public struct Chunk: ~Copyable, Sendable {
     unsafe [UInt8](buffer.bytes(0..<count))
   }
 }
-
-extension Reactor {
-  /// Returns a buffer to the pool, from any thread.
-  fileprivate func recycle(_ buffer: PooledBuffer) {
-    if isCurrent {
-      unsafe loop.recycle(buffer)
-    } else {
-      loop.perform { [loop] in unsafe loop.recycle(buffer) }
-    }
-  }
-}

@@ -5,8 +5,8 @@ public struct LineSequence: AsyncSequence, Sendable {
   /// The error that a read throws.
   public typealias Failure = ConnectionError
 
-  fileprivate let connection: Connection
-  fileprivate let limit: Int
+  let connection: Connection
+  let limit: Int
 
   /// Reads lines from the current position. Nothing is read before it is requested, and only the connection keeps bytes
   /// between two lines.
@@ -34,23 +34,5 @@ public struct LineSequence: AsyncSequence, Sendable {
     guard line.last == UInt8(ascii: "\n") else { return line[...] }
     let line = line.dropLast()
     return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
-  }
-}
-
-extension Connection {
-  /// The received lines, as text, without their ends ("
-  /// " or "\r
-  /// "). The end of input ends the last line.
-  ///
-  ///     for try await line in connection.lines(limit: 4096) { ... }
-  ///
-  /// Invalid UTF-8 is replaced by U+FFFD; ``readLine(limit:)`` returns the original bytes, and shows whether the last
-  /// line was cut off: it has no line feed then. Leaving the loop leaves the connection open, at the beginning of the
-  /// next line.
-  ///
-  /// - Parameter limit: The longest line, in bytes including its end. A longer one throws
-  ///   ``ConnectionError/Reason/limitExceeded``.
-  public func lines(limit: Int = 64 * 1024) -> LineSequence {
-    LineSequence(connection: self, limit: limit)
   }
 }

@@ -1,6 +1,9 @@
 internal import Multiplex
 
 extension Reactor {
+  /// A clock that sleeps on this reactor.
+  public var clock: ReactorClock { ReactorClock(on: self) }
+
   /// Suspends the calling task until a deadline. Sleeps with the same deadline end in the order in which they began.
   ///
   /// - Throws: `CancellationError`, immediately if the task is cancelled.

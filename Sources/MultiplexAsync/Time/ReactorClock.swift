@@ -26,8 +26,3 @@ public struct ReactorClock: Clock {
     try await reactor.sleep(until: deadline)
   }
 }
-
-extension Reactor {
-  /// A clock that sleeps on this reactor.
-  public var clock: ReactorClock { ReactorClock(on: self) }
-}
