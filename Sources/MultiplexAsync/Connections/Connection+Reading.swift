@@ -57,7 +57,7 @@ extension Connection {
       if reactor.isCurrent, let outcome = unsafe memory.withUnsafeMutableBytes({ unsafe core.readNow(into: $0) }) {
         switch outcome {
         case .filled(let count):
-          if unsafe core.endsShare() { await reactor.nextTurn() }
+          if unsafe core.share.spend() { await reactor.nextTurn() }
           return count
         case .endOfInput: return nil
         case .refused(let reason): throw failure(reason, during: .read)
@@ -144,7 +144,7 @@ extension Connection {
       if let reason = unsafe core.readRefusal { throw failure(reason, during: .read) }
       if let count = unsafe measure(core.lookahead) {
         let bytes = unsafe core.takeLookahead(count)
-        if unsafe core.endsShare() { await reactor.nextTurn() }
+        if unsafe core.share.spend() { await reactor.nextTurn() }
         return bytes
       }
       switch unsafe core.receiveNow() {

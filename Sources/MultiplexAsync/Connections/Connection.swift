@@ -70,13 +70,7 @@ public final class Connection: Sendable {
   }
 
   deinit {
-    // As `onLoop` does, but without allocating a closure, which most connections don't need.
-    if reactor.isCurrent {
-      unsafe core.abort(because: .dropped)
-    } else {
-      nonisolated(unsafe) let core = unsafe core
-      reactor.onLoop { unsafe core.abort(because: .dropped) }
-    }
+    unsafe reactor.onLoop(core) { $0.abort(because: .dropped) }
   }
 
   func failure(_ reason: ConnectionError.Reason, during operation: ConnectionError.Operation) -> ConnectionError {

@@ -75,8 +75,7 @@ extension ConnectionCore {
 
   private func beginRead(_ id: WaitID, _ waiter: Waiter<ConnectionError.Reason?>?) {
     reader = (id, waiter)
-    // Others run meanwhile.
-    doneAtOnce = 0
+    share.reset()
     channel.awaitInput()
   }
 

@@ -91,7 +91,7 @@ extension ConnectionCore {
       flushLater()
       return UnfinishedWrite(.room)
     }
-    return endsShare() ? UnfinishedWrite(.turn) : nil
+    return share.spend() ? UnfinishedWrite(.turn) : nil
   }
 
   /// Writes without a waiting caller. If more bytes than the limit are queued, the connection is aborted instead.

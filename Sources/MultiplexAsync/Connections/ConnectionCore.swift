@@ -28,9 +28,6 @@ final class ConnectionCore {
     case flush
   }
 
-  /// How many reads or writes of a task succeed without a wait before it yields to others.
-  private static let share: UInt8 = 64
-
   // What each message touches comes first, in few cache lines: with many connections, none of them is in the cache. The
   // order leaves few gaps, as each connection has one of these.
   let channel: any Channel
@@ -44,7 +41,7 @@ final class ConnectionCore {
   /// Why nothing can be sent any more.
   @safe @exclusivity(unchecked) var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) var outputEnds = false
-  @safe @exclusivity(unchecked) var doneAtOnce: UInt8 = 0
+  @safe @exclusivity(unchecked) var share = TaskShare()
   @safe @exclusivity(unchecked) var isFlushing = false
   /// Whether the task that serves the connection was cancelled. It stays true, as this may be reported before the task
   /// has begun, or while it decides to wait.
@@ -111,21 +108,6 @@ extension ConnectionCore {
     isServiceCancelled = true
     cancelRead(.owner)
     cancelWrite(.owner)
-  }
-}
-
-// MARK: - Fairness
-
-extension ConnectionCore {
-  /// Counts an operation done without a wait: a write, or a read, whose bytes may have arrived together with many
-  /// others.
-  ///
-  /// - Returns: Whether the task has to yield now. One that never waits would keep all others from running.
-  func endsShare() -> Bool {
-    doneAtOnce += 1
-    guard doneAtOnce == Self.share else { return false }
-    doneAtOnce = 0
-    return true
   }
 }
 

@@ -14,14 +14,11 @@ final class DatagramCore {
     let readiness: ReadinessWait
   }
 
-  /// How many calls succeed without a wait before a task yields to other work.
-  private static let share = 64
-
   private var socket: UDPSocket?
   private unowned let loop: EventLoop
   private var waits: [WaitID: Wait] = [:]
   private var waitIDs = WaitIDs()
-  private var callsAtOnce = 0
+  var share = TaskShare()
 
   init(_ socket: consuming UDPSocket, on loop: EventLoop) {
     self.socket = consume socket
@@ -57,14 +54,6 @@ final class DatagramCore {
   /// The borrowed descriptor; nil once the socket is closed.
   var openDescriptor: FileDescriptor? { socket?.fileDescriptor }
 
-  /// Whether it is time to yield to other work.
-  func hasHadItsShare() -> Bool {
-    callsAtOnce += 1
-    guard callsAtOnce >= Self.share else { return false }
-    callsAtOnce = 0
-    return true
-  }
-
   // MARK: Waiting
 
   func makeWaitID() -> WaitID { waitIDs.next() }
@@ -73,7 +62,7 @@ final class DatagramCore {
   func awaitReadiness(for interest: Interest, _ id: WaitID, _ waiter: Waiter<Failure?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: Failure(reason: .cancelled)) }
     guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: Failure(reason: .closed)) }
-    callsAtOnce = 0
+    share.reset()
     do {
       let readiness = try loop.driver.awaitReadiness(of: descriptor, for: interest) { [self] _ in end(id, nil) }
       waits[id] = Wait(waiter: waiter, readiness: readiness)

@@ -31,8 +31,7 @@ public final class DatagramSocket: Sendable {
   }
 
   deinit {
-    nonisolated(unsafe) let core = unsafe core
-    reactor.onLoop { unsafe core.close() }
+    unsafe reactor.onLoop(core) { $0.close() }
   }
 
   /// Receives datagrams sent to an address. An IPv6 address receives only IPv6 datagrams.
@@ -207,7 +206,7 @@ extension DatagramSocket {
     _ interest: Interest, _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?
   ) async throws(DatagramCore.Failure) -> Value {
     if CallingTask.isCurrentCancelled { throw DatagramCore.Failure(reason: .cancelled) }
-    if unsafe core.hasHadItsShare() { await reactor.nextTurn() }
+    if unsafe core.share.spend() { await reactor.nextTurn() }
     while true {
       if let value = unsafe try attempt(core) { return value }
       if let failure = await wait(for: interest) { throw failure }
@@ -216,12 +215,10 @@ extension DatagramSocket {
 
   private func wait(for interest: Interest) async -> DatagramCore.Failure? {
     let id = unsafe core.makeWaitID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe core.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
-      }
-    } onCancel: {
-      reactor.loop.perform { [self] in unsafe core.cancel(id) }
+    return await reactor.suspend { waiter in
+      unsafe core.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
+    } onCancel: { [self] in
+      unsafe core.cancel(id)
     }
   }
 }

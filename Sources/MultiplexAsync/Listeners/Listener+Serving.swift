@@ -31,9 +31,7 @@ extension Listener: ListenerProtocol {
 
   /// Ends the service of a connection.
   func end(_ slot: ServedConnections.Slot) {
-    // As `onLoop` does, but without allocating a closure.
-    if reactor.isCurrent { return unsafe core.end(slot) }
-    reactor.loop.perform { [self] in unsafe core.end(slot) }
+    reactor.onLoop((self, slot)) { listener, slot in unsafe listener.core.end(slot) }
   }
 }
 

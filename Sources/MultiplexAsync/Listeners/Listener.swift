@@ -29,8 +29,7 @@ public final class Listener: Sendable {
   }
 
   deinit {
-    nonisolated(unsafe) let core = unsafe core
-    reactor.onLoop { unsafe core.close() }
+    unsafe reactor.onLoop(core) { $0.close() }
   }
 
   /// Waits for the next connection.
@@ -61,12 +60,10 @@ public final class Listener: Sendable {
   /// - Returns: False when the task was cancelled.
   private func awaitConnection() async -> Bool {
     let id = unsafe core.makeWaitID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe core.awaitConnection(id, onlyOne: false, .task(waiter), isCancelled: Task.isCancelled)
-      }
-    } onCancel: {
-      reactor.loop.perform { [self] in unsafe core.cancelWait(id) }
+    return await reactor.suspend { waiter in
+      unsafe core.awaitConnection(id, onlyOne: false, .task(waiter), isCancelled: Task.isCancelled)
+    } onCancel: { [self] in
+      unsafe core.cancelWait(id)
     }
   }
 

@@ -98,6 +98,15 @@ public final class Reactor: TaskExecutor {
   func onLoop(_ body: @escaping @Sendable () -> Void) {
     if isCurrent { body() } else { loop.perform(body) }
   }
+
+  /// Runs a closure on the reactor's thread, as ``onLoop(_:)`` does, with a target that belongs to that thread. If the
+  /// closure captures nothing, no memory is allocated when the calling thread is that one.
+  func onLoop<Target>(_ target: Target, _ body: @escaping @Sendable (Target) -> Void) {
+    if isCurrent { return body(target) }
+    // Used only on the loop's thread.
+    nonisolated(unsafe) let target = target
+    loop.perform { unsafe body(target) }
+  }
 }
 
 extension Reactor: CustomStringConvertible {

@@ -27,6 +27,9 @@ extension CompletionChannel {
   /// Whether to receive by our own calls, as no receive is in progress.
   var receivesDirectly: Bool { bulk.isActive && !isReceiving && !isClosed }
 
+  /// Whether ``receiveNow()`` should be tried.
+  var isWorthReceiving: Bool { hasInput || receivesDirectly }
+
   /// Starts a receive, or continues in the next turn.
   private func resumeReceiving() {
     guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
@@ -64,7 +67,7 @@ extension CompletionChannel {
     }
     take(completion)
     guard !isClosed else { return }
-    if hasInput || receivesDirectly { notifyLater() } else { resumeReceiving() }
+    if isWorthReceiving { notifyLater() } else { resumeReceiving() }
   }
 
   func notifyInput() {

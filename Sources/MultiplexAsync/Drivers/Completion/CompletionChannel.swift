@@ -65,7 +65,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   func notifyDelegate() {
     isToNotify = false
     notifyRoom()
-    if hasInput || receivesDirectly { notifyInput() }
+    if isWorthReceiving { notifyInput() }
   }
 
   func notifyLater() {
@@ -95,7 +95,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
       send()
       notifyRoom()
     }
-    if hasInput || receivesDirectly { notifyInput() }
+    if isWorthReceiving { notifyInput() }
   }
 
   // MARK: Closing

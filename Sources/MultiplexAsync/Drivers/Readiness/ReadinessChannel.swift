@@ -37,13 +37,21 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return receiveOnce()
+  }
+
+  private var isWorthReceiving: Bool { mayReceive || isEnding }
+
+  /// A receive has found nothing: an event will announce what follows.
+  private func noteEmpty() {
+    mayReceive = false
+    isEnding = false
   }
 
   func awaitInput() {
     isAwaitingInput = true
-    if mayReceive || isEnding {
+    if isWorthReceiving {
       // It stopped only because its share was used up.
       postpone()
     } else {
@@ -69,7 +77,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
@@ -88,8 +96,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
       var hasMore = false
       let count = try transfer { () throws(Errno) in try unsafe receive(into: memory, hasMore: &hasMore) }
       guard let count else {
-        mayReceive = false
-        isEnding = false
+        noteEmpty()
         return nil
       }
       isBulky = count == memory.count
@@ -111,14 +118,12 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return .nothing }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
     // A pipe may be full with fewer bytes than its capacity, so there may always be more.
     case .bytes: break
-    case .nothing:
-      mayReceive = false
-      isEnding = false
+    case .nothing: noteEmpty()
     case .other: isBulky = false
     case .failure(let errno): return .failure(noted(errno))
     }
@@ -180,7 +185,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   private func finishReceiving() {
-    guard isAwaitingInput, mayReceive || isEnding else { return }
+    guard isAwaitingInput, isWorthReceiving else { return }
     isAwaitingInput = false
     delegate?.channelHasInput()
   }
