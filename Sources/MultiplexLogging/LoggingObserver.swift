@@ -2,7 +2,7 @@ public import Logging
 public import Multiplex
 public import MultiplexAsync
 
-/// Writes what happens on a reactor to a `Logger`.
+/// Logs what happens on a reactor, with a `Logger`.
 ///
 ///     let reactor = try Reactor(observer: LoggingObserver(Logger(label: "server")))
 ///

@@ -8,7 +8,7 @@ struct PooledBuffer: @unchecked Sendable {
   /// The buffer's number if it belongs to a ring; nil if it comes from a ``BufferPool``.
   var ringID: UInt16?
 
-  /// All of it.
+  /// The whole memory.
   var memory: UnsafeMutableRawBufferPointer {
     unsafe UnsafeMutableRawBufferPointer(start: start, count: capacity)
   }

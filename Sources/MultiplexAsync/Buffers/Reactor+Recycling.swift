@@ -1,5 +1,5 @@
 extension Reactor {
-  /// Returns a buffer to the pool, from any thread.
+  /// Returns a buffer to its pool, from any thread.
   func recycle(_ buffer: PooledBuffer) {
     if isCurrent {
       unsafe loop.recycle(buffer)

@@ -6,7 +6,7 @@ struct ConnectionRace {
   /// How long one address has before the next one joins the race: the RFC's recommendation.
   private static let headStart = Duration.milliseconds(250)
 
-  /// What happens in a race.
+  /// An event in a race.
   private enum Event: Sendable {
     case connected(Connection)
     case failed(ConnectionError)

@@ -1,6 +1,6 @@
 /// Length-prefixed messages: a length in network byte order, followed by that many bytes.
 extension Connection {
-  /// Waits for a message.
+  /// Reads a message.
   ///
   ///     while let request = try await connection.readFrame(limit: 1 << 20) {
   ///       try await connection.writeFrame(answer(request))

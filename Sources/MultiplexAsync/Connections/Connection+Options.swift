@@ -2,7 +2,7 @@ public import Multiplex
 public import SystemPackage
 
 extension Connection {
-  /// The value of a socket option.
+  /// Returns the value of a socket option.
   ///
   /// Corresponding C function: `getsockopt`.
   ///
@@ -24,7 +24,8 @@ extension Connection {
     }
   }
 
-  /// This side's address: on a machine with several, the one that the peer sees, unless it is translated on the way.
+  /// Returns this side's address: on a machine with several, the one that the peer sees, unless it is translated on the
+  /// way.
   ///
   /// Corresponding C function: `getsockname`.
   ///

@@ -164,7 +164,7 @@ extension Connection {
 
 extension Connection {
   /// - Parameter id: Names this wait: ``ConnectionCore/makeWaitID()``.
-  /// - Returns: Why reading can't go on; nil if it should be tried again.
+  /// - Returns: Why reading can't continue; nil if it should be tried again.
   func awaitInput(_ id: WaitID) async -> ConnectionError.Reason? {
     id == .owner ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
   }

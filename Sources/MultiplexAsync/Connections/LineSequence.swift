@@ -16,10 +16,10 @@ public struct LineSequence: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let lines: LineSequence
 
-    /// The next line; nil when the peer has finished sending.
+    /// Returns the next line; nil when the peer has finished sending.
     public mutating func next() async throws(ConnectionError) -> String? { try await lines.next() }
 
-    /// The next line; nil when the peer has finished sending.
+    /// Returns the next line; nil when the peer has finished sending.
     public mutating func next(isolation actor: isolated (any Actor)?) async throws(ConnectionError) -> String? {
       try await lines.next()
     }

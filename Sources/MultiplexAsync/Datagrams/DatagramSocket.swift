@@ -160,7 +160,7 @@ public final class DatagramSocket: Sendable {
     }
   }
 
-  /// The value of a socket option.
+  /// Returns the value of a socket option.
   ///
   /// Corresponding C function: `getsockopt`.
   ///

@@ -35,10 +35,10 @@ public struct SignalSequence: AsyncSequence, Sendable {
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let sequence: SignalSequence
 
-    /// The next signal; nil when the task is cancelled.
+    /// Returns the next signal; nil when the task is cancelled.
     public mutating func next() async -> Int32? { await sequence.next() }
 
-    /// The next signal; nil when the task is cancelled.
+    /// Returns the next signal; nil when the task is cancelled.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> Int32? { await sequence.next() }
   }
 

@@ -1,4 +1,4 @@
-/// An operation took longer than it was given.
+/// An error that says that an operation exceeded its deadline.
 public struct DeadlineExceeded: Error, Hashable, Sendable, CustomStringConvertible {
   /// Makes the error, for time limits of your own.
   public init() {}

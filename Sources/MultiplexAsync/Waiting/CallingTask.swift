@@ -23,8 +23,8 @@ struct CallingTask: Equatable, @unchecked Sendable {
 extension CallingTask {
   /// The task that a job runs: a task is its own job.
   init(of job: UnownedJob) {
-    // The address is only compared with that of the current task. An actor's job isn't a task: it may be freed while it runs,
-    // and its address used again. That does no harm, as tasks in actors never ask.
+    // The address is only compared with that of the current task. An actor's job isn't a task: it may be freed while it
+    // runs, and its address reused. That does no harm, as tasks in actors never ask.
     unsafe self.init(address: unsafeBitCast(job, to: UnsafeRawPointer.self))
   }
 }

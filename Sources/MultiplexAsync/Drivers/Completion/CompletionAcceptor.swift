@@ -14,8 +14,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   private var accepted: [AcceptedSocket] = []
   /// Why the kernel has stopped accepting.
   private var failure: MultiplexError?
-  private var isAccepting = false
-  private var isPausing = false
+  private var accepting = MultishotState.idle
   private var acceptsOnlyOne = false
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
@@ -51,17 +50,14 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   }
 
   private func resumeAccepting() {
-    guard isAwaited, !isAccepting, !isClosed else { return }
-    isAccepting = true
+    guard isAwaited, !accepting.isActive, !isClosed else { return }
+    accepting = .running
     driver.start(
       .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: RingOperation.accept.token(of: slot)))
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    if !completion.hasMore {
-      isAccepting = false
-      isPausing = false
-    }
+    accepting.complete(hasMore: completion.hasMore)
     take(completion)
     guard !isClosed else { return leaveIfDone() }
     if accepted.isEmpty, failure == nil { return resumeAccepting() }
@@ -90,9 +86,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   }
 
   private func pause() {
-    guard isAccepting, !isPausing else { return }
-    isPausing = true
-    driver.cancel(.accept, of: slot)
+    if accepting.pause() { driver.cancel(.accept, of: slot) }
   }
 
   func close() {
@@ -102,7 +96,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     delegate = nil
     for connection in accepted { close(connection.descriptor) }
     accepted = []
-    if isAccepting { driver.cancel(.accept, of: slot) }
+    if accepting.isActive { driver.cancel(.accept, of: slot) }
     // Closed by the ring, in order: an accept submitted before must not find another file under this number.
     if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()
@@ -114,7 +108,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   }
 
   private func leaveIfDone() {
-    guard isClosed, !isAccepting else { return }
+    guard isClosed, !accepting.isActive else { return }
     driver.remove(slot)
   }
 }

@@ -25,16 +25,16 @@ extension CompletionChannel {
   var hasInput: Bool { !received.isEmpty || end != nil }
 
   /// Whether to receive by our own calls, as no receive is in progress.
-  var receivesDirectly: Bool { bulk.isActive && !isReceiving && !isClosed }
+  var receivesDirectly: Bool { bulk.isActive && !receiving.isActive && !isClosed }
 
   /// Whether ``receiveNow()`` should be tried.
   var isWorthReceiving: Bool { hasInput || receivesDirectly }
 
   /// Starts a receive, or continues in the next turn.
   private func resumeReceiving() {
-    guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
+    guard isAwaitingInput, !receiving.isActive, !isClosed, end == nil else { return }
     if bulk.isActive, bulk.mayHaveMore { return awaitSubmission() }
-    isReceiving = true
+    receiving = .running
     guard !bulk.isActive else {
       bulk.beginWait()
       let token = RingOperation.receive.token(of: slot)
@@ -61,10 +61,7 @@ extension CompletionChannel {
   }
 
   func endReceive(_ completion: Ring.Completion) {
-    if !completion.hasMore {
-      isReceiving = false
-      isPausing = false
-    }
+    receiving.complete(hasMore: completion.hasMore)
     take(completion)
     guard !isClosed else { return }
     if isWorthReceiving { notifyLater() } else { resumeReceiving() }
@@ -94,8 +91,7 @@ extension CompletionChannel {
   private func takeBytes(_ buffer: PooledBuffer, _ count: Int) {
     guard !isClosed, count > 0 else { return unsafe driver.recycle(buffer) }
     unsafe received.append(.bytes(buffer, count: count))
-    guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
-    isPausing = true
+    guard received.count >= Self.readAhead, receiving.pause() else { return }
     bulk.begin()
     driver.cancel(.receive, of: slot)
   }

@@ -186,10 +186,7 @@ extension CompletionChannel {
     discard(outgoing.count)
     if errno == .badFileDescriptor { abandon() }
     // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once.
-    if isReceiving, !isPausing, !isClosed {
-      isPausing = true
-      driver.cancel(.receive, of: slot)
-    }
+    if !isClosed, receiving.pause() { driver.cancel(.receive, of: slot) }
   }
 
   func discard(_ count: Int) {

@@ -31,9 +31,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
 
   @safe @exclusivity(unchecked) var isClosed = false
   @safe @exclusivity(unchecked) var isAwaitingInput = false
-  @safe @exclusivity(unchecked) var isReceiving = false
-  /// Whether receiving is being paused.
-  @safe @exclusivity(unchecked) var isPausing = false
+  /// The receive in progress, or the wait for input in its place.
+  @safe @exclusivity(unchecked) var receiving = MultishotState.idle
   @safe @exclusivity(unchecked) var bulk = BulkReceiving()
   @safe @exclusivity(unchecked) var isAwaitingRoom = false
   /// Whether a send that waits for room is in progress.
@@ -122,7 +121,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     isAwaitingRoom = false
     delegate = nil
     recycleReceived()
-    if isReceiving { driver.cancel(.receive, of: slot) }
+    if receiving.isActive { driver.cancel(.receive, of: slot) }
     if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
     // An inline send has to be sent, or found to be lost, first.
     if isSendingInline { awaitSubmission() } else { closeDescriptor() }
@@ -140,7 +139,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   }
 
   func leaveIfDone() {
-    guard isClosed, !isReceiving, !isSending, !isAwaitingSubmission else { return }
+    guard isClosed, !receiving.isActive, !isSending, !isAwaitingSubmission else { return }
     driver.remove(slot)
   }
 }
