@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Counts what servers do per message in the steady state: allocations and system calls.
+"""Counts the allocations and system calls that servers make per message in the steady state.
 
 Allocations are counted by a library that is loaded before the server's own (peers/malloc-count.c), between two points:
-after a warm-up and after so many messages more. System calls are counted by strace, which slows a server down: with
-many connections it then finds more of them ready in a turn, so the waits are fewer than without it.
+after a warm-up, and after --messages more messages. System calls are counted by strace, which slows a server down: with
+many connections, it then finds more of them ready in a turn, so there are fewer waits than without strace.
 """
 import re
 import signal
@@ -22,7 +22,7 @@ CALLS_LIMIT = 2.0
 
 
 def without_python():
-    """Python has an allocator of its own, so that counting malloc says nothing about it."""
+    """The servers except those in Python, which has its own allocator: counting malloc says nothing about it."""
     return {name: make for name, make in servers.ECHO_SERVERS.items() if name not in ("asyncio", "uvloop")}
 
 
@@ -43,14 +43,14 @@ def count_allocations(command, cell, messages):
 
 
 def count_calls(command, cell, messages):
-    """The system calls of a server by name, over so many messages."""
+    """Returns the system calls that a server makes for this many messages, by name."""
     strace = building.installed("strace")
     with Server(command) as server, Load("echo-load", server.port, *cell) as load, \
             tempfile.NamedTemporaryFile() as summary:
         load.run(200)
         options = ["-f", "-c", "-U", "calls,name", "-o", summary.name, "-p", server.pid]
         with Process([strace, *options], LOAD_CORE) as tracer:
-            tracer.wait_for_complaint("attached")
+            tracer.wait_for_message("attached")
             load.run(messages)
             tracer.process.send_signal(signal.SIGINT)
             tracer.process.wait()
@@ -68,7 +68,7 @@ def allocation_table(rows, messages):
                ("target", ""), ("", "")]
 
     def target(name, count):
-        # A few for the reactor's own housekeeping are not per message.
+        # A few allocations are the reactor's own housekeeping, not per message.
         return ("none per message", figures.verdict(count < messages / 1000)) if servers.is_ours(name) else ("", "")
 
     return figures.table(columns, [[*cell, name, count, *target(name, count)] for cell, name, count in rows])
@@ -80,7 +80,7 @@ def call_table(rows, messages):
     shown = []
     for cell, name, calls in rows:
         each = sum(calls.values()) / messages
-        # One connection needs a wait for each message as well.
+        # With one connection, each message takes a wait, too.
         limit = CALLS_LIMIT + (1 if cell[0] == 1 else 0)
         is_met = figures.verdict(each <= limit + 0.05)
         target = (f"{limit:.0f}", is_met) if servers.is_ours(name) else ("", "")
@@ -103,7 +103,7 @@ def collect(contestants, cells, count, progress):
 
 def main():
     parser = figures.options(__doc__, rounds=1)
-    parser.add_argument("--messages", type=int, default=100_000, help="to count allocations over")
+    parser.add_argument("--messages", type=int, default=100_000, help="messages to count allocations over")
     parser.add_argument("--traced", type=int, default=1_000, help="messages to count system calls over")
     arguments = parser.parse_args()
 

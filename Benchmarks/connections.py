@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures how the cost of a message grows with the number of connections: up to 100,000 at once, echoing in turn.
 
-A hundred messages are in flight at any time, and the connections have their turn one after the other, so that every one
-of them is used. Where a process may not open so many files, several servers share the connections, and the core, each with
-a load generator of its own. The figures are the servers' processor time per message, its ratio to the smallest number of
-connections, and memory per connection: the servers' own, and the kernel's for both ends of it.
+A hundred messages are in flight at any time, and the connections take turns, so that each of them is used. If a process
+may not open enough files, several servers share the connections, and the core, each with its own load generator. The
+figures are the servers' processor time per message, its ratio to the smallest number of connections, and memory per
+connection: the servers' own, and the kernel's for both ends.
 """
 import sys
 import time
@@ -16,7 +16,7 @@ from harness.processes import Load, Server, kernel_memory, raise_descriptor_limi
 SIZE, AT_A_TIME = 64, 100
 PORTS = 20_000  # connections between one address and the server
 SPARE = 200  # files that are open besides connections
-# Select and poll look at every connection in every wait: they are left out unless asked for.
+# Select and poll look at every connection in every wait: they are left out unless selected with --servers.
 USUAL = (servers.YARDSTICK, servers.TO_BEAT, "async epoll", "async io_uring", "mux epoll", "mux io_uring")
 
 
@@ -39,7 +39,7 @@ class Pair:
 
 
 def run_all(pairs, messages):
-    """All loads at once, each its share of the messages; returns their results."""
+    """Runs all loads at once, each with its share of the messages; returns their results."""
     for pair in pairs:
         pair.load.begin(messages // len(pairs))
     return [pair.load.finish() for pair in pairs]
@@ -63,7 +63,7 @@ def measure(command, connections, messages, most):
         own, kernel = private_memory(pairs), kernel_memory()
         for pair in pairs:
             pair.connect(connections // processes, max(1, AT_A_TIME // processes))
-        run_all(pairs, connections)  # warms up, and has every connection used once
+        run_all(pairs, connections)  # warms up, and uses every connection once
         grown, kernel_grown = private_memory(pairs), kernel_memory()
         before = processor_time(pairs)
         results = run_all(pairs, messages)
@@ -78,12 +78,12 @@ def measure(command, connections, messages, most):
 
 
 def most_for_one_process(numbers):
-    """How many connections a server may have here; says what limits it."""
+    """Returns how many connections one server may have here; says so if several servers are needed."""
     most = raise_descriptor_limit(max(numbers) + SPARE) - SPARE
     for number in numbers:
         if number > most:
             print(f"{number} connections in {-(-number // most)} servers instead of one: a process may open "
-                  f"{most + SPARE} files, and this one may not raise that (RLIMIT_NOFILE)", file=sys.stderr)
+                  f"{most + SPARE} files, and this one may not raise the limit (RLIMIT_NOFILE)", file=sys.stderr)
     return most
 
 
@@ -121,7 +121,7 @@ def show(results):
 def main():
     parser = figures.options(__doc__, rounds=3)
     parser.add_argument("--connections", type=figures.numbers, default=[1_000, 10_000, 100_000])
-    parser.add_argument("--messages", type=int, default=200_000, help="of each run")
+    parser.add_argument("--messages", type=int, default=200_000, help="per run")
     arguments = parser.parse_args()
 
     numbers = sorted(arguments.connections)

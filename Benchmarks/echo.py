@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Compares echo servers, side by side in one interleaved run.
+"""Compares echo servers in one interleaved run.
 
-The figure is the server's processor time per request, as the kernel counts it, and its ratio to a minimal C server on
-epoll: wall time says little on a busy machine. The server runs on one core and the load on another. In each round every
-server has its turn, in an order that changes, so that the machine's moods strike all of them; the median of the rounds
-is shown. The load generator checks every byte that comes back. Connecting is not part of it: see short.py.
+The figure is the server's processor time per request, as counted by the kernel, and its ratio to a minimal C server on
+epoll: wall time says little on a busy machine. The server runs on one core and the load on another. In each round,
+every server is measured once, in an order that changes, so that noise affects all of them alike; the median of the
+rounds is shown. The load generator checks every byte that comes back. Connecting isn't included: see short.py.
 """
 import statistics
 
 from harness import figures, servers
 from harness.processes import Load, Server, raise_descriptor_limit
 
-# By server: the one it is compared to, the limit in the median cell, and the limit in any cell.
+# By server: the server it is compared with, the limit in the median cell, and the limit in any cell.
 TARGETS = {
     "async epoll": (servers.YARDSTICK, 1.02, 1.10),
     "async io_uring": (servers.TO_BEAT, None, 1.03),
@@ -22,7 +22,7 @@ TARGETS = {
 
 def measure(command, connections, size, depth, requests):
     with Server(command) as server, Load("echo-load", server.port, connections, size, depth) as load:
-        # Warms up: each connection has its turn, and was accepted before the clock starts.
+        # Warms up: each connection is used, so all have been accepted before the clock starts.
         load.run(max(1000, 2 * connections * depth, requests // 10))
         before = server.processor_time()
         result = load.run(requests)
@@ -31,13 +31,13 @@ def measure(command, connections, size, depth, requests):
 
 
 def requests_of(cell, requests):
-    """Fewer where messages are long; enough for each connection to have several."""
+    """Returns the number of requests for a cell: fewer if messages are long, but several for each connection."""
     connections, size, depth = cell
     return max(connections * depth * 5, requests * 1024 // max(1024, size))
 
 
 def compare(contestants, cell, arguments, progress):
-    """The medians of each server in one cell."""
+    """Returns the medians of each server in one cell."""
     requests = requests_of(cell, arguments.requests)
     what = "{} x {} B x {}: ".format(*cell)
     samples = figures.interleaved(
@@ -65,7 +65,7 @@ def cell_table(cells):
 
 
 def target_of(name, ratios):
-    """What is asked of a server, in words, and whether it does it."""
+    """Returns the target of a server, in words, and whether it is met."""
     if name not in TARGETS:
         return "", ""
     base, in_median, in_any = TARGETS[name]
@@ -98,7 +98,7 @@ def summary_table(cells):
 
 def main():
     parser = figures.options(__doc__, rounds=5)
-    parser.add_argument("--requests", type=int, default=50_000, help="of each run, fewer where messages are long")
+    parser.add_argument("--requests", type=int, default=50_000, help="per run, fewer if messages are long")
     parser.add_argument("--connections", type=figures.numbers, default=[1, 50, 1000])
     parser.add_argument("--sizes", type=figures.numbers, default=[64, 1024, 16384])
     parser.add_argument("--depths", type=figures.numbers, default=[1, 16])

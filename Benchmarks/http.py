@@ -3,10 +3,10 @@
 
     Benchmarks/http.py [--rounds N] [--seconds N] [--connections 1,50] [--servers own,epoll,...] [--json]
 
-The figure is the server's processor time per request, as the kernel counts it. The load is wrk (a Debian package): GET
-requests for 64 bytes, on connections that are kept. The server runs on one core and the load on another. In each round
-every server has its turn, in an order that changes; the median of the rounds is shown, and that of the ratios to FlyingFox's
-own pool in the same round.
+The figure is the server's processor time per request, as counted by the kernel. The load is wrk (a Debian package): GET
+requests for 64 bytes, on persistent connections. The server runs on one core and the load on another. In each round,
+every server is measured once, in an order that changes. The figures shown are the median of the rounds, and the median
+of the ratios to FlyingFox's own pool in the same round.
 """
 import re
 import subprocess
@@ -19,16 +19,18 @@ YARDSTICK = "own"
 
 
 def prepare():
-    """Compiles the server; returns the command of each contestant. Not with the libraries linked in, as Foundation's would need
-    libcurl's."""
+    """Compiles the server; returns the command of each contestant.
+
+    The libraries aren't linked statically, because Foundation would then need libcurl's development files.
+    """
     program = building.swift_program(building.HERE / "HTTP", "HTTPServerBench", building.BUILD / "http")
     return {name: [program, name] for name in (YARDSTICK, *servers.BACKENDS)}
 
 
 def load(port, connections, seconds):
-    """Asks for a while; returns the number of requests."""
+    """Sends requests for a number of seconds; returns how many were answered."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"http://127.0.0.1:{port}/"]
-    # FlyingFox keeps a connection for those who say that they want it, as in HTTP 1.0.
+    # FlyingFox keeps a connection open only if the client asks for it, as in HTTP 1.0.
     command += ["-H", "Connection: keep-alive"]
     wrk = start(command, LOAD_CORE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     output, _ = wrk.communicate()
@@ -57,7 +59,7 @@ def show(cells):
 
 def main():
     parser = figures.options(__doc__, rounds=5)
-    parser.add_argument("--seconds", type=int, default=3, help="of each run")
+    parser.add_argument("--seconds", type=int, default=3, help="per run")
     parser.add_argument("--connections", type=figures.numbers, default=[1, 50])
     arguments = parser.parse_args()
     try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares `mux bench` with a load generator in C: whoever measures with it must measure the server, and not the load.
+"""Compares `mux bench` with a load generator in C: it must measure the server, not itself.
 
-The figure is the round trips per second that each gets out of the same minimal server in C on epoll, with both checking
+The figure is the round trips per second that each achieves with the same minimal server in C on epoll, both checking
 every byte, in one interleaved run.
 """
 import json
@@ -28,9 +28,9 @@ def mux_bench(backend):
             arguments.size, "--requests", arguments.requests, "--backend", backend, "--json",
         ]
         bench = start(command, LOAD_CORE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        output, complaint = bench.communicate()
+        output, errors = bench.communicate()
         if bench.returncode != 0:
-            raise Failure(complaint.strip())
+            raise Failure(errors.strip())
         return json.loads(output)["requestsPerSecond"]
 
     return load
@@ -54,10 +54,10 @@ def main():
     parser = figures.options(__doc__, rounds=7)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--size", type=int, default=64)
-    parser.add_argument("--requests", type=int, default=100_000, help="of each run")
+    parser.add_argument("--requests", type=int, default=100_000, help="per run")
     arguments = parser.parse_args()
 
-    building.mux()  # before the clock starts
+    building.mux()  # built before the clock starts
     contestants = {YARDSTICK: c_load, "mux bench": mux_bench("epoll"), "mux bench io_uring": mux_bench("io_uring")}
     progress = figures.Progress(arguments.rounds * len(contestants))
     samples = figures.interleaved(

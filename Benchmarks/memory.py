@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measures what an idle connection costs: memory of the server per connection, after one echo of 64 bytes on each.
 
-The figure is by how much the server's own memory (private and dirty, as the kernel counts it in smaps_rollup) and what it
-has resident have grown, over the number of connections. The kernel's share is apart, and is that of both ends: what
-its objects take (Slab in /proc/meminfo) and what TCP holds (/proc/net/sockstat), over the whole machine.
+The figures are the growth of the server's own memory (private and dirty, as counted by the kernel in smaps_rollup) and
+of its resident memory, divided by the number of connections. The kernel's share is listed separately, for both ends:
+the memory of its objects (Slab in /proc/meminfo) and of TCP (/proc/net/sockstat), on the whole machine.
 """
 import time
 
@@ -17,7 +17,7 @@ LIMIT = 1024  # bytes of private memory
 
 def measure(command, connections):
     with Server(command) as server:
-        # What a server sets up once, and the code it loads, are not a connection's.
+        # What a server sets up once, and the code it loads, isn't part of a connection's cost.
         with Load("echo-load", server.port, AT_A_TIME, SIZE, 1) as load:
             load.run(AT_A_TIME * 10)
         time.sleep(0.1)

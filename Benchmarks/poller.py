@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Compares what it costs to find out which descriptors are ready, side by side in one interleaved run.
+"""Compares the cost of finding out which descriptors are ready, in one interleaved run.
 
     Benchmarks/poller.py [--rounds N] [--pairs 100,1000,8000] [--active 10,100] [--chains N] [--idle]
                          [--servers C,Poller,...] [--backends epoll,poll,select,io_uring] [--json]
 
-The work is that of libevent's bench. Of so many socket pairs some get a byte; each that is found readable is read, and a
-byte is written to the next one, until 1000 have been written. The figure is the processor time per event, the read and
-the write included, and its ratio to the same program in C on the same system call. In each round all programs have their
-turn, in an order that changes; the medians of the rounds are shown, and last the median of the cells of each backend. The
-programs have to agree on what was ready.
+The work is that of libevent's bench. A byte is written to --active of --pairs socket pairs. Each pair that becomes
+readable is read, and a byte is written to the next one, until 1000 have been written. The figure is the processor time
+per event, including the read and the write, and its ratio to the same program in C on the same system call. In each
+round, every program is measured once, in an order that changes. The medians of the rounds are shown, followed by the
+median of the cells of each backend. The programs have to agree on what was ready.
 
-On io_uring the program in C is told of edges, and reads all there is; `Poller edge` does the same. `Poller` and `Multiplexer`
-are level-triggered, as everywhere: what they are told of is ready, and read byte by byte.
+On io_uring, the C program is edge-triggered, and reads everything there is; `Poller edge` does the same. `Poller` and
+`Multiplexer` are level-triggered, as on the other backends, and read byte by byte.
 
-With --idle the bytes stay unread: the ratio of a bare wait is the worst there can be.
+With --idle, the bytes stay unread: the ratio of a bare wait is the worst possible.
 """
 import os
 import statistics
@@ -24,7 +24,7 @@ from harness import building, figures, servers
 from harness.processes import SERVER_CORE, Failure
 
 YARDSTICK = "C"
-# Its completions have an order of their own, which decides where the last bytes of a chain go.
+# On io_uring, these are edge-triggered: the order of completions decides where the last bytes of a chain go.
 BY_EDGES = ("C", "Poller edge")
 
 
@@ -39,7 +39,7 @@ def prepare():
 
 
 def contestants_on(backend, contestants, is_idle):
-    """Those that do the same as C on a backend. Edges tell once of bytes that stay unread."""
+    """Returns the contestants that do the same as C on a backend. Edges report bytes that stay unread only once."""
     has_edges = backend == "io_uring" and not is_idle
     return {name: command for name, command in contestants.items() if has_edges or name != "Poller edge"}
 
@@ -56,7 +56,7 @@ def measure(command, work, backend, pairs, active, times):
 
 
 def check(samples, backend):
-    """Stops unless the programs that take the bytes one by one have found the same."""
+    """Exits unless the programs that read byte by byte agree."""
     names = [name for name in samples if backend != "io_uring" or name not in BY_EDGES]
     if len({sample["sum"] for name in names for sample in samples[name]}) > 1:
         sys.exit(f"{backend}: the programs disagree on what was ready")
@@ -79,7 +79,7 @@ def main():
     parser = figures.options(__doc__, rounds=21)
     parser.add_argument("--pairs", type=figures.numbers, default=[100, 1000, 8000])
     parser.add_argument("--active", type=figures.numbers, default=[10, 100])
-    parser.add_argument("--chains", type=int, default=10, help="of each run; with --idle, as many events")
+    parser.add_argument("--chains", type=int, default=10, help="per run; with --idle, as many events")
     parser.add_argument("--idle", action="store_true", help="leave the bytes unread")
     parser.add_argument("--backends", type=figures.names, default=["epoll", "poll", "select", "io_uring"])
     arguments = parser.parse_args()

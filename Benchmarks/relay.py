@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Compares relays: `mux relay`, HAProxy in TCP mode and socat, in one interleaved run.
 
-Each forwards between a load generator and a C echo server, so every message passes it twice. The figures are the
-relay's processor time for each GiB that it forwards in bulk, and for each small message, and their ratios to HAProxy.
-socat has a process for each connection; all of them are counted.
+Each forwards between a load generator and a C echo server, so every message passes through it twice. The figures are
+the relay's processor time per GiB forwarded in bulk, and per small message, and their ratios to HAProxy. socat has a
+process per connection; all of them are counted.
 """
 import tempfile
 from pathlib import Path
@@ -31,7 +31,8 @@ listen relay
 """
 
 
-# Each looks for what it needs, and returns what starts the relay, given the target's port and a folder for its files.
+# Each finds the program that it needs, and returns a function that starts the relay, given the target's port and a #
+directory for its files.
 
 def mux_relay(backend):
     mux = building.mux()
@@ -42,10 +43,10 @@ def mux_relay(backend):
 def haproxy(*options):
     program = building.installed("haproxy")
 
-    def start(target, folder):
+    def start(target, directory):
         port = free_port()
         settings = HAPROXY.format(port=port, target=target) + "".join(f"  {option}\n" for option in options)
-        path = Path(folder) / "haproxy.cfg"
+        path = Path(directory) / "haproxy.cfg"
         path.write_text(settings)
         return Server([program, "-db", "-f", path], port=port)
 
@@ -72,10 +73,10 @@ RELAYS = {
 
 
 def measure(start, load, requests):
-    """The relay's processor time for each message that it forwards one way, in nanoseconds."""
+    """Returns the relay's processor time per message that it forwards in one direction, in nanoseconds."""
     target = [building.c_program("epoll-echo")]
-    with tempfile.TemporaryDirectory() as folder, Server(target, core=LOAD_CORE) as echo:
-        with start(echo.port, folder) as relay, Load("echo-load", relay.port, *load.values()) as generator:
+    with tempfile.TemporaryDirectory() as directory, Server(target, core=LOAD_CORE) as echo:
+        with start(echo.port, directory) as relay, Load("echo-load", relay.port, *load.values()) as generator:
             generator.run(max(load["connections"], requests // 10))  # warms up
             before = relay.processor_time()
             generator.run(requests)
@@ -84,12 +85,12 @@ def measure(start, load, requests):
 
 def try_out(start):
     """Raises `Unavailable` if the relay doesn't start."""
-    with tempfile.TemporaryDirectory() as folder, start(free_port(), folder):
+    with tempfile.TemporaryDirectory() as directory, start(free_port(), directory):
         pass
 
 
 def target_of(name, results):
-    """No more than the best of the peers."""
+    """Returns the target of a relay, the cost of the best of its peers, and whether it is met."""
     if not servers.is_ours(name):
         return "", ""
     best = min(results[peer]["ratio"] for peer in PEERS if peer in results)
@@ -109,8 +110,8 @@ def show(bulk, small):
 
 def main():
     parser = figures.options(__doc__, rounds=5)
-    parser.add_argument("--mebibytes", type=int, default=512, help="to echo in bulk in each run")
-    parser.add_argument("--messages", type=int, default=50_000, help="to echo in each run")
+    parser.add_argument("--mebibytes", type=int, default=512, help="to echo in bulk per run")
+    parser.add_argument("--messages", type=int, default=50_000, help="to echo per run")
     arguments = parser.parse_args()
 
     contestants = servers.prepare(arguments.servers, (YARDSTICK,), RELAYS, try_out)

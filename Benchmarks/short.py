@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Compares what short connections cost: accept, echo one message of 64 bytes, close.
+"""Compares the cost of short connections: accept, echo one message of 64 bytes, close.
 
-The figure is the server's processor time per connection and its ratio to a minimal C server on epoll, in one interleaved
-run. Ten connections are open at a time.
+The figure is the server's processor time per connection and its ratio to a minimal C server on epoll, in one
+interleaved run. Ten connections are open at a time.
 """
 import time
 
@@ -18,7 +18,7 @@ def measure(command, connections):
         load.run(max(100, connections // 10))  # warms up
         before = server.processor_time()
         load.run(connections)
-        time.sleep(0.05)  # the server has yet to see the last ones close
+        time.sleep(0.05)  # lets the server see the last connections close
         return {"ns": (server.processor_time() - before) / connections}
 
 
@@ -34,7 +34,7 @@ def show(results):
 
 def main():
     parser = figures.options(__doc__, rounds=15)
-    parser.add_argument("--connections", type=int, default=20_000, help="of each run")
+    parser.add_argument("--connections", type=int, default=20_000, help="per run")
     arguments = parser.parse_args()
 
     contestants = servers.prepare(arguments.servers)

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, as it needs FlyingFox, which the other benchmarks do without.
+// A separate package, because only this benchmark needs FlyingFox.
 let package = Package(
   name: "multiplex-http-benchmark",
   dependencies: [

@@ -1,1 +1,1 @@
-"""What the benchmarks have in common: what is built, how it is started, measured, compared and shown."""
+"""What the benchmarks share: building, starting, measuring, comparing and showing."""

@@ -1,4 +1,4 @@
-"""Builds what is measured. Whatever can't be built raises `Unavailable`, with the reason in a line."""
+"""Builds what is measured. Anything that can't be built raises `Unavailable`, with the reason on one line."""
 import functools
 import importlib.util
 import re
@@ -11,17 +11,17 @@ HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent
 PEERS = HERE / "peers"
 BUILD = ROOT / ".build" / "benchmarks"
-# As servers are deployed: with Swift's libraries linked in. Where each message wakes an idle core, the calls between
-# libraries would show.
+# As servers are deployed: with Swift's libraries linked statically. When each message wakes an idle core, calls between
+# shared libraries would show.
 STATIC = ("--static-swift-stdlib",)
 
 
 class Unavailable(Exception):
-    """Something that isn't installed, or doesn't work here."""
+    """A program that isn't installed, or doesn't work here."""
 
 
 def run_quietly(command, **options):
-    """Runs a command; when it fails, the first line that names an error tells why."""
+    """Runs a command; if it fails, raises `Unavailable` with the first line that names an error."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def swift_program(package, product, scratch, *more):
     if not shutil.which("swift"):
         raise Unavailable("swift is not installed")
     print(f"building {product}", file=sys.stderr, flush=True)
-    # SwiftPM keeps its plan while the manifests are as they were, and stops over a source of ours that has gone since.
+    # SwiftPM keeps its build plan while the manifests are unchanged, and fails if one of our sources was removed since.
     for plan in Path(scratch).glob("release.yaml"):
         plan.unlink()
     options = ["-c", "release", "--package-path", package, "--scratch-path", scratch, *more]
@@ -59,12 +59,12 @@ def mux():
 
 
 def benchmark(product):
-    """A program of our own package of benchmarks."""
+    """Builds a program of our own benchmark package; returns its path."""
     return swift_program(HERE, product, BUILD / "swift", *STATIC)
 
 
 def swift_peer(name):
-    """A peer with a package of its own in peers/."""
+    """Builds a peer that is a package in peers/; returns the path of its executable."""
     return swift_program(PEERS / name, name, BUILD / name, *STATIC)
 
 
@@ -75,7 +75,7 @@ def python_peer(module):
 
 
 def installed(program):
-    """The path of a program of the system."""
+    """Returns the path of an installed program."""
     path = shutil.which(program)
     if not path:
         raise Unavailable(f"{program} is not installed")

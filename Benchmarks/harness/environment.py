@@ -1,4 +1,4 @@
-"""Where figures were taken: a figure without its machine says nothing."""
+"""The environment in which figures were taken: without it, they say nothing."""
 import datetime
 import json
 import os
@@ -47,7 +47,7 @@ def uvloop_version():
 
 
 def swift_versions():
-    """Of the Swift packages that servers are compared with, as far as they have been built."""
+    """The versions of the Swift packages that peers are built on, as far as they have been built."""
     versions = []
     for name, package in SWIFT_PACKAGES:
         pins = ROOT / "Benchmarks" / package / "Package.resolved"
@@ -58,7 +58,7 @@ def swift_versions():
 
 
 def moment():
-    """When something is measured, of what, and what else the machine had to do."""
+    """The date, commit and load average of a measurement."""
     commit = first_line("git", "rev-parse", "--short", "HEAD") or "unknown"
     return f"{datetime.date.today().isoformat()}, commit {commit}, load average before {os.getloadavg()[0]:.1f}"
 
@@ -71,7 +71,7 @@ def heading():
     ]
     return f"""# Benchmarks
 
-Written by `Benchmarks/run`; [Benchmarks/README.md](../Benchmarks/README.md) says what each measures, and how.
+Written by `Benchmarks/run`; [Benchmarks/README.md](../Benchmarks/README.md) describes what each measures, and how.
 
 | | |
 |---|---|

@@ -10,7 +10,7 @@ from .processes import Failure
 
 
 class Progress:
-    """One line on standard error that tells how far it is; lines for those who read it from a file."""
+    """Progress on standard error: one line that is overwritten on a terminal, otherwise a line every 5 %."""
 
     def __init__(self, total):
         self.total = total
@@ -31,10 +31,10 @@ class Progress:
 
 
 def interleaved(contestants, rounds, measure, progress, what="", base=None):
-    """Measures each contestant once in each round, in an order that changes, so that the machine's moods strike all.
+    """Measures each contestant once per round, in an order that changes, so that noise affects all of them alike.
 
-    `measure` takes a command and returns figures by name. Returns a list of them for each contestant; one that fails is
-    left out, with a line that says so, unless it is the base of all comparison.
+    `measure` takes a command and returns figures by name. Returns a list of them for each contestant. A contestant that
+    fails is left out, with a line that says so; if the base of the comparison fails, the program exits.
     """
     samples = {name: [] for name in contestants}
     failed = {}
@@ -57,18 +57,18 @@ def interleaved(contestants, rounds, measure, progress, what="", base=None):
 
 
 def medians(samples):
-    """The median of each figure, over the rounds of one contestant."""
+    """Returns the median of each figure over the rounds of one contestant."""
     return {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
 
 
 def ratio(samples, base, key):
-    """The median of the ratios of two contestants, round by round: two figures of a round have the same weather."""
+    """Returns the median of two contestants' ratios by round: figures from one round share the same conditions."""
     pairs = [(mine[key], theirs[key]) for mine, theirs in zip(samples, base) if theirs[key] > 0]
     return statistics.median(mine / theirs for mine, theirs in pairs) if pairs else float("nan")
 
 
 def table(columns, rows):
-    """Aligns rows; a column is a heading and a format. Texts (no format) go to the left, numbers to the right.
+    """Aligns rows; a column is a heading and a format. Text (no format) is left-aligned, numbers are right-aligned.
 
     A row that is None becomes an empty line.
     """
@@ -105,16 +105,16 @@ def names(text):
 
 
 def options(description, rounds):
-    """The options that all benchmarks have."""
-    # So that whoever is told to end takes along what it has started.
+    """Returns a parser with the options that all benchmarks share."""
+    # Exits in the usual way on SIGTERM, so that the processes it has started end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(
         description=description.split("\n")[0], epilog=description.split("\n", 1)[1],
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument(
-        "--servers", type=names, help="those whose names begin like this: 'async,libuv'; C epoll is always there")
-    parser.add_argument("--json", action="store_true", help="all figures, for programs")
+        "--servers", type=names, help="those whose names begin with these: 'async,libuv'; the baseline is always there")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     return parser
 
 
@@ -123,7 +123,7 @@ def show_json(results):
 
 
 def report(results, as_json, show):
-    """Prints the results: as they are for programs, and for people as `show` does."""
+    """Prints the results: as JSON, or as `show` formats them."""
     if as_json:
         show_json(results)
     else:

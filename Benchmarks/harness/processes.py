@@ -1,4 +1,4 @@
-"""Servers and load generators as processes, each on a core of its own, and what the kernel knows about them."""
+"""Servers and load generators as processes, each pinned to a core, and what the kernel reports about them."""
 import json
 import os
 import re
@@ -22,7 +22,7 @@ class Failure(Exception):
 
 
 def raise_descriptor_limit(wanted):
-    """Lets this process, and what it starts, open so many files; returns how many it may."""
+    """Lets this process and its children open this many files, if possible; returns the resulting limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limits in ((wanted, max(hard, wanted)), (min(wanted, hard), hard)):
         try:
@@ -40,20 +40,20 @@ def start(command, core, **options):
 
 
 def read_line(stream, seconds):
-    """The next line of a process, or an empty one if it ends or takes too long."""
+    """Returns the next line from a process, or an empty string if it exits or takes too long."""
     ready, _, _ = select.select([stream], [], [], seconds)
     return stream.readline().decode() if ready else ""
 
 
 class Process:
-    """A process that ends with the block that it was started for, and whatever it says on standard error."""
+    """A process that is killed at the end of its `with` block, and its standard error."""
 
     def __init__(self, command, core, environment=None, **options):
-        self.complaints = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()
         environment = {**os.environ, **(environment or {})}
         try:
             self.process = start(
-                command, core, stdout=subprocess.PIPE, stderr=self.complaints, env=environment, bufsize=0,
+                command, core, stdout=subprocess.PIPE, stderr=self.errors, env=environment, bufsize=0,
                 start_new_session=True, **options)
         except FileNotFoundError:
             raise Unavailable(f"{command[0]} is not installed") from None
@@ -63,33 +63,33 @@ class Process:
         return self
 
     def __exit__(self, *_):
-        # The whole group: a server may have a process for each connection.
+        # The whole group: a server may have a process per connection.
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.complaints):
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
             if stream:
                 stream.close()
 
-    def complaint(self):
-        """The last line on standard error."""
-        # Read at a place of its own: the process goes on writing where it was.
-        text = os.pread(self.complaints.fileno(), 1 << 20, 0).decode(errors="replace")
+    def last_message(self):
+        """Returns the last line on standard error."""
+        # With pread, which leaves the process's own file position alone.
+        text = os.pread(self.errors.fileno(), 1 << 20, 0).decode(errors="replace")
         lines = text.strip().splitlines()
         return lines[-1] if lines else ""
 
-    def wait_for_complaint(self, words):
+    def wait_for_message(self, words):
         deadline = time.monotonic() + 20
-        while words not in self.complaint():
+        while words not in self.last_message():
             if time.monotonic() > deadline or self.process.poll() is not None:
-                raise Failure(self.complaint() or "it takes too long")
+                raise Failure(self.last_message() or "it takes too long")
             time.sleep(0.01)
 
 
 class Server(Process):
-    """A server that listens. One that can't be asked for its port is told which to use."""
+    """A listening server. A server that doesn't print its port is given one."""
 
     def __init__(self, command, core=SERVER_CORE, port=None, environment=None):
         super().__init__(command, core, environment)
@@ -106,7 +106,7 @@ class Server(Process):
         announced = re.match(r"listening on \S+:(\d+)", line)
         if announced:
             return int(announced[1])
-        raise Unavailable(self.complaint() or line.strip() or "it doesn't say where it listens")
+        raise Unavailable(self.last_message() or line.strip() or "it doesn't say where it listens")
 
     def _wait_until_it_listens(self):
         deadline = time.monotonic() + 20
@@ -115,10 +115,10 @@ class Server(Process):
                 return socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError:
                 time.sleep(0.02)
-        raise Unavailable(self.complaint() or "it doesn't listen")
+        raise Unavailable(self.last_message() or "it doesn't listen")
 
     def processor_time(self):
-        """The nanoseconds that the process, and its children, have run."""
+        """Returns the processor time of the process and its children, in nanoseconds."""
         return sum(processor_time(pid) for pid in family(self.pid))
 
     def memory(self):
@@ -126,7 +126,7 @@ class Server(Process):
 
 
 class Load(Process):
-    """A load generator (see peers/load.h): ready to work when it is made."""
+    """A load generator (see peers/load.h) that is connected and ready."""
 
     def __init__(self, program, *arguments, core=LOAD_CORE):
         super().__init__([c_program(program), *arguments], core, stdin=subprocess.PIPE)
@@ -147,7 +147,7 @@ class Load(Process):
         line = read_line(self.process.stdout, 180)
         if line:
             return json.loads(line)
-        raise Failure(self.complaint() or "the load generator doesn't answer")
+        raise Failure(self.last_message() or "the load generator doesn't respond")
 
 
 def free_port():
@@ -157,13 +157,13 @@ def free_port():
 
 
 def processor_time(pid):
-    """The time that all threads of a process have run, ended ones included, in nanoseconds."""
-    # The kernel's number for a process's clock: see clock_getcpuclockid(3).
+    """Returns the processor time of all threads of a process, including those that have ended, in nanoseconds."""
+    # The clock ID of another process: see clock_getcpuclockid(3).
     return time.clock_gettime_ns(~pid << 3 | 2)
 
 
 def family(pid):
-    """A process and all of its descendants."""
+    """Returns the IDs of a process and all of its descendants."""
     children = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         children += [int(child) for child in task.read_text().split()]
@@ -171,14 +171,14 @@ def family(pid):
 
 
 def memory(pid):
-    """What a process has resident, and which part of it is its own, in bytes."""
+    """Returns a process's resident memory, and its private dirty part, in bytes."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     kibibytes = {name: int(value) for name, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE)}
     return {"resident": kibibytes["Rss"] * 1024, "private_dirty": kibibytes["Private_Dirty"] * 1024}
 
 
 def kernel_memory():
-    """What the kernel has for its own objects and for what sockets hold, in bytes, over the whole machine."""
+    """Returns the kernel's memory for its objects and for TCP's buffers, in bytes, on the whole machine."""
     slab = int(re.search(r"^Slab:\s+(\d+)", Path("/proc/meminfo").read_text(), re.MULTILINE)[1]) * 1024
     tcp = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
     return slab + (int(tcp[1]) if tcp else 0) * resource.getpagesize()

@@ -1,4 +1,4 @@
-"""The echo servers that are compared: the one place that knows how each is built and started."""
+"""The echo servers that are compared, and how each is built and started."""
 import sys
 
 from . import building
@@ -18,12 +18,12 @@ def mux_serve(backend):
     return lambda: [building.mux(), "serve", "--listen", "127.0.0.1:0", "--backend", backend]
 
 
-# Each makes the command that starts a server.
+# Each returns the command that starts a server.
 ECHO_SERVERS = {
     YARDSTICK: lambda: [building.c_program("epoll-echo")],
     TO_BEAT: lambda: [building.c_program("uring-echo")],
     **{f"async {backend}": async_echo(backend) for backend in BACKENDS},
-    # On the others, `mux serve` shows it.
+    # On the other backends, `mux serve` shows the cost of chunks.
     **{f"chunks {backend}": async_echo(backend, "chunks") for backend in ("epoll", "io_uring")},
     **{f"mux {backend}": mux_serve(backend) for backend in BACKENDS},
     "libuv": lambda: [building.c_program("libuv-echo", "-luv")],
@@ -41,13 +41,13 @@ def is_ours(name):
 
 
 def choose(names, wanted, always=()):
-    """Those of the names that begin with one of the wanted words, ignoring case; all of them if nothing is wanted."""
+    """Returns the names that begin with one of the wanted words, ignoring case; all of them if nothing is wanted."""
     def is_meant(name, words):
         return f"{name} ".lower().startswith(f"{words} ".lower())
 
     for words in wanted or ():
         if not any(is_meant(name, words) for name in names):
-            sys.exit(f"nothing is called '{words}': there are {', '.join(names)}")
+            sys.exit(f"unknown server '{words}': choose from {', '.join(names)}")
     return [
         name for name in names
         if not wanted or name in always or any(is_meant(name, words) for words in wanted)
@@ -55,7 +55,7 @@ def choose(names, wanted, always=()):
 
 
 def chosen(prepared, wanted, always=()):
-    """As `choose`, of contestants by name."""
+    """Returns the chosen contestants, as `choose` does their names."""
     return {name: prepared[name] for name in choose(list(prepared), wanted, always)}
 
 
@@ -66,7 +66,7 @@ def try_out(command):
 
 
 def prepare(wanted=None, always=(YARDSTICK,), makers=ECHO_SERVERS, try_out=try_out):
-    """Builds servers and tries each; returns what starts them, by name. Says which are left out, and why."""
+    """Builds servers and tries each; returns their commands by name. Says which are left out, and why."""
     prepared = {}
     for name in choose(list(makers), wanted, always):
         try:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An echo server on asyncio's protocols, the fast way that it offers: `asyncio-echo.py asyncio|uvloop`."""
+"""An echo server on asyncio's protocols, its fastest API: `asyncio-echo.py asyncio|uvloop`."""
 import asyncio
 import sys
 

@@ -1,17 +1,16 @@
 /*
- * Loads an echo server and checks every byte that comes back.
+ * Puts load on an echo server, and checks every byte that comes back.
  *
  *     echo-load PORT CONNECTIONS SIZE DEPTH [--in-turn N] [--sources N] [--seed N]
  *
  * Keeps DEPTH messages of SIZE bytes in flight on each of CONNECTIONS
  * connections; with --in-turn, only N messages over all connections, which
- * have their turn one after the other. The connections come from as many
- * addresses of 127.0.0.0/8 as --sources says. The work is a number of round
- * trips: see load.h.
+ * take turns. The connections come from as many addresses of 127.0.0.0/8 as
+ * --sources says. The work is a number of round trips: see load.h.
  *
- * Latency runs from the moment a message is handed over to be sent until its
+ * Latency is measured from the moment a message is queued for sending until its
  * last byte is back. The clock is read once per event, not once per message,
- * so that a deep pipeline is not slowed down by being measured.
+ * so that measuring does not slow down a deep pipeline.
  */
 #define _GNU_SOURCE
 #include "load.h"
@@ -21,10 +20,10 @@
 enum { TIME_LIMIT_SECONDS = 120, CHUNK = 64 * 1024, EVENTS = 256, MOST_REQUESTS = 100000000 };
 
 /*
- * Each connection sends this pattern over and over, from its own starting
- * point. The period is prime, so that a message lost, doubled, out of order or
- * sent to another connection does not look right by accident. A chunk may
- * begin anywhere within the period, hence the room for one more at the end.
+ * Each connection sends this pattern repeatedly, from its own starting point.
+ * The period is prime, so that a message that is lost, duplicated, out of order
+ * or sent to another connection does not look right by accident. A chunk may
+ * start anywhere within the period, hence the room for one more at the end.
  */
 enum { PERIOD = 65521 };
 static unsigned char pattern[PERIOD + CHUNK];
@@ -37,7 +36,7 @@ struct settings {
 
 struct connection {
     int fd;
-    uint32_t watched;            /* the events epoll reports at the moment */
+    uint32_t watched;            /* the events that epoll currently reports */
     uint64_t first;              /* where in the pattern this connection begins */
     uint64_t sent, received;     /* bytes */
     uint64_t started, completed; /* messages */
@@ -47,12 +46,12 @@ struct connection {
 static struct settings settings;
 static int epoll;
 static struct connection *all;
-static uint64_t requests, started, completed; /* of the work at hand, over all connections */
+static uint64_t requests, started, completed; /* of the current work, over all connections */
 static uint64_t *latencies;                   /* of all completed round trips, in nanoseconds */
 
 /* ---- Pattern ---- */
 
-/* splitmix64: any seed will do, 0 too. */
+/* splitmix64: any seed will do, including 0. */
 static uint64_t next_random(uint64_t *state) {
     uint64_t z = (*state += 0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -120,7 +119,7 @@ static void send_started(struct connection *c) {
 }
 
 static void check(const struct connection *c, const unsigned char *bytes, size_t length) {
-    if (c->received + length > c->sent) fail("more came back than was sent");
+    if (c->received + length > c->sent) fail("more bytes came back than were sent");
     const unsigned char *expected = pattern_at(c, c->received);
     if (memcmp(bytes, expected, length) == 0) return;
     size_t i = 0;
@@ -151,7 +150,7 @@ static void start_next(uint64_t time) {
 }
 
 static void handle(struct connection *c, uint32_t events) {
-    if (events & ~(uint32_t)EPOLLOUT) receive(c); /* errors show up here as well */
+    if (events & ~(uint32_t)EPOLLOUT) receive(c); /* errors are reported here, too */
     uint64_t time = now(), before = completed;
     complete_messages(c, time);
     while (!settings.in_turn && has_room(c)) start_message(c, time);
@@ -195,7 +194,7 @@ static int by_value(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-/* Of the sorted latencies, the least that is not exceeded by `percent` of them. */
+/* The smallest of the sorted latencies that `percent` of them do not exceed. */
 static double percentile_us(uint64_t percent) {
     uint64_t rank = (requests * percent + 99) / 100;
     return (double)latencies[rank - 1] / 1000;
@@ -216,7 +215,7 @@ static void parse_option(const char *name, const char *value) {
     if (!strcmp(name, "--in-turn")) settings.in_turn = parse(name, value, 1, settings.connections * settings.depth);
     else if (!strcmp(name, "--sources")) settings.sources = parse(name, value, 1, 250);
     else if (!strcmp(name, "--seed")) settings.seed = parse(name, value, 0, UINT64_MAX);
-    else fail("there is no option %s", name);
+    else fail("unknown option %s", name);
 }
 
 static void parse_arguments(int argc, char **argv) {

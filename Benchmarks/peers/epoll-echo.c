@@ -1,8 +1,8 @@
 /*
- * The yardstick of the echo benchmark: the least an echo server on
+ * The baseline of the echo benchmark: the minimum that an echo server on
  * level-triggered epoll has to do, on one thread.
  *
- *     epoll-echo         (127.0.0.1, at a port that the kernel chooses)
+ *     epoll-echo         (127.0.0.1, on a port that the kernel chooses)
  */
 #define _GNU_SOURCE
 #include "listening.h"
@@ -15,12 +15,12 @@
 
 struct connection {
     int fd;
-    char *pending; /* what the peer had no room for, or NULL */
+    char *pending; /* bytes that the peer had no room for, or NULL */
     size_t start, end;
 };
 
 static int epoll;
-static char buffer[64 * 1024]; /* shared: an echo leaves nothing behind in it */
+static char buffer[64 * 1024]; /* shared: an echo leaves nothing in it */
 
 static void watch(int operation, int fd, uint32_t events, struct connection *c) {
     struct epoll_event event = {.events = events, .data.ptr = c};
@@ -28,7 +28,7 @@ static void watch(int operation, int fd, uint32_t events, struct connection *c) 
 }
 
 static void drop(struct connection *c) {
-    close(c->fd); /* which also takes it out of epoll */
+    close(c->fd); /* also removes it from epoll */
     free(c->pending);
     free(c);
 }
@@ -43,11 +43,11 @@ static void accept_one(int listener) {
     watch(EPOLL_CTL_ADD, fd, EPOLLIN, c);
 }
 
-/* Keeps the rest of an echo. Reading stops until it is gone, so one buffer is enough. */
-static void keep(struct connection *c, const char *rest, size_t length) {
+/* Keeps the remainder of an echo. Reading stops until it is sent, so one buffer is enough. */
+static void keep(struct connection *c, const char *remainder, size_t length) {
     c->pending = malloc(length);
     if (!c->pending) die("malloc");
-    memcpy(c->pending, rest, length);
+    memcpy(c->pending, remainder, length);
     c->start = 0;
     c->end = length;
     watch(EPOLL_CTL_MOD, c->fd, EPOLLOUT, c);

@@ -1,6 +1,6 @@
 /*
- * An echo server on libevent's plain events: it waits, the server itself
- * receives and sends. The fastest that libevent offers.
+ * An echo server on libevent's plain events, its fastest API: libevent waits,
+ * the server itself receives and sends.
  */
 #define _GNU_SOURCE
 #include "listening.h"
@@ -12,7 +12,7 @@
 
 struct connection {
     struct event *readable, *writable;
-    char *pending; /* what the peer had no room for, or NULL */
+    char *pending; /* bytes that the peer had no room for, or NULL */
     size_t start, end;
 };
 
@@ -28,11 +28,11 @@ static void drop(struct connection *c) {
     free(c);
 }
 
-/* Keeps the rest of an echo. Reading stops until it is gone, so one buffer is enough. */
-static void keep(struct connection *c, const char *rest, size_t length) {
+/* Keeps the remainder of an echo. Reading stops until it is sent, so one buffer is enough. */
+static void keep(struct connection *c, const char *remainder, size_t length) {
     c->pending = malloc(length);
     if (!c->pending) die("malloc");
-    memcpy(c->pending, rest, length);
+    memcpy(c->pending, remainder, length);
     c->start = 0;
     c->end = length;
     event_del(c->readable);

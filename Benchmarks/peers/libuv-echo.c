@@ -1,6 +1,7 @@
 /*
- * An echo server on libuv, with one buffer for all reads, and writes tried at
- * once. What a peer has no room for is copied, and reading waits for it.
+ * An echo server on libuv, with one buffer for all reads. Writes are attempted
+ * at once; bytes that the peer has no room for are copied, and reading stops
+ * until they are sent.
  */
 #define _GNU_SOURCE
 #include "listening.h"
@@ -29,24 +30,24 @@ static void drop(uv_stream_t *stream) {
     if (!uv_is_closing((uv_handle_t *)stream)) uv_close((uv_handle_t *)stream, closed);
 }
 
-static void lend(uv_handle_t *handle, size_t suggested, uv_buf_t *lent) {
+static void provide_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *provided) {
     (void)handle;
     (void)suggested;
-    *lent = uv_buf_init(buffer, sizeof buffer);
+    *provided = uv_buf_init(buffer, sizeof buffer);
 }
 
 static void echo(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes);
 
 static void written(uv_write_t *request, int status) {
     uv_stream_t *stream = request->handle;
-    free(request); /* which is the first in its struct */
-    if (status < 0 || uv_read_start(stream, lend, echo) < 0) drop(stream);
+    free(request); /* the first member of its struct */
+    if (status < 0 || uv_read_start(stream, provide_buffer, echo) < 0) drop(stream);
 }
 
-static void write_rest(uv_stream_t *stream, const char *rest, size_t length) {
+static void write_remainder(uv_stream_t *stream, const char *remainder, size_t length) {
     struct pending *pending = malloc(sizeof *pending + length);
     if (!pending) die("malloc");
-    memcpy(pending->bytes, rest, length);
+    memcpy(pending->bytes, remainder, length);
     uv_buf_t copy = uv_buf_init(pending->bytes, (unsigned)length);
     uv_read_stop(stream);
     if (uv_write(&pending->request, stream, &copy, 1, written) == 0) return;
@@ -64,7 +65,7 @@ static void echo(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes) {
     int sent = uv_try_write(stream, &reply, 1);
     if (sent == UV_EAGAIN) sent = 0;
     if (sent < 0) drop(stream);
-    else if (sent < length) write_rest(stream, bytes->base + sent, (size_t)(length - sent));
+    else if (sent < length) write_remainder(stream, bytes->base + sent, (size_t)(length - sent));
 }
 
 static void accept_one(uv_stream_t *listener, int status) {
@@ -73,7 +74,7 @@ static void accept_one(uv_stream_t *listener, int status) {
     if (!client) die("malloc");
     check(uv_tcp_init(listener->loop, client), "uv_tcp_init");
     check(uv_accept(listener, (uv_stream_t *)client), "uv_accept");
-    check(uv_read_start((uv_stream_t *)client, lend, echo), "uv_read_start");
+    check(uv_read_start((uv_stream_t *)client, provide_buffer, echo), "uv_read_start");
 }
 
 int main(void) {

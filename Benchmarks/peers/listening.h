@@ -1,6 +1,6 @@
 /*
- * What the C echo servers have in common: each listens on 127.0.0.1 at a port
- * that the kernel chooses, and says so in one line that the benchmark waits for.
+ * What the C echo servers share: each listens on 127.0.0.1, on a port that the
+ * kernel chooses, and prints one line with it that the benchmark waits for.
  */
 #ifndef LISTENING_H
 #define LISTENING_H
@@ -16,7 +16,7 @@ static inline void die(const char *what) {
     exit(1);
 }
 
-/* Accepted sockets inherit TCP_NODELAY, so that the servers don't have to set it on each. */
+/* Accepted sockets inherit TCP_NODELAY, so the servers don't have to set it on each. */
 static inline int open_listener(int type_flags) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;

@@ -1,9 +1,10 @@
 /*
- * What the load generators have in common. Each opens what it needs, prints a
- * line when it is ready, and then obeys standard input: a line with a number
- * is so much work, answered by a line of JSON; the end of input is the end.
- * So a benchmark can look at the server at any point in between. Anything
- * wrong ends the program with a reason and status 1.
+ * What the load generators share. Each opens what it needs, prints a line when
+ * it is ready, and then reads commands from standard input: a line with a
+ * number requests that much work, and is answered by a line of JSON; at the end
+ * of input, the program exits. So a benchmark can examine the server at any
+ * point in between. On any error, the program prints the reason, and exits with
+ * status 1.
  */
 #ifndef LOAD_H
 #define LOAD_H
@@ -68,14 +69,14 @@ static inline uint64_t parse(const char *name, const char *text, uint64_t least,
 }
 
 static inline void time_is_up(int signal) {
-    static const char reason[] = "the load generator was not done within its time limit\n";
+    static const char reason[] = "the load generator exceeded its time limit\n";
     (void)signal;
     ssize_t ignored = write(STDERR_FILENO, reason, sizeof reason - 1);
     (void)ignored;
     _exit(1);
 }
 
-/* An alarm covers it all, a connect that hangs included. */
+/* The alarm covers everything, including a connect that hangs. */
 static inline void limit_time(unsigned seconds) {
     signal(SIGALRM, time_is_up);
     alarm(seconds);
@@ -101,15 +102,15 @@ static inline void raise_descriptor_limit(void) {
 }
 
 /*
- * Connects to 127.0.0.1:PORT. Between one address and one port there is only
- * room for as many connections as there are ephemeral ports, hence SOURCE:
- * 1 stands for 127.0.0.1, 2 for 127.0.0.2, and so on.
+ * Connects to 127.0.0.1:PORT. Between one address and one port, there can be
+ * only as many connections as there are ephemeral ports, hence SOURCE: 1 stands
+ * for 127.0.0.1, 2 for 127.0.0.2, and so on.
  */
 static inline int connect_from(uint64_t source, uint64_t port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)source - 1)};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) fail_with_errno("socket");
-    /* The port is chosen when it is known where to. */
+    /* The local port is chosen by connect, when the destination is known. */
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) fail_with_errno("bind");
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

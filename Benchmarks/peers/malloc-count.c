@@ -1,10 +1,10 @@
 /*
- * Counts a program's allocations, to be loaded before its libraries:
+ * Counts a program's allocations. Loaded before the program's libraries:
  *
  *     LD_PRELOAD=malloc-count.so MALLOC_COUNT=FILE program
  *
- * The count is the first 8 bytes of FILE, which the program shares with whoever
- * reads it, so that it can be read at any time without disturbing the program.
+ * The count is in the first 8 bytes of FILE, which the program maps, so that it
+ * can be read at any time without disturbing the program.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* glibc's own names: looking up the next definition by dlsym would itself allocate. */
+/* glibc's own names: looking up the next definition with dlsym would itself allocate. */
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);

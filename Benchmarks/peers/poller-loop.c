@@ -1,15 +1,15 @@
 /*
- * The yardstick of the poller benchmark: the least that select, poll, epoll and
- * io_uring have to do to tell which of many descriptors are ready.
+ * The baseline of the poller benchmark: the minimum that it takes with select,
+ * poll, epoll and io_uring to find out which of many descriptors are ready.
  *
  *     poller-loop chain|idle epoll|poll|select|io_uring PAIRS ACTIVE TIMES
  *
  * chain: the work of libevent's bench. A byte is written to ACTIVE of PAIRS
  *        socket pairs, spread evenly. Each byte that can be read is read, and
- *        one is written to the next pair, until 1000 have been written; it is
- *        over when all are read. So often as TIMES says.
- * idle:  the bytes in ACTIVE pairs stay unread: each of TIMES waits finds the
- *        same, and nothing is done about it.
+ *        one is written to the next pair, until 1000 have been written; the
+ *        chain ends when all are read. This is repeated TIMES times.
+ * idle:  the bytes in ACTIVE pairs stay unread: each of TIMES waits reports the
+ *        same pairs, and nothing is done with them.
  *
  * Adds up the numbers of the pairs that were ready, and prints one line: the
  * nanoseconds of processor time per event, and the sum.
@@ -109,7 +109,7 @@ static void turn_poll(void) {
     }
 }
 
-/* As long as needed: an fd_set ends at 1024. */
+/* As long as needed: an fd_set has only 1024 bits. */
 static unsigned long watched[LARGEST * 3 / 64 + 1], result[LARGEST * 3 / 64 + 1];
 static int highest;
 
@@ -132,8 +132,9 @@ static void turn_select(void) {
 }
 
 /*
- * A multishot poll completes when bytes come, several of which may be told of once, or one of them after it was read: so
- * all that there are are read. For what stays unread the poll is made anew each time.
+ * A multishot poll completes when bytes arrive. One completion may stand for
+ * several bytes, or arrive after its byte was read, so all available bytes are
+ * read. For bytes that stay unread, the poll is submitted again each time.
  */
 static void watch(int i) {
     struct io_uring_sqe *sqe = next_submission();

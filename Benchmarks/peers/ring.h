@@ -1,7 +1,7 @@
 /*
- * What the C programs on io_uring have in common: one ring for one thread, set
- * up with what makes that cheap. Needs Linux 6.1, with the array of indices
- * left out where it is 6.6.
+ * What the C programs on io_uring share: one ring for one thread, set up with
+ * the flags that make it cheap. Needs Linux 6.1; from 6.6 on, it does without
+ * the array of submission indices.
  */
 #ifndef RING_H
 #define RING_H
@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What the system's header may be too old for. */
+/* Missing in older system headers. */
 #ifndef IORING_SETUP_NO_SQARRAY
 #define IORING_SETUP_NO_SQARRAY (1U << 16) /* Linux 6.6 */
 #endif
@@ -40,7 +40,7 @@ static inline void *map(int fd, size_t length, off_t offset) {
     return memory;
 }
 
-/* What is registered without a descriptor names the ring by its index: see USE_REGISTERED_RING. */
+/* With USE_REGISTERED_RING, fd is the index of the registered ring. */
 static inline void ring_register(int fd, unsigned operation, void *argument, unsigned count, const char *what) {
     if (syscall(__NR_io_uring_register, fd, operation, argument, count) < 0) die(what);
 }
@@ -68,7 +68,7 @@ static inline void open_ring(void) {
     ring.fd = (int)self.offset;
 }
 
-/* Hands over what is prepared, and waits for so many completions. */
+/* Submits what is prepared, and waits for this many completions. */
 static inline void enter(unsigned wanted) {
     atomic_store_explicit(ring.sq_tail, ring.sq_next, memory_order_release);
     unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING;
@@ -77,7 +77,7 @@ static inline void enter(unsigned wanted) {
     else if (errno != EINTR && errno != EAGAIN && errno != EBUSY) die("io_uring_enter");
 }
 
-/* The next submission, all zero, to be filled in. */
+/* Returns the next submission, zeroed, for the caller to fill in. */
 static inline struct io_uring_sqe *next_submission(void) {
     while (ring.pending > ring.sq_mask) enter(0);
     struct io_uring_sqe *sqe = &ring.sqes[ring.sq_next++ & ring.sq_mask];
@@ -86,7 +86,7 @@ static inline struct io_uring_sqe *next_submission(void) {
     return sqe;
 }
 
-/* Handles the completions that there are. */
+/* Handles the available completions. */
 static inline void take_completions(void (*handle)(const struct io_uring_cqe *)) {
     unsigned head = atomic_load_explicit(ring.cq_head, memory_order_relaxed);
     unsigned tail = atomic_load_explicit(ring.cq_tail, memory_order_acquire);

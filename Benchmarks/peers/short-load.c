@@ -1,13 +1,13 @@
 /*
- * Loads an echo server with short connections: connect, echo one message,
- * close.
+ * Puts load on an echo server with short connections: connect, echo one
+ * message, close.
  *
  *     short-load PORT SIZE CONCURRENT SOURCES
  *
  * CONCURRENT connections are open at a time, and go through each step
- * together, so that the server finds several of them in a turn. They come from
- * SOURCES addresses of 127.0.0.0/8 in turn: a closed connection keeps its
- * ports for a minute. The work is a number of connections: see load.h.
+ * together, so that the server finds several of them ready in a turn. They come
+ * from SOURCES addresses of 127.0.0.0/8 in turn, because a closed connection
+ * keeps its ports for a minute. The work is a number of connections: see load.h.
  */
 #define _GNU_SOURCE
 #include "load.h"
@@ -21,7 +21,7 @@ static struct {
 static unsigned char message[LARGEST];
 static uint64_t opened;
 
-/* Each message differs from the ones before it. */
+/* Each message differs from those before it. */
 static void prepare_message(uint64_t number) {
     for (size_t i = 0; i < settings.size; i++) message[i] = (unsigned char)(i * 31 + number * 17);
 }
@@ -35,7 +35,7 @@ static void check_echo(int fd) {
     ssize_t length = recv(fd, echo, settings.size, MSG_WAITALL);
     if (length < 0) fail_with_errno("recv");
     if ((uint64_t)length < settings.size) fail("the server closed a connection after %zd bytes", length);
-    if (memcmp(echo, message, settings.size) != 0) fail("what came back is not what was sent");
+    if (memcmp(echo, message, settings.size) != 0) fail("the echo differs from the message");
 }
 
 static void run_together(uint64_t count) {

@@ -1,12 +1,12 @@
 /*
- * The figure to beat: an echo server on io_uring, on one thread, with what the
- * kernel has for it. Accept and receive are multishot and use direct
- * descriptors; received bytes land in a ring of buffers that are shared by all
- * connections and consumed piece by piece, and are sent from there without a
- * copy; a send that succeeds at once needs no completion; a turn is one system
- * call. Needs Linux 6.12.
+ * The figure to beat: an echo server on io_uring, on one thread, with the
+ * features that the kernel has for it. Accept and receive are multishot and use
+ * direct descriptors; received bytes land in a ring of buffers that all
+ * connections share and that is consumed incrementally, and are sent from there
+ * without a copy; a send that succeeds at once needs no completion; a turn is
+ * one system call. Needs Linux 6.12.
  *
- *     uring-echo         (127.0.0.1, at a port that the kernel chooses)
+ *     uring-echo         (127.0.0.1, on a port that the kernel chooses)
  */
 #define _GNU_SOURCE
 #include "ring.h"
@@ -15,13 +15,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* What the system's header may be too old for. */
+/* Missing in older system headers. */
 #ifndef IORING_CQE_F_BUF_MORE
-#define IORING_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12: there is room left in the buffer */
+#define IORING_CQE_F_BUF_MORE (1U << 4) /* Linux 6.12: the buffer has room left */
 #endif
 enum { PBUF_RING_INCREMENTAL = 2 }; /* IOU_PBUF_RING_INC, Linux 6.12 */
 
-struct buffer_ring_registration { /* io_uring_buf_reg, with the flags that it got in Linux 6.4 */
+struct buffer_ring_registration { /* io_uring_buf_reg, with the flags added in Linux 6.4 */
     uint64_t ring_address;
     uint32_t entries;
     uint16_t group;
@@ -32,7 +32,7 @@ struct buffer_ring_registration { /* io_uring_buf_reg, with the flags that it go
 enum {
     BUFFER_SIZE = 64 * 1024,
     BUFFERS = 4096,       /* at most; a power of two */
-    BUFFERS_AT_A_TIME = 4, /* few: what is used again soon is still in the cache */
+    BUFFERS_AT_A_TIME = 4, /* few: a buffer that is reused soon is still in the cache */
     HIGH_WATER = 256 * 1024,
     LOW_WATER = 64 * 1024,
 };
@@ -46,17 +46,17 @@ struct slice {
 struct connection {
     int file;            /* a direct descriptor */
     bool receiving;      /* a multishot receive is armed */
-    bool cancelling;     /* ... and asked to end */
-    bool sending;        /* the first slice is under way */
-    bool is_slow;        /* the last send found no room for all */
-    bool ended;          /* nothing more comes from the peer, or the connection is broken */
+    bool cancelling;     /* ... and being cancelled */
+    bool sending;        /* the first slice is being sent */
+    bool is_slow;        /* the last send was short */
+    bool ended;          /* the peer has finished, or the connection is broken */
     bool ready, starved; /* is in one of the lists below */
-    size_t owed;
+    size_t queued;       /* bytes */
     struct slice *first, *last;
     struct connection *next_ready, *next_starved, *next_unsettled;
 };
 
-/* What a completion is about: a connection's address has room for it in its lowest bits. */
+/* What a completion is about, in the lowest bits of a connection's address. */
 enum { ACCEPT, RECEIVE, SEND, NOTHING, KINDS = 4 };
 
 static struct io_uring_sqe *prepare(unsigned operation, int file, struct connection *c, uint64_t kind) {
@@ -80,7 +80,7 @@ static void open_files(void) {
 
 /*
  * The kernel fills the buffers in the order of the ring, each from its start
- * to its end. One goes back when it was filled and all of it has been sent.
+ * to its end. A buffer is recycled when it is full and all of it has been sent.
  */
 static struct {
     char *memory;
@@ -137,10 +137,10 @@ static struct slice *new_slice(void) {
 }
 
 static void append(struct connection *c, uint32_t buffer, uint32_t start, uint32_t length) {
-    c->owed += length;
+    c->queued += length;
     struct slice *last = c->last;
-    bool is_under_way = c->sending && last == c->first;
-    if (last && !is_under_way && last->buffer == buffer && last->start + last->length == start) {
+    bool is_being_sent = c->sending && last == c->first;
+    if (last && !is_being_sent && last->buffer == buffer && last->start + last->length == start) {
         last->length += length;
         return;
     }
@@ -156,7 +156,7 @@ static void remove_first(struct connection *c) {
     struct slice *slice = c->first;
     c->first = slice->next;
     if (!c->first) c->last = NULL;
-    c->owed -= slice->length;
+    c->queued -= slice->length;
     buffers[slice->buffer].unsent_slices--;
     provide_again_if_done(slice->buffer);
     slice->next = spare_slices;
@@ -191,16 +191,16 @@ static void stop_receiving(struct connection *c) {
 }
 
 /*
- * A send is tried while it is submitted. In the usual case that is all: it
- * doesn't wait, and posts a completion only if it fails. So if there is none
- * when the submission has returned, all was sent (see settle). Where something
- * else is to follow the send, its completion has to wake us.
+ * A send is attempted while it is submitted. In the usual case, that is all: it
+ * doesn't wait, and posts a completion only if it fails. If there is none when
+ * the submission has returned, everything was sent (see settle). If something
+ * else has to follow the send, its completion has to wake us.
  */
 static void send_first(struct connection *c) {
     struct io_uring_sqe *sqe = prepare(IORING_OP_SEND, c->file, c, SEND);
     sqe->addr = (uint64_t)(uintptr_t)(buffers[c->first->buffer].memory + c->first->start);
     sqe->len = c->first->length;
-    sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL; /* a short one has failed, or is continued by the kernel */
+    sqe->msg_flags = MSG_NOSIGNAL | MSG_WAITALL; /* a short send is continued by the kernel, or has failed */
     c->sending = true;
     bool nothing_follows = c->receiving && !c->cancelling && c->first == c->last && !starved;
     if (!nothing_follows || c->is_slow) return;
@@ -215,18 +215,18 @@ static void close_connection(struct connection *c) {
     sqe->file_index = (uint32_t)c->file + 1;
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     free(c);
-    if (!accepting) arm_accept(); /* it ended when there was no descriptor left */
+    if (!accepting) arm_accept(); /* it ended when no descriptor was left */
 }
 
-/* Does what has to be done next, after all that a turn brought is known. */
+/* Takes the next steps, once all completions of a turn have been handled. */
 static void go_on(struct connection *c) {
     if (!c->sending && c->first) send_first(c);
     if (c->ended) {
         stop_receiving(c);
         if (!c->sending && !c->receiving && !c->starved) close_connection(c);
-    } else if (c->owed > HIGH_WATER) {
+    } else if (c->queued > HIGH_WATER) {
         stop_receiving(c);
-    } else if (c->owed <= LOW_WATER && !c->receiving && !c->starved) {
+    } else if (c->queued <= LOW_WATER && !c->receiving && !c->starved) {
         arm_receive(c);
     }
 }
@@ -287,7 +287,7 @@ static void sent(struct connection *c, const struct io_uring_cqe *cqe) {
     } else if (length < c->first->length) {
         c->first->start += length;
         c->first->length -= length;
-        c->owed -= length;
+        c->queued -= length;
         c->is_slow = true;
     } else {
         remove_first(c);
@@ -296,13 +296,13 @@ static void sent(struct connection *c, const struct io_uring_cqe *cqe) {
     mark_ready(c);
 }
 
-/* All that was submitted has been tried, and no failure waits for room among the completions. */
+/* All submissions have been attempted, and no failure waits for room in the completion queue. */
 static bool failures_are_known(void) {
     unsigned flags = atomic_load_explicit(ring.sq_flags, memory_order_relaxed);
     return ring.pending == 0 && !(flags & IORING_SQ_CQ_OVERFLOW);
 }
 
-/* The sends that have not failed by then are done. */
+/* Sends that have not failed by now are done. */
 static void settle(void) {
     for (; unsettled; unsettled = unsettled->next_unsettled) {
         if (!unsettled->sending) continue;
@@ -321,7 +321,7 @@ static void handle(const struct io_uring_cqe *cqe) {
     }
 }
 
-/* Those that found no buffer try again once there are some. */
+/* Connections that found no buffer try again once there are some. */
 static void feed_starved(void) {
     if (!starved || (buffers_in_ring == 0 && !provide_more())) return;
     while (starved) {
@@ -342,7 +342,7 @@ static void go_on_with_ready(void) {
 }
 
 int main(void) {
-    listener = open_listener(0); /* blocking: else io_uring would not wait for it */
+    listener = open_listener(0); /* blocking: otherwise io_uring would not wait for it */
     open_ring();
     open_files();
     open_buffers();

@@ -14,17 +14,17 @@ import SystemPackage
 ///
 ///     multiplex-chat [HOST:PORT]
 ///
-/// Each client has a task that reads what it says, all of them on one thread, and posts it to the others without waiting for
-/// them: what a client can't take yet is kept for it, up to a limit, and one that doesn't keep up is shown the door. On
-/// SIGINT or SIGTERM the chat ends, and each client gets what was said before.
+/// Each client has a task that reads its lines, all of them on one thread, and posts them to the others without waiting
+/// for them: what a client can't take yet is queued for it, and a client is disconnected when it falls too far behind.
+/// On SIGINT or SIGTERM the chat ends, and each client gets what was said before.
 @main
 struct Chat {
-  /// How long a line may be, in bytes.
+  /// The maximum length of a line, in bytes.
   static let longestLine = 4096
   /// How long clients may take to read the last lines.
   static let farewell = Duration.seconds(5)
 
-  /// What the one who runs the chat should know of: that nobody more can join, as there is no descriptor left.
+  /// The log of problems, such as that nobody else can join because no descriptor is left.
   static let log: Logger = {
     var log = Logger(label: "chat")
     log.logLevel = .warning
@@ -38,7 +38,7 @@ struct Chat {
     let signals = try reactor.signals([SIGINT, SIGTERM])
     let listener = try await Listener.bind(to: host, on: reactor)
     print("listening on", listener.localAddress)
-    fflush(nil)  // in a pipe, too
+    fflush(nil)  // print buffers if the output is a pipe
 
     async let serving: Void = listener.serve(maximumConnections: 1000, serve)
     for await _ in signals { break }
@@ -46,7 +46,7 @@ struct Chat {
     await serving
   }
 
-  /// Serves one client, to its end or the chat's.
+  /// Serves one client, until it leaves or the chat ends.
   func serve(_ client: Connection) async throws {
     room.admit(client)
     defer { room.dismiss(client) }
@@ -64,7 +64,7 @@ extension Connection {
 // MARK: - The command line
 
 extension Chat {
-  /// Serves at the address in the only argument, or at the tutorial's, until a signal comes.
+  /// Listens on the address in the only argument, or on the tutorial's, until a signal arrives.
   static func main() async {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {

@@ -1,7 +1,7 @@
 import MultiplexAsync
 import Synchronization
 
-/// Who is in the chat. For any thread.
+/// The clients in the chat. Can be used from any thread.
 final class Room: Sendable {
   private let members = Mutex<Set<Connection>>([])
 
@@ -13,10 +13,10 @@ final class Room: Sendable {
     members.withLock { _ = $0.remove(client) }
   }
 
-  /// Gives a line to all others.
+  /// Posts a line to all other members.
   func say(_ line: String, from speaker: Connection) {
     let bytes = Array(line.utf8)
-    // Not under the lock: whoever is too far behind is closed by it, and who is told of that may come here.
+    // Not under the lock: posting closes a member that is too far behind, and observers of that may call this room.
     for member in members.withLock({ $0 }) where member != speaker { member.post(bytes) }
   }
 }

@@ -11,12 +11,12 @@ import SystemPackage
 ///
 ///     echo-client [HOST:PORT]
 ///
-/// An echo has as many bytes as were sent, so the client knows how much to wait for. Replies are passed on as bytes:
-/// a character that arrives in two pieces comes out whole.
+/// An echo has as many bytes as were sent, so the client knows how much to wait for. Replies are printed as bytes, so a
+/// character that arrives in two pieces is printed whole.
 @main
 struct EchoClient {
   let server: Socket
-  /// What was read from the keyboard beyond the line in work.
+  /// Bytes read from the keyboard beyond the current line.
   var typed: ArraySlice<UInt8> = []
 
   mutating func run() throws {
@@ -28,7 +28,7 @@ struct EchoClient {
     try show("\n")
   }
 
-  /// The next line from the keyboard; nil at the end of input. The server is watched meanwhile.
+  /// Returns the next line from the keyboard; nil at the end of input. The server is watched meanwhile.
   mutating func nextLine() throws -> [UInt8]? {
     var line: [UInt8] = []
     while true {
@@ -48,10 +48,10 @@ struct EchoClient {
     }
   }
 
-  /// Sends a line and prints the reply as it comes. Both go on at the same time: a server that can't get rid of its
-  /// reply takes no more of a long line.
+  /// Sends a line and prints the reply as it arrives, both at the same time: a server that can't send its reply stops
+  /// reading a long line.
   func exchange(_ line: [UInt8]) throws {
-    guard !line.isEmpty else { return }  // nothing was asked, so nothing is answered
+    guard !line.isEmpty else { return }  // an empty line has no reply
     var unsent = line[...]
     var awaited = line.count
     while awaited > 0 {
@@ -67,10 +67,10 @@ struct EchoClient {
   }
 }
 
-// MARK: - The ends of the wires
+// MARK: - Input and output
 
 extension EchoClient {
-  /// Receives something, if there is anything, and prints it; ends the program if the server has gone.
+  /// Receives the available bytes and prints them; ends the program if the server has closed the connection.
   private func receive(upTo count: Int) throws -> Int {
     guard let bytes = try server.receive(upTo: count) else { return 0 }
     if bytes.isEmpty {
@@ -81,10 +81,10 @@ extension EchoClient {
     return bytes.count
   }
 
-  /// What has been typed; nothing at the end of input.
+  /// Reads what has been typed; empty at the end of input.
   private func readKeyboard() throws -> ArraySlice<UInt8> {
     var bytes = [UInt8](repeating: 0, count: 65_536)
-    // Any bytes are valid bytes.
+    // Any bytes are valid.
     let count = try unsafe bytes.withUnsafeMutableBytes { try unsafe FileDescriptor.standardInput.read(into: $0) }
     return bytes[..<count]
   }

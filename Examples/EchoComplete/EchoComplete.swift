@@ -7,37 +7,41 @@ import SystemPackage
   import Musl
 #endif
 
-/// The tutorial's complete server: a queue per connection, and all three sets of select.
+/// The tutorial's complete server: a queue per connection, and all three of select's sets.
 ///
 ///     echo-complete [HOST:PORT]
 ///
-/// The tutorial takes whatever is in the exceptional set for a broken connection. It isn't: select(2) reports out-of-band
-/// data there, and one urgent byte would cost a client its connection. A broken connection is readable and writable
-/// instead, and tells what is wrong when it is read from or written to; then it leaves every list and is closed.
+/// The tutorial treats every socket in the exceptional set as a broken connection. That is wrong: select(2) reports
+/// out-of-band data there, and one urgent byte would cost a client its connection. A broken connection is readable and
+/// writable instead, and reading or writing reports the error; then it is removed from every list and closed.
 ///
-/// Out-of-band data is left in its place in the stream (`SO_OOBINLINE`, as RFC 6093 recommends), so that it is echoed
-/// like everything else, in order. The exceptional set only tells that it is coming.
+/// Out-of-band data stays in its place in the stream (`SO_OOBINLINE`, as RFC 6093 recommends), so that it is echoed in
+/// order, like everything else. The exceptional set only announces it.
+///
+/// Like the other servers of the tutorial, this one is self-contained, so that it can be read on its own and compared
+/// with them.
 @main
 struct EchoComplete {
-  /// How many bytes a client may be owed while more is read from it.
+  /// The number of queued bytes at which reading from a client stops.
   static let limit = 1 << 20
 
   let listener: Socket
   /// The listener, and the connections that may still send something.
   var inputs: [Socket]
-  /// The connections that are owed something.
+  /// The connections with bytes to be sent.
   var outputs: [Socket] = []
-  /// What each connection is owed.
+  /// The bytes to be sent on each connection.
   var messages: [Socket: ArraySlice<UInt8>] = [:]
-  /// The connections that have announced out-of-band data which isn't read yet. Until then they stay exceptional, even
-  /// while a lost packet keeps the data from being read, and a select that watched them would return at once each time.
+  /// The connections that have announced out-of-band data which hasn't been read. Until it is read, they stay
+  /// exceptional, even while a lost packet delays the data, and a select that watched them would return at once each
+  /// time.
   var announced: Set<Socket> = []
-  /// Whether the listener has to sit out one turn, as one that can't accept stays ready.
+  /// Whether the listener has to skip one turn, because a listener that can't accept stays ready.
   var isFull = false
 
   mutating func run() throws(MultiplexError) -> Never {
     while true {
-      fflush(nil)  // in a pipe, too, what was printed is to be seen before the wait
+      fflush(nil)  // shows the output before the wait, also if it is a pipe
       let wanted = inputs.filter(isWanted)
       let ready = try select(
         reading: wanted, writing: outputs, exceptional: wanted.filter { !announced.contains($0) },
@@ -59,12 +63,12 @@ struct EchoComplete {
     }
   }
 
-  /// Whether something is to be read from a socket in this turn.
+  /// Whether to read from a socket in this turn.
   func isWanted(_ socket: Socket) -> Bool {
-    socket == listener ? !isFull : owed(to: socket).count < Self.limit
+    socket == listener ? !isFull : unsent(to: socket).count < Self.limit
   }
 
-  func owed(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
+  func unsent(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
 
   mutating func accept() {
     do {
@@ -73,7 +77,7 @@ struct EchoComplete {
       messages[connection] = []
       print("accepted", connection)
     } catch {
-      print(error)  // no descriptor is left, for example: connections wait in the kernel meanwhile
+      print(error)  // no descriptor is left, for example: connections wait in the kernel
       isFull = true
     }
   }
@@ -83,11 +87,11 @@ struct EchoComplete {
     do {
       guard let bytes = try socket.receive(upTo: 65_536) else { return }
       if bytes.isEmpty {
-        // The client has finished sending, and still gets what it is owed.
+        // The client has finished sending, and still gets the queued bytes.
         inputs.removeAll { $0 == socket }
-        if owed(to: socket).isEmpty { remove(socket) }
+        if unsent(to: socket).isEmpty { remove(socket) }
       } else {
-        if owed(to: socket).isEmpty { outputs.append(socket) }
+        if unsent(to: socket).isEmpty { outputs.append(socket) }
         messages[socket]?.append(contentsOf: bytes)
       }
     } catch {
@@ -98,10 +102,10 @@ struct EchoComplete {
 
   mutating func send(to socket: Socket) {
     do {
-      guard let count = try socket.send(owed(to: socket)) else { return }
+      guard let count = try socket.send(unsent(to: socket)) else { return }
       messages[socket]?.removeFirst(count)
-      guard owed(to: socket).isEmpty else { return }
-      messages[socket] = []  // gives the memory back
+      guard unsent(to: socket).isEmpty else { return }
+      messages[socket] = []  // frees the memory
       outputs.removeAll { $0 == socket }
       if !inputs.contains(socket) { remove(socket) }
     } catch {
@@ -110,7 +114,7 @@ struct EchoComplete {
     }
   }
 
-  /// Ends a connection: it leaves every list, then it is closed.
+  /// Removes a connection from every list, and closes it.
   mutating func remove(_ socket: Socket) {
     inputs.removeAll { $0 == socket }
     outputs.removeAll { $0 == socket }
@@ -123,7 +127,7 @@ struct EchoComplete {
 // MARK: - The command line
 
 extension EchoComplete {
-  /// Listens at the address in the only argument, or at the tutorial's.
+  /// Listens on the address in the only argument, or on the tutorial's.
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {

@@ -7,30 +7,33 @@ import SystemPackage
   import Musl
 #endif
 
-/// The tutorial's second server: reading and writing are split, with a queue of what each connection is owed.
+/// The tutorial's second server: reading and writing are separate, with a queue per connection.
 ///
 ///     echo-queued [HOST:PORT]
 ///
-/// Nobody waits for a slow reader: its bytes stay in its queue. The queue is bounded, as nothing more is read from a
-/// client that has too much to take.
+/// No client waits for a slow reader, whose bytes stay in its queue. The queue is bounded, because a client with too
+/// many queued bytes isn't read from.
+///
+/// Like the other servers of the tutorial, this one is self-contained, so that it can be read on its own and compared
+/// with them.
 @main
 struct EchoQueued {
-  /// How many bytes a client may be owed while more is read from it.
+  /// The number of queued bytes at which reading from a client stops.
   static let limit = 1 << 20
 
   let listener: Socket
   /// The listener, and the connections that may still send something.
   var inputs: [Socket]
-  /// The connections that are owed something.
+  /// The connections with bytes to be sent.
   var outputs: [Socket] = []
-  /// What each connection is owed.
+  /// The bytes to be sent on each connection.
   var messages: [Socket: ArraySlice<UInt8>] = [:]
-  /// Whether the listener has to sit out one turn, as one that can't accept stays ready.
+  /// Whether the listener has to skip one turn, because a listener that can't accept stays ready.
   var isFull = false
 
   mutating func run() throws(MultiplexError) -> Never {
     while true {
-      fflush(nil)  // in a pipe, too, what was printed is to be seen before the wait
+      fflush(nil)  // shows the output before the wait, also if it is a pipe
       let ready = try select(reading: inputs.filter(isWanted), writing: outputs, timeout: .seconds(0.5))
       print("inputs:", inputs)
       print("rlist:", ready.reading)
@@ -45,12 +48,12 @@ struct EchoQueued {
     }
   }
 
-  /// Whether something is to be read from a socket in this turn.
+  /// Whether to read from a socket in this turn.
   func isWanted(_ socket: Socket) -> Bool {
-    socket == listener ? !isFull : owed(to: socket).count < Self.limit
+    socket == listener ? !isFull : unsent(to: socket).count < Self.limit
   }
 
-  func owed(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
+  func unsent(to socket: Socket) -> ArraySlice<UInt8> { messages[socket] ?? [] }
 
   mutating func accept() {
     do {
@@ -59,7 +62,7 @@ struct EchoQueued {
       messages[connection] = []
       print("accepted", connection)
     } catch {
-      print(error)  // no descriptor is left, for example: connections wait in the kernel meanwhile
+      print(error)  // no descriptor is left, for example: connections wait in the kernel
       isFull = true
     }
   }
@@ -68,11 +71,11 @@ struct EchoQueued {
     do {
       guard let bytes = try socket.receive(upTo: 65_536) else { return }
       if bytes.isEmpty {
-        // The client has finished sending, and still gets what it is owed.
+        // The client has finished sending, and still gets the queued bytes.
         inputs.removeAll { $0 == socket }
-        if owed(to: socket).isEmpty { remove(socket) }
+        if unsent(to: socket).isEmpty { remove(socket) }
       } else {
-        if owed(to: socket).isEmpty { outputs.append(socket) }
+        if unsent(to: socket).isEmpty { outputs.append(socket) }
         messages[socket]?.append(contentsOf: bytes)
       }
     } catch {
@@ -83,10 +86,10 @@ struct EchoQueued {
 
   mutating func send(to socket: Socket) {
     do {
-      guard let count = try socket.send(owed(to: socket)) else { return }
+      guard let count = try socket.send(unsent(to: socket)) else { return }
       messages[socket]?.removeFirst(count)
-      guard owed(to: socket).isEmpty else { return }
-      messages[socket] = []  // gives the memory back
+      guard unsent(to: socket).isEmpty else { return }
+      messages[socket] = []  // frees the memory
       outputs.removeAll { $0 == socket }
       if !inputs.contains(socket) { remove(socket) }
     } catch {
@@ -95,7 +98,7 @@ struct EchoQueued {
     }
   }
 
-  /// Ends a connection: it leaves every list, then it is closed.
+  /// Removes a connection from every list, and closes it.
   mutating func remove(_ socket: Socket) {
     inputs.removeAll { $0 == socket }
     outputs.removeAll { $0 == socket }
@@ -107,7 +110,7 @@ struct EchoQueued {
 // MARK: - The command line
 
 extension EchoQueued {
-  /// Listens at the address in the only argument, or at the tutorial's.
+  /// Listens on the address in the only argument, or on the tutorial's.
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {

@@ -7,23 +7,26 @@ import SystemPackage
   import Musl
 #endif
 
-/// The tutorial's first server: one list of inputs, one select, and whatever a client sends is sent back.
+/// The tutorial's first server: one list of inputs, one select; everything that a client sends is sent back.
 ///
 ///     echo-select [HOST:PORT]
 ///
-/// It sends everything before it turns to the next client, so a slow reader makes all the others wait, and is dropped
-/// in the end. `echo-queued` is the cure.
+/// It sends everything before it serves the next client, so a slow reader makes all others wait, and is finally
+/// dropped. `echo-queued` solves this.
+///
+/// Like the other servers of the tutorial, this one is self-contained, so that it can be read on its own and compared
+/// with them.
 @main
 enum EchoSelect {
-  /// How long a client may take nothing of what it is sent.
+  /// How long a client may read none of its reply before it is dropped.
   static let patience = Duration.seconds(5)
 
   static func serve(_ listener: Socket) throws(MultiplexError) -> Never {
     var inputs = [listener]
     var isFull = false
     while true {
-      fflush(nil)  // in a pipe, too, what was printed is to be seen before the wait
-      // A listener that can't accept stays ready. It sits out one turn; connections wait in the kernel meanwhile.
+      fflush(nil)  // shows the output before the wait, also if it is a pipe
+      // A listener that can't accept stays ready. It skips one turn; connections wait in the kernel.
       let watched = isFull ? inputs.filter { $0 != listener } : inputs
       let rlist = try select(reading: watched, timeout: .seconds(0.5)).reading
       print("inputs:", inputs)
@@ -48,7 +51,7 @@ enum EchoSelect {
     }
   }
 
-  /// Sends back what has arrived; false when that was the last from this client.
+  /// Sends received bytes back; returns false if the connection has ended.
   static func echo(_ socket: Socket) -> Bool {
     do {
       guard let bytes = try socket.receive(upTo: 65_536) else { return true }
@@ -64,7 +67,7 @@ enum EchoSelect {
 // MARK: - The command line
 
 extension EchoSelect {
-  /// Listens at the address in the only argument, or at the tutorial's.
+  /// Listens on the address in the only argument, or on the tutorial's.
   static func main() {
     let arguments = CommandLine.arguments.dropFirst()
     guard arguments.count <= 1, arguments.first?.hasPrefix("-") != true else {

@@ -1,4 +1,4 @@
-// The signal handler of SignalCatcher, and the slots through which it speaks.
+// The signal handler of SignalCatcher, and the slots through which it reports signals.
 #include "CMultiplex.h"
 #include <stdatomic.h>
 
@@ -19,7 +19,7 @@ static void handle(int signal) {
     for (int i = 0; i < cmx_SIGNAL_SLOTS; i++) {
         if (!(atomic_load(&slots[i].wanted) & bit)) continue;
         atomic_fetch_or(&slots[i].pending, bit);
-        // Full only if nobody has read it for 2^64 signals.
+        // Fails only if nobody has read it for 2^64 signals.
         if (write(atomic_load(&slots[i].eventfd), &one, sizeof one) < 0) continue;
     }
     errno = saved;

@@ -1,4 +1,4 @@
-// splice(2) to a socket as the other calls are: without a SIGPIPE, which it has no flag to keep back.
+// splice(2) to a socket without SIGPIPE, like the other calls: splice has no flag to suppress it.
 #include "CMultiplex.h"
 #include <signal.h>
 #include <time.h>
@@ -8,11 +8,11 @@ ssize_t cmx_splice_to_socket(int pipe, int socket, size_t count) {
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken_pipe, &previous);
-    // One that somebody else keeps blocked may be pending, and is to stay so.
+    // If SIGPIPE was blocked before, one may already be pending, and must stay pending.
     int is_pending = sigismember(&previous, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
     ssize_t moved = cmx_splice(pipe, socket, count);
     int error = errno;
-    // It is made of several sends, the last of which may have met a peer that has gone.
+    // A splice consists of several sends, and the last one may have found the peer gone.
     if (moved < (ssize_t)count && !is_pending) {
         struct timespec now = {0, 0};
         while (sigtimedwait(&broken_pipe, 0, &now) < 0 && errno == EINTR) {}

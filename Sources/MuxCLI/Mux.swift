@@ -1,10 +1,10 @@
 import ArgumentParser
 import Multiplex
 
-/// The command-line tool: one thread that waits for many descriptors, at work.
+/// The command-line tool, which shows one thread waiting for many descriptors.
 @main
 struct Mux: ParsableCommand {
-  /// That of the package.
+  /// The package's version.
   static let version = "0.1.0"
 
   static let configuration = CommandConfiguration(
@@ -14,6 +14,7 @@ struct Mux: ParsableCommand {
 
   static func main() {
     Console.fillStandardDescriptors()
+    Console.ignoreFileSizeSignals()
     do {
       try Invocation.requireValues()
       var command = try parseAsRoot()
@@ -24,11 +25,11 @@ struct Mux: ParsableCommand {
     }
   }
 
-  /// Ends the process: help goes to those who asked for it, anything else is one line on standard error.
+  /// Ends the process. Help that was asked for goes to standard output; anything else is one line on standard error.
   private static func fail(_ error: any Error) -> Never {
     switch error {
     case let failure as Failure:
-      Console.complain(failure.description)
+      Console.warn(failure.description)
       end(failure.status)
     case let error as MultiplexError:
       fail(Failure(error, otherwise: .unavailable))
@@ -38,7 +39,7 @@ struct Mux: ParsableCommand {
       let status = exitCode(for: error)
       if status == .success { end(error) }
       let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
-      Console.complain("\(singleLine(message(for: error)))\(hint)")
+      Console.warn("\(singleLine(message(for: error)))\(hint)")
       end(status)
     }
   }
@@ -48,7 +49,7 @@ struct Mux: ParsableCommand {
     exit(withError: error)
   }
 
-  /// What tells more about the command that was used wrongly.
+  /// The help command for the subcommand that was used incorrectly.
   private static var helpCommand: String {
     let names = configuration.subcommands.map { "\($0)".lowercased() }
     let name = CommandLine.arguments.dropFirst().first { names.contains($0) }

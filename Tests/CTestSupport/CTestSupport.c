@@ -1,4 +1,4 @@
-// What needs signals: in the header, Swift would take them for this module's.
+// Code that needs signals. In the header, Swift would import them as this module's.
 #include "CTestSupport.h"
 
 #include <signal.h>

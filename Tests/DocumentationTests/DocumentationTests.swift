@@ -5,13 +5,13 @@ import Testing
 struct DocumentationTests {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
-  /// The README, and all pages of the libraries' docc catalogs.
+  /// The README, and all pages of the libraries' DocC catalogs.
   private static let pages =
     ["README.md"]
     + (FileManager.default.subpaths(atPath: root.appending(path: "Sources").path) ?? [])
     .filter { $0.contains(".docc/") && $0.hasSuffix(".md") }.map { "Sources/" + $0 }.sorted()
 
-  /// Where their code is compiled. What needs a package trait stands in the tests that are compiled with it.
+  /// Where their code is compiled. Code that needs a package trait is in the tests that are compiled with it.
   private static let compiled = [
     "DocumentationTests/ReadmeSnippets.swift",
     "DocumentationTests/MultiplexSnippets.swift",
@@ -20,7 +20,7 @@ struct DocumentationTests {
     "MultiplexFlyingFoxTests/ReadmeSnippets.swift",
   ]
 
-  @Test("every piece of Swift in a page compiles", arguments: pages)
+  @Test("every Swift snippet on a page compiles", arguments: pages)
   func snippets(page: String) throws {
     let compiled = try Self.compiled.flatMap { try lines(of: "Tests/" + $0) }.joined(separator: "\n")
     for snippet in try snippets(of: page) {
@@ -28,9 +28,9 @@ struct DocumentationTests {
     }
   }
 
-  @Test("no piece is overlooked")
+  @Test("no snippet is overlooked")
   func count() throws {
-    #expect(try Self.pages.flatMap { try snippets(of: $0) }.count == 24)
+    #expect(try Self.pages.flatMap { try snippets(of: $0) }.count == 25)
   }
 
   private func snippets(of page: String) throws -> [String] {

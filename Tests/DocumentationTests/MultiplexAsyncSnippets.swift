@@ -4,10 +4,11 @@ import Multiplex
 import MultiplexAsync
 import MultiplexLogging
 import Synchronization
+import Testing
 
-/// The code in the pages of `MultiplexAsync.docc`, to the letter but for the indentation: `DocumentationTests` compares.
+/// The code in the pages of `MultiplexAsync.docc`, verbatim except for indentation: `DocumentationTests` compares.
 ///
-/// That of its first page is the README's.
+/// The code of its first page is the README's.
 enum MultiplexAsyncSnippets {
   // MARK: A server from start to shutdown
 
@@ -106,5 +107,18 @@ enum MultiplexAsyncSnippets {
     } catch is DeadlineExceeded {
       print("nothing yet; the next read may have it")
     }
+  }
+
+  static func testHandler(_ answer: @Sendable (Connection) async throws -> Void) async throws {
+    let reactor = try Reactor()
+    let (near, far) = try Socket.pair()
+    let server = try await Connection.adopt(near, on: reactor)
+    let client = try await Connection.adopt(far, on: reactor)
+
+    async let handling: Void = answer(server)
+    try await client.write("hello\n")
+    #expect(try await client.readLine() == Array("hello\n".utf8))
+    try await client.closeWrite()
+    try await handling
   }
 }

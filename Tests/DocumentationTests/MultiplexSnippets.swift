@@ -1,7 +1,7 @@
 import Multiplex
 import SystemPackage
 
-/// The code in the pages of `Multiplex.docc`, to the letter but for the indentation: `DocumentationTests` compares.
+/// The code in the pages of `Multiplex.docc`, verbatim except for indentation: `DocumentationTests` compares.
 enum MultiplexSnippets {
   static func waitForTerminalAndSocket(_ socket: Socket) throws {
     let poller = try Poller()

@@ -3,7 +3,7 @@ import Multiplex
 import MultiplexAsync
 import MultiplexLogging
 
-/// The README's code, to the letter but for the indentation: what stands here compiles, and `DocumentationTests` compares.
+/// The README's code, verbatim except for indentation. What is here compiles, and `DocumentationTests` compares.
 enum ReadmeSnippets {
   static func serveEchoes() throws {
     let listener = try Socket.listening(on: SocketAddress("127.0.0.1:9999"))

@@ -8,7 +8,7 @@
   import TestSupport
   import Testing
 
-  /// FlyingFox on a reactor, asked by another implementation of HTTP: Python's.
+  /// FlyingFox on a reactor, queried by another implementation of HTTP, Python's.
   @Suite("An HTTP server on a reactor", .timeLimit(.minutes(3)), .enabled(if: Python.isPresent))
   struct HTTPServerTests {
     @Test("one connection is kept for many requests", arguments: usableBackends)
@@ -30,7 +30,7 @@
       }
     }
 
-    @Test("many clients at once, each with connections of its own", arguments: usableBackends)
+    @Test("many clients are served at once, each with its own connections", arguments: usableBackends)
     func concurrent(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -51,7 +51,7 @@
       }
     }
 
-    @Test("a large body goes both ways, also for a client that is slow to read", arguments: usableBackends)
+    @Test("a large body is transferred both ways, also with a client that is slow to read", arguments: usableBackends)
     func largeBody(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -71,7 +71,7 @@
       }
     }
 
-    @Test("a client that leaves in the middle harms nobody", arguments: usableBackends)
+    @Test("a client that disconnects in the middle of a request doesn't affect others", arguments: usableBackends)
     func leaving(backend: Poller.Backend) async throws {
       try await withHTTPServer(on: try Reactor(backend: backend)) { server in
         let printed = try await server.ask(
@@ -91,7 +91,7 @@
       }
     }
 
-    @Test("stopping lets a request finish, ends idle connections, and listens no more", arguments: usableBackends)
+    @Test("stopping lets a request finish, ends idle connections, and stops listening", arguments: usableBackends)
     func stop(backend: Poller.Backend) async throws {
       let reactor = try Reactor(backend: backend)
       try await withHTTPServer(on: reactor) { server in
@@ -104,7 +104,7 @@
         try await busy.write("GET /slow HTTP/1.1\r\n\r\n")
         await server.slow.begun.value
         async let stopped: Void = server.server.stop(timeout: 60)
-        // Ended, though the other is not.
+        // This one has ended, though the other hasn't.
         while try await idle.read() != nil {}
         server.slow.end()
         var answer: [UInt8] = []
@@ -117,13 +117,13 @@
       }
     }
 
-    /// In a process of its own: the server closes a descriptor that is waited for, whose number nobody else is to take.
+    /// In its own process: the server closes a descriptor that is waited for, whose number nothing else may take.
     @Test("a server stops in time though its reactor is busy with others")
     func stopWhileBusy() async {
       await #expect(processExitsWith: .success) {
         for backend in usableBackends {
           let reactor = try Reactor(backend: backend)
-          // No wait of the reactor's finds nothing while these go on.
+          // While these run, the reactor's waits always find something.
           let busy = Task {
             try await withThrowingDiscardingTaskGroup { tasks in
               for _ in 0..<8 {
@@ -141,7 +141,7 @@
             }
           }
           try await withHTTPServer(on: reactor) { server in
-            // It waits for connections by now.
+            // It is waiting for connections by now.
             try await reactor.sleep(for: .milliseconds(100))
             let begin = ContinuousClock.now
             await server.server.stop(timeout: 20)
@@ -164,7 +164,7 @@
             #expect(try await client.readLine() == Array("HTTP/1.1 200 OK\r\n".utf8))
           }
         }
-        // The end of the second is none of the first.
+        // The end of the second doesn't affect the first.
         let client = try await Connection.connect(to: first.address, on: reactor)
         try await client.write("GET /hello HTTP/1.1\r\n\r\n")
         #expect(try await client.readLine() == Array("HTTP/1.1 200 OK\r\n".utf8))

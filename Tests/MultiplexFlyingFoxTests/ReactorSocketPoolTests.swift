@@ -10,7 +10,7 @@
 
   @Suite("FlyingFox's sockets on a reactor", .timeLimit(.minutes(1)))
   struct ReactorSocketPoolTests {
-    @Test("a socket is waited for until it is ready for what was asked", arguments: usableBackends)
+    @Test("suspending waits until a socket is ready for the requested events", arguments: usableBackends)
     func waits(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       let (near, far) = try connectedPair()
@@ -24,7 +24,7 @@
       #expect(kernelReadiness(of: near.fileDescriptor, for: .read).contains(.readable))
     }
 
-    @Test("a wait ends when it is cancelled, and when the peer goes", arguments: usableBackends)
+    @Test("a wait ends when it is cancelled, and when the peer goes away", arguments: usableBackends)
     func ends(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       let (near, far) = try connectedPair()
@@ -37,7 +37,7 @@
       try await waiting.value
     }
 
-    @Test("a socket that isn't open is refused", arguments: usableBackends)
+    @Test("waiting for a socket that isn't open fails", arguments: usableBackends)
     func notOpen(backend: Poller.Backend) async throws {
       let pool = ReactorSocketPool(on: try Reactor(backend: backend))
       await #expect(throws: MultiplexError.self) {

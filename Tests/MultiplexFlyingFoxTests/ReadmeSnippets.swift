@@ -4,7 +4,7 @@
   import MultiplexAsync
   import MultiplexFlyingFox
 
-  /// The README's code, to the letter but for the indentation: `DocumentationTests` compares.
+  /// The README's code, verbatim except for indentation: `DocumentationTests` compares.
   enum ReadmeSnippets {
     static func serveHTTP(_ reactor: Reactor) async throws {
       let server = HTTPServer(address: .loopback(port: 8080), pool: .reactor(reactor))

@@ -8,7 +8,7 @@
   import TestSupport
   import Testing
 
-  /// An HTTP server with a few routes: /hello, /echo, and /slow, which answers when it is told to.
+  /// An HTTP server with a few routes: /hello, /echo, and /slow, which answers when told to.
   struct TestServer {
     let server: HTTPServer
     let address: Multiplex.SocketAddress
@@ -34,7 +34,7 @@
     func ask(_ program: String) async throws -> String {
       guard let port = address.port else { throw NotListening() }
       let client = SecondParty { try Python.run("import http.client\nport = \(port)\n" + program) }
-      // The pool's few threads are FlyingFox's too: none is to be held by waiting.
+      // FlyingFox uses the pool's few threads too, so none may be blocked.
       while !client.isDone { try await Task.sleep(for: .milliseconds(2)) }
       return try client.join()
     }
@@ -57,9 +57,9 @@
     try outcome.get()
   }
 
-  /// An answer that is given when the test says so.
+  /// A response that is sent when the test says so.
   final class SlowAnswer: Sendable {
-    /// Comes to an end when somebody has asked.
+    /// Returns when somebody has asked.
     let begun: Task<Void, Never>
     private let hasBegun: AsyncStream<Never>.Continuation
     private let ended: Task<Void, Never>

@@ -8,7 +8,7 @@
 
   @Suite("A listener as a service", .timeLimit(.minutes(2)))
   struct ListenerServiceTests {
-    @Test("a graceful shutdown accepts no more, and lets the connections finish", arguments: usableBackends)
+    @Test("a graceful shutdown stops accepting, and lets connections finish", arguments: usableBackends)
     func drains(backend: Poller.Backend) async throws {
       let service = try await RunningService(on: backend)
       #expect(try await service.client.isEchoed([1]))
@@ -19,7 +19,7 @@
       try await service.running.value
     }
 
-    @Test("connections that are left when the time is up are closed", arguments: usableBackends)
+    @Test("connections that remain at the deadline are closed", arguments: usableBackends)
     func drainTimeout(backend: Poller.Backend) async throws {
       let service = try await RunningService(on: backend, drainTimeout: .milliseconds(20))
       #expect(try await service.client.isEchoed([1]))
@@ -28,7 +28,7 @@
       #expect(try await service.client.read()?.count == nil)
     }
 
-    @Test("connections that clients merely keep don't delay a shutdown that is told not to wait for them")
+    @Test("idle client connections don't delay a shutdown that is told to close them")
     func closingIdle() async throws {
       let service = try await RunningService(on: .poll, closingIdleAfter: .milliseconds(20))
       #expect(try await service.client.isEchoed([1]))
@@ -61,7 +61,7 @@
       try await expectRefusal(at: service.listener.localAddress, on: service.reactor)
     }
 
-    @Test("a shutdown that is cancelled in its middle waits no longer", arguments: usableBackends)
+    @Test("a shutdown that is cancelled in the middle stops waiting", arguments: usableBackends)
     func cancelledShutdown(backend: Poller.Backend) async throws {
       let service = try await RunningService(on: backend, drainTimeout: .seconds(1000))
       #expect(try await service.client.isEchoed([1]))
@@ -99,7 +99,7 @@
       try await service.running.value
     }
 
-    @Test("connections without a task are let finish, and closed when the time is up", arguments: usableBackends)
+    @Test("connections without a task may finish, and are closed at the deadline", arguments: usableBackends)
     func chunks(backend: Poller.Backend) async throws {
       for (drainTimeout, finishes) in [(Duration.seconds(100), true), (.milliseconds(20), false)] {
         let reactors = try ReactorGroup(count: 2, backend: backend)
@@ -121,7 +121,7 @@
       }
     }
 
-    @Test("logs call the service by its address")
+    @Test("logs identify the service by its address")
     func description() async throws {
       let listener = try await Listener.bind(to: "127.0.0.1:0", on: try Reactor())
       #expect("\(ListenerService(listener, echo))" == "listener at \(listener.localAddress)")

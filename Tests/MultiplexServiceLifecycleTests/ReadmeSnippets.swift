@@ -4,7 +4,7 @@
   import ServiceLifecycle
   import UnixSignals
 
-  /// The README's code, to the letter but for the indentation: `DocumentationTests` compares.
+  /// The README's code, verbatim except for indentation: `DocumentationTests` compares.
   enum ReadmeSnippets {
     static func serveAsService(_ listener: Listener) async throws {
       let service = ListenerService(listener, drainTimeout: .seconds(10)) { connection in

@@ -3,9 +3,9 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite("A child process of a test")
+@Suite("ChildProcess")
 struct ChildProcessTests {
-  @Test("tells its exit status, and everything that it wrote")
+  @Test("a child process reports its exit status and all of its output")
   func exitStatus() throws {
     let child = try ChildProcess("sh", ["-c", "echo out; echo err >&2; exit 3"])
     #expect(try child.waitForExit() == .exited(3))
@@ -13,15 +13,15 @@ struct ChildProcessTests {
     #expect(child.errorText == "err\n")
   }
 
-  @Test("tells the signal that ended it")
+  @Test("a child process reports the signal that ended it")
   func signal() throws {
     let child = try ChildProcess("cat")
     child.signal(SIGTERM)
     #expect(try child.waitForExit() == .signaled(SIGTERM))
-    child.signal(SIGTERM)  // reaches nobody, as the number isn't its own any more
+    child.signal(SIGTERM)  // isn't sent: the process ID may be another process's by now
   }
 
-  @Test("gets what it is sent, in order, and the end after it")
+  @Test("a child process receives its input in order, followed by the end")
   func input() throws {
     let child = try ChildProcess("cat")
     child.send("one\n")
@@ -32,7 +32,7 @@ struct ChildProcessTests {
     #expect(child.outputText == "one\ntwo")
   }
 
-  @Test("is never held up, however much it writes")
+  @Test("a child process never blocks, however much it writes")
   func chatty() throws {
     let child = try ChildProcess("sh", ["-c", "head -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2"])
     #expect(try child.waitForExit() == .exited(0))
@@ -40,7 +40,7 @@ struct ChildProcessTests {
     #expect(child.errorText.utf8.count == 5_000_000)
   }
 
-  @Test("never holds up the test, nor ends it, when it doesn't read")
+  @Test("sending to a child process that doesn't read never blocks or ends the test")
   func deaf() throws {
     let child = try ChildProcess("sleep", ["60"])
     child.send([UInt8](repeating: 0, count: 5_000_000))
@@ -50,9 +50,10 @@ struct ChildProcessTests {
     child.closeInput()
   }
 
-  @Test("has three descriptors, no ignored and no blocked signals")
+  @Test("a child process starts with three descriptors and no ignored or blocked signals")
   func cleanSlate() throws {
-    // What a test beside this one may have done: a descriptor that isn't close-on-exec, an ignored and a blocked signal.
+    // A test running in parallel may leave these: a descriptor that isn't close-on-exec, an ignored and a blocked
+    // signal.
     let leak = unsafe open("/dev/null", O_RDONLY)
     defer { close(leak) }
     let action = Glibc.signal(SIGTTOU, SIG_IGN)
@@ -68,15 +69,15 @@ struct ChildProcessTests {
     #expect(try list.waitForExit() == .exited(0))
     #expect(list.outputText == "0\n1\n2\n")
 
-    // Asked about itself: a shell blocks signals of its own accord while it starts something.
+    // grep reads its own status: a shell blocks signals while it starts a program.
     let masks = try ChildProcess("grep", ["-E", "SigBlk|SigIgn", "/proc/self/status"])
     #expect(try masks.waitForExit() == .exited(0))
     let values = masks.outputText.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0, radix: 16) }
-    // Signals 32 and 33 are the C library's own, and ignored by its posix_spawn.
+    // Signals 32 and 33 are reserved by the C library, and ignored by its posix_spawn.
     #expect(values.map { $0 & 0x7fff_ffff } == [0, 0])
   }
 
-  @Test("fails a wait at once when it ends without what was expected, and shows what it said")
+  @Test("waiting for output fails at once when a child process ends without it, and shows the output")
   func unmetExpectation() throws {
     let child = try ChildProcess("sh", ["-c", "echo something else; echo a reason >&2"])
     let error = #expect(throws: ChildProcessError.self) { try child.expect("never said") }
@@ -84,7 +85,7 @@ struct ChildProcessTests {
     #expect(error?.description.contains("never said") == true)
   }
 
-  @Test("fails a wait when the time is up")
+  @Test("waiting for a child process fails when the time is up")
   func limit() throws {
     let child = try ChildProcess("cat")
     #expect(throws: ChildProcessError.self) { try child.nextLine(within: .milliseconds(20)) }
@@ -92,12 +93,12 @@ struct ChildProcessTests {
     #expect(child.isRunning)
   }
 
-  @Test("can't be started where there is no such program")
+  @Test("starting a program that doesn't exist fails")
   func noProgram() {
     #expect(throws: ChildProcessError.self) { try ChildProcess("/nowhere/nothing") }
   }
 
-  @Test("ends with its last reference")
+  @Test("a child process is killed when its last reference goes away")
   func endsWithReference() throws {
     var child: ChildProcess? = try ChildProcess("cat")
     let processID = try #require(child?.processID)

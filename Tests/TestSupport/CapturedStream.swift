@@ -1,7 +1,7 @@
 /// What a process has written to one of its streams so far.
 struct CapturedStream: Sendable {
   private(set) var bytes: [UInt8] = []
-  /// Whether nothing more can come.
+  /// Whether the stream has ended.
   var isAtEnd = false
   /// How much of it the test has taken.
   private var taken = 0
@@ -10,15 +10,15 @@ struct CapturedStream: Sendable {
     bytes += more
   }
 
-  /// Takes everything that has come.
+  /// Takes everything that has been received.
   mutating func takeAll() -> String {
     defer { taken = bytes.count }
     return String(decoding: bytes[taken...], as: UTF8.self)
   }
 
-  /// Takes everything up to and with a text, if it has come.
+  /// Takes everything up to and including a text, if it has been received.
   ///
-  /// - Parameter searched: How far an earlier search for the same text has come, so that nothing is searched twice.
+  /// - Parameter searched: How far an earlier search for the same text has got, so that nothing is searched twice.
   mutating func take(through text: [UInt8], searched: inout Int) -> String? {
     var start = max(taken, searched - text.count + 1)
     while start + text.count <= bytes.count {

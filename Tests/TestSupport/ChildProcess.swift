@@ -8,18 +8,18 @@ internal import Synchronization
 ///     server.signal(SIGTERM)
 ///     #expect(try server.waitForExit() == .exited(0))
 ///
-/// Its streams are pipes that a thread of their own serves: a program that writes much is never held up, and sending
-/// to one that doesn't read never blocks. Every wait has a limit, and fails with what the program has said. When the
-/// last reference is gone the program is killed and its descriptors are closed.
+/// Its streams are pipes served by their own thread: a program that writes a lot is never blocked, and sending to one
+/// that doesn't read never blocks. Every wait has a limit, and fails with what the program has printed. When the last
+/// reference is gone the program is killed and its descriptors are closed.
 public final class ChildProcess: Sendable {
-  /// What a busy machine is given before a wait has failed.
+  /// How long a wait may take on a busy machine before it fails.
   public static let limit = Duration.seconds(30)
 
-  /// The process, for as long as ``waitForExit(within:)`` hasn't returned.
+  /// The process ID, valid until ``waitForExit(within:)`` has returned.
   public let processID: Int32
   private let program: String
   private let streams: ChildStreams
-  /// How it ended, once that is known. From then on the number may be another process's.
+  /// How the process ended, once known. From then on the number may be another process's.
   private let status = Mutex<ExitStatus?>(nil)
 
   /// Starts a program.
@@ -27,7 +27,7 @@ public final class ChildProcess: Sendable {
   /// - Parameters:
   ///   - program: A path, or a name that is looked up in PATH.
   ///   - environment: Added to this process's own.
-  ///   - openFileLimit: How many descriptors it may have open; nil leaves the limit as it is.
+  ///   - openFileLimit: How many descriptors it may have open; nil leaves the limit unchanged.
   public init(
     _ program: String, _ arguments: [String] = [], environment: [String: String] = [:], openFileLimit: Int? = nil
   ) throws {
@@ -51,7 +51,7 @@ public final class ChildProcess: Sendable {
     streams.stop()
   }
 
-  // MARK: What it says
+  // MARK: Output
 
   /// Everything on standard output so far; complete after ``waitForExit(within:)``.
   public var output: [UInt8] { streams.output.bytes }
@@ -62,9 +62,9 @@ public final class ChildProcess: Sendable {
   /// Everything on standard error so far, as text.
   public var errorText: String { String(decoding: streams.errors.bytes, as: UTF8.self) }
 
-  /// Waits until a text has come on standard output, after what was taken there before, and takes everything up to it.
+  /// Waits until a text has appeared on standard output, after what was already taken, and takes everything up to it.
   ///
-  /// - Returns: What was taken, with the text at its end.
+  /// - Returns: What was taken, which ends with the text.
   @discardableResult
   public func expect(_ text: String, within limit: Duration = limit) throws -> String {
     let text = Array(text.utf8)
@@ -72,23 +72,24 @@ public final class ChildProcess: Sendable {
     var searched = 0
     var taken: String?
     let hasCome = eventually(within: limit) {
-      // Asked in this order: at the end, everything has been searched.
+      // In this order: at the end, everything has been searched.
       let isAtEnd = streams.output.isAtEnd
       taken = streams.takeOutput(through: text, searched: &searched)
       return taken != nil || isAtEnd
     }
     if let taken { return taken }
-    throw failure("\(hasCome ? "ended" : "went on") without '\(String(decoding: text, as: UTF8.self))' on its output")
+    let problem = hasCome ? "ended without" : "kept running without"
+    throw failure("\(problem) '\(String(decoding: text, as: UTF8.self))' on its output")
   }
 
   /// Waits for the next line on standard output, and takes it.
   ///
-  /// - Returns: The line, without its end.
+  /// - Returns: The line, without its line ending.
   public func nextLine(within limit: Duration = limit) throws -> String {
     String(try expect("\n", within: limit).dropLast())
   }
 
-  /// Waits for a line on standard output, and takes it and all before it.
+  /// Waits for a line on standard output that contains a text, and takes it and everything before it.
   public func line(containing text: String, within limit: Duration = limit) throws -> String {
     let deadline = ContinuousClock.now + limit
     while true {
@@ -97,23 +98,23 @@ public final class ChildProcess: Sendable {
     }
   }
 
-  /// Takes everything that has come on standard output up to now.
+  /// Takes everything that has been printed on standard output so far.
   @discardableResult
   public func takeOutput() -> String { streams.takeAllOutput() }
 
-  // MARK: What it is told
+  // MARK: Input and signals
 
   /// Sends bytes to its standard input, without waiting until it reads them.
   public func send(_ bytes: [UInt8]) {
     streams.send(bytes)
   }
 
-  /// Sends a text to its standard input.
+  /// Sends text to its standard input.
   public func send(_ text: String) {
     send(Array(text.utf8))
   }
 
-  /// Ends its standard input, after all that has been sent.
+  /// Closes its standard input, after everything that has been sent.
   public func closeInput() {
     streams.closeInput()
   }
@@ -121,18 +122,18 @@ public final class ChildProcess: Sendable {
   /// Sends it a signal, unless it has ended.
   public func signal(_ number: Int32) {
     status.withLock { status in
-      // Until it is waited for, its number is nobody else's.
+      // Until it has been waited for, no other process has its number.
       guard status == nil else { return }
       kill(processID, number)
     }
   }
 
-  // MARK: How it ends
+  // MARK: Exit
 
-  /// Waits until it has ended and all that it has written is here.
+  /// Waits until it has ended and everything it has written has been read.
   public func waitForExit(within limit: Duration = limit) throws -> ExitStatus {
     guard eventually(within: limit, { reap() != nil }), let status = reap() else {
-      throw failure("still runs")
+      throw failure("is still running")
     }
     guard eventually(within: limit, { streams.output.isAtEnd && streams.errors.isAtEnd }) else {
       throw failure("has ended, but something else holds its output open")
@@ -140,7 +141,7 @@ public final class ChildProcess: Sendable {
     return status
   }
 
-  /// Whether it has not ended yet.
+  /// Whether it is still running.
   public var isRunning: Bool { reap() == nil }
 
   private func reap() -> ExitStatus? {

@@ -1,4 +1,4 @@
-/// What a test expected of a child process in vain, with all that the process has said.
+/// An expectation of a child process that wasn't met, with everything that the process has printed.
 public struct ChildProcessError: Error, CustomStringConvertible {
   /// What didn't happen, and what the process wrote to its standard output and standard error.
   public let description: String

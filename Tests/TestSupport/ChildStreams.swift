@@ -4,10 +4,10 @@ internal import Multiplex
 internal import Synchronization
 internal import SystemPackage
 
-/// The three streams of a child process, served by a thread of their own.
+/// The three streams of a child process, served by their own thread.
 ///
-/// The child never waits for the test to read what it writes, and the test never waits for the child to read what it
-/// is sent: both are kept here, without limit.
+/// The child never waits for the test to read what it writes, and the test never waits for the child to read what it is
+/// sent. Both are kept here, without limit.
 final class ChildStreams: Sendable {
   private struct State {
     var output = CapturedStream()
@@ -26,7 +26,7 @@ final class ChildStreams: Sendable {
   /// Starts the thread. It ends with ``stop()``, and with the streams.
   init(of process: consuming SpawnedProcess) throws {
     wakeUp = OwnedDescriptor(adopting: try Kernel.eventfd())
-    // A closure can't consume what it captures, so the descriptors pass into the thread as numbers.
+    // A closure can't consume what it captures, so the descriptors are passed to the thread as numbers.
     let ends = process.release()
     Thread { [self] in
       serve(
@@ -71,7 +71,7 @@ extension ChildStreams {
   private func serve(
     input: consuming OwnedDescriptor, output: consuming OwnedDescriptor, errors: consuming OwnedDescriptor
   ) {
-    // A child that reads no more answers EPIPE; the signal that comes with it stays pending in this thread.
+    // Writing to a child that no longer reads fails with EPIPE. The accompanying signal stays pending in this thread.
     var signals = sigset_t()
     unsafe sigemptyset(&signals)
     unsafe sigaddset(&signals, SIGPIPE)
@@ -101,7 +101,7 @@ extension ChildStreams {
     }
   }
 
-  /// Waits for room in the input, for output, or for somebody's ``wake()``.
+  /// Waits for room in the input, for output, or for a ``wake()``.
   private func wait(input: FileDescriptor?, _ outputs: [FileDescriptor?]) -> [FileDescriptor] {
     var set = PollSet()
     try? set.register(wakeUp, for: .in)
@@ -112,7 +112,7 @@ extension ChildStreams {
     return ready
   }
 
-  /// False when the child reads no more.
+  /// - Returns: False when the child no longer reads.
   private func sendMore(to descriptor: FileDescriptor) -> Bool {
     let next = state.withLock { $0.input.prefix(65_536) }
     do {
@@ -126,7 +126,7 @@ extension ChildStreams {
     }
   }
 
-  /// False at the end of the stream.
+  /// - Returns: False at the end of the stream.
   private func readMore(
     of stream: any WritableKeyPath<State, CapturedStream> & Sendable, from descriptor: FileDescriptor
   )
@@ -140,7 +140,7 @@ extension ChildStreams {
     return !bytes.isEmpty
   }
 
-  /// What is there: nothing at the end, nil if nothing is there yet.
+  /// Reads what is there: empty at the end, nil if nothing is there yet.
   private static func read(from descriptor: FileDescriptor) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: 65_536)
     do {

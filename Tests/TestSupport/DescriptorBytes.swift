@@ -6,9 +6,9 @@ public import SystemPackage
   internal import Musl
 #endif
 
-/// Bytes through swift-system instead of the product's own calls. The descriptors are non-blocking.
+/// Reads and writes with swift-system instead of the product's own calls. The descriptors are non-blocking.
 extension FileDescriptor {
-  /// Writes this many bytes, for which there must be room. A peer that has gone is an error, never a SIGPIPE.
+  /// Writes `count` bytes, for which there must be room. A peer that is gone is an error, never a SIGPIPE.
   public func put(_ count: Int = 1) throws {
     let bytes = [UInt8](repeating: UInt8(ascii: "x"), count: count)
     var rest = bytes[...]
@@ -23,7 +23,7 @@ extension FileDescriptor {
     }
   }
 
-  /// Reads up to this many bytes; 0 at the end of input, nil if there is nothing now.
+  /// Reads up to `count` bytes; returns 0 at the end of input, and nil if there is nothing now.
   @discardableResult
   public func take(_ count: Int = 1) throws -> Int? {
     do {
@@ -35,21 +35,21 @@ extension FileDescriptor {
     }
   }
 
-  /// Reads until there is nothing left now, or the input has ended.
+  /// Reads until nothing is left now, or the input has ended.
   public func drain() throws {
     while let count = try take(65_536), count > 0 {}
   }
 
   /// Writes until there is no room left.
   public func fill() throws {
-    do {
-      while true { try put(4096) }
-    } catch Errno.wouldBlock {
-      // Single bytes may still fit where a page doesn't.
+    // Single bytes may still fit if a page doesn't.
+    for count in [4096, 1] {
+      do {
+        while true { try put(count) }
+      } catch Errno.wouldBlock {
+        continue
+      }
     }
-    do {
-      while true { try put() }
-    } catch Errno.wouldBlock {}
   }
 
   /// Sends one byte of TCP's out-of-band data.
@@ -58,10 +58,10 @@ extension FileDescriptor {
     guard unsafe send(rawValue, &byte, 1, Int32(MSG_OOB)) == 1 else { throw Errno(rawValue: errno) }
   }
 
-  /// Sends one byte on a Unix socket, and with it a duplicate of a descriptor (`SCM_RIGHTS`).
+  /// Sends one byte on a Unix socket, together with a duplicate of a descriptor (`SCM_RIGHTS`).
   public func put(_ byte: UInt8, passing descriptor: FileDescriptor) throws {
     var byte = byte
-    // A cmsghdr, as C lays it out: its length, SOL_SOCKET, SCM_RIGHTS and the descriptor.
+    // A cmsghdr, as laid out in C: its length, SOL_SOCKET, SCM_RIGHTS and the descriptor.
     var control: (length: Int, level: Int32, type: Int32, descriptor: Int32, padding: Int32) =
       (20, SOL_SOCKET, 1, descriptor.rawValue, 0)
     let count = unsafe withUnsafeMutableBytes(of: &byte) { bytes in
@@ -86,7 +86,7 @@ extension FileDescriptor {
     guard unsafe recv(rawValue, &byte, 1, Int32(MSG_OOB)) == 1 else { throw Errno(rawValue: errno) }
   }
 
-  /// From now on closing this TCP socket resets the connection instead of ending it.
+  /// Makes closing this TCP socket reset the connection instead of ending it.
   public func resetOnClose() throws {
     var option = linger(l_onoff: 1, l_linger: 0)
     let size = socklen_t(MemoryLayout<linger>.size)

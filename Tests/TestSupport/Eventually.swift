@@ -1,16 +1,16 @@
 import Multiplex
 
-/// Waits for a condition, looking again every few milliseconds; false if it hasn't come about in time.
+/// Waits for a condition, checking again every few milliseconds. Returns false if it hasn't become true in time.
 ///
 /// Tests wait for what they expect, never for a time in which it should have happened. The limit is generous, as a busy
-/// machine may stall a test for seconds; it is reached only by a test that fails.
+/// machine may stall a test for seconds. Only a failing test reaches it.
 public func eventually(
   within limit: Duration = .seconds(30), _ condition: () throws -> Bool
 ) rethrows -> Bool {
   let deadline = ContinuousClock.now + limit
   while try !condition() {
     guard ContinuousClock.now < deadline else { return false }
-    // A select of nothing lets the thread rest.
+    // A select of nothing lets the thread sleep.
     _ = try? select(timeout: .milliseconds(2))
   }
   return true

@@ -1,9 +1,9 @@
 internal import Foundation
 
-/// Where programs lie.
+/// The locations of programs.
 public enum Executable {
-  /// The path of a program of this package. It lies beside the test bundle, which is itself an executable file on
-  /// Linux, whatever the configuration and the scratch path.
+  /// The path of a program of this package. It is next to the test bundle, which is itself an executable file on Linux,
+  /// whatever the configuration and the scratch path.
   public static func built(_ name: String) throws -> String {
     let bundle = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let folders = [bundle, CommandLine.arguments.first, Bundle.main.bundlePath].compactMap { $0 }

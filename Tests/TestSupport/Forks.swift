@@ -1,26 +1,26 @@
 internal import class Foundation.NSLock
 
-/// Children that are being made.
+/// Child processes that are being created.
 ///
-/// Until it is another program, a child has a copy of every descriptor of this process. What is closed meanwhile isn't closed
-/// for the other end: a peer sees no end, a listener goes on listening, a closed descriptor stays in an epoll set. Most tests
-/// wait until the end has come. Those that are about an end that comes at once keep children from being made.
+/// Until it runs another program, a child has a copy of every descriptor of this process. What is closed meanwhile
+/// isn't closed for the other end: a peer sees no end, a listener keeps listening, a closed descriptor stays in an
+/// epoll set. Most tests wait for the end. Those that require it at once keep children from being created.
 public enum Forks {
   private static let lock = NSLock()
 
-  /// Makes a child, and returns when it has no copy any more.
+  /// Creates a child, and returns when it no longer has copies.
   public static func make<Value>(_ body: () throws -> Value) rethrows -> Value {
     lock.lock()
     defer { lock.unlock() }
     return try body()
   }
 
-  /// No child is being made from now on, until ``resume()`` is called by the same thread.
+  /// Keeps children from being created until the same thread calls ``resume()``.
   public static func pause() {
     lock.lock()
   }
 
-  /// Children may be made again.
+  /// Allows children to be created again.
   public static func resume() {
     lock.unlock()
   }

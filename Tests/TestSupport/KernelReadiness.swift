@@ -7,7 +7,7 @@ public import SystemPackage
   internal import Musl
 #endif
 
-/// What the kernel itself says about one descriptor: one call of poll, and nothing of the product in between.
+/// What the kernel itself reports about one descriptor: one call of poll, without the product's code.
 public func kernelReadiness(of descriptor: FileDescriptor, for interest: Interest) -> Readiness {
   let readHangUp: Int16 = 0x2000  // POLLRDHUP, which headers declare for _GNU_SOURCE only
   var events: Int16 = 0
@@ -15,7 +15,7 @@ public func kernelReadiness(of descriptor: FileDescriptor, for interest: Interes
   if interest.contains(.write) { events |= Int16(POLLOUT) }
   if interest.contains(.priority) { events |= Int16(POLLPRI) }
   var entry = pollfd(fd: descriptor.rawValue, events: events, revents: 0)
-  // One entry, lent for the call.
+  // One entry, borrowed for the call.
   _ = unsafe poll(&entry, 1, 0)
   let meanings: [(Int16, Readiness)] = [
     (Int16(POLLIN), .readable), (Int16(POLLOUT), .writable), (Int16(POLLPRI), .priority), (readHangUp, .readClosed),

@@ -7,14 +7,14 @@ internal import Synchronization
   internal import Musl
 #endif
 
-/// A thread as the kernel knows it: others can see whether it waits, and interrupt it.
+/// A thread as the kernel knows it. Others can see whether it waits, and interrupt it.
 public struct KernelThread: Sendable {
   private let thread: pthread_t
-  /// The thread's file under /proc, which tells its state.
+  /// The thread's file under /proc, which contains its state.
   private let statusFile: String?
 
-  /// The calling thread. Threads of the tests' pool block all signals, and so do those they start; from now on this one
-  /// receives the one that interrupts it.
+  /// The calling thread. Threads of the tests' pool block all signals, and so do those they start. From now on this one
+  /// receives the signal that interrupts it.
   public init() {
     Self.installHandler
     var signals = sigset_t()
@@ -28,9 +28,7 @@ public struct KernelThread: Sendable {
 
   /// Whether the thread is waiting for something.
   public var isAsleep: Bool {
-    guard let statusFile, let status = try? String(contentsOfFile: statusFile, encoding: .utf8) else { return false }
-    // The state's letter follows the name, which stands in parentheses.
-    return status.split(separator: ")").last?.hasPrefix(" S") ?? false
+    statusFile.flatMap(KernelStatus.init)?.isAsleep ?? false
   }
 
   /// Gives the thread a moment to block in what it is about to wait for. No test depends on whether it has: it may be
@@ -49,7 +47,7 @@ public struct KernelThread: Sendable {
 
   private static let counter = Atomic(0)
 
-  /// SIGWINCH is ignored by default, so that nobody minds; a handler makes it interrupt system calls.
+  /// SIGWINCH is ignored by default, so it does no harm. With a handler it interrupts system calls.
   private static let installHandler: Void = {
     _ = counter.load(ordering: .relaxed)  // made now, as a signal handler must not
     _ = signal(SIGWINCH) { _ in KernelThread.counter.add(1, ordering: .relaxed) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The other implementation to agree with, where it is installed.
+/// Python, the other implementation to agree with, if it is installed.
 public enum Python {
   /// Runs a program with an input, and returns what it prints.
   public static func run(_ program: String, input: String = "") throws -> String {
@@ -16,14 +16,14 @@ public enum Python {
     try Forks.make { try process.run() }
     let printed = try output.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
-    // What env says when it finds no such program.
+    // The exit status of env if there is no such program.
     guard process.terminationStatus != 127 else { throw Missing() }
     return String(decoding: printed, as: UTF8.self)
   }
 
-  /// Whether it is installed.
+  /// Whether Python is installed.
   public static let isPresent = (try? run("print(1)")) == "1\n"
 
-  /// There is no python3 here.
+  /// There is no python3 on this machine.
   public struct Missing: Error {}
 }

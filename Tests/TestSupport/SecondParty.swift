@@ -1,13 +1,12 @@
 import Foundation
 import Synchronization
 
-/// The other side of a test, on a thread of its own: it may block without taking a thread from the tests' pool.
+/// The other side of a test, on its own thread: it may block without occupying a thread of the tests' pool.
 ///
-/// Tests share the few threads of a pool. A second party that lives on one of them could wait for ever for the first to
-/// leave.
+/// Tests share the few threads of a pool. A second party on one of them could wait forever for the first to leave.
 public final class SecondParty<Outcome: Sendable>: Sendable {
   private struct State {
-    /// Nil before the thread has begun and once it is about to end.
+    /// nil before the thread has started and once it is about to end.
     var thread: KernelThread?
     var outcome: Result<Outcome, any Error>?
   }
@@ -33,7 +32,7 @@ public final class SecondParty<Outcome: Sendable>: Sendable {
   /// Whether the thread is waiting for something, as the kernel sees it.
   public var isAsleep: Bool { state.withLock { $0.thread }?.isAsleep ?? false }
 
-  /// Interrupts the system call that the thread is in; nothing if it has ended.
+  /// Interrupts the system call that the thread is in, or does nothing if the thread has ended.
   public func interrupt() {
     // The lock keeps the thread from ending meanwhile.
     state.withLock { $0.thread?.interrupt() }

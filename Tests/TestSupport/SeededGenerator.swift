@@ -1,18 +1,14 @@
-/// Random numbers that a seed repeats: splitmix64.
-public struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
+internal import Multiplex
 
-  /// The numbers of a seed.
+/// Random numbers that are the same for the same seed.
+public struct SeededGenerator: RandomNumberGenerator {
+  private var generator: SplitMix64
+
+  /// A generator that starts from a seed.
   public init(seed: UInt64) {
-    state = seed
+    generator = SplitMix64(seed: seed)
   }
 
   /// The next number.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
+  public mutating func next() -> UInt64 { generator.next() }
 }

@@ -1,7 +1,7 @@
 public import Multiplex
 
 extension Socket {
-  /// Waits for the next connection, and accepts it. Of a client that is connected, the listener may hear a moment later.
+  /// Waits for the next connection, and accepts it. The listener may learn of a connected client a moment later.
   public func acceptNext() throws -> Socket {
     var accepted: Socket?
     _ = try eventually {

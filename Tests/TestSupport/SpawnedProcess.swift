@@ -12,8 +12,8 @@ struct SpawnedProcess: ~Copyable {
 
   /// Starts a program.
   ///
-  /// It has the three pipes and no other descriptor, no signal blocked, and no signal ignored, whatever this process
-  /// and the tests that run beside this one have set up.
+  /// It has the three pipes and no other descriptor, no blocked signal and no ignored signal, whatever this process and
+  /// the tests that run in parallel have set up.
   ///
   /// - Parameter environment: Added to this process's own.
   init(_ program: String, _ arguments: [String], environment: [String: String]) throws {
@@ -22,18 +22,18 @@ struct SpawnedProcess: ~Copyable {
     let errors = try PipeDescriptors()
     let childEnds = [input.reader.fileDescriptor, output.writer.fileDescriptor, errors.writer.fileDescriptor]
     for end in childEnds {
-      // Programs expect streams that block. Our ends stay non-blocking: each end has flags of its own.
+      // Programs expect blocking streams. Our ends stay non-blocking: each end has its own flags.
       _ = try Kernel.fcntl(end.rawValue, F_SETFL, 0)
     }
     let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
     processID = try Self.spawn(program, [program] + arguments, variables, streams: childEnds.map { $0.rawValue })
-    // The child's ends are closed here: the end of a stream comes when the child, too, has closed its end.
+    // The child's ends are closed here, so that a stream ends once the child has closed its end too.
     self.input = input.writer
     self.output = output.reader
     self.errors = errors.reader
   }
 
-  /// Gives the descriptors away, open.
+  /// Gives up ownership of the descriptors, which stay open.
   consuming func release() -> (input: FileDescriptor, output: FileDescriptor, errors: FileDescriptor) {
     (input.release(), output.release(), errors.release())
   }
@@ -64,7 +64,7 @@ struct SpawnedProcess: ~Copyable {
     defer { unsafe argumentPointers.forEach { unsafe free($0) } }
     let environmentPointers = unsafe cStrings(environment)
     defer { unsafe environmentPointers.forEach { unsafe free($0) } }
-    // Returns when the child has closed its copies of what is open here, and become the program.
+    // Returns when the child has closed its copies of this process's descriptors, and runs the program.
     let status = Forks.make {
       unsafe posix_spawnp(&processID, program, &actions, &attributes, argumentPointers, environmentPointers)
     }
@@ -72,16 +72,16 @@ struct SpawnedProcess: ~Copyable {
     return processID
   }
 
-  /// Has everything beyond the three streams closed: what this package opens is close-on-exec anyway, what a test or the
-  /// test's runner has opened may not be.
+  /// Makes the child close everything beyond the three streams: what this package opens is close-on-exec anyway, but
+  /// what a test or the test runner has opened may not be.
   private static func closeAllOthers(_ actions: inout posix_spawn_file_actions_t) {
     typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
-    // Since glibc 2.34, and declared for _GNU_SOURCE only, which the Glibc module isn't built with.
+    // Available since glibc 2.34, and declared only for _GNU_SOURCE, without which the Glibc module is built.
     guard let symbol = unsafe dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
     _ = unsafe unsafeBitCast(symbol, to: AddCloseFrom.self)(&actions, 3)
   }
 
-  /// Copies texts to where C wants them, with nil at the end; the caller frees them.
+  /// Copies strings to C memory, with nil at the end. The caller frees them.
   private static func cStrings(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
     unsafe texts.map { unsafe strdup($0) } + [nil]
   }

@@ -4,7 +4,7 @@
   internal import Musl
 #endif
 
-/// How much the calling thread has computed so far: a wait that spins shows here, one that waits doesn't.
+/// How much CPU time the calling thread has used so far: a wait that spins shows here, one that sleeps doesn't.
 public func threadCPUTime() -> Duration {
   var time = timespec()
   unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

@@ -2,14 +2,14 @@ internal import CMultiplex
 public import Multiplex
 internal import SystemPackage
 
-/// An address of this machine where nobody listens, nor will while this lives: the port is taken, by a socket that doesn't
-/// listen.
+/// An address of this machine where nobody listens or will listen during its lifetime: a socket that doesn't listen
+/// occupies the port.
 public final class UnusedAddress {
-  /// Over IPv4.
+  /// An IPv4 address.
   public let address: SocketAddress
   private let socket: Socket
 
-  /// Takes a port that was free.
+  /// Takes a free port.
   public init() throws {
     let descriptor = FileDescriptor(rawValue: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
     socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))

@@ -1,4 +1,4 @@
-/// Runs `other` on a thread of its own while `body` runs on this one; returns when both have ended.
+/// Runs `other` on its own thread while `body` runs on this one. Returns when both have ended.
 public func withThread<Value>(
   _ other: @escaping @Sendable () throws -> Void, while body: () throws -> Value
 ) throws -> Value {

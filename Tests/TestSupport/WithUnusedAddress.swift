@@ -1,6 +1,6 @@
 public import Multiplex
 
-/// Lends an address of this machine where nobody listens, nor will meanwhile.
+/// Calls the body with an address of this machine where nobody listens or will listen meanwhile.
 public func withUnusedAddress<Value>(_ body: (SocketAddress) throws -> Value) throws -> Value {
   let unused = try UnusedAddress()
   defer { withExtendedLifetime(unused) {} }

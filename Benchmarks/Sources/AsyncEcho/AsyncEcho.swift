@@ -8,20 +8,20 @@ import SystemPackage
   import Musl
 #endif
 
-/// An echo server with async/await, to be measured: `async-echo BACKEND` with a task for each connection, which reads and
-/// writes; `async-echo BACKEND chunks` with a handler that the loop calls.
+/// An echo server with async/await, to be measured: `async-echo BACKEND` with a task per connection, which reads and
+/// writes; `async-echo BACKEND chunks` with a chunk handler that the loop calls.
 @main
 enum AsyncEcho {
   static func main() async throws {
     let arguments = CommandLine.arguments.dropFirst()
     let name = arguments.first ?? "epoll"
     guard let backend = Poller.Backend(name) else {
-      try FileDescriptor.standardError.writeAll(Array("async-echo: no backend is called '\(name)'\n".utf8))
+      try FileDescriptor.standardError.writeAll(Array("async-echo: unknown backend '\(name)'\n".utf8))
       exit(EX_USAGE)
     }
     _ = try OpenFileLimit.raise()
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
-    // At once, also into a pipe: the benchmark waits for it.
+    // Written at once, also into a pipe: the benchmark waits for it.
     try FileDescriptor.standardOutput.writeAll(Array("listening on \(listener.localAddress) (\(backend))\n".utf8))
     if arguments.dropFirst().first == "chunks" { await serveChunks(listener) } else { await serve(listener) }
   }

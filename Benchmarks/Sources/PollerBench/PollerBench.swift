@@ -6,7 +6,7 @@ import Multiplex
   import Musl
 #endif
 
-/// The counterpart of peers/poller-loop.c on the library: see there for the work.
+/// The counterpart of peers/poller-loop.c with the library; the work is described there.
 ///
 ///     poller-bench poller|poller-edge|multiplexer chain|idle BACKEND PAIRS ACTIVE TIMES
 @main
@@ -33,7 +33,11 @@ struct PollerBench {
     }
   }
 
-  /// - Parameter found: What is done about a pair that is readable.
+  /// Measures `Poller`.
+  ///
+  /// - Parameters:
+  ///   - mode: The trigger mode.
+  ///   - found: Handles a pair that is readable.
   @inline(__always)
   private mutating func runPoller(_ mode: TriggerMode, _ found: (inout Work, Int) -> Void) throws {
     let poller = try Poller(backend: backend)

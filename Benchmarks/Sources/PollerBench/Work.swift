@@ -7,9 +7,9 @@ import SystemPackage
   import Musl
 #endif
 
-/// The pairs of sockets, and what is done about those that are ready: the same system calls as in C.
+/// The pairs of sockets, and what is done with those that are ready: the same system calls as in C.
 struct Work {
-  /// How many bytes are written in one chain, besides those that start it.
+  /// The number of bytes written in one chain, besides those that start it.
   private static let chain = 1000
 
   let isChain: Bool
@@ -34,7 +34,7 @@ struct Work {
     }
   }
 
-  /// Makes so many pairs readable as are to be active, spread evenly.
+  /// Makes the active pairs readable; they are spread evenly.
   func start() {
     for index in 0..<active { put(index * (pairs.count / active)) }
   }
@@ -54,7 +54,7 @@ struct Work {
     }
   }
 
-  /// A pair is readable: in a chain its byte is read, and one is written to the next pair.
+  /// Handles a readable pair: in a chain, its byte is read, and one is written to the next pair.
   @inline(__always)
   mutating func found(_ index: Int) {
     sum += index
@@ -62,7 +62,8 @@ struct Work {
     if isChain { pass(index) }
   }
 
-  /// A pair in a chain was announced, once: all bytes that are there are read, and as many are written to the next pair.
+  /// Handles a pair in a chain that was reported once: all available bytes are read, and as many are written to the
+  /// next pair.
   @inline(__always)
   mutating func foundAll(_ index: Int) {
     var bytes: [64 of UInt8] = .init(repeating: 0)

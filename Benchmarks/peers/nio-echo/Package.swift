@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: SwiftNIO takes minutes to build, and our own benchmarks don't need it.
+// A separate package: SwiftNIO takes minutes to build, and our own benchmarks don't need it.
 let package = Package(
   name: "nio-echo",
   products: [.executable(name: "nio-echo", targets: ["NIOEcho"])],

@@ -1,5 +1,6 @@
-// io_uring as the kernel has it (include/uapi/linux/io_uring.h). Defined here, as the headers of many distributions are
-// older than the kernels that they run on. Layouts and numbers are the kernel's promise to all programs: they never change.
+// The kernel's io_uring interface (include/uapi/linux/io_uring.h). Defined here because the headers of many
+// distributions are older than the kernels that they run on. Layouts and numbers are part of the kernel's ABI: they
+// never change.
 #ifndef CMULTIPLEX_RING_H
 #define CMULTIPLEX_RING_H
 
@@ -25,7 +26,7 @@ struct cmx_ring_params {
     struct cmx_cq_offsets cq;
 };
 
-// A submission. The names are those of the first use of each field; the operations say what else they use it for.
+// A submission. Each field is named after its first use; the operations say what else they use it for.
 struct cmx_sqe {
     uint8_t opcode, flags;
     uint16_t ioprio; // flags of the socket operations
@@ -48,7 +49,7 @@ struct cmx_cqe {
     uint32_t flags;
 };
 
-// An entry of a buffer ring. The ring's tail lies in the `reserved` of the first.
+// An entry of a buffer ring. The ring's tail is the `reserved` field of the first entry.
 struct cmx_ring_buffer {
     uint64_t address;
     uint32_t length;
@@ -68,7 +69,7 @@ struct cmx_sync_cancellation {
     uint64_t user_data;
     int32_t fd;
     uint32_t flags;
-    int64_t seconds, nanoseconds; // how long to wait for what can't be cancelled
+    int64_t seconds, nanoseconds; // how long to wait for operations that can't be cancelled
     uint8_t opcode, reserved[7];
     uint64_t reserved2[3];
 };
@@ -169,7 +170,7 @@ static const uint32_t cmx_CQE_F_MORE = 1u << 1;
 static const uint32_t cmx_CQE_F_SOCK_NONEMPTY = 1u << 2;
 static const uint32_t cmx_CQE_BUFFER_SHIFT = 16;
 
-// The calls have the same numbers on every architecture, and no functions in the C library.
+// The calls have the same numbers on every architecture, and the C library has no functions for them.
 static inline int cmx_io_uring_setup(uint32_t entries, struct cmx_ring_params *params) {
     return (int)syscall(425, entries, params);
 }
@@ -183,7 +184,7 @@ static inline int cmx_io_uring_register(int fd, uint32_t operation, void *argume
     return (int)syscall(427, fd, operation, argument, count);
 }
 
-// Null where mmap answers MAP_FAILED.
+// Null if mmap returns MAP_FAILED.
 static inline void *cmx_map(size_t size, int flags, int fd, int64_t offset) {
     void *memory = mmap(0, size, PROT_READ | PROT_WRITE, flags, fd, offset);
     return memory == MAP_FAILED ? (void *)0 : memory;

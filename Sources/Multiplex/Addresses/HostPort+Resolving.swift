@@ -2,22 +2,24 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension HostPort {
-  /// What an address is wanted for: it decides what an empty host means.
+  /// What an address is for. It decides what an empty host means.
   public enum Purpose: Sendable {
-    /// An empty host is this machine itself.
+    /// An empty host means this machine.
     case connecting
-    /// An empty host is every address of this machine.
+    /// An empty host means every address of this machine.
     case listening
   }
 
-  /// The addresses of the host, in the order of preference of RFC 6724, each once and at least one.
+  /// Looks up the addresses of the host: at least one, each once, in the order of preference of RFC 6724.
   ///
-  /// A name is looked up as the system does it, which may block for many seconds; a numeric address never blocks.
+  /// The system's resolver looks a name up, which may block for many seconds; a numeric address never blocks.
   ///
   /// Corresponding C function: `getaddrinfo`.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` with the resolver's words. Where the name can't be looked up now,
-  ///   `EAGAIN`: it may have an address all the same.
+  /// - Parameter purpose: What an empty host means.
+  /// - Returns: The addresses; never empty.
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` with the resolver's message; `EAGAIN` if the name can't be
+  ///   looked up now, and may have an address nonetheless.
   public func resolve(for purpose: Purpose = .connecting) throws(MultiplexError) -> [SocketAddress] {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = cmx_SOCK_STREAM
@@ -28,7 +30,7 @@ extension HostPort {
     defer { unsafe freeaddrinfo(list) }
 
     var addresses: [SocketAddress] = []
-    // getaddrinfo's list: each entry points to the next, the last to nothing; it lives until freeaddrinfo above.
+    // getaddrinfo's linked list; it lives until freeaddrinfo above.
     var next = unsafe list
     while let entry = unsafe next {
       if let raw = unsafe entry.pointee.ai_addr,
@@ -42,9 +44,9 @@ extension HostPort {
     return addresses
   }
 
-  /// What to say of a status of getaddrinfo other than 0, right after the call.
+  /// The error for a status of getaddrinfo other than 0. To be called right after it.
   package func unresolved(_ status: Int32) -> MultiplexError {
-    // Before anything else sets it.
+    // Read before anything else sets it.
     let errno = Errno.current
     return switch status {
     case EAI_AGAIN:
@@ -58,17 +60,12 @@ extension HostPort {
     default:
       MultiplexError(
         call: "getaddrinfo", subject: "'\(self)'", reason: .unknownAddress, errno: .invalidArgument,
-        // A static text of the C library.
+        // A static string of the C library.
         advice: unsafe "\(whatToCheck(after: status)) (\(String(cString: gai_strerror(status))))")
     }
   }
 
   private func whatToCheck(after status: Int32) -> String {
-    status == EAI_SERVICE ? "write the port as a number in place of '\(port)'" : "check the host's name"
+    status == EAI_SERVICE ? "write the port as a number instead of '\(port)'" : "check the host's name"
   }
-}
-
-extension MultiplexError {
-  /// Whether it is a name that couldn't be looked up, for whatever reason.
-  package var concernsLookUp: Bool { call == "getaddrinfo" }
 }

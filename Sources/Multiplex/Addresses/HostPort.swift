@@ -2,8 +2,8 @@ internal import SystemPackage
 
 /// A host and a port as people write them: "127.0.0.1:9999", "[::1]:9999", "localhost:http".
 ///
-/// The host may be an IP address or a name; an empty one, or "*", stands for every address of this machine where a
-/// socket listens, and for this machine itself where one connects.
+/// The host may be an IP address or a name. If it is empty, or "*", it means every address of this machine for a socket
+/// that listens, and this machine itself for one that connects.
 public struct HostPort: Hashable, Sendable {
   /// The IP address or name, without brackets; empty for any.
   public let host: String
@@ -12,13 +12,14 @@ public struct HostPort: Hashable, Sendable {
 
   /// Splits a text at its last colon.
   ///
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where there is no port, a number is above 65535, an IPv6 address
-  ///   has no brackets, or anything else has.
+  /// - Parameter text: A host and a port, such as "localhost:http".
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` if there is no port, its number is above 65535, an IPv6 address
+  ///   has no brackets, or anything else has brackets.
   public init(_ text: String) throws(MultiplexError) {
-    // The resolver would read a name to its first zero byte.
-    guard !text.utf8.contains(0) else { throw Self.malformed(text, "a name has no zero byte") }
+    // The resolver would read only up to the first zero byte.
+    guard !text.utf8.contains(0) else { throw Self.malformed(text, "a host can't contain a zero byte") }
     guard !text.contains("/") else {
-      throw Self.malformed(text, "write HOST:PORT; the path of a Unix socket is a SocketAddress.unix(path:)")
+      throw Self.malformed(text, "write HOST:PORT; for the path of a Unix socket, use SocketAddress.unix(path:)")
     }
     guard let colon = text.lastIndex(of: ":"), text.last != "]" else {
       throw Self.malformed(text, "write HOST:PORT, such as 127.0.0.1:9999 or [::1]:9999")
@@ -30,7 +31,7 @@ public struct HostPort: Hashable, Sendable {
     let name = text[..<colon]
     if name.hasPrefix("["), name.hasSuffix("]") {
       host = String(name.dropFirst().dropLast())
-      // With or without a scope, which may be the name of an interface.
+      // The scope, if any, may be the name of an interface.
       guard IPv6Address(String(host.prefix { $0 != "%" })) != nil else {
         throw Self.malformed(text, "brackets are for IPv6 addresses: [::1]:9999")
       }
@@ -43,13 +44,13 @@ public struct HostPort: Hashable, Sendable {
     }
   }
 
-  /// Joins a host and the number of a port.
+  /// Joins a host and a port number.
   ///
   /// - Parameters:
   ///   - host: An IP address or a name, without brackets; empty for any.
-  ///   - port: 0 lets the kernel choose, where a socket listens.
-  /// - Throws: ``MultiplexError/Reason/unknownAddress`` where the host is no name: it has a slash, a bracket or a zero byte,
-  ///   or a colon without being an IPv6 address.
+  ///   - port: The number; 0 lets the kernel choose one for a socket that listens.
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` if the host can't be a name: it contains a slash, a bracket or
+  ///   a zero byte, or a colon without being an IPv6 address.
   public init(host: String, port: UInt16) throws(MultiplexError) {
     try self.init(host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
   }
@@ -66,7 +67,7 @@ public struct HostPort: Hashable, Sendable {
 }
 
 extension HostPort: CustomStringConvertible {
-  /// The text, with brackets where the host is an IPv6 address.
+  /// The text, with brackets if the host is an IPv6 address.
   public var description: String {
     host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
   }

@@ -1,13 +1,13 @@
 internal import CMultiplex
 
-/// An IPv6 address, without a port and a scope.
+/// An IPv6 address, without a port or a scope.
 public struct IPv6Address: Hashable, Sendable {
   /// The first half, most significant byte first.
   public let high: UInt64
   /// The second half.
   public let low: UInt64
 
-  /// The address made of two halves: `::1` is (0, 1).
+  /// Makes an address from its two halves: `::1` is (0, 1).
   public init(high: UInt64, low: UInt64) {
     self.high = high
     self.low = low
@@ -15,23 +15,23 @@ public struct IPv6Address: Hashable, Sendable {
 
   /// Every address of this machine: `::`.
   public static let any = IPv6Address(high: 0, low: 0)
-  /// This machine alone: `::1`.
+  /// This machine only: `::1`.
   public static let loopback = IPv6Address(high: 0, low: 1)
 }
 
 extension IPv6Address: LosslessStringConvertible {
-  /// Reads the usual forms ("::1", "2001:db8::7"), without brackets and scope; nil for anything else.
+  /// Parses the usual forms ("::1", "2001:db8::7"), without brackets or a scope; nil for anything else.
   ///
   /// Corresponding C function: `inet_pton`.
   public init?(_ description: String) {
     var address = in6_addr()
-    // C would read a text to its first zero byte.
+    // C would read only up to the first zero byte.
     guard !description.utf8.contains(0) else { return nil }
     guard unsafe inet_pton(AF_INET6, description, &address) == 1 else { return nil }
     self.init(address)
   }
 
-  /// The shortest form, as RFC 5952 wants it.
+  /// The shortest form, as RFC 5952 recommends.
   ///
   /// Corresponding C function: `inet_ntop`.
   public var description: String {

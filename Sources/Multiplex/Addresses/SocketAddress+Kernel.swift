@@ -1,9 +1,9 @@
 package import CMultiplex
 internal import SystemPackage
 
-/// To and from the C library's `sockaddr`, of which each family has a variant of its own.
+/// Conversions to and from the C library's `sockaddr`, of which each family has its own variant.
 extension SocketAddress {
-  /// The kernel's number for the kind of address: `AF_INET`, `AF_INET6` or `AF_UNIX`.
+  /// The address family: `AF_INET`, `AF_INET6` or `AF_UNIX`.
   package var family: Int32 {
     switch self {
     case .ipv4: AF_INET
@@ -12,7 +12,7 @@ extension SocketAddress {
     }
   }
 
-  /// Lends the address as C has it, for the time of the call.
+  /// Passes the address in its C form, valid for the duration of the call.
   package func withSockaddr<Result, Failure: Error>(
     _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -22,43 +22,47 @@ extension SocketAddress {
       raw.sin_family = sa_family_t(AF_INET)
       raw.sin_port = port.bigEndian
       raw.sin_addr.s_addr = address.rawValue.bigEndian
-      return try unsafe Self.lend(&raw, MemoryLayout<sockaddr_in>.size, body)
+      return try unsafe Self.withSockaddr(&raw, MemoryLayout<sockaddr_in>.size, body)
     case .ipv6(let address, let port, let scope):
       var raw = sockaddr_in6()
       raw.sin6_family = sa_family_t(AF_INET6)
       raw.sin6_port = port.bigEndian
       raw.sin6_addr = address.in6Address
       raw.sin6_scope_id = scope
-      return try unsafe Self.lend(&raw, MemoryLayout<sockaddr_in6>.size, body)
+      return try unsafe Self.withSockaddr(&raw, MemoryLayout<sockaddr_in6>.size, body)
     case .unix(let path):
       var raw = sockaddr_un()
       raw.sun_family = sa_family_t(AF_UNIX)
       let bytes = path.utf8.prefix(Self.maximumPathLength)
       unsafe withUnsafeMutableBytes(of: &raw.sun_path) { unsafe $0.copyBytes(from: bytes) }
-      // An abstract name ends with its length, a path with a zero byte.
+      // The length ends an abstract name; a zero byte ends a path.
       let isAbstract = bytes.first == 0
       let length = Self.pathOffset + bytes.count + (bytes.isEmpty || isAbstract ? 0 : 1)
-      return try unsafe Self.lend(&raw, length, body)
+      return try unsafe Self.withSockaddr(&raw, length, body)
     }
   }
 
-  /// Lends the address as C has it, as bytes: a `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`, for calls of your own.
+  /// Passes the bytes of the address in its C form (a `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`), for system calls
+  /// of your own.
   ///
-  /// Of a path that is longer than ``maximumPathLength`` it is the beginning, which is another path.
+  /// A path longer than ``maximumPathLength`` is truncated, and then names a different file.
+  ///
+  /// - Parameter body: Gets the bytes, which are valid for the duration of the call.
+  /// - Returns: What the body returns.
   @unsafe
   public func withSockaddrBytes<Result, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try unsafe withSockaddr { (raw, length) throws(Failure) in
-      // So many bytes there are from there on, in every variant.
+      // Every variant has this many bytes.
       try unsafe body(UnsafeRawBufferPointer(start: raw, count: Int(length)))
     }
   }
 
-  /// Reads an address that the kernel has written; nil for a family that is not known here.
+  /// Reads an address that the kernel has written; nil for a family that isn't supported.
   package init?(_ raw: UnsafePointer<sockaddr>, length: socklen_t) {
     let bytes = unsafe UnsafeRawBufferPointer(start: raw, count: Int(length))
-    // The family comes first in every variant; the length tells how much of the variant there is.
+    // The family comes first in every variant; the length says how much of the variant there is.
     guard bytes.count >= MemoryLayout<sa_family_t>.size else { return nil }
     switch unsafe Int32(bytes.loadUnaligned(as: sa_family_t.self)) {
     case AF_INET where bytes.count >= MemoryLayout<sockaddr_in>.size:
@@ -77,14 +81,14 @@ extension SocketAddress {
     }
   }
 
-  /// The address that a system call writes into a buffer it is given; nil where it writes none.
+  /// The address that a system call writes into the buffer passed to it; nil if it writes none.
   package static func written<Failure: Error>(
     by body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) throws(Failure) -> Void
   ) throws(Failure) -> SocketAddress? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     return try unsafe withUnsafeMutablePointer(to: &storage) { storage throws(Failure) in
-      // sockaddr_storage is made to be used as any other variant.
+      // sockaddr_storage is meant to be used as any other variant.
       let raw = unsafe UnsafeMutableRawPointer(storage).assumingMemoryBound(to: sockaddr.self)
       try unsafe body(raw, &length)
       return unsafe SocketAddress(raw, length: min(length, socklen_t(MemoryLayout<sockaddr_storage>.size)))
@@ -94,12 +98,12 @@ extension SocketAddress {
   /// Where the path begins in a `sockaddr_un`.
   private static let pathOffset = MemoryLayout<sa_family_t>.size
 
-  private static func lend<Variant, Result, Failure: Error>(
+  private static func withSockaddr<Variant, Result, Failure: Error>(
     _ variant: inout Variant, _ length: Int,
     _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try unsafe withUnsafePointer(to: &variant) { variant throws(Failure) in
-      // Every variant begins like sockaddr, which is how C passes them.
+      // Every variant begins like sockaddr; C passes all of them as that.
       let raw = unsafe UnsafeRawPointer(variant).assumingMemoryBound(to: sockaddr.self)
       return try unsafe body(raw, socklen_t(length))
     }

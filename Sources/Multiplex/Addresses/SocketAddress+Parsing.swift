@@ -1,9 +1,10 @@
 internal import SystemPackage
 
 extension SocketAddress {
-  /// Reads a numeric address with a port: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". Names, those of
-  /// interfaces included, are for ``HostPort/resolve(for:)``.
+  /// Parses a numeric address with a port: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". For names, including
+  /// those of interfaces, use ``HostPort/resolve(for:)``.
   ///
+  /// - Parameter text: The address and the port.
   /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else.
   public init(_ text: String) throws(MultiplexError) {
     let parts = try HostPort(text)
@@ -19,15 +20,15 @@ extension SocketAddress {
     }
     throw MultiplexError(
       call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
-      advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999; a HostPort has a name looked up")
+      advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999; use HostPort to resolve names")
   }
 
-  /// An IPv6 address and its scope, which is 0 unless it is written behind a percent sign.
+  /// An IPv6 address and its scope, which follows a percent sign and is 0 by default.
   private static func scoped(_ text: String) -> (IPv6Address, scope: UInt32)? {
     guard let percent = text.firstIndex(of: "%") else { return IPv6Address(text).map { ($0, 0) } }
     guard let address = IPv6Address(String(text[..<percent])) else { return nil }
     let scope = text[text.index(after: percent)...]
-    // Unlike UInt32's own reading, no sign.
+    // UInt32 itself would accept a sign.
     guard scope.utf8.allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains) else { return nil }
     return UInt32(scope).map { (address, $0) }
   }

@@ -1,11 +1,11 @@
-/// Where a socket is, or is to be: an IP address with a port, or the path of a Unix socket.
+/// The address of a socket: an IP address with a port, or the path of a Unix socket.
 public enum SocketAddress: Hashable, Sendable {
   /// An IPv4 address and a port; port 0 lets the kernel choose one.
   case ipv4(IPv4Address, port: UInt16)
-  /// An IPv6 address and a port; the scope names the interface of a link-local address, 0 elsewhere.
+  /// An IPv6 address and a port; the scope is the interface of a link-local address, and 0 for others.
   case ipv6(IPv6Address, port: UInt16, scope: UInt32 = 0)
-  /// The path of a Unix socket, at most ``maximumPathLength`` bytes; the empty path is a socket without a name, and a
-  /// path that begins with a zero byte lies in Linux's abstract namespace.
+  /// The path of a Unix socket, at most ``maximumPathLength`` bytes. An empty path means a socket without a name; a
+  /// path that begins with a zero byte is in Linux's abstract namespace.
   case unix(path: String)
 
   /// The longest path of a Unix socket, in bytes.
@@ -25,8 +25,8 @@ public enum SocketAddress: Hashable, Sendable {
 }
 
 extension SocketAddress: CustomStringConvertible {
-  /// IP addresses as ``init(_:)`` reads them: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". Of a Unix socket the
-  /// path, with "@" for the zero byte of an abstract one, or "unnamed".
+  /// For IP addresses, the form that ``init(_:)`` parses: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". For Unix
+  /// sockets the path, with "@" for the first zero byte of an abstract one, or "unnamed".
   public var description: String {
     switch self {
     case .ipv4(let address, let port): "\(address):\(port)"

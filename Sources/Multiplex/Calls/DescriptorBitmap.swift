@@ -1,4 +1,4 @@
-/// A set of descriptors as select takes it: one bit each, in words of the kernel's `long`, and no end at 1024.
+/// A set of descriptors in select's format: one bit each, in words of the kernel's `long`, not limited to 1024.
 package struct DescriptorBitmap {
   private(set) var words: ContiguousArray<UInt> = []
 
@@ -24,7 +24,7 @@ package struct DescriptorBitmap {
     fd >= 0 && Int(fd) / UInt.bitWidth < words.count
   }
 
-  /// Makes room for this many descriptors: select reads and writes that many bits. An unused set stays without.
+  /// Makes room for this many descriptors: select reads and writes that many bits. An unused set stays empty.
   mutating func reserve(_ count: Int32) {
     guard !words.isEmpty else { return }
     let needed = (Int(count) + UInt.bitWidth - 1) / UInt.bitWidth
@@ -32,19 +32,19 @@ package struct DescriptorBitmap {
     words.append(contentsOf: repeatElement(0, count: needed - words.count))
   }
 
-  /// Takes the bits of another set into the memory it has. Assigned, both would share one, and part again with the next
-  /// change.
+  /// Copies the bits of another set into the existing memory. An assignment would share the other's memory until the
+  /// next change, which would copy it.
   mutating func copy(_ other: DescriptorBitmap) {
     if words.count < other.words.count { words = other.words }
     for index in words.indices { words[index] = other.word(index) }
   }
 
-  /// Empties the set, and keeps the memory.
+  /// Empties the set, keeping the memory.
   mutating func removeAll() {
     for index in words.indices { words[index] = 0 }
   }
 
-  /// The bits of so many descriptors; none beyond the memory.
+  /// The word at an index; 0 beyond the memory.
   func word(_ index: Int) -> UInt {
     index < words.count ? words[index] : 0
   }
@@ -55,7 +55,7 @@ package struct DescriptorBitmap {
     return Int32((last + 1) * UInt.bitWidth - words[last].leadingZeroBitCount)
   }
 
-  /// Lends the words to a system call; nil for an unused set, which costs the kernel nothing then.
+  /// Passes the words to a system call; nil for an unused set, which then costs the kernel nothing.
   mutating func withWords(_ body: (UnsafeMutablePointer<UInt>?) -> Void) {
     guard !words.isEmpty else { return body(nil) }
     unsafe words.withUnsafeMutableBufferPointer { unsafe body($0.baseAddress) }

@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// The three sets of one select.
+/// The three sets of a select.
 struct DescriptorBitmaps {
   var reading = DescriptorBitmap()
   var writing = DescriptorBitmap()
@@ -11,13 +11,13 @@ struct DescriptorBitmaps {
 
   /// Whether the highest descriptor is open.
   ///
-  /// The kernel checks no descriptor beyond its table and leaves such bits as they were. If the highest is open, they
-  /// all lie within the table.
+  /// The kernel doesn't check descriptors beyond its table, and leaves their bits unchanged. If the highest is open,
+  /// all of them are within the table.
   var isHighestOpen: Bool { upperBound == 0 || Kernel.isOpen(upperBound - 1) }
 
-  /// One call of select: leaves what is ready in the sets, and nothing where the time is up.
+  /// Calls select once. The sets then hold what is ready; nothing if the time is up.
   ///
-  /// All descriptors have to lie within the kernel's table: see ``isHighestOpen``.
+  /// All descriptors must be within the kernel's table: see ``isHighestOpen``.
   ///
   /// - Returns: How many bits are set.
   mutating func wait(timeout: Duration?) throws(Errno) -> Int {
@@ -26,7 +26,7 @@ struct DescriptorBitmaps {
     writing.reserve(count)
     exceptional.reserve(count)
     let ready = try select(count, timeout)
-    // The bits are to be trusted only where the kernel says that there are any.
+    // The bits mean something only if the kernel says that there are any.
     if ready == 0 { removeAll() }
     return Int(ready)
   }
@@ -42,7 +42,7 @@ struct DescriptorBitmaps {
     }
   }
 
-  /// Takes the bits of others into the memory it has.
+  /// Copies the bits of other sets into the existing memory.
   mutating func copy(_ other: DescriptorBitmaps) {
     reading.copy(other.reading)
     writing.copy(other.writing)
@@ -58,7 +58,7 @@ struct DescriptorBitmaps {
   private mutating func select(_ count: Int32, _ timeout: Duration?) throws(Errno) -> Int32 {
     let timeout = timeout.map(Timeout.timespec)
     var outcome = Result<Int32, Errno>.success(0)
-    // Each bitmap has room for `count` bits, and is lent for this one call.
+    // Each bitmap has room for `count` bits, and is borrowed for this one call.
     unsafe reading.withWords { reading in
       unsafe writing.withWords { writing in
         unsafe exceptional.withWords { exceptional in

@@ -3,11 +3,11 @@ public import SystemPackage
 
 /// An epoll instance: the counterpart of Python's `select.epoll()`, with every flag that the kernel has.
 ///
-/// Linux keeps the set of descriptors, so that a wait costs time in proportion to those that are ready. Remove a
-/// descriptor before it is closed: if a duplicate lives on, the kernel goes on reporting it, and it can't be removed
-/// any more. ``Poller`` takes care of that, of stale events, and of the other backends.
+/// The kernel keeps the set of descriptors, so the cost of a wait grows only with the number of those that are ready.
+/// Remove a descriptor before it is closed: if a duplicate is still open, the kernel goes on reporting it, and it can
+/// no longer be removed. ``Poller`` takes care of that, of stale events, and of the other backends.
 ///
-/// An instance is used by one thread at a time. Others may use the same set through ``init(fromDescriptor:)``.
+/// An instance may be used by one thread at a time. Others may use the same set through ``init(fromDescriptor:)``.
 ///
 /// Corresponding C functions: `epoll_create1`, `epoll_ctl`, `epoll_wait`, `epoll_pwait2`.
 @safe
@@ -16,22 +16,24 @@ public final class Epoll: Selectable {
   public struct Event: Hashable, Sendable {
     /// What it is ready for.
     public let events: EpollEvents
-    /// The number that was given with the descriptor.
+    /// The number that the descriptor was registered with.
     public let data: UInt64
   }
 
-  /// What one wait returns at most, however many are asked for: the rest comes first the next time.
+  /// The most events that one wait returns, however many are asked for: the others come first in the next.
   private static let largestBatch = 65_536
 
   private var descriptor: OwnedDescriptor?
-  // Read at each wait, where a check for overlapping accesses would cost more than all the rest here.
+  // Read at each wait, where a check for overlapping accesses would cost more than everything else here.
   /// The instance's own descriptor, which can be waited for like any other; -1 once the instance is closed.
   @safe @exclusivity(unchecked) public private(set) var fileDescriptor: FileDescriptor
-  /// What the kernel fills, and nobody else sees: an array would be checked at each wait for who shares it.
+  /// Filled by the kernel, and private: an array would be checked for shared ownership at each wait.
   private var buffer = unsafe UnsafeMutableBufferPointer<epoll_event>(start: nil, count: 0)
   private var hasNanoseconds = true
 
   /// Makes an instance without descriptors, close-on-exec.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
     do {
       let descriptor = OwnedDescriptor(adopting: try Kernel.epollCreate())
@@ -42,9 +44,10 @@ public final class Epoll: Selectable {
     }
   }
 
-  /// Shares the set of another instance: what one adds, the other waits for. Each is closed by itself.
+  /// Shares the set of another instance: what one adds, the other waits for. Each is closed separately.
   ///
   /// - Parameter descriptor: An epoll instance's descriptor; it is duplicated.
+  /// - Throws: ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/openFileLimit``.
   public init(fromDescriptor descriptor: FileDescriptor) throws(MultiplexError) {
     let duplicate = try OwnedDescriptor(duplicating: descriptor)
     self.fileDescriptor = duplicate.fileDescriptor
@@ -67,9 +70,9 @@ public final class Epoll: Selectable {
   /// Watches a descriptor.
   ///
   /// - Parameters:
-  ///   - descriptor: It is lent: unregister it before it is closed.
+  ///   - descriptor: It is borrowed: unregister it before it is closed.
   ///   - events: What to watch for, and the modes. `[]` still reports errors and hang-ups, again on each wait.
-  ///   - data: Comes back with each event; the descriptor's number unless given.
+  ///   - data: Returned with each event; the descriptor's number by default.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notPollable`` for regular files;
   ///   ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/closed`` when the instance is closed.
   public func register(
@@ -78,7 +81,7 @@ public final class Epoll: Selectable {
     try control(EPOLL_CTL_ADD, descriptor.fileDescriptor, events, data)
   }
 
-  /// Replaces what a descriptor is watched for, its modes and its number; re-arms it after a one-shot event.
+  /// Changes what a descriptor is watched for, its modes and its data; re-arms it after a one-shot event.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:data:)`` does.
   public func modify(
@@ -87,7 +90,7 @@ public final class Epoll: Selectable {
     try control(EPOLL_CTL_MOD, descriptor.fileDescriptor, events, data)
   }
 
-  /// Forgets a descriptor.
+  /// Stops watching a descriptor.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/notOpen`` if it was closed before.
   public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
@@ -97,33 +100,33 @@ public final class Epoll: Selectable {
   /// Waits until a descriptor is ready, or the time is up. An interruption by a signal doesn't end the wait.
   ///
   /// - Parameters:
-  ///   - timeout: nil and negative values wait without limit, as in C; zero doesn't wait. Kept to the nanosecond
-  ///     where the kernel can (Linux 5.11), rounded up to milliseconds elsewhere.
-  ///   - maximumEvents: The most events to return, at least 1; one wait never returns more than 65,536. Those left over
-  ///     come first the next time.
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` where `maximumEvents` is below 1;
+  ///   - timeout: nil and negative values wait without limit, as in C; zero doesn't wait. Exact to the nanosecond from
+  ///     Linux 5.11 on, rounded up to milliseconds before.
+  ///   - maximumEvents: The most events to return, at least 1; one wait never returns more than 65,536. The others come
+  ///     first in the next wait.
+  /// - Returns: The events; none when the time is up.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` if `maximumEvents` is below 1;
   ///   ``MultiplexError/Reason/closed``.
   public func wait(timeout: Duration? = nil, maximumEvents: Int = 1024) throws(MultiplexError) -> [Event] {
     try checkOpen("epoll_wait")
     guard maximumEvents > 0 else {
       throw .outOfRange("maximumEvents \(maximumEvents)", for: "epoll_wait", advice: "ask for at least one event")
     }
-    let deadline = timeout.map { $0 < .zero ? .never : Deadline(after: $0) } ?? .never
-    while true {
-      do {
-        let count = try wait(timeout: deadline.remaining, atMost: min(maximumEvents, Self.largestBatch))
-        // A kernel that counts milliseconds counts no more than 24 days of them.
-        guard count > 0 || deadline.remaining == .zero else { continue }
-        var events: [Event] = []
-        events.reserveCapacity(count)
-        forEachEvent(count) { events.append($0) }
-        return events
-      } catch .interrupted {
-        continue
-      } catch {
-        throw MultiplexError(call: "epoll_wait", descriptor: fileDescriptor, errno: error)
-      }
+    let deadline = Deadline(cTimeout: timeout)
+    let limit = min(maximumEvents, Self.largestBatch)
+    var count = 0
+    do {
+      repeat {
+        count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining, atMost: limit) }
+        // A wait in milliseconds can't last longer than 24 days.
+      } while count == 0 && deadline.remaining != .zero
+    } catch {
+      throw MultiplexError(call: "epoll_wait", descriptor: fileDescriptor, errno: error)
     }
+    var events: [Event] = []
+    events.reserveCapacity(count)
+    forEachEvent(count) { events.append($0) }
+    return events
   }
 
   private func control(
@@ -147,13 +150,13 @@ public final class Epoll: Selectable {
 // MARK: - For the backends
 
 extension Epoll {
-  /// One `epoll_ctl`, as the kernel answers it.
+  /// Calls `epoll_ctl` once, and throws the kernel's own error.
   func control(_ operation: Int32, _ fd: Int32, _ events: EpollEvents, _ data: UInt64) throws(Errno) {
     let event = unsafe epoll_event(events: events.rawValue, data: epoll_data_t(u64: data))
     try unsafe Kernel.epollControl(rawDescriptor, operation, fd, event)
   }
 
-  /// Replaces the set by an empty one. The descriptor keeps its number, which others may be waiting for.
+  /// Replaces the set with an empty one. The descriptor keeps its number, which others may be waiting for.
   func startOver() throws(MultiplexError) {
     let replacement = try Epoll()
     do {
@@ -163,7 +166,7 @@ extension Epoll {
     }
   }
 
-  /// One wait. The events stay in the instance until the next: see ``forEachEvent(_:_:)``.
+  /// Waits once. The events stay in the instance until the next wait: see ``forEachEvent(_:_:)``.
   ///
   /// - Parameter timeout: nil waits without limit.
   /// - Returns: The number of events.
@@ -171,7 +174,7 @@ extension Epoll {
     makeRoom(for: limit)
     let events = unsafe UnsafeMutableBufferPointer(rebasing: buffer[..<limit])
     guard let timeout else { return Int(try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: -1)) }
-    // Milliseconds say zero just as well, and epoll_wait is the cheaper call.
+    // Zero needs no nanoseconds, and epoll_wait is the cheaper call.
     guard timeout > .zero, hasNanoseconds else {
       return Int(try unsafe Kernel.epollWait(rawDescriptor, events, milliseconds: Timeout.milliseconds(timeout)))
     }
@@ -192,10 +195,10 @@ extension Epoll {
 
   /// Visits the events of the last wait.
   ///
-  /// - Parameter count: How many there are, as the wait returned.
+  /// - Parameter count: How many there are, as returned by the wait.
   func forEachEvent(_ count: Int, _ body: (Event) -> Void) {
     for index in 0..<count {
-      // The union holds what `control` has put there: the number.
+      // `control` has stored a number in the union.
       let event = unsafe buffer[index]
       unsafe body(Event(events: EpollEvents(rawValue: event.events), data: event.data.u64))
     }

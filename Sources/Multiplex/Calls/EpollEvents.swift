@@ -1,4 +1,4 @@
-/// What epoll watches a descriptor for, how, and what it found: the `EPOLL*` bits of epoll_ctl(2).
+/// What epoll watches a descriptor for, how, and what it reports: the `EPOLL*` bits of epoll_ctl(2).
 public struct EpollEvents: OptionSet, Hashable, Sendable {
   /// The bits, as in `struct epoll_event`.
   public let rawValue: UInt32
@@ -8,7 +8,7 @@ public struct EpollEvents: OptionSet, Hashable, Sendable {
     self.rawValue = rawValue
   }
 
-  // The numbers are part of Linux's interface, and the same on every architecture.
+  // The numbers are part of Linux's ABI, and the same on every architecture.
 
   /// There is something to read, or the end of input (`EPOLLIN`).
   public static let `in` = EpollEvents(rawValue: 0x001)
@@ -18,7 +18,7 @@ public struct EpollEvents: OptionSet, Hashable, Sendable {
   public static let out = EpollEvents(rawValue: 0x004)
   /// An error is pending; always watched for (`EPOLLERR`).
   public static let error = EpollEvents(rawValue: 0x008)
-  /// Both directions are at their end; always watched for (`EPOLLHUP`).
+  /// Both directions are closed; always watched for (`EPOLLHUP`).
   public static let hangUp = EpollEvents(rawValue: 0x010)
   /// Declared by the kernel, but never reported by epoll, which forgets closed descriptors (`EPOLLNVAL`).
   public static let invalid = EpollEvents(rawValue: 0x020)
@@ -35,9 +35,10 @@ public struct EpollEvents: OptionSet, Hashable, Sendable {
   /// The peer has finished sending (`EPOLLRDHUP`).
   public static let readHangUp = EpollEvents(rawValue: 0x2000)
 
-  /// Mode: of several epoll instances that watch one descriptor, not all are woken (`EPOLLEXCLUSIVE`); only with `add`.
+  /// Mode: of several epoll instances that watch one descriptor, not all are woken (`EPOLLEXCLUSIVE`); only in
+  /// `register`.
   public static let exclusive = EpollEvents(rawValue: 1 << 28)
-  /// Mode: keeps the system from suspending while the event is handled; takes a privilege (`EPOLLWAKEUP`).
+  /// Mode: keeps the system from suspending while the event is handled; requires a privilege (`EPOLLWAKEUP`).
   public static let wakeUp = EpollEvents(rawValue: 1 << 29)
   /// Mode: silent after one event, until modified (`EPOLLONESHOT`).
   public static let oneShot = EpollEvents(rawValue: 1 << 30)

@@ -1,13 +1,13 @@
 internal import CMultiplex
 internal import SystemPackage
 
-/// What poll takes, an array of descriptors and what to watch them for, and what it answers in the same place.
+/// The argument and the result of poll: an array of descriptors, what to watch them for, and what they are ready for.
 struct PollEntries: Sendable {
   private var entries: ContiguousArray<pollfd> = []
 
   var count: Int { entries.count }
 
-  /// Removes all entries, and keeps the memory.
+  /// Removes all entries, keeping the memory.
   mutating func removeAll() {
     entries.removeAll(keepingCapacity: true)
   }
@@ -20,8 +20,8 @@ struct PollEntries: Sendable {
     entries[position] = pollfd(fd: fd, events: events.rawValue, revents: 0)
   }
 
-  /// Silences an entry until it is replaced. Without events poll would still report hang-ups, over and over; entries
-  /// with a negative descriptor are passed over by the kernel.
+  /// Silences an entry until it is replaced. Without events poll would still report hang-ups, again and again; the
+  /// kernel skips entries with a negative descriptor.
   mutating func park(at position: Int) {
     replace(at: position, ~descriptor(at: position), for: [])
   }
@@ -41,7 +41,7 @@ struct PollEntries: Sendable {
     return fd < 0 ? ~fd : fd
   }
 
-  /// One call of poll. Its answer stays here: see ``forEachReady(_:_:)``.
+  /// Calls poll once. Its results stay here: see ``forEachReady(_:_:)``.
   ///
   /// - Parameter timeout: nil waits without limit.
   /// - Returns: How many descriptors are ready.
@@ -50,12 +50,12 @@ struct PollEntries: Sendable {
     return try unsafe call { entries throws(Errno) in try unsafe Kernel.ppoll(entries, timeout) }
   }
 
-  /// The same without waiting, which costs less: the kernel doesn't look at the clock.
+  /// Calls poll without waiting, which costs less: the kernel doesn't read the clock.
   mutating func look() throws(Errno) -> Int {
     try unsafe call { entries throws(Errno) in try unsafe Kernel.poll(entries) }
   }
 
-  /// Lends the entries for one call.
+  /// Passes the entries to one call.
   @inline(__always)
   private mutating func call(
     _ body: (UnsafeMutableBufferPointer<pollfd>) throws(Errno) -> Int32
@@ -69,7 +69,7 @@ struct PollEntries: Sendable {
 
   /// Visits the descriptors that the last wait found ready.
   ///
-  /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.
+  /// - Parameter count: How many there are, as returned by the wait: the search ends with the last of them.
   func forEachReady(_ count: Int, _ body: (Int32, PollEvents) -> Void) {
     var left = count
     for entry in entries {

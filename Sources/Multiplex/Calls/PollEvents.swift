@@ -1,6 +1,6 @@
 internal import CMultiplex
 
-/// What poll watches a descriptor for, and what it found: the `POLL*` bits of poll(2).
+/// What poll watches a descriptor for, and what it reports: the `POLL*` bits of poll(2).
 public struct PollEvents: OptionSet, Hashable, Sendable {
   /// The bits, as in `struct pollfd`.
   public let rawValue: Int16
@@ -20,7 +20,7 @@ public struct PollEvents: OptionSet, Hashable, Sendable {
   public static let readHangUp = PollEvents(rawValue: Int16(cmx_POLLRDHUP))
   /// An error is pending; always watched for (`POLLERR`).
   public static let error = PollEvents(rawValue: Int16(POLLERR))
-  /// Both directions are at their end; always watched for (`POLLHUP`).
+  /// Both directions are closed; always watched for (`POLLHUP`).
   public static let hangUp = PollEvents(rawValue: Int16(POLLHUP))
   /// The descriptor isn't open; always watched for (`POLLNVAL`).
   public static let invalid = PollEvents(rawValue: Int16(POLLNVAL))

@@ -4,7 +4,7 @@ public import SystemPackage
 ///
 /// A set is a value. Waiting changes it, so the compiler keeps two threads from waiting on one set at a time.
 ///
-/// Every wait costs time in proportion to the number of descriptors; there is no limit to them but the process's own.
+/// The cost of every wait grows with the number of descriptors, which only the process's open-file limit bounds.
 public struct PollSet: Sendable {
   /// A descriptor that is ready, and for what.
   public struct Event: Hashable, Sendable {
@@ -27,13 +27,13 @@ public struct PollSet: Sendable {
   /// Whether no descriptor is registered.
   public var isEmpty: Bool { count == 0 }
 
-  /// Watches a descriptor. One that is registered already has its events replaced.
+  /// Watches a descriptor. If it is already registered, replaces its events.
   ///
   /// Without events (`[]`), errors and hang-ups are still reported, again on each wait.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed`` for -1, the descriptor of what was closed;
-  ///   ``MultiplexError/Reason/notOpen`` for other negative descriptors. One that is merely closed is reported as
-  ///   ``PollEvents/invalid`` by ``poll(timeout:)``.
+  /// - Throws: ``MultiplexError/Reason/closed`` for -1, the descriptor of a closed ``Socket`` for example;
+  ///   ``MultiplexError/Reason/notOpen`` for other negative descriptors. ``poll(timeout:)`` reports a positive one that
+  ///   isn't open as ``PollEvents/invalid``.
   public mutating func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for events: PollEvents
   ) throws(MultiplexError) {
@@ -57,7 +57,7 @@ public struct PollSet: Sendable {
     entries.replace(at: position, descriptor.rawDescriptor, for: events)
   }
 
-  /// Forgets a descriptor, open or not.
+  /// Stops watching a descriptor, open or not.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``.
   public mutating func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
@@ -67,31 +67,29 @@ public struct PollSet: Sendable {
     positions[moved] = position
   }
 
-  /// Waits until a descriptor is ready, the time is up, or both.
+  /// Waits until a descriptor is ready or the time is up.
   ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it continues with the time left.
+  /// An interruption by a signal doesn't end the wait: it continues with the time left.
   ///
   /// Corresponding C function: `ppoll`.
   ///
   /// - Parameter timeout: nil and negative values wait without limit, as in C; zero doesn't wait.
   /// - Returns: The descriptors that are ready, each once; none when the time is up.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for more descriptors than the process may have open; `ENOMEM`.
   public mutating func poll(timeout: Duration? = nil) throws(MultiplexError) -> [Event] {
-    let deadline = timeout.map { $0 < .zero ? .never : Deadline(after: $0) } ?? .never
-    while true {
-      do {
-        let count = try wait(timeout: deadline.remaining)
-        var events: [Event] = []
-        events.reserveCapacity(count)
-        forEachReady(count) { fd, found in
-          events.append(Event(descriptor: FileDescriptor(rawValue: fd), events: found))
-        }
-        return events
-      } catch .interrupted {
-        continue
-      } catch {
-        throw MultiplexError(call: "ppoll", errno: error)
-      }
+    let deadline = Deadline(cTimeout: timeout)
+    let count: Int
+    do {
+      count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining) }
+    } catch {
+      throw MultiplexError(call: "ppoll", errno: error)
     }
+    var events: [Event] = []
+    events.reserveCapacity(count)
+    forEachReady(count) { fd, found in
+      events.append(Event(descriptor: FileDescriptor(rawValue: fd), events: found))
+    }
+    return events
   }
 
   private func position(of descriptor: FileDescriptor, for call: String) throws(MultiplexError) -> Int {
@@ -105,14 +103,14 @@ public struct PollSet: Sendable {
 // MARK: - For the backends
 
 extension PollSet {
-  /// One call of poll. Its answer stays in the set: see ``forEachReady(_:_:)``.
+  /// Calls poll once. Its results stay in the set: see ``forEachReady(_:_:)``.
   mutating func wait(timeout: Duration?) throws(Errno) -> Int {
     try entries.wait(timeout: timeout)
   }
 
   /// Visits the descriptors that the last wait found ready.
   ///
-  /// - Parameter count: How many there are, as the wait returned: the search ends with the last of them.
+  /// - Parameter count: How many there are, as returned by the wait: the search ends with the last of them.
   func forEachReady(_ count: Int, _ body: (Int32, PollEvents) -> Void) {
     entries.forEachReady(count, body)
   }

@@ -1,25 +1,25 @@
 public import SystemPackage
 
-/// Waits until one of many things is ready: the counterpart of Python's `select.select`.
+/// Waits until one of several descriptors is ready: the counterpart of Python's `select.select`.
 ///
 ///     let ready = try select(reading: inputs, writing: outputs, timeout: .seconds(1))
 ///     for socket in ready.reading { ... }
 ///
-/// Works with descriptors beyond 1024, the limit of C's `fd_set`. Costs time in proportion to the highest descriptor:
-/// for many of them, or for long, use a ``Poller``. An interruption by a signal doesn't end the wait.
+/// Descriptors may be above 1024, the limit of C's `fd_set`. The cost grows with the highest descriptor: for many
+/// descriptors, or many waits, use a ``Poller``. An interruption by a signal doesn't end the wait.
 ///
 /// Corresponding C function: `pselect`.
 ///
 /// - Parameters:
-///   - reading: Waited for until a read doesn't block: there are bytes, a connection, the end of input, or an error.
-///   - writing: Waited for until a write doesn't block.
-///   - exceptional: Waited for until something exceptional happens, such as the arrival of out-of-band data.
+///   - reading: Ready when a read doesn't block: there are bytes, a connection, the end of input, or an error.
+///   - writing: Ready when a write doesn't block.
+///   - exceptional: Ready when something exceptional happens, such as the arrival of out-of-band data.
 ///   - timeout: nil waits without limit; zero doesn't wait.
-/// - Returns: Of each collection the elements that are ready, in the order given, as often as given; none when the time
-///   is up.
-/// - Throws: ``MultiplexError/Reason/notOpen`` with the descriptor that isn't open; ``MultiplexError/Reason/closed`` for -1,
-///   the descriptor of what was closed;
-///   ``MultiplexError/Reason/invalidArgument`` for a negative timeout.
+/// - Returns: The elements of each collection that are ready, in the same order and with the same duplicates; none when
+///   the time is up.
+/// - Throws: ``MultiplexError/Reason/notOpen`` with the descriptor that isn't open; ``MultiplexError/Reason/closed``
+///   for -1, the descriptor of a closed ``Socket`` for example; ``MultiplexError/Reason/invalidArgument`` for a
+///   negative timeout.
 public func select<Reading: Collection, Writing: Collection, Exceptional: Collection>(
   reading: Reading = EmptyCollection<FileDescriptor>(),
   writing: Writing = EmptyCollection<FileDescriptor>(),
@@ -43,19 +43,17 @@ where Reading.Element: Selectable, Writing.Element: Selectable, Exceptional.Elem
 
 private func wait(for watched: DescriptorBitmaps, until deadline: Deadline) throws(MultiplexError) -> DescriptorBitmaps
 {
-  while true {
-    var ready = watched
-    do throws(Errno) {
-      guard watched.isHighestOpen else { throw Errno.badFileDescriptor }
-      _ = try ready.wait(timeout: deadline.remaining)
+  do {
+    return try deadline.resuming { (remaining) throws(Errno) in
+      guard watched.isHighestOpen else { throw .badFileDescriptor }
+      var ready = watched
+      _ = try ready.wait(timeout: remaining)
       return ready
-    } catch .interrupted {
-      continue
-    } catch .badFileDescriptor {
-      throw MultiplexError(call: "pselect", descriptor: watched.firstClosed, errno: .badFileDescriptor)
-    } catch {
-      throw MultiplexError(call: "pselect", errno: error)
     }
+  } catch .badFileDescriptor {
+    throw MultiplexError(call: "pselect", descriptor: watched.firstClosed, errno: .badFileDescriptor)
+  } catch {
+    throw MultiplexError(call: "pselect", errno: error)
   }
 }
 
@@ -64,7 +62,7 @@ extension DescriptorBitmap {
     for element in elements {
       let descriptor = element.fileDescriptor
       try element.requireNumber(for: "pselect")
-      // Room is made for open descriptors alone: a stray number may be as high as two thousand million.
+      // Only open descriptors get room: an arbitrary number may be as high as two billion.
       guard hasRoom(for: descriptor.rawValue) || Kernel.isOpen(descriptor.rawValue) else {
         throw MultiplexError(call: "pselect", descriptor: descriptor, errno: .badFileDescriptor)
       }

@@ -7,7 +7,7 @@ public struct Selection<Reading, Writing, Exceptional> {
   /// The elements to which something exceptional has happened.
   public let exceptional: [Exceptional]
 
-  /// Whether nothing is ready: the time was up.
+  /// Whether nothing is ready because the time was up.
   public var isEmpty: Bool { reading.isEmpty && writing.isEmpty && exceptional.isEmpty }
 }
 

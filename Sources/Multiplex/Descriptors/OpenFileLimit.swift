@@ -1,16 +1,18 @@
 internal import CMultiplex
 internal import SystemPackage
 
-/// How many descriptors this process may have open: what bounds the number of connections of a server.
+/// How many descriptors this process may have open, which bounds the number of a server's connections.
 ///
 /// Corresponding C functions: `getrlimit`, `setrlimit` with `RLIMIT_NOFILE`; in a shell, `ulimit -n`.
 public struct OpenFileLimit: Hashable, Sendable {
   /// The limit in force.
   public let current: Int
-  /// What the process may raise it to.
+  /// The highest limit that the process may set.
   public let maximum: Int
 
-  /// Asks the kernel.
+  /// Reads the limit from the kernel.
+  ///
+  /// - Throws: The kernel's error, if any.
   public init() throws(MultiplexError) {
     do {
       let limit = try Kernel.openFileLimit()
@@ -21,10 +23,11 @@ public struct OpenFileLimit: Hashable, Sendable {
     }
   }
 
-  /// Raises the limit as far as the process may. Every server should do that: the usual limit of 1024 is a concession to
-  /// programs that call C's `select`.
+  /// Raises the limit to the maximum. Every server should do that: the usual limit of 1024 is a concession to programs
+  /// that call C's `select`.
   ///
-  /// - Returns: The limit then in force.
+  /// - Returns: The new limit.
+  /// - Throws: The kernel's error, if any.
   @discardableResult
   public static func raise() throws(MultiplexError) -> OpenFileLimit {
     do {

@@ -1,52 +1,57 @@
 internal import SystemPackage
 
 extension OwnedDescriptor {
-  /// Reads what is there, at most as much as the buffer holds.
+  /// Reads the available bytes, at most as many as the buffer holds.
   ///
   /// Corresponding C function: `read`.
   ///
-  /// - Parameter buffer: Room for one byte at least: to read none would look like the end of input.
+  /// - Parameter buffer: Room for at least one byte: reading none would look like the end of input.
   /// - Returns: The number of bytes read; 0 at the end of input; nil if a non-blocking descriptor has nothing now.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for an empty buffer; ``MultiplexError/Reason/notOpen`` for a
+  ///   descriptor that isn't open for reading, such as a pipe's writing end.
   public func read(into buffer: inout MutableRawSpan) throws(MultiplexError) -> Int? {
-    try checkRoom(buffer.byteCount, for: "read")
+    try ReadBuffer.requireRoom(buffer.byteCount, for: "read")
     return try unsafe buffer.withUnsafeMutableBytes { buffer throws(MultiplexError) in
       try transfer("read", fileDescriptor) { () throws(Errno) in try unsafe Kernel.read(rawDescriptor, buffer) }
     }
   }
 
-  /// Reads what is there, at most `count` bytes, and 16 MiB at a time.
+  /// Reads the available bytes, at most `count` of them, and 16 MiB at a time.
   ///
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none at the end of input; nil if a non-blocking descriptor has nothing now.
+  /// - Throws: As ``read(into:)`` does.
   public func read(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
-    try bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
+    try ReadBuffer.bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
   }
 
-  /// Writes as much as there is room for.
-  ///
-  /// A pipe without a reader raises SIGPIPE as well, which ends the process unless it is ignored: `signal(SIGPIPE, SIG_IGN)`.
+  /// Writes as many bytes as there is room for.
   ///
   /// Corresponding C function: `write`.
   ///
-  /// - Returns: The number of bytes taken; nil if a non-blocking descriptor has no room now.
+  /// - Returns: The number of bytes written; nil if a non-blocking descriptor has no room now.
+  /// - Throws: ``MultiplexError/Reason/notOpen`` for a descriptor that isn't open for writing, such as a pipe's reading
+  ///   end; EPIPE for a pipe without a reader, which also raises SIGPIPE. That signal ends the process unless it is
+  ///   ignored: `signal(SIGPIPE, SIG_IGN)`.
   public func write(_ bytes: RawSpan) throws(MultiplexError) -> Int? {
     try unsafe bytes.withUnsafeBytes { bytes throws(MultiplexError) in
       try transfer("write", fileDescriptor) { () throws(Errno) in try unsafe Kernel.write(rawDescriptor, bytes) }
     }
   }
 
-  /// Writes as much as there is room for: see ``write(_:)-(RawSpan)``.
+  /// Writes as many bytes as there is room for: see ``write(_:)-(RawSpan)``.
   ///
-  /// - Returns: The number of bytes taken; nil if a non-blocking descriptor has no room now.
+  /// - Returns: The number of bytes written; nil if a non-blocking descriptor has no room now.
+  /// - Throws: As ``write(_:)-(RawSpan)`` does.
   @inlinable
   public func write(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
     try bytes.withContiguousBytes { (bytes) throws(MultiplexError) in try write(bytes) }
   }
 
-  /// Takes what a signalfd or a timerfd has to tell next, of a type that the kernel fills as a whole.
+  /// Reads the next record of a signalfd or a timerfd, of a type that the kernel fills as a whole.
   ///
-  /// - Parameter empty: What it fills.
-  /// - Returns: nil if there is nothing now.
+  /// - Parameter empty: A record to fill.
+  /// - Returns: The record; nil if there is none now.
   func takeRecord<Record: BitwiseCopyable>(_ empty: Record) throws(MultiplexError) -> Record? {
     var record = empty
     let count = try unsafe withUnsafeMutableBytes(of: &record) { bytes throws(MultiplexError) in

@@ -1,17 +1,16 @@
 public import SystemPackage
 
-/// A file descriptor with one owner, closed exactly once: by ``close()``, or where the value ends.
+/// A file descriptor with one owner, closed exactly once: by ``close()``, or when the value ends.
 ///
-/// It can't be copied, so it can't be closed twice, and a number that the kernel has given to someone else meanwhile
-/// is never closed by mistake. Hand it over to a ``Poller`` (`register(owning:)`) and it can't be closed while it is
-/// registered either.
+/// It can't be copied, so it can't be closed twice, and a number that the kernel has reused since is never closed by
+/// mistake. Hand it over to a ``Poller`` (`register(owning:)`), and it can't be closed while it is registered either.
 ///
-/// The type has no members but the number, and is not generic: deinitializers of more complicated noncopyable types
-/// have been lost by optimizers.
+/// The number is the only member, and the type isn't generic: the optimizer has dropped deinitializers of more
+/// complicated noncopyable types.
 public struct OwnedDescriptor: ~Copyable, Sendable, Selectable {
   private let rawValue: Int32
 
-  /// Takes a descriptor over: from now on it is closed here and must not be closed elsewhere.
+  /// Takes ownership of a descriptor, which must not be closed elsewhere from now on.
   public init(adopting descriptor: FileDescriptor) {
     self.rawValue = descriptor.rawValue
   }
@@ -21,16 +20,18 @@ public struct OwnedDescriptor: ~Copyable, Sendable, Selectable {
   }
 
   deinit {
-    // Nobody is left who could be told.
+    // There is nobody left to report an error to.
     try? Kernel.close(rawValue)
   }
 
-  /// The descriptor, lent: valid as long as this value is, and not to be closed.
+  /// The descriptor, borrowed: valid as long as this value, and not to be closed.
   public var fileDescriptor: FileDescriptor { FileDescriptor(rawValue: rawValue) }
 
-  /// Closes the descriptor and tells what the kernel says to that. The descriptor is gone in either case.
+  /// Closes the descriptor and reports the kernel's error, if any. The descriptor is released in either case.
   ///
   /// Corresponding C function: `close`.
+  ///
+  /// - Throws: The kernel's error: EIO, for example, if data couldn't be written.
   public consuming func close() throws(MultiplexError) {
     let rawValue = self.rawValue
     discard self
@@ -41,23 +42,27 @@ public struct OwnedDescriptor: ~Copyable, Sendable, Selectable {
     }
   }
 
-  /// Gives the descriptor away, open: the caller closes it.
+  /// Gives up ownership of the descriptor, which stays open: the caller closes it.
   public consuming func release() -> FileDescriptor {
     let descriptor = fileDescriptor
     discard self
     return descriptor
   }
 
-  /// Another descriptor for the same open file, close-on-exec.
+  /// Makes another descriptor for the same open file, close-on-exec.
   ///
   /// Corresponding C function: `fcntl` with `F_DUPFD_CLOEXEC`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public func duplicate() throws(MultiplexError) -> OwnedDescriptor {
     try OwnedDescriptor(duplicating: fileDescriptor)
   }
 
-  /// Owns a new descriptor, close-on-exec, for the open file that a lent one stands for.
+  /// Makes another descriptor, close-on-exec, for the open file of a borrowed one.
   ///
   /// Corresponding C function: `fcntl` with `F_DUPFD_CLOEXEC`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/openFileLimit``.
   public init(duplicating descriptor: FileDescriptor) throws(MultiplexError) {
     do {
       self.init(adopting: try Kernel.fcntl(descriptor.rawValue, Kernel.duplicateCloseOnExec))

@@ -1,14 +1,16 @@
-/// A pipe: what is written at one end is read at the other. Both ends are non-blocking and close-on-exec.
+/// A pipe: bytes written to one end are read from the other. Both ends are non-blocking and close-on-exec.
 ///
 /// Corresponding C function: `pipe2`.
 @frozen
 public struct PipeDescriptors: ~Copyable, Sendable {
-  /// The end to read from.
+  /// The reading end.
   public let reader: OwnedDescriptor
-  /// The end to write to.
+  /// The writing end.
   public let writer: OwnedDescriptor
 
   /// Opens a pipe.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
     do {
       let ends = try Kernel.pipe()

@@ -1,5 +1,5 @@
 extension RandomAccessCollection<UInt8> {
-  /// Lends the bytes in one piece. A collection that isn't contiguous is copied once, to be.
+  /// Passes the bytes in one piece. A collection that isn't contiguous is copied once.
   @inlinable
   func withContiguousBytes<Result>(
     _ body: (RawSpan) throws(MultiplexError) -> Result

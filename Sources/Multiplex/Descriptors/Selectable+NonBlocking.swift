@@ -2,12 +2,16 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Selectable where Self: ~Copyable {
-  /// Has reads and writes return at once where they would block (`O_NONBLOCK`), or no more. What this package opens is
-  /// non-blocking; descriptors from elsewhere, to adopt or to wait for, usually aren't.
+  /// Makes reads and writes return immediately instead of blocking (`O_NONBLOCK`), or turns that off.
   ///
-  /// It holds for the open file, and so for its duplicates, also those of other processes: a terminal's, for example.
+  /// Descriptors opened by this package are already non-blocking; those from elsewhere usually aren't. The setting
+  /// belongs to the open file, and so applies to its duplicates too, even in other processes: a terminal's, for
+  /// example.
   ///
   /// Corresponding C function: `fcntl` with `F_SETFL`.
+  ///
+  /// - Parameter isNonBlocking: Whether to return immediately, or to block.
+  /// - Throws: ``MultiplexError/Reason/notOpen``.
   public func setNonBlocking(_ isNonBlocking: Bool = true) throws(MultiplexError) {
     do {
       let flags = try Kernel.fcntl(rawDescriptor, F_GETFL)

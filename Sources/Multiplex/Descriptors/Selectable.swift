@@ -2,9 +2,9 @@ public import SystemPackage
 
 /// Something with a file descriptor that can be waited for: the counterpart of Python's `fileno()`.
 ///
-/// Descriptors of a C library join by `FileDescriptor(rawValue:)`.
+/// For descriptors of a C library, use `FileDescriptor(rawValue:)`.
 public protocol Selectable: ~Copyable {
-  /// The descriptor. It is lent: whoever conforms keeps it, and closes it. Once it is closed, -1.
+  /// The descriptor. It is borrowed: the conforming type owns it, and closes it. -1 once it is closed.
   var fileDescriptor: FileDescriptor { get }
 }
 
@@ -13,7 +13,7 @@ extension FileDescriptor: Selectable {
   public var fileDescriptor: FileDescriptor { self }
 }
 
-/// What stands for the descriptor of something that was closed.
+/// The descriptor of something that was closed.
 package let noDescriptor: Int32 = -1
 
 extension Selectable where Self: ~Copyable {

@@ -1,6 +1,6 @@
 public import SystemPackage
 
-/// Time as input: a descriptor that is readable once a time has passed, once or again and again.
+/// A timer as a descriptor: readable once a time has passed, once or repeatedly.
 ///
 ///     let timer = try TimerDescriptor()
 ///     try timer.start(after: .seconds(1), every: .seconds(1))
@@ -9,15 +9,15 @@ public import SystemPackage
 ///       let seconds = try timer.takeExpirations()
 ///     }
 ///
-/// Where all there is to wait for is one limit, the timeout of the wait is enough. Time goes on while the machine sleeps, as
-/// on a `ContinuousClock`; the machine isn't woken. A timer may be used by several threads, each expiration coming to one of
-/// them. It ends with the value; a poller that lasts longer forgets it before (``Poller/unregister(_:)``).
+/// To limit a single wait, its timeout is enough. The time includes that for which the machine sleeps, as with a
+/// `ContinuousClock`; the machine isn't woken. A timer may be used by several threads; each expiration goes to one of
+/// them. It ends with the value; if a poller lasts longer, unregister the timer first (``Poller/unregister(_:)``).
 ///
 /// Corresponding C functions: `timerfd_create`, `timerfd_settime`.
 public struct TimerDescriptor: ~Copyable, Sendable, Selectable {
   private let descriptor: OwnedDescriptor
 
-  /// Makes a timer that doesn't run: non-blocking, close-on-exec.
+  /// Makes a stopped timer: non-blocking, close-on-exec.
   ///
   /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
@@ -28,30 +28,34 @@ public struct TimerDescriptor: ~Copyable, Sendable, Selectable {
     }
   }
 
-  /// The lent descriptor.
+  /// The descriptor, borrowed.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
-  /// Lets the timer run anew; expirations that weren't taken are forgotten.
+  /// Starts or restarts the timer; pending expirations are dropped.
   ///
   /// - Parameters:
-  ///   - delay: Until it first expires, kept to the nanosecond; zero and less are over at once.
-  ///   - interval: Between the times that it expires after that; nil for none.
+  ///   - delay: Time until the first expiration, to the nanosecond; zero or less expires at once.
+  ///   - interval: Time between later expirations; nil for none.
   /// - Throws: ``MultiplexError/Reason/invalidArgument`` for an interval that isn't longer than zero.
   public func start(after delay: Duration, every interval: Duration? = nil) throws(MultiplexError) {
     if let interval, interval <= .zero {
-      throw .outOfRange("an interval of \(interval)", for: "timerfd_settime", advice: "it is to be longer than zero")
+      throw .outOfRange("an interval of \(interval)", for: "timerfd_settime", advice: "it must be longer than zero")
     }
-    // Of no time at all, the kernel would stop it.
+    // A delay of zero would stop the timer.
     try set(max(delay, .nanoseconds(1)), interval ?? .zero)
   }
 
-  /// Stops the timer; expirations that weren't taken are forgotten.
+  /// Stops the timer; pending expirations are dropped.
+  ///
+  /// - Throws: The kernel's error, if any.
   public func stop() throws(MultiplexError) {
     try set(.zero, .zero)
   }
 
-  /// How often the timer has expired since it was started, or this was last asked; 0 if it hasn't. Until it does so again,
-  /// the descriptor isn't readable any more.
+  /// Returns how often the timer has expired since it was started, or since the last call; 0 if it hasn't. The
+  /// descriptor isn't readable until the next expiration.
+  ///
+  /// - Throws: The kernel's error, if any.
   public func takeExpirations() throws(MultiplexError) -> Int {
     Int(clamping: try descriptor.takeRecord(UInt64(0)) ?? 0)
   }

@@ -1,49 +1,48 @@
 public import SystemPackage
 
-/// What went wrong: the call, what it was made on, the kernel's answer, and what to do about it where there is
-/// something to do.
+/// What went wrong: the call, its object, the kernel's error, and what to do about it, if anything.
 ///
-/// Every operation of this package throws this one type. Programs decide by ``reason`` (or ``errno``); people read
-/// ``description``:
+/// Every operation of this package throws this type. Programs should check ``reason`` (or ``errno``); ``description``
+/// is for people:
 ///
 ///     epoll_ctl on descriptor 7: Operation not permitted; epoll can't wait for regular files ...
 public struct MultiplexError: Error, Hashable, Sendable {
-  /// The kinds of failure that a program may want to tell apart.
+  /// The kinds of failure that a program may want to distinguish.
   public enum Reason: Hashable, Sendable {
-    /// The kernel refused; ``MultiplexError/errno`` says why.
+    /// The kernel reported an error: see ``MultiplexError/errno``.
     case system
-    /// The descriptor is registered already (EEXIST).
+    /// The descriptor is already registered (EEXIST).
     case alreadyRegistered
     /// The descriptor isn't registered (ENOENT).
     case notRegistered
     /// The poller, multiplexer, epoll instance or socket was closed before the call (EBADF).
     case closed
-    /// The descriptor is negative, was closed, or never was open (EBADF).
+    /// The descriptor is negative, was closed, or was never open (EBADF).
     case notOpen
     /// The kernel can't wait for this kind of descriptor, such as a regular file in epoll (EPERM).
     case notPollable
-    /// The process or the system has as many open files as it may (EMFILE, ENFILE).
+    /// The process or the system has reached its open-file limit (EMFILE, ENFILE).
     case openFileLimit
-    /// An argument is out of its range, or means nothing to the call (EINVAL).
+    /// An argument is out of range, or has no meaning for the call (EINVAL).
     case invalidArgument
-    /// A text is no address, or a name has none (EINVAL).
+    /// A text isn't an address, or a name has no address (EINVAL).
     case unknownAddress
   }
 
-  /// The C function that failed, or the operation of this package that refused.
+  /// The C function, or the operation of this package, that failed.
   public let call: String
-  /// The descriptor that the call was made on, if it was made on one.
+  /// The descriptor that the call was made on, if any.
   public let descriptor: FileDescriptor?
-  /// The address, path or argument concerned, if there is one.
+  /// The address, path or argument concerned, if any.
   public let subject: String?
-  /// What kind of failure it is.
+  /// The kind of failure.
   public let reason: Reason
-  /// The kernel's answer, or the closest error number where this package refused before asking the kernel.
+  /// The kernel's error number, or the closest one if this package refused without calling the kernel.
   public let errno: Errno
-  /// What to do about it, if there is anything.
+  /// What to do about it, if anything.
   public let advice: String?
 
-  /// Describes a failure that was found without the kernel.
+  /// Describes a failure that was found without calling the kernel.
   public init(
     call: String, descriptor: FileDescriptor? = nil, subject: String? = nil, reason: Reason, errno: Errno,
     advice: String? = nil
@@ -73,7 +72,7 @@ extension MultiplexError: CustomStringConvertible {
     return "\(text): \(explanation)"
   }
 
-  /// What happened, and what to do, without what it happened to.
+  /// What happened and what to do, without the call and its object.
   package var explanation: String {
     guard let advice else { return problem }
     return "\(problem); \(advice)"
@@ -84,12 +83,12 @@ extension MultiplexError: CustomStringConvertible {
     case .alreadyRegistered: "already registered"
     case .notRegistered: "not registered"
     case .closed: "already closed"
-    case .unknownAddress: concernsLookUp ? "no such host or service is known" : "not an address"
+    case .unknownAddress: isLookupFailure ? "no such host or service is known" : "not an address"
     case .system, .notOpen, .notPollable, .openFileLimit, .invalidArgument: Self.message(of: errno)
     }
   }
 
-  /// The C library's words for an error number ("Connection refused").
+  /// The C library's message for an error number ("Connection refused").
   private static func message(of errno: Errno) -> String {
     errno.description
   }

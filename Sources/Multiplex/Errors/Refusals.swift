@@ -1,32 +1,33 @@
 package import SystemPackage
 
-/// What this package refuses by itself, without asking the kernel.
+/// Errors that this package throws without calling the kernel.
 extension MultiplexError {
   /// - Parameters:
-  ///   - what: "poller", "socket".
-  ///   - subject: The address concerned, if there is one.
-  ///   - descriptor: The one of -1 that a closed ``Socket`` has, where it was given.
-  ///   - advice: To make another unless given.
+  ///   - what: What was closed, such as "poller" or "socket".
+  ///   - call: The operation.
+  ///   - descriptor: -1, where a closed ``Socket`` was passed.
+  ///   - subject: The address concerned, if any.
+  ///   - advice: What to do; by default, to make another.
   package static func closed(
     _ what: String, for call: String, descriptor: FileDescriptor? = nil, subject: String? = nil, advice: String? = nil
   ) -> MultiplexError {
     MultiplexError(
       call: call, descriptor: descriptor, subject: subject, reason: .closed, errno: .badFileDescriptor,
-      advice: advice ?? "a closed \(what) can't be used any more; make another")
+      advice: advice ?? "a closed \(what) can't be used again; make another")
   }
 
   /// For a descriptor of -1.
   package static func missingDescriptor(for call: String) -> MultiplexError {
     .closed(
       "socket", for: call, descriptor: FileDescriptor(rawValue: noDescriptor),
-      advice: "a closed socket can't be used any more, make another; or a C function has failed, and returned this")
+      advice: "a closed socket can't be used again; make another, or check whether a C function failed and returned -1")
   }
 
-  /// What was registered could be waited for: that its number can't be any more shows that it was closed.
+  /// For a registered descriptor that can no longer be polled: that shows that it was closed, and its number reused.
   static func replaced(_ error: MultiplexError) -> MultiplexError {
     MultiplexError(
       call: error.call, descriptor: error.descriptor, reason: .notOpen, errno: .badFileDescriptor,
-      advice: "it was closed before it was unregistered, and its number stands for a file now that has no events")
+      advice: "it was closed before it was unregistered, and its number now belongs to a file that can't be polled")
   }
 
   static func notRegistered(_ descriptor: FileDescriptor, for call: String) -> MultiplexError {

@@ -1,7 +1,7 @@
 extension Multiplexer {
   /// A registered descriptor that is ready.
   public struct Event {
-    /// The descriptor, and what is kept with it.
+    /// The descriptor and its attachment.
     public let registration: Registration
     /// What it is ready for; never empty.
     public let readiness: Readiness
@@ -12,11 +12,11 @@ extension Multiplexer {
       self.readiness = readiness
     }
 
-    /// Whether a read returns at once: with bytes, the end of input, or an error.
+    /// Whether a read returns at once, with bytes, the end of input, or an error.
     @inlinable
     public var isReadable: Bool { readiness.isReadable }
 
-    /// Whether a write returns at once: with bytes taken, or an error.
+    /// Whether a write returns at once, with bytes written or an error.
     @inlinable
     public var isWritable: Bool { readiness.isWritable }
   }

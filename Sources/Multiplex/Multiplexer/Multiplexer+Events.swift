@@ -1,7 +1,7 @@
 public import SystemPackage
 
 extension Multiplexer {
-  /// What one wait has found: see ``Poller/Events``.
+  /// The events of one wait: see ``Poller/Events``.
   public struct Events: Sequence {
     @usableFromInline let multiplexer: Multiplexer
     @usableFromInline let events: Poller.Events
@@ -12,21 +12,21 @@ extension Multiplexer {
       self.events = events
     }
 
-    /// Whether ``Waker/wake()`` was called since the wait before.
+    /// Whether ``Waker/wake()`` has been called since the previous wait.
     @inlinable
     public var wasWoken: Bool { events.wasWoken }
 
-    /// Whether there is no event, or none is left.
+    /// Whether there are no events, or none is still due.
     @inlinable
     public var isEmpty: Bool { events.isEmpty }
 
-    /// Visits the events that are still due.
+    /// Returns an iterator over the events that are still due.
     @inlinable
     public func makeIterator() -> Iterator {
       Iterator(multiplexer: multiplexer, events: events.makeIterator())
     }
 
-    /// Goes through the events of one wait.
+    /// An iterator over the events of one wait.
     public struct Iterator: IteratorProtocol {
       @usableFromInline let multiplexer: Multiplexer
       @usableFromInline var events: Poller.Events.Iterator
@@ -37,7 +37,7 @@ extension Multiplexer {
         self.events = events
       }
 
-      /// The next event whose descriptor is registered as it was when the event was found.
+      /// Returns the next event that is still due; nil after the last.
       @inlinable
       public mutating func next() -> Event? {
         while let event = events.next() {

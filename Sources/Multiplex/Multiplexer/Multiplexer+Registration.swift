@@ -9,7 +9,7 @@ extension Multiplexer {
     public let interest: Interest
     /// When it is reported.
     public let mode: TriggerMode
-    /// What the caller keeps with it.
+    /// The caller's value for it.
     public let attachment: Attachment
 
     @usableFromInline

@@ -1,5 +1,3 @@
-public import SystemPackage
-
 extension Multiplexer {
   /// A live, read-only view of what is registered.
   public struct Registrations: Sequence {
@@ -18,11 +16,8 @@ extension Multiplexer {
     @inlinable
     public var isEmpty: Bool { count == 0 }
 
-    /// The registration of a descriptor; nil if it isn't registered.
-    @inlinable
-    public subscript(_ descriptor: FileDescriptor) -> Registration? { multiplexer[descriptor] }
-
-    /// Visits the registrations of this moment, in no particular order; they may change meanwhile.
+    /// Returns an iterator over the current registrations, in no particular order; they may change during the
+    /// iteration.
     @inlinable
     public func makeIterator() -> some IteratorProtocol<Registration> {
       multiplexer.table.values.makeIterator()
@@ -31,7 +26,7 @@ extension Multiplexer {
 }
 
 extension Multiplexer.Registrations where Attachment: Equatable {
-  /// The registrations that an attachment is kept with, found by looking at all of them.
+  /// Returns the registrations with an attachment, found by a linear search.
   @inlinable
   public func attached(to attachment: Attachment) -> [Multiplexer.Registration] {
     filter { $0.attachment == attachment }

@@ -1,6 +1,6 @@
 public import SystemPackage
 
-/// Waits for many descriptors at once and keeps something of the caller's with each: the counterpart of Python's
+/// Waits for many descriptors at once, and keeps a value of the caller's with each: the counterpart of Python's
 /// `selectors`.
 ///
 ///     let multiplexer = try Multiplexer<Connection>()
@@ -9,17 +9,18 @@ public import SystemPackage
 ///
 /// What ``Poller`` says about modes, closed descriptors, threads and errors holds here too.
 ///
-/// All but the making is inlinable: a program's own attachments are to cost it no more than a table of its own would.
+/// Everything but the initializer is inlinable, so that attachments cost no more than a table of the program's own.
 public final class Multiplexer<Attachment> {
   @usableFromInline let poller: Poller
-  // Looked at for each event, where the runtime's check for overlapping accesses would cost as much as the rest of the
-  // visit. None can overlap if nothing of the caller's runs during one. An attachment's deinit would: it may come back
-  // here, so an attachment is held until the access that removes it is over.
+  // Read for each event, where the runtime's check for overlapping accesses would cost as much as the rest of the
+  // visit. No accesses overlap as long as none of the caller's code runs during one. An attachment's deinit might, and
+  // might call this multiplexer: so an attachment is kept alive until the access that removes it is over.
   @safe @exclusivity(unchecked) @usableFromInline var table = DescriptorTable<Registration>()
 
   /// Makes a multiplexer without descriptors.
   ///
-  /// - Throws: What keeps the backend from working here: see ``Poller/init(backend:)``.
+  /// - Parameter backend: How to wait.
+  /// - Throws: Why the backend doesn't work here: see ``Poller/init(backend:)``.
   public init(backend: Poller.Backend = .automatic) throws(MultiplexError) {
     poller = try Poller(backend: backend)
   }
@@ -36,7 +37,7 @@ public final class Multiplexer<Attachment> {
   @inlinable
   public var isClosed: Bool { poller.isClosed }
 
-  /// Forgets all descriptors and attachments, and closes the descriptors that were handed over. Further calls do nothing.
+  /// Removes all registrations, and closes the descriptors that were handed over. Further calls do nothing.
   @inlinable
   public func close() {
     poller.close()
@@ -45,7 +46,7 @@ public final class Multiplexer<Attachment> {
     withExtendedLifetime(removed) {}
   }
 
-  /// Registers a descriptor, anew or no more. What was kept with it is let go of after that: see `table`.
+  /// Adds, replaces or removes a registration. The previous attachment is released after that: see `table`.
   @inlinable
   func set(_ descriptor: FileDescriptor, _ registration: Registration?) {
     let previous = table[descriptor.rawValue]
@@ -57,7 +58,7 @@ public final class Multiplexer<Attachment> {
 // MARK: - Registering
 
 extension Multiplexer {
-  /// Watches a descriptor, which is lent: unregister it before it is closed.
+  /// Watches a borrowed descriptor: unregister it before it is closed.
   ///
   /// - Throws: As ``Poller/register(_:for:mode:token:)`` does. A failed registration leaves nothing behind.
   @inlinable
@@ -70,12 +71,12 @@ extension Multiplexer {
     set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: attachment))
   }
 
-  /// Watches a descriptor and takes it over: it can't be closed while it is registered.
+  /// Watches a descriptor and takes ownership of it: it can't be closed while it is registered.
   ///
-  /// ``unregister(_:)`` closes it, and so does closing the multiplexer; ``take(_:)`` gives it back. A registration that
+  /// ``unregister(_:)`` closes it, and so does closing the multiplexer; ``take(_:)`` returns it. A registration that
   /// fails closes it too.
   ///
-  /// - Returns: The descriptor, lent, for reading and writing.
+  /// - Returns: The descriptor, borrowed, for reading and writing.
   /// - Throws: As ``Poller/register(_:for:mode:token:)`` does.
   @inlinable
   @discardableResult
@@ -88,10 +89,11 @@ extension Multiplexer {
     return key
   }
 
-  /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event.
+  /// Changes what a descriptor is watched for, and how; re-arms it after a one-shot event.
   ///
-  /// If it fails, the registration is as it was before. Only a descriptor that was closed is no longer registered
-  /// (``MultiplexError/Reason/notOpen``), and what was kept with it is let go of. Nothing is closed either way.
+  /// If this fails, the registration is unchanged, unless the descriptor was closed
+  /// (``MultiplexError/Reason/notOpen``): then it is no longer registered, and its attachment is released. Nothing is
+  /// closed in either case.
   ///
   /// - Throws: As ``Poller/modify(_:for:mode:token:)`` does.
   @inlinable
@@ -110,7 +112,7 @@ extension Multiplexer {
     set(key, Registration(descriptor: key, interest: interest, mode: mode, attachment: previous.attachment))
   }
 
-  /// Replaces what is kept with a descriptor, without a system call.
+  /// Replaces a descriptor's attachment, without a system call.
   ///
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
   @inlinable
@@ -124,10 +126,10 @@ extension Multiplexer {
       Registration(descriptor: key, interest: previous.interest, mode: previous.mode, attachment: attachment))
   }
 
-  /// Forgets a descriptor, and closes it if it was handed over. It is no error if it was closed, or its number taken by
-  /// another file, in the meantime.
+  /// Stops watching a descriptor, and closes it if it was handed over. It is no error if it was closed, or its number
+  /// reused, in the meantime.
   ///
-  /// - Returns: What was kept with it.
+  /// - Returns: Its attachment.
   /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
   @inlinable
   @discardableResult
@@ -143,9 +145,10 @@ extension Multiplexer {
     return registration.attachment
   }
 
-  /// Forgets a descriptor that was handed over, and gives it back. What was kept with it is let go of.
+  /// Stops watching a descriptor that was handed over, and returns it. Its attachment is released.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``, also for a descriptor that is registered but was only borrowed;
+  ///   ``MultiplexError/Reason/closed``.
   @inlinable
   public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
     let taken = try poller.take(descriptor)
@@ -157,11 +160,11 @@ extension Multiplexer {
 // MARK: - Looking up
 
 extension Multiplexer {
-  /// The registrations by descriptor: a view that shows what is registered at the time it is read.
+  /// A live view of the registrations.
   @inlinable
   public var registrations: Registrations { Registrations(multiplexer: self) }
 
-  /// The registration of a descriptor; nil if it isn't registered.
+  /// The registration of a descriptor; nil if it isn't registered. For noncopyable values, pass their `fileDescriptor`.
   @inlinable
   public subscript(_ descriptor: some Selectable) -> Registration? {
     table[descriptor.fileDescriptor.rawValue]
@@ -171,18 +174,24 @@ extension Multiplexer {
 // MARK: - Waiting
 
 extension Multiplexer {
-  /// Waits until a descriptor is ready, somebody wakes the multiplexer, or the time is up: see ``Poller/wait(timeout:)``.
+  /// Waits until a descriptor is ready, the multiplexer is woken, or the time is up: see ``Poller/wait(timeout:)``.
+  ///
+  /// - Parameter timeout: nil waits without limit; zero or less doesn't wait.
+  /// - Returns: The events, valid until the next wait; none when the time is up or the multiplexer was only woken.
+  /// - Throws: As ``Poller/wait(timeout:)`` does.
   @inlinable
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
     Events(multiplexer: self, events: try poller.wait(timeout: timeout))
   }
 
-  /// Waits until a moment instead of for a time.
+  /// Waits as ``wait(timeout:)`` does, until an instant instead of for a duration.
+  ///
+  /// - Throws: As ``Poller/wait(timeout:)`` does.
   @inlinable
   public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
     Events(multiplexer: self, events: try poller.wait(until: deadline))
   }
 }
 
-@available(*, unavailable, message: "A multiplexer is used by one thread at a time; its waker is for the others")
+@available(*, unavailable, message: "A multiplexer is used by one thread at a time; use its waker from others")
 extension Multiplexer: Sendable {}

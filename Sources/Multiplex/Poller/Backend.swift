@@ -1,15 +1,15 @@
 internal import SystemPackage
 
 extension Poller {
-  /// A way to wait, chosen when a poller is made. All of them mean the same.
+  /// A system call to wait with, chosen when a poller is made. All backends behave the same.
   ///
-  /// A new one is a file in `Backends/`, which defines the implementation and its name here, and a line in ``allCases``.
+  /// To add one, define its implementation and its name in a file in `Backends/`, and list it in ``allCases``.
   public struct Backend: Hashable, CaseIterable, Sendable {
-    /// The name, as tools take and show it: "epoll".
+    /// The name, as tools accept and show it: "epoll".
     public let name: String
-    /// The modes that the system call lacks, and that are emulated.
+    /// The modes that the system call lacks, and that are therefore emulated.
     public let emulatedModes: [TriggerMode]
-    /// What the cost of a wait depends on, for people to read: "cost grows with the ready descriptors".
+    /// What the cost of a wait depends on, for people: "cost grows with the ready descriptors".
     public let summary: String
 
     let implementation: any ReadinessBackend.Type
@@ -29,15 +29,15 @@ extension Poller {
       .select,
     ]
 
-    /// The best backend that works here. Each call tries: see ``unavailability``.
+    /// The best backend that works here. Each access tries them: see ``unavailability``.
     public static var automatic: Backend {
       allCases.first { $0.unavailability == nil } ?? .select
     }
 
-    /// Why the backend doesn't work here: the kernel is too old, or a sandbox forbids it. Nil if it works.
+    /// Why the backend doesn't work here: the kernel is too old, or a sandbox forbids it; nil if it works.
     ///
-    /// Each call opens what the backend needs, and closes it again. A temporary shortage, of descriptors for example, is no
-    /// reason.
+    /// Each access opens what the backend needs, and closes it again. A temporary shortage, of descriptors for example,
+    /// doesn't count.
     public var unavailability: MultiplexError? {
       do {
         _ = try implementation.init()
@@ -45,17 +45,18 @@ extension Poller {
       } catch {
         switch (error.call, error.errno) {
         case (_, .noFunction), (_, .notPermitted), (_, .permissionDenied): return error
-        // The limit of locked memory, and flags that the kernel doesn't know, which both last.
+        // Both are permanent: the limit on locked memory, and flags that the kernel doesn't know.
         case ("io_uring_setup", .noMemory), ("io_uring_setup", .invalidArgument): return error
         default: return nil
         }
       }
     }
 
-    /// How many descriptors the kernel lets this user wait for, besides the limit of open files; nil if it doesn't say.
+    /// How many descriptors the kernel lets this user wait for, in addition to the open-file limit; nil if it doesn't
+    /// say.
     public var descriptorLimit: Int? { implementation.descriptorLimit }
 
-    /// Backends with the same name are the same.
+    /// Backends are equal if their names are.
     public static func == (left: Backend, right: Backend) -> Bool { left.name == right.name }
 
     /// Hashes the name.

@@ -5,15 +5,15 @@ extension Poller {
   public struct Event: Hashable, Sendable {
     /// The descriptor.
     public let descriptor: FileDescriptor
-    /// The number that it was registered with.
+    /// The token that it was registered with.
     public let token: UInt64
     /// What it is ready for; never empty.
     public let readiness: Readiness
 
-    /// Whether a read returns at once: with bytes, the end of input, or an error.
+    /// Whether a read returns at once, with bytes, the end of input, or an error.
     @inlinable public var isReadable: Bool { readiness.isReadable }
 
-    /// Whether a write returns at once: with bytes taken, or an error.
+    /// Whether a write returns at once, with bytes written or an error.
     @inlinable public var isWritable: Bool { readiness.isWritable }
   }
 }

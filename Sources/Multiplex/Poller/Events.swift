@@ -1,31 +1,31 @@
 extension Poller {
-  /// What one wait has found: a descriptor occurs once, with everything it is ready for.
+  /// The events of one wait: each descriptor occurs once, with everything that it is ready for.
   ///
-  /// The events are looked up while they are visited, so that handling one may unregister others: an event that was
-  /// pending for them is then left out, even if the same number was registered anew. The batch is valid until the
+  /// The registrations are looked up during the iteration, so handling one event may unregister other descriptors:
+  /// their pending events are then skipped, even if the same number was registered again. The batch is valid until the
   /// next wait, and empty afterwards.
   ///
-  /// It is inlinable, so that a visit costs a loop over an array.
+  /// It is inlinable, so that an iteration costs as much as one over an array.
   public struct Events: Sequence {
     @usableFromInline let poller: Poller
     @usableFromInline let turn: UInt64
-    /// Whether ``Waker/wake()`` was called since the wait before.
+    /// Whether ``Waker/wake()`` has been called since the previous wait.
     public let wasWoken: Bool
 
-    /// Whether there is no event, or none is left.
+    /// Whether there are no events, or none is still due.
     @inlinable
     public var isEmpty: Bool {
-      var rest = makeIterator()
-      return rest.next() == nil
+      var iterator = makeIterator()
+      return iterator.next() == nil
     }
 
-    /// Visits the events that are still due.
+    /// Returns an iterator over the events that are still due.
     @inlinable
     public func makeIterator() -> Iterator {
       Iterator(poller: poller, turn: turn)
     }
 
-    /// Goes through the events of one wait.
+    /// An iterator over the events of one wait.
     public struct Iterator: IteratorProtocol {
       @usableFromInline let poller: Poller
       @usableFromInline let turn: UInt64
@@ -37,7 +37,7 @@ extension Poller {
         self.turn = turn
       }
 
-      /// The next event whose descriptor is registered as it was when the event was found.
+      /// Returns the next event that is still due; nil after the last.
       @inlinable
       public mutating func next() -> Event? {
         guard turn == poller.turn else { return nil }

@@ -1,9 +1,9 @@
-/// What an interest means to the kernel, and what it has found to us. Poll and epoll have the same bits, so that there is one
-/// translation for all backends.
+/// Conversions between interests, readiness and the kernel's bits. Poll and epoll have the same bits, so all backends
+/// share them.
 extension Interest {
-  /// The bits that poll and epoll have for it: `POLLIN`, `EPOLLIN` and so on.
+  /// The interest's bits in poll and epoll: `POLLIN`, `EPOLLIN` and so on.
   fileprivate var kernelBits: UInt32 {
-    // The end of input (RDHUP) matters only to those who read; to others it would be a level that never falls.
+    // The end of input (RDHUP) matters only for reading; otherwise it would be a level that never falls.
     UInt32(bits) | (contains(.read) ? EpollEvents.readHangUp.rawValue : 0)
   }
 }
@@ -34,8 +34,8 @@ extension Readiness {
     self.init(kernelBits: events.rawValue)
   }
 
-  /// What poll or epoll has found. The bits of a byte are the same here; the end of input (`POLLRDHUP`, `EPOLLRDHUP`) is the
-  /// one that lies higher. Done for every event, hence without a branch for each bit.
+  /// Converts the result of poll or epoll. The low bits are the same here; only the end of input (`POLLRDHUP`,
+  /// `EPOLLRDHUP`) is a higher bit. Done for every event, hence without a branch per bit.
   package init(kernelBits bits: UInt32) {
     self.init(rawValue: UInt8(truncatingIfNeeded: bits & 0x3f | (bits & 0x2000) >> 7))
   }

@@ -1,10 +1,10 @@
-/// What a descriptor is watched for: reading, writing, priority data, or several of them, but never nothing.
+/// What a descriptor is watched for: reading, writing, priority data, or several of them; never nothing.
 ///
 ///     try poller.register(socket, for: .read | .write)
 ///
 /// Errors and hang-ups are reported whatever the interest is.
 public struct Interest: Hashable, Sendable {
-  /// Those of ``Readiness``, and of poll and epoll.
+  /// The same bits as those of ``Readiness``, poll and epoll.
   @usableFromInline let bits: UInt8
 
   @usableFromInline
@@ -19,34 +19,34 @@ public struct Interest: Hashable, Sendable {
   /// Something exceptional, such as TCP's out-of-band data: the third set of select.
   @inlinable public static var priority: Interest { Interest(bits: 2) }
 
-  /// What either is interested in.
+  /// The union of both interests.
   @inlinable
   public static func | (left: Interest, right: Interest) -> Interest {
     Interest(bits: left.bits | right.bits)
   }
 
-  /// Whether all of another interest is part of this one.
+  /// Whether another interest is part of this one.
   public func contains(_ other: Interest) -> Bool {
     bits & other.bits == other.bits
   }
 
-  /// What is left without another interest; nil if that is nothing.
+  /// The interest without another; nil if nothing remains.
   public func removing(_ other: Interest) -> Interest? {
-    let rest = bits & ~other.bits
-    return rest == 0 ? nil : Interest(bits: rest)
+    let remainder = bits & ~other.bits
+    return remainder == 0 ? nil : Interest(bits: remainder)
   }
 }
 
-@available(*, unavailable, message: "an interest is never empty: join several by '|', as in '.read | .write'")
+@available(*, unavailable, message: "an interest is never empty: join interests with '|', as in '.read | .write'")
 extension Interest: ExpressibleByArrayLiteral {
-  /// Not to be had.
+  /// Unavailable: join interests with `|`.
   public init(arrayLiteral elements: Interest...) {
     self = elements.dropFirst().reduce(elements[0], |)
   }
 }
 
 extension Interest: CustomStringConvertible {
-  /// The names, with bars between: "read|write".
+  /// The names, separated by bars: "read|write".
   public var description: String {
     let names: [(Interest, String)] = [(.read, "read"), (.write, "write"), (.priority, "priority")]
     return names.filter { contains($0.0) }.map(\.1).joined(separator: "|")

@@ -1,46 +1,49 @@
-public import SystemPackage
+internal import SystemPackage
 
-/// Waits for many descriptors at once, in whichever way the kernel offers.
+/// Waits for many descriptors at once, with the best system call that the kernel offers.
 ///
 ///     let poller = try Poller()
 ///     try poller.register(socket, for: .read, token: 7)
 ///     for event in try poller.wait(timeout: .seconds(1)) where event.isReadable { ... }
 ///
-/// Everything means the same on every backend. A descriptor is registered once, with an interest, a mode and a number
-/// of the caller's. Errors, hang-ups and closed descriptors are reported whatever the interest; an event is never empty.
+/// Every backend behaves the same. A descriptor is registered once, with an interest, a mode and a token, which is a
+/// number of the caller's. Errors, hang-ups and closed descriptors are reported whatever the interest; an event is
+/// never empty.
 ///
-/// - Unregister a descriptor before it is closed. One that was closed all the same is reported as
-///   ``Readiness/invalid``, once, and can still be unregistered. The kernel forgets it in silence with epoll, and in
-///   edge mode; there it is found by a wait that runs into its timeout, within a second or so. With io_uring, the file
-///   itself stays open until then: a listener goes on taking connections, and a peer doesn't see the end.
-/// - A descriptor that is lent has to stay open, and its owner alive: Swift may release an object after its last use, and
-///   a ``Socket`` that is released closes its descriptor, also in the middle of the function whose local variable held it.
-///   Keep sockets in something that lives as long as the registration, hand the descriptor over
+/// - Unregister a descriptor before it is closed. Otherwise it is reported as ``Readiness/invalid``, once, and can
+///   still be unregistered. epoll, and edge mode on every backend, forget it silently; a wait that runs into its
+///   timeout finds it, within about a second. With io_uring, the file itself stays open until then: a listener goes on
+///   taking connections, and a peer doesn't see the end.
+/// - A borrowed descriptor has to stay open, and its owner alive: Swift may release an object after its last use, and a
+///   ``Socket`` that is released closes its descriptor, even in the middle of the function whose local variable held
+///   it. Keep sockets in something that lives as long as the registration, hand the descriptor over
 ///   (`register(owning:for:mode:token:)`), or use a ``Multiplexer`` with the socket as the attachment.
-/// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` is for all threads. With io_uring,
-///   to use it on another thread than before costs time in proportion to all its descriptors: see ``Backend/ioUring``.
-/// - After a `fork` the child must not use its parent's poller, only close it: with epoll, both would change one set, and with
-///   io_uring, one queue.
+/// - A poller is used by one thread at a time, which the compiler checks. Its ``waker`` may be used by all threads.
+///   With io_uring, moving a poller to another thread takes time in proportion to all its descriptors: see
+///   ``Backend/ioUring``.
+/// - After a `fork`, the child must not use its parent's poller, but only close it: with epoll, both would change the
+///   same set, and with io_uring, the same queue.
 public final class Poller {
   /// How this poller waits.
   public let backend: Backend
   /// Ends a wait from any thread.
   public let waker: Waker
 
-  // One thread uses a poller at a time, and while one of these is accessed nothing of the caller's runs, so that no two
-  // accesses overlap. To have the runtime check that would be a third of what a wait costs here.
+  // A poller is used by one thread at a time, and none of the caller's code runs while one of these is accessed, so no
+  // two accesses overlap. The runtime's check for that would be a third of the cost of a wait.
 
   /// Nil once the poller is closed.
   @safe @exclusivity(unchecked) private var implementation: (any ReadinessBackend)?
-  @safe @exclusivity(unchecked) @usableFromInline private(set) var registry = Registry()
-  /// Counts the waits, so that a batch of events can tell whether it is still valid.
-  @safe @exclusivity(unchecked) @usableFromInline private(set) var turn: UInt64 = 0
-  /// Whether a registration was changed or removed since the last wait, so that what it found must be looked at again.
-  @safe @exclusivity(unchecked) @usableFromInline private(set) var hasChanges = false
+  @safe @exclusivity(unchecked) @usableFromInline var registry = Registry()
+  /// Counts the waits, so that a batch of events knows whether it is still valid.
+  @safe @exclusivity(unchecked) @usableFromInline var turn: UInt64 = 0
+  /// Whether a registration was changed or removed since the last wait, so that its findings must be checked again.
+  @safe @exclusivity(unchecked) @usableFromInline var hasChanges = false
 
   /// Makes a poller without descriptors.
   ///
-  /// - Throws: ``MultiplexError/Reason/openFileLimit``, or what else keeps the backend from working here: see
+  /// - Parameter backend: How to wait.
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``, or why else the backend doesn't work here: see
   ///   ``Backend/unavailability``.
   public init(backend: Backend = .automatic) throws(MultiplexError) {
     self.backend = backend
@@ -64,7 +67,7 @@ public final class Poller {
   /// Whether ``close()`` has been called.
   public var isClosed: Bool { implementation == nil }
 
-  /// Forgets all descriptors, and closes those that were handed over. Further calls do nothing.
+  /// Removes all registrations, and closes the descriptors that were handed over. Further calls do nothing.
   public func close() {
     guard implementation != nil else { return }
     implementation = nil
@@ -74,188 +77,8 @@ public final class Poller {
     }
     registry = Registry()
   }
-}
 
-// MARK: - Registering
-
-extension Poller {
-  /// Watches a descriptor, which is lent: unregister it before it is closed.
-  ///
-  /// A failed registration leaves nothing behind.
-  ///
-  /// - Parameters:
-  ///   - descriptor: A socket, a pipe, a terminal, or whatever else can be waited for; blocking or not, which it stays.
-  ///   - interest: What to watch for. Errors and hang-ups are reported whatever it is.
-  ///   - mode: When a descriptor that is ready is reported, and when again.
-  ///   - token: Comes back with each event.
-  /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
-  ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
-  ///   ``MultiplexError/Reason/closed``, also where it is the socket that was closed;
-  ///   ``MultiplexError/Reason/openFileLimit`` where edge mode takes a descriptor of the poller's own: see
-  ///   ``Backend/emulatedModes``.
-  public func register(
-    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
-    token: UInt64 = 0
-  ) throws(MultiplexError) {
-    try add(descriptor.fileDescriptor, interest, mode, token, isOwned: false)
-  }
-
-  /// Watches a descriptor and takes it over: it can't be closed while it is registered.
-  ///
-  /// ``unregister(_:)`` closes it, and so does closing the poller; ``take(_:)`` gives it back. A registration that
-  /// fails closes it too.
-  ///
-  /// - Returns: The descriptor, lent, for reading and writing.
-  /// - Throws: As ``register(_:for:mode:token:)`` does.
-  @discardableResult
-  public func register(
-    owning descriptor: consuming OwnedDescriptor, for interest: Interest, mode: TriggerMode = .level,
-    token: UInt64 = 0
-  ) throws(MultiplexError) -> FileDescriptor {
-    try add(descriptor.fileDescriptor, interest, mode, token, isOwned: true)
-    return descriptor.release()
-  }
-
-  /// Replaces what a descriptor is watched for, and how; arms it again after a one-shot event. In edge mode, what is
-  /// ready now counts as new.
-  ///
-  /// If it fails, the registration is as it was before. Only a descriptor that was closed is no longer registered
-  /// (``MultiplexError/Reason/notOpen``). Nothing is closed either way.
-  ///
-  /// - Parameters:
-  ///   - descriptor: One that is registered.
-  ///   - interest: Takes the place of the one before; it isn't added to it.
-  ///   - mode: As it was unless given.
-  ///   - token: As it was unless given. Events that have been found, and not yet visited, come with the new one.
-  /// - Throws: ``MultiplexError/Reason/notRegistered``, and as ``register(_:for:mode:token:)`` does.
-  public func modify(
-    _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode? = nil,
-    token: UInt64? = nil
-  ) throws(MultiplexError) {
-    let (implementation, previous) = try registered(descriptor.fileDescriptor, for: "Poller.modify")
-    var registration = previous.armed(for: interest, mode: mode ?? previous.mode)
-    registration.token = token ?? previous.token
-    try replace(previous, by: registration, in: implementation) { () throws(MultiplexError) in
-      try implementation.modify(registration, replacing: previous)
-    }
-  }
-
-  /// Waits for one event of a descriptor: a ``modify(_:for:mode:token:)`` to one-shot mode that trusts its caller.
-  ///
-  /// One that was handed over isn't looked at by poll and select, as nobody else closes it, which saves a call per event: if
-  /// somebody has, the next wait reports it as ``Readiness/invalid``.
-  package func rearm(_ descriptor: FileDescriptor, for interest: Interest) throws(MultiplexError) {
-    let (implementation, previous) = try registered(descriptor, for: "Poller.rearm")
-    let registration = previous.armed(for: interest, mode: .oneShot)
-    try replace(previous, by: registration, in: implementation) { () throws(MultiplexError) in
-      try implementation.rearm(registration, replacing: previous)
-    }
-  }
-
-  /// Forgets a descriptor, and closes it if it was handed over. Events that were pending for it are dropped.
-  ///
-  /// It is no error if the descriptor was closed, or its number taken by another file, in the meantime. A ``Socket`` that
-  /// was closed has no number any more: unregister it before, or by the descriptor that it had.
-  ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed``.
-  public func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
-    let (implementation, registration) = try registered(descriptor.fileDescriptor, for: "Poller.unregister")
-    forget(registration, in: implementation)
-    if registration.isOwned { _ = OwnedDescriptor(adopting: registration.descriptor) }
-  }
-
-  /// Forgets a descriptor as ``unregister(_:)`` does. One that was handed over has no duplicate: then the kernel forgets it
-  /// by itself when it is closed, which may save a call.
-  ///
-  /// If there is a duplicate all the same, edges of other descriptors may come once more.
-  package func unregister(unshared descriptor: FileDescriptor) throws(MultiplexError) {
-    let (implementation, registration) = try registered(descriptor, for: "Poller.unregister")
-    guard registration.isOwned else { return forget(registration, in: implementation) }
-    implementation.removeClosing(registration)
-    forget(registration)
-    _ = OwnedDescriptor(adopting: registration.descriptor)
-  }
-
-  /// Forgets a descriptor that was handed over, and gives it back.
-  ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered`` also for a descriptor that is registered, but was only lent.
-  public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
-    let (implementation, registration) = try registered(descriptor, for: "Poller.take")
-    guard registration.isOwned else {
-      throw MultiplexError(
-        call: "Poller.take", descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
-        advice: "the descriptor was only lent to the poller: unregister it")
-    }
-    forget(registration, in: implementation)
-    return OwnedDescriptor(adopting: descriptor)
-  }
-
-  private func add(
-    _ descriptor: FileDescriptor, _ interest: Interest, _ mode: TriggerMode, _ token: UInt64, isOwned: Bool
-  ) throws(MultiplexError) {
-    let implementation = try requireOpen(for: "Poller.register")
-    try descriptor.requireNumber(for: "Poller.register")
-    guard registry[descriptor.rawValue] == nil else {
-      throw MultiplexError(
-        call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,
-        advice: "modify the registration, or unregister it first")
-    }
-    let registration = registry.makeRegistration(
-      of: descriptor.rawValue, interest: interest, mode: mode, token: token, isOwned: isOwned)
-    try implementation.add(registration)
-    registry.insert(registration)
-  }
-
-  private func replace(
-    _ previous: Registration, by registration: Registration, in implementation: any ReadinessBackend,
-    _ body: () throws(MultiplexError) -> Void
-  ) throws(MultiplexError) {
-    do {
-      try body()
-    } catch {
-      // One that isn't open isn't to be closed either: the number may be somebody else's at any moment.
-      if error.reason == .notOpen { forget(previous, in: implementation) }
-      throw error
-    }
-    registry.update(registration)
-    hasChanges = true
-  }
-
-  private func forget(_ registration: Registration, in implementation: any ReadinessBackend) {
-    implementation.remove(registration)
-    forget(registration)
-  }
-
-  private func forget(_ registration: Registration) {
-    registry.remove(registration.descriptor)
-    hasChanges = true
-  }
-
-  private func registered(
-    _ descriptor: FileDescriptor, for call: String
-  ) throws(MultiplexError) -> (any ReadinessBackend, Registration) {
-    let implementation = try requireOpen(for: call)
-    guard descriptor.rawValue != waker.rawDescriptor, let registration = registry[descriptor.rawValue] else {
-      throw refusal(of: descriptor, for: call)
-    }
-    return (implementation, registration)
-  }
-
-  /// Why nothing can be done about a descriptor that isn't registered.
-  @usableFromInline
-  func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
-    if isClosed { return .closed("poller", for: call) }
-    guard descriptor.rawValue == noDescriptor else { return .notRegistered(descriptor, for: call) }
-    return .closed(
-      "socket", for: call, descriptor: descriptor,
-      advice: "unregister a socket before it is closed, or by the descriptor that it had")
-  }
-
-  /// Whether a descriptor is registered.
-  @usableFromInline
-  func isRegistered(_ descriptor: FileDescriptor) -> Bool { registry[descriptor.rawValue] != nil }
-
-  private func requireOpen(for call: String) throws(MultiplexError) -> any ReadinessBackend {
+  func requireOpen(for call: String) throws(MultiplexError) -> any ReadinessBackend {
     guard let implementation else {
       throw .closed("poller", for: call)
     }
@@ -263,62 +86,5 @@ extension Poller {
   }
 }
 
-// MARK: - Waiting
-
-extension Poller {
-  /// Waits until a descriptor is ready, somebody wakes the poller, or the time is up.
-  ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew: it continues with the time left.
-  ///
-  /// - Parameter timeout: nil waits without limit; zero and less don't wait. A wait never ends before its time.
-  /// - Returns: What is ready, valid until the next wait; nothing when the time is up or the poller was only woken.
-  /// - Throws: ``MultiplexError/Reason/closed``, or what the kernel is short of: memory (ENOMEM), or descriptors, where it
-  ///   has to be told anew what to watch (``MultiplexError/Reason/openFileLimit``). Nothing is lost by that; wait again.
-  public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
-    try wait(until: Deadline(after: timeout))
-  }
-
-  /// Waits as ``wait(timeout:)`` does, until a moment instead of for a time.
-  public func wait(until deadline: ContinuousClock.Instant) throws(MultiplexError) -> Events {
-    try wait(until: Deadline(at: deadline))
-  }
-
-  private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
-    let implementation = try requireOpen(for: "Poller.wait")
-    turn += 1
-    hasChanges = false
-    registry.beginTurn()
-    try look(until: deadline, by: implementation)
-    if registry.wasWoken { waker.reset() }
-    return Events(poller: self, turn: turn, wasWoken: registry.wasWoken)
-  }
-
-  /// Waits as often as it takes to find something, to be woken, or to see the time pass.
-  private func look(until deadline: Deadline, by implementation: any ReadinessBackend) throws(MultiplexError) {
-    while true {
-      let timeout = deadline.remaining
-      do {
-        try implementation.wait(timeout: timeout, registry: &registry)
-      } catch let error where registry.findings.isEmpty {
-        guard error.errno == .interrupted else { throw error }
-        continue
-      } catch {
-        // What was found before the error is not lost: one-shot registrations and edges aren't reported again. An
-        // error that lasts comes back with the next wait.
-      }
-      if registry.hasFound || timeout == .zero { return }
-    }
-  }
-
-  /// What is left of a finding of the last wait, in view of what has been unregistered or modified since then.
-  @usableFromInline
-  func due(_ finding: Registry.Finding) -> Event? {
-    guard let registration = registry[finding.key] else { return nil }
-    let readiness = finding.event.readiness.intersection(Readiness(of: registration.interest))
-    guard !readiness.isEmpty else { return nil }
-    return Event(descriptor: finding.event.descriptor, token: registration.token, readiness: readiness)
-  }
-}
-
-@available(*, unavailable, message: "A poller is used by one thread at a time; its waker is for the others")
+@available(*, unavailable, message: "A poller is used by one thread at a time; use its waker from others")
 extension Poller: Sendable {}

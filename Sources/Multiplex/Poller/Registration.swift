@@ -1,19 +1,20 @@
-/// What a poller knows of one registered descriptor.
+/// A descriptor registered with a poller.
 struct Registration {
   let key: RegistrationKey
   var token: UInt64
   var interest: Interest
   var mode: TriggerMode
-  /// Whether the descriptor was handed over, and is to be closed here.
+  /// Whether the descriptor was handed over, and is closed by the poller.
   let isOwned: Bool
-  /// Whether it is reported at all: not so after a one-shot event, or once it was found closed, until it is modified.
+  /// Whether it is reported at all: after a one-shot event, or once it was found closed, only when it has been
+  /// modified.
   var isArmed = true
-  /// Whether the kernel has silenced it by itself, after its one-shot event.
+  /// Whether the kernel itself has silenced it, after its one-shot event.
   var hasFired = false
 
   var descriptor: Int32 { key.descriptor }
 
-  /// The same for something else, and to be reported again.
+  /// A re-armed copy with another interest and mode.
   func armed(for interest: Interest, mode: TriggerMode) -> Registration {
     var copy = self
     copy.interest = interest

@@ -1,7 +1,7 @@
-/// Names one registration of a descriptor, as distinct from earlier and later ones of the same number.
+/// Identifies one registration of a descriptor, as opposed to earlier and later ones of the same number.
 struct RegistrationKey: Hashable {
   let descriptor: Int32
-  /// Grows with each registration of the number.
+  /// Incremented with each registration of the number.
   let generation: UInt32
 
   init(descriptor: Int32, generation: UInt32) {
@@ -9,7 +9,7 @@ struct RegistrationKey: Hashable {
     self.generation = generation
   }
 
-  /// Both in one number, for kernels that hand a number of the caller's back.
+  /// Unpacks a key from one number, for system calls that return a number of the caller's.
   init(packed: UInt64) {
     descriptor = Int32(truncatingIfNeeded: packed)
     generation = UInt32(truncatingIfNeeded: packed >> 32)

@@ -1,37 +1,37 @@
 internal import SystemPackage
 
-/// The registrations of a poller by descriptor, and what a wait found ready among them.
+/// The registrations of a poller by descriptor, and those that a wait found ready.
 ///
-/// Backends report to it, and it keeps to the rules that are the same for all of them: what the interest doesn't ask for
-/// isn't reported, nor is what was unregistered meanwhile, and a one-shot registration is reported once.
+/// Backends report to it, and it enforces the rules that all of them share: it ignores what isn't in the interest, and
+/// what was unregistered meanwhile, and reports a one-shot registration once.
 @usableFromInline
 struct Registry {
-  /// What a backend is to do about a registration that it has reported.
+  /// What a backend must do about a registration that it has reported.
   enum Verdict {
-    /// Nothing.
+    /// Nothing: go on watching it.
     case watchOn
-    /// Not to report it again before it is modified.
+    /// Not report it again until it is modified.
     case silence
-    /// There is no such registration any more, or it is silent: the kernel isn't to watch it.
+    /// Make the kernel stop watching it: the registration no longer exists, or is silent.
     case stale
   }
 
-  /// What was found, before it is visited.
+  /// An event that was found and hasn't been visited yet.
   @usableFromInline
   struct Finding {
     @usableFromInline let event: Poller.Event
-    /// Of the registration: see ``RegistrationKey``.
+    /// The registration's generation: see ``RegistrationKey``.
     let generation: UInt32
 
     var key: RegistrationKey { RegistrationKey(descriptor: event.descriptor.rawValue, generation: generation) }
   }
 
   private var table = DescriptorTable<Registration>()
-  /// The last generation of each number that was registered before.
+  /// The last generation of each number that has been registered.
   private var generations = DescriptorTable<UInt32>()
 
   @usableFromInline private(set) var findings: ContiguousArray<Finding> = []
-  /// The descriptor whose events mean that the poller was woken.
+  /// The descriptor whose events mean that the poller has been woken.
   var waker: Int32 = noDescriptor
   private(set) var wasWoken = false
 
@@ -45,13 +45,13 @@ struct Registry {
     return registration
   }
 
-  /// Whether it is a registration of a descriptor that others may close.
-  func isLent(_ key: RegistrationKey) -> Bool { self[key]?.isOwned == false }
+  /// Whether it is a registration of a borrowed descriptor, which others may close.
+  func isBorrowed(_ key: RegistrationKey) -> Bool { self[key]?.isOwned == false }
 
   /// All registrations, in the order of their descriptors.
   var registrations: some Sequence<Registration> { table.values }
 
-  /// The next registration of a number; it counts from its insertion on.
+  /// Makes the next registration of a number. It is in force once it is inserted.
   ///
   /// - Parameter fd: Not negative, and not registered.
   func makeRegistration(
@@ -63,7 +63,7 @@ struct Registry {
       isOwned: isOwned)
   }
 
-  /// - Parameter registration: Of an open descriptor: the table is as long as the highest number in it.
+  /// - Parameter registration: Of an open descriptor: the table grows to the highest number in it.
   mutating func insert(_ registration: Registration) {
     generations[registration.descriptor] = registration.key.generation
     table[registration.descriptor] = registration
@@ -81,25 +81,25 @@ struct Registry {
 
 // MARK: - Findings
 
-/// What is done for each event is inlined: a call would save and restore more than it does.
+/// Everything done for each event is inlined: the overhead of a call would exceed the work.
 extension Registry {
   /// Whether the wait is over.
   var hasFound: Bool { wasWoken || !findings.isEmpty }
 
-  /// Forgets what the last wait found.
+  /// Forgets the findings of the last wait.
   mutating func beginTurn() {
     findings.removeAll(keepingCapacity: true)
     wasWoken = false
   }
 
-  /// Takes what a backend found, whose kernel knows the registration by its key.
+  /// Takes a finding of a backend that identifies registrations by key.
   @inline(__always)
   mutating func report(_ key: RegistrationKey, _ readiness: Readiness) -> Verdict {
     guard let registration = self[key] else { return .stale }
     return report(registration, readiness)
   }
 
-  /// Takes what a backend found, whose kernel knows nothing but the descriptor.
+  /// Takes a finding of a backend that knows only the descriptor.
   @inline(__always)
   mutating func report(_ fd: Int32, _ readiness: Readiness) -> Verdict {
     guard let registration = self[fd] else { return .stale }
@@ -112,7 +112,7 @@ extension Registry {
       wasWoken = true
       return .watchOn
     }
-    // The file lives on in a duplicate of a descriptor that was found closed.
+    // A duplicate keeps the file of a descriptor that was found closed open.
     guard registration.isArmed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }

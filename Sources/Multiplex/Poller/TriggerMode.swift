@@ -1,11 +1,11 @@
-/// When a descriptor that is ready is reported. Each mode means the same on every backend.
+/// When a ready descriptor is reported. Each mode behaves the same on every backend.
 public enum TriggerMode: String, CaseIterable, Hashable, Sendable {
   /// By every wait, for as long as it is ready.
   case level
-  /// Once when it becomes ready, and again when something new happens, such as more bytes arriving: read or write until
-  /// that would block, or there may be no further event.
+  /// Once when it becomes ready, and again when something new happens, such as more bytes arriving. Read or write until
+  /// that would block: otherwise there may be no further event.
   case edge
-  /// Once; then it is silent, hang-ups and errors included, until it is modified, which arms it again.
+  /// Once. Then it is silent, including hang-ups and errors, until it is modified, which re-arms it.
   case oneShot = "one-shot"
 }
 

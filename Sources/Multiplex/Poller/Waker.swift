@@ -3,9 +3,9 @@ internal import Synchronization
 
 /// Ends a poller's wait, from any thread.
 ///
-/// Wakes are coalesced: however many come before the poller is back from its wait, they cost one system call and end
-/// one wait. None is lost: one that comes while the poller isn't waiting ends the next wait at once. What was written
-/// to memory before a wake can be read after the wait that it ended. Waking a closed poller does nothing.
+/// Wakes are coalesced: any number of them before the poller returns from its wait cost one system call and end one
+/// wait. None is lost: a wake while the poller isn't waiting ends the next wait at once. Memory written before a wake
+/// can be read after the wait that it ended. Waking a closed poller does nothing.
 public final class Waker: Sendable {
   private let descriptor: OwnedDescriptor
   private let isPending = Atomic(false)
@@ -18,16 +18,16 @@ public final class Waker: Sendable {
     }
   }
 
-  /// Ends the wait that is under way, or else the next one.
+  /// Ends the current wait, or else the next one.
   ///
   /// Corresponding C function: `write` to an `eventfd`.
   public func wake() {
     guard !isPending.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    // The counter can't overflow, as it is raised once between two waits; an interruption is the one thing to repeat.
+    // The counter can't overflow, as it is raised once between two waits; only an interruption needs a retry.
     _ = try? transfer { () throws(Errno) in try Kernel.raiseEvent(descriptor.rawDescriptor) }
   }
 
-  /// Makes the next wake count again. Whoever wakes from here on writes anew.
+  /// Re-enables waking: the next wake writes again.
   package func reset() {
     Kernel.resetEvent(descriptor.rawDescriptor)
     _ = isPending.exchange(false, ordering: .acquiringAndReleasing)

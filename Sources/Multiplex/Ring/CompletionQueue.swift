@@ -1,11 +1,12 @@
 internal import CMultiplex
 
-/// The completions of a ring that wait for us, in memory that the kernel writes. Positions are those of ``SubmissionQueue``.
+/// A ring's completions that haven't been taken, in memory that the kernel writes. Positions are as in
+/// ``SubmissionQueue``.
 @safe
 package struct CompletionQueue {
-  /// Up to where completions were taken. We move it.
+  /// The position up to which completions were taken. We move it.
   private let head: RingCounter
-  /// Up to where there are some. The kernel moves it.
+  /// The position up to which there are completions. The kernel moves it.
   private let tail: RingCounter
   private let entries: UnsafePointer<cmx_cqe>
   private let mask: UInt32
@@ -13,8 +14,10 @@ package struct CompletionQueue {
   package let capacity: UInt32
 
   /// - Parameters:
-  ///   - head: A number of 32 bits, as is that at `tail`.
-  ///   - entries: Room for `capacity` completions, a power of two. All of it outlives the queue.
+  ///   - head: A 32-bit integer.
+  ///   - tail: A 32-bit integer.
+  ///   - entries: Room for `capacity` completions. All of this memory outlives the queue.
+  ///   - capacity: A power of two.
   package init(
     head: UnsafeMutableRawPointer, tail: UnsafeMutableRawPointer, entries: UnsafeMutableRawPointer, capacity: UInt32
   ) {
@@ -30,7 +33,7 @@ package struct CompletionQueue {
     tail.acquired &- head.own
   }
 
-  /// Whether one of the completions that can be taken has a token.
+  /// Whether a completion with this token can be taken.
   package func contains(_ token: UInt64) -> Bool {
     var position = head.own
     let end = tail.acquired
@@ -46,7 +49,7 @@ package struct CompletionQueue {
     let position = head.own
     guard position != tail.acquired else { return nil }
     let entry = unsafe entries[Int(position & mask)]
-    // Only from here on may the kernel overwrite the entry.
+    // Only now may the kernel overwrite the entry.
     head.release(position &+ 1)
     return Ring.Completion(token: entry.user_data, result: entry.result, flags: entry.flags)
   }

@@ -1,38 +1,39 @@
 internal import CMultiplex
 public import SystemPackage
 
-/// An io_uring instance: operations are prepared in a queue, submitted to the kernel many at a time, and come back as
-/// completions, in any order.
+/// An io_uring instance: operations are prepared in a queue, submitted to the kernel in batches, and yield completions,
+/// in any order.
 ///
 ///     var ring = try Ring()
 ///     try ring.prepare(.poll(socket.fileDescriptor, for: .in, token: 7))
 ///     try ring.submitAndWait()
 ///     while let completion = ring.nextCompletion() { ... }
 ///
-/// It has operations for sockets (accept, connect, receive, send, shut down), for files, pipes and terminals (read, write,
-/// synchronize), for every descriptor (poll, close), and to cancel others: see ``Submission``. It has none that opens a file
-/// or makes a socket, and none for folders.
+/// It has operations for sockets (accept, connect, receive, send, shut down), for files, pipes and terminals (read,
+/// write, synchronize), for every descriptor (poll, close), and for cancelling others: see ``Submission``. It has no
+/// operations that open files or create sockets, and none on directories.
 ///
-/// A ring is the lowest level: what an operation works on (descriptors, memory) has to stay until its completion has come.
-/// ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
+/// A ring is the lowest level: the descriptors and the memory that an operation uses must stay valid until it has
+/// completed. ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
 ///
-/// A ring is used by one thread at a time. Closing it, which happens where the value ends, cancels what is under way. A forked
-/// child must not use its parent's ring, whose queues belong to both; that the value ends there changes nothing for the parent.
+/// A ring is used by one thread at a time. It is closed when the value ends, which cancels the operations in progress.
+/// A forked child must not use its parent's ring, as they share the queues; the end of the value in the child doesn't
+/// affect the parent.
 ///
 /// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
 @safe
 public struct Ring: ~Copyable, Selectable {
-  /// What the kernel's rings are able to do.
+  /// What the ring can do.
   public let features: Features
-  /// How many submissions there is room for.
+  /// How many submissions the queue can hold.
   public var capacity: Int { Int(submissions.capacity) }
 
   let descriptor: OwnedDescriptor
-  /// The memory of the queues. It outlives them, as both end with the ring.
+  /// The memory of the queues. It outlives them, as all of them end with the ring.
   private let memory: RingMemory
   private var submissions: SubmissionQueue
   private let completions: CompletionQueue
-  /// Where the kernel puts what it receives: kept until it can do that no more.
+  /// The buffers that the kernel receives into, kept until it no longer can.
   var groups: ContiguousArray<BufferGroup> = []
   /// Whether the ring belongs to the thread that first submits.
   private let isSingleIssuer: Bool
@@ -43,21 +44,22 @@ public struct Ring: ~Copyable, Selectable {
   /// Makes a ring.
   ///
   /// - Parameters:
-  ///   - entries: How many submissions there is to be room for, 1 to 32,768; rounded up to a power of two.
-  ///   - completions: Room for completions, twice as many unless given. More are kept by the kernel until there is room.
-  ///   - isSingleIssuer: One thread alone uses the ring: the one that first submits; others are refused (`EEXIST`). Cheaper
-  ///     from Linux 6.1 on, as the kernel then does its part of the work when that thread asks for it, and not before
+  ///   - entries: Room for submissions, 1 to 32,768; rounded up to a power of two.
+  ///   - completions: Room for completions, `entries` to 65,536; twice `entries` by default. The kernel keeps further
+  ///     ones until there is room.
+  ///   - isSingleIssuer: Only one thread uses the ring: the one that first submits; others are refused (`EEXIST`).
+  ///     Cheaper from Linux 6.1 on, as the kernel then does its part of the work only when that thread enters it
   ///     (`IORING_SETUP_SINGLE_ISSUER`, `IORING_SETUP_DEFER_TASKRUN`).
-  /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument``; `ENOSYS`, `EPERM` where
-  ///   the kernel has no io_uring or forbids it; `ENOMEM`.
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument``; `ENOSYS` or `EPERM`
+  ///   if the kernel has no io_uring or forbids it; `ENOMEM`.
   public init(entries: Int = 128, completions: Int? = nil, isSingleIssuer: Bool = false) throws(MultiplexError) {
     guard (1...32_768).contains(entries) else {
-      throw .outOfRange("entries \(entries)", for: "io_uring_setup", advice: "a ring has 1 to 32,768 entries")
+      throw .outOfRange("entries \(entries)", for: "io_uring_setup", advice: "a ring can have 1 to 32,768 entries")
     }
     guard completions.map({ (entries...65_536).contains($0) }) ?? true else {
       throw .outOfRange(
         "completions \(completions ?? 0)", for: "io_uring_setup",
-        advice: "a ring has room for no fewer completions than entries, and for 65,536 at most")
+        advice: "completions must be from `entries` to 65,536")
     }
     var parameters = cmx_ring_params()
     let descriptor = try RingSetup.perform(
@@ -75,24 +77,25 @@ public struct Ring: ~Copyable, Selectable {
   }
 
   deinit {
-    // The kernel may hold the ring for longer than this value lives: a forked child has it too, until it calls exec. It
-    // mustn't receive into memory that is somebody else's by then. In the child itself, the groups are the parent's.
+    // The kernel may keep the ring open for longer than this value lives: a forked child has it too, until it calls
+    // exec. It must not receive into memory that has been reused by then. In the child itself, the groups are the
+    // parent's.
     guard !isInherited else { return }
     cancelAll()
     for group in groups { group.unregister(from: self) }
   }
 
-  /// Cancels what is under way, before it works on memory that is somebody else's by then: closing the ring does that some time
-  /// later, or not at all while a child has it.
+  /// Cancels the operations in progress before their memory can be reused: closing the ring does that some time later,
+  /// or not at all while a child has it open.
   private func cancelAll() {
     var cancellation = cmx_sync_cancellation()
     cancellation.fd = -1
     cancellation.flags = cmx_ASYNC_CANCEL_ANY | cmx_ASYNC_CANCEL_ALL
-    // Fails before Linux 6.0, and on another thread than a single issuer's, whose work nobody does any more.
+    // Fails before Linux 6.0, and on a thread other than a single issuer's, whose deferred work nobody does now.
     try? unsafe register(cmx_REGISTER_SYNC_CANCEL, &cancellation, 1)
   }
 
-  /// Whether this process is a forked child of the one that uses the ring: what it does to it, it does to its parent's.
+  /// Whether this process is a forked child of the one that uses the ring, and so would change its parent's ring.
   var isInherited: Bool { owner != Kernel.currentProcess }
 
   /// The ring's own descriptor, which is readable while there are completions.
@@ -104,9 +107,9 @@ public struct Ring: ~Copyable, Selectable {
 extension Ring {
   /// Puts an operation into the queue. The kernel sees it with the next submission.
   ///
-  /// Where the queue is full, what is in it is submitted first.
+  /// If the queue is full, its operations are submitted first.
   ///
-  /// - Throws: As ``submit()`` does; the operation isn't in the queue then.
+  /// - Throws: As ``submit()`` does; then the operation isn't in the queue.
   public mutating func prepare(_ submission: Submission) throws(MultiplexError) {
     guard !submissions.append(submission) else { return }
     try submit()
@@ -115,25 +118,26 @@ extension Ring {
     }
   }
 
-  /// How many operations were prepared that the kernel hasn't taken.
+  /// How many prepared operations the kernel hasn't taken yet.
   public var preparedCount: Int { Int(submissions.count) }
 
-  /// Hands all prepared operations to the kernel, without waiting.
+  /// Submits all prepared operations to the kernel, without waiting.
   ///
   /// - Returns: How many it has taken; the others stay in the queue.
-  /// - Throws: `EBUSY` while more completions are waiting than there is room for: take them, and submit again. `EAGAIN`,
-  ///   `ENOMEM` where the kernel is short of memory. `EEXIST` on another thread than a single issuer's.
+  /// - Throws: `EBUSY` while more completions are waiting than there is room for: take them, and submit again. `EAGAIN`
+  ///   or `ENOMEM` if the kernel is short of memory. `EEXIST` on a thread other than a single issuer's.
   @discardableResult
   public mutating func submit() throws(MultiplexError) -> Int {
     try submitAndWait(for: 0, timeout: .zero)
   }
 
-  /// Hands all prepared operations to the kernel, and waits for completions, in one call.
+  /// Submits all prepared operations to the kernel, and waits for completions, in one call.
   ///
-  /// An interruption by a signal doesn't end the wait, nor does it begin anew.
+  /// An interruption by a signal doesn't end the wait: it continues with the time left.
   ///
   /// - Parameters:
-  ///   - count: How many completions to wait for; those that are there already count. No more than there is room for.
+  ///   - count: How many completions to wait for, including those that are already there; at most as many as there is
+  ///     room for.
   ///   - timeout: How long to wait at most; nil waits without limit.
   /// - Returns: How many operations the kernel has taken.
   /// - Throws: As ``submit()`` does.
@@ -152,12 +156,12 @@ extension Ring {
       } catch .timeout {
         return taken
       } catch {
-        // What was taken is under way. What keeps the kernel from taking the others comes back with the next submission.
+        // Some operations were taken. If the error persists, the next submission reports it.
         if taken > 0 { return taken }
         throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: error)
       }
-      // A call that has submitted something says so, and nothing of the wait: that it was interrupted, say, or that it
-      // didn't come to that, as there is more to submit.
+      // A call that has submitted something reports only that, and nothing about the wait: it may have been
+      // interrupted, or not have begun because there is more to submit.
       guard submissions.count == 0, remaining == .zero || completions.count >= wanted else { continue }
       return taken
     }
@@ -170,13 +174,13 @@ extension Ring {
     guard let timeout, count > 0 else {
       return Int(try Kernel.ringEnter(fd, submitting: submitted, waitingFor: count))
     }
-    // A wait that is over is none.
+    // No time is left to wait.
     guard timeout > .zero else { return Int(try Kernel.ringEnter(fd, submitting: submitted, waitingFor: 0)) }
     return Int(
       try Kernel.ringEnter(fd, submitting: submitted, waitingFor: count, Timeout.timespec(timeout)))
   }
 
-  /// Enables a ring that waits for its issuer.
+  /// Enables a ring that is disabled until its issuer first submits.
   private mutating func takePossession() throws(MultiplexError) {
     guard isSingleIssuer else { return }
     let thread = Kernel.currentThread
@@ -210,18 +214,18 @@ extension Ring {
     return completion
   }
 
-  /// Whether one of the completions that can be taken has a token.
+  /// Whether a completion with this token can be taken.
   package func hasCompletion(of token: UInt64) -> Bool { completions.contains(token) }
 
   /// How many completions can be taken without waiting.
   public var completionCount: Int { Int(completions.count) }
 
-  /// Whether there will be more once the kernel is entered, which ``submit()`` does: there was no room for all, or the
-  /// kernel has put off its work for the ring's single issuer. Costs no system call.
+  /// Whether there will be more completions once the kernel is entered, which ``submit()`` does: there was no room for
+  /// all, or the kernel has deferred its work for the ring's single issuer. Costs no system call.
   ///
-  /// A hint: it may stay true though the work has been done, until there is more. Don't loop until it is false.
+  /// A hint: it may stay true after the work has been done, until there is more. Don't loop until it is false.
   public var hasPendingWork: Bool { memory.hasPendingWork }
 
-  /// Whether completions wait in the kernel because there was no room for them. Costs no system call.
+  /// Whether completions are waiting in the kernel because there was no room for them. Costs no system call.
   public var isOverflowing: Bool { memory.isOverflowing }
 }

@@ -1,23 +1,23 @@
 internal import Synchronization
 
-/// A number of a ring that the kernel and this process share.
+/// An integer in a ring's memory, shared by the kernel and this process.
 @safe
 struct RingCounter {
   private let number: UnsafePointer<Atomic<UInt32>>
 
-  /// - Parameter memory: An aligned number of 32 bits, which outlives this value.
+  /// - Parameter memory: An aligned 32-bit integer that outlives this value.
   init(at memory: UnsafeMutableRawPointer) {
-    // An atomic number has the layout of a number.
+    // An atomic integer has the layout of an integer.
     unsafe number = UnsafePointer(memory.assumingMemoryBound(to: Atomic<UInt32>.self))
   }
 
-  /// What we have stored ourselves.
+  /// A value that only this process stores.
   var own: UInt32 { unsafe number.pointee.load(ordering: .relaxed) }
 
-  /// What the kernel has stored, and with it whatever it had written before.
+  /// A value that the kernel stores. Everything that it wrote before is visible too.
   var acquired: UInt32 { unsafe number.pointee.load(ordering: .acquiring) }
 
-  /// Lets the kernel see a value, and with it whatever was written before.
+  /// Makes a value visible to the kernel, and everything that was written before.
   func release(_ value: UInt32) {
     unsafe number.pointee.store(value, ordering: .releasing)
   }

@@ -1,26 +1,28 @@
 internal import CMultiplex
 
-/// The memory that a ring shares with the kernel, mapped as the kernel's offsets say.
+/// The memory that a ring shares with the kernel, mapped according to the kernel's offsets.
 @safe
 struct RingMemory: ~Copyable {
   private let queues: MappedMemory
   private let entries: MappedMemory
   let submissions: SubmissionQueue
   let completions: CompletionQueue
-  /// What the kernel has to tell (`IORING_SQ_*`). It changes them.
+  /// The flags that the kernel sets (`IORING_SQ_*`).
   private let state: RingCounter
 
-  /// - Parameter parameters: As the kernel has filled them in. Both queues lie in one mapping (`IORING_FEAT_SINGLE_MMAP`).
+  /// - Parameters:
+  ///   - fd: The ring's descriptor.
+  ///   - parameters: As filled in by the kernel. Both queues are in one mapping (`IORING_FEAT_SINGLE_MMAP`).
   init(of fd: Int32, _ parameters: cmx_ring_params) throws(MultiplexError) {
     let submissionBytes = Int(parameters.sq.array) + Int(parameters.sq_entries) * MemoryLayout<UInt32>.stride
     let completionBytes = Int(parameters.cq.cqes) + Int(parameters.cq_entries) * MemoryLayout<cmx_cqe>.stride
     let queues = try MappedMemory(ofRing: fd, size: max(submissionBytes, completionBytes), at: cmx_OFF_SQ_RING)
     let entries = try MappedMemory(
       ofRing: fd, size: Int(parameters.sq_entries) * MemoryLayout<cmx_sqe>.stride, at: cmx_OFF_SQES)
-    // The kernel's offsets lie within what was mapped.
+    // The kernel's offsets are within the mapping.
     let start = unsafe queues.start
     if parameters.flags & cmx_SETUP_NO_SQARRAY == 0 {
-      // The kernel looks up where each submission lies: where it is.
+      // The kernel looks up the place of each submission in an array: here, each is in its own place.
       let places = unsafe (start + Int(parameters.sq.array)).assumingMemoryBound(to: UInt32.self)
       for place in 0..<parameters.sq_entries { unsafe places[Int(place)] = place }
     }
@@ -30,14 +32,14 @@ struct RingMemory: ~Copyable {
     completions = unsafe CompletionQueue(
       head: start + Int(parameters.cq.head), tail: start + Int(parameters.cq.tail),
       entries: start + Int(parameters.cq.cqes), capacity: parameters.cq_entries)
-    // An atomic number has the layout of a number, and the kernel's are aligned.
+    // An atomic integer has the layout of an integer, and the kernel's are aligned.
     unsafe state = RingCounter(at: start + Int(parameters.sq.flags))
     self.queues = consume queues
     self.entries = consume entries
   }
 
-  /// Whether the kernel will have completions once it is entered: wakeups that it hasn't looked at, or completions that
-  /// there was no room for.
+  /// Whether the kernel will have completions once it is entered: from wakeups that it hasn't processed, or because
+  /// there was no room.
   var hasPendingWork: Bool {
     state.acquired & (cmx_SQ_TASKRUN | cmx_SQ_CQ_OVERFLOW) != 0
   }

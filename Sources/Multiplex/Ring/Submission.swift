@@ -2,7 +2,7 @@ internal import CMultiplex
 public import SystemPackage
 
 extension Ring {
-  /// One operation for the kernel to do, prepared by ``Ring/prepare(_:)``.
+  /// An operation for the kernel, prepared with ``Ring/prepare(_:)``.
   ///
   /// Corresponding C type: `struct io_uring_sqe`.
   public struct Submission: Sendable {
@@ -14,16 +14,16 @@ extension Ring {
       entry.user_data = token
     }
 
-    /// The number that comes back with the completions.
+    /// The number that is returned with the completions.
     public var token: UInt64 { entry.user_data }
 
-    /// The same, but without a completion if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
+    /// Returns the same operation, but without a completion if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
     public func skippingSuccess() -> Submission { with(cmx_SQE_CQE_SKIP_SUCCESS) }
 
-    /// The same, but what is prepared next begins once this has succeeded; otherwise it completes with `ECANCELED`
-    /// (`IOSQE_IO_LINK`). A read or a write that moves less than it was to hasn't succeeded.
+    /// Returns the same operation, linked to the one that is prepared next: that begins once this has succeeded, and
+    /// otherwise completes with `ECANCELED` (`IOSQE_IO_LINK`). A short read or write hasn't succeeded.
     ///
-    /// Both have to be submitted together: see that there is room for both in the queue.
+    /// Both must be submitted together: make sure that the queue has room for both.
     public func linkedToNext() -> Submission { with(cmx_SQE_IO_LINK) }
 
     private func with(_ flag: UInt8) -> Submission {
@@ -32,8 +32,8 @@ extension Ring {
       return copy
     }
 
-    /// Names the memory that an operation works on. The kernel never uses more than this of it, and refuses to receive into
-    /// more than an `Int32` counts, or to send it.
+    /// Sets the memory that an operation uses. The kernel never uses more of it than this limit, and refuses to receive
+    /// or send more bytes than an `Int32` can count.
     private mutating func use(_ memory: UnsafeRawBufferPointer) {
       entry.address = UInt64(UInt(bitPattern: memory.baseAddress))
       entry.length = UInt32(min(memory.count, 2_147_479_552))
@@ -51,9 +51,8 @@ extension Ring.Submission {
 
   /// Completes when the descriptor is ready, with the events (`IORING_OP_POLL_ADD`).
   ///
-  /// Errors and hang-ups are reported whatever is asked for. The modes of epoll mean nothing here. With `isMultishot` it
-  /// completes again each time when something changes, until it is cancelled, or completes without
-  /// ``Ring/Completion/hasMore``.
+  /// Errors and hang-ups are always reported. The modes of epoll have no effect here. With `isMultishot` it completes
+  /// again whenever something changes, until it is cancelled, or completes without ``Ring/Completion/hasMore``.
   public static func poll(
     _ descriptor: FileDescriptor, for events: EpollEvents, isMultishot: Bool = false,
     token: UInt64
@@ -64,10 +63,10 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Changes what a multishot poll waits for, and looks at once whether it is there (`IORING_POLL_UPDATE_EVENTS`).
+  /// Changes what a multishot poll waits for, and checks at once whether it is ready (`IORING_POLL_UPDATE_EVENTS`).
   ///
-  /// Completes with 0, or with `ENOENT` where there is no such poll, `EALREADY` where it is just completing. The modes of
-  /// epoll mean nothing here either.
+  /// Completes with 0, with `ENOENT` if there is no such poll, or with `EALREADY` if it is just completing. The modes
+  /// of epoll have no effect here either.
   public static func updatePoll(_ polled: UInt64, to events: EpollEvents, token: UInt64) -> Self {
     var submission = Self(cmx_OP_POLL_REMOVE, -1, token: token)
     submission.entry.address = polled
@@ -76,9 +75,10 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Cancels the submission with a token (`IORING_OP_ASYNC_CANCEL`): it completes with `ECANCELED`, or as it would have.
+  /// Cancels the submission with a token (`IORING_OP_ASYNC_CANCEL`): it completes with `ECANCELED`, or as it would
+  /// have.
   ///
-  /// Completes with 0, or with `ENOENT` where there is none, `EALREADY` where it can't be stopped any more.
+  /// Completes with 0, with `ENOENT` if there is none, or with `EALREADY` if it can no longer be stopped.
   public static func cancel(_ cancelled: UInt64, token: UInt64) -> Self {
     var submission = Self(cmx_OP_ASYNC_CANCEL, -1, token: token)
     submission.entry.address = cancelled
@@ -105,14 +105,14 @@ extension Ring.Submission {
 // MARK: - Files
 
 extension Ring.Submission {
-  /// Reads into memory (`IORING_OP_READ`), from a file, a pipe, a terminal or whatever else: completes with the number of
-  /// bytes, 0 being the end of the file.
+  /// Reads from a file, a pipe, a terminal or anything else into memory (`IORING_OP_READ`): completes with the number
+  /// of bytes; 0 at the end of the file.
   ///
-  /// The memory has to stay until the completion has come, also if the submission is cancelled. At most 2,147,479,552 bytes
+  /// The memory must stay valid until the operation has completed, even if it is cancelled. At most 2,147,479,552 bytes
   /// of it are used, as with `read`.
   ///
-  /// The offset says where in the file to read, in bytes from its beginning, not below 0. nil reads at the file's position
-  /// and moves it, as is right for what has no positions.
+  /// The offset is where in the file to read, in bytes from its beginning, and not negative. nil uses and advances the
+  /// file's own position, as needed for streams.
   @unsafe
   public static func read(
     from file: FileDescriptor, into memory: UnsafeMutableRawBufferPointer, at offset: Int64? = nil, token: UInt64
@@ -123,10 +123,11 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Writes bytes (`IORING_OP_WRITE`): completes with how many of them were written.
+  /// Writes bytes (`IORING_OP_WRITE`): completes with the number of bytes written.
   ///
-  /// The memory has to stay, unchanged, until the completion has come. At most 2,147,479,552 bytes are written, and a pipe
-  /// without a reader raises SIGPIPE, as with `write`. The offset means what it does to ``read(from:into:at:token:)``.
+  /// The memory must stay valid and unchanged until the operation has completed. At most 2,147,479,552 bytes are
+  /// written, and a pipe without a reader raises SIGPIPE, as with `write`. The offset is as in
+  /// ``read(from:into:at:token:)``.
   @unsafe
   public static func write(
     to file: FileDescriptor, _ bytes: UnsafeRawBufferPointer, at offset: Int64? = nil, token: UInt64
@@ -137,10 +138,10 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Completes with 0 once what was written to a file is on its device (`IORING_OP_FSYNC`). Writes that haven't completed may
-  /// be missing: see ``linkedToNext()``.
+  /// Completes with 0 once everything written to a file is on its device (`IORING_OP_FSYNC`). Writes that haven't
+  /// completed may be missing: see ``linkedToNext()``.
   ///
-  /// With `isDataOnly` it leaves out what isn't needed to read the bytes again, such as the time of the change
+  /// With `isDataOnly` it omits metadata that isn't needed to read the bytes again, such as the modification time
   /// (`IORING_FSYNC_DATASYNC`).
   public static func synchronize(_ file: FileDescriptor, isDataOnly: Bool = false, token: UInt64) -> Self {
     var submission = Self(cmx_OP_FSYNC, file.rawValue, token: token)
@@ -148,7 +149,7 @@ extension Ring.Submission {
     return submission
   }
 
-  /// An offset as the kernel takes it, which has the largest number stand for the file's own position.
+  /// An offset in the kernel's form, in which the largest number means the file's own position.
   private static func position(_ offset: Int64?) -> UInt64 {
     UInt64(bitPattern: offset ?? -1)
   }
@@ -158,9 +159,9 @@ extension Ring.Submission {
 
 extension Ring.Submission {
   /// Accepts a connection (`IORING_OP_ACCEPT`): completes with its descriptor, which is non-blocking and close-on-exec,
-  /// and belongs to the receiver of the completion.
+  /// and must be closed by the receiver of the completion.
   ///
-  /// With `isMultishot` it goes on accepting, with a completion for each connection (Linux 5.19).
+  /// With `isMultishot` it goes on accepting, and completes for each connection (Linux 5.19).
   public static func accept(
     on listener: FileDescriptor, isMultishot: Bool = false, token: UInt64
   ) -> Self {
@@ -170,24 +171,24 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Connects a socket (`IORING_OP_CONNECT`): completes with 0, or with what keeps the connection from coming about.
+  /// Connects a socket (`IORING_OP_CONNECT`): completes with 0, or with the reason why the connection failed.
   ///
-  /// The address is a `sockaddr` of the socket's family: see ``SocketAddress/withSockaddrBytes(_:)``. It has to stay until
-  /// the completion has come.
+  /// The address is a `sockaddr` of the socket's family: see ``SocketAddress/withSockaddrBytes(_:)``. It must stay
+  /// valid until the operation has completed.
   @unsafe
   public static func connect(_ socket: FileDescriptor, to address: UnsafeRawBufferPointer, token: UInt64) -> Self {
     var submission = Self(cmx_OP_CONNECT, socket.rawValue, token: token)
     submission.entry.address = UInt64(UInt(bitPattern: address.baseAddress))
-    // The length has its place there, where others have an offset.
+    // The length takes the place of other operations' offset.
     submission.entry.offset = UInt64(address.count)
     return submission
   }
 
-  /// Receives into a buffer of a group (`IORING_OP_RECV`, `IOSQE_BUFFER_SELECT`): completes with the number of bytes and
-  /// the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
+  /// Receives into a buffer of a group (`IORING_OP_RECV`, `IOSQE_BUFFER_SELECT`): completes with the number of bytes
+  /// and the buffer, with 0 at the end of input, or with `ENOBUFS` when the group has no buffer left.
   ///
   /// The group is the number of a ``BufferGroup`` that is registered with the same ring. With `isMultishot` it goes on
-  /// receiving (Linux 6.0).
+  /// receiving, and completes each time (Linux 6.0).
   public static func receive(
     on socket: FileDescriptor, intoGroup group: UInt16, isMultishot: Bool = false,
     token: UInt64
@@ -199,9 +200,9 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Receives into memory (`IORING_OP_RECV`): completes with the number of bytes, 0 being the end of input.
+  /// Receives into memory (`IORING_OP_RECV`): completes with the number of bytes; 0 at the end of input.
   ///
-  /// The memory has to stay until the completion has come, also if the submission is cancelled. At most 2,147,479,552 bytes
+  /// The memory must stay valid until the operation has completed, even if it is cancelled. At most 2,147,479,552 bytes
   /// of it are used.
   @unsafe
   public static func receive(
@@ -212,14 +213,15 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Sends bytes (`IORING_OP_SEND`): completes with their number. A peer that has gone is an `EPIPE`, never a `SIGPIPE`.
+  /// Sends bytes (`IORING_OP_SEND`): completes with their number. If the peer has gone, it completes with `EPIPE`, and
+  /// never raises `SIGPIPE`.
   ///
-  /// The memory has to stay, unchanged, until the completion has come. Have one send in flight for a socket at a time:
-  /// the kernel doesn't keep the order of several.
+  /// The memory must stay valid and unchanged until the operation has completed. Have only one send in flight per
+  /// socket: the kernel doesn't keep several in order.
   ///
-  /// At most 2,147,479,552 bytes are sent. With `sendsAll` it completes once these are, or something has gone wrong (`MSG_WAITALL`). With `waitsForRoom` it
-  /// waits for room. Otherwise the send is done with the call that submits it, as far as there is room (`MSG_DONTWAIT`): it
-  /// completes with the part that was sent, or with `EAGAIN`.
+  /// At most 2,147,479,552 bytes are sent. With `sendsAll` it completes once all of them are sent, or after an error
+  /// (`MSG_WAITALL`). With `waitsForRoom` it waits for room. Otherwise as much as there is room for is sent during the
+  /// submission (`MSG_DONTWAIT`): it completes with the number of bytes sent, or with `EAGAIN`.
   @unsafe
   public static func send(
     on socket: FileDescriptor, _ bytes: UnsafeRawBufferPointer, sendsAll: Bool = true, waitsForRoom: Bool = true,
@@ -232,7 +234,8 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Sends several buffers as one (`IORING_OP_SENDMSG`). The header and the buffers have to stay until the completion.
+  /// Sends several buffers as one (`IORING_OP_SENDMSG`). The header and the buffers must stay valid until it has
+  /// completed.
   @unsafe
   package static func send(on socket: FileDescriptor, _ message: MessageHeader, token: UInt64) -> Self {
     var submission = Self(cmx_OP_SENDMSG, socket.rawValue, token: token)
@@ -242,7 +245,7 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Ends one or both directions of a connection (`IORING_OP_SHUTDOWN`).
+  /// Shuts down one or both directions of a connection (`IORING_OP_SHUTDOWN`).
   public static func shutdown(
     _ socket: FileDescriptor, _ direction: ShutdownDirection, token: UInt64
   ) -> Self {
@@ -251,7 +254,7 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Closes a descriptor (`IORING_OP_CLOSE`), which is gone whatever the kernel says to it.
+  /// Closes a descriptor (`IORING_OP_CLOSE`), which is released even if that completes with an error.
   public static func close(_ descriptor: FileDescriptor, token: UInt64) -> Self {
     Self(cmx_OP_CLOSE, descriptor.rawValue, token: token)
   }

@@ -1,24 +1,26 @@
 internal import CMultiplex
 
-/// The submissions of a ring that wait for the kernel, in memory that it reads.
+/// A ring's submissions that the kernel hasn't taken, in memory that it reads.
 ///
-/// Positions count up for ever and wrap around at 2^32: only the difference of two means anything, and a position's place
-/// in memory is what its lower bits say.
+/// Positions only increase, and wrap around at 2^32: only differences between them mean anything, and the lower bits of
+/// a position give its place in memory.
 @safe
 package struct SubmissionQueue {
-  /// Up to where the kernel has taken submissions. The kernel moves it.
+  /// The position up to which the kernel has taken submissions. The kernel moves it.
   private let head: RingCounter
-  /// Up to where the kernel may take them. We move it.
+  /// The position up to which the kernel may take them. We move it.
   private let tail: RingCounter
   private let entries: UnsafeMutablePointer<cmx_sqe>
   /// A power of two.
   package let capacity: UInt32
-  /// Where the next submission goes.
+  /// The position of the next submission.
   private var next: UInt32
 
   /// - Parameters:
-  ///   - head: A number of 32 bits, as are those at `tail`.
-  ///   - entries: Room for `capacity` submissions. All of it outlives the queue.
+  ///   - head: A 32-bit integer.
+  ///   - tail: A 32-bit integer.
+  ///   - entries: Room for `capacity` submissions. All of this memory outlives the queue.
+  ///   - capacity: A power of two.
   package init(
     head: UnsafeMutableRawPointer, tail: UnsafeMutableRawPointer, entries: UnsafeMutableRawPointer, capacity: UInt32
   ) {
@@ -42,7 +44,7 @@ package struct SubmissionQueue {
     return true
   }
 
-  /// Lets the kernel see all submissions.
+  /// Makes all submissions visible to the kernel.
   ///
   /// - Returns: How many it may take.
   package func publish() -> UInt32 {

@@ -1,19 +1,20 @@
 internal import CMultiplex
 internal import SystemPackage
 
-/// Which signals are blocked in the calling thread because a ``SignalDescriptor`` wants them, and by how many of these.
+/// The signals that are blocked in the calling thread because a ``SignalDescriptor`` wants them, and how many of these
+/// want each.
 ///
-/// A signal that was blocked before is nobody's here, and stays blocked.
+/// A signal that was blocked before isn't counted here, and stays blocked.
 enum BlockedSignals {
   /// Blocks signals in the calling thread.
   ///
-  /// - Returns: Those to release once they are wanted no more: those that weren't blocked for another reason.
+  /// - Returns: Those to release once they are no longer needed: the ones that weren't blocked for another reason.
   static func hold(_ signals: SignalSet) throws(Errno) -> SignalSet {
     var previous = try Kernel.blockSignals(signals.sigset)
     var held = SignalSet()
     for signal in signals.numbers {
       let wasBlocked = unsafe sigismember(&previous, signal) == 1
-      // The calling thread's own, for as long as it runs.
+      // Thread-local, valid as long as the calling thread runs.
       guard let count = unsafe cmx_signal_holds(signal), unsafe count.pointee > 0 || !wasBlocked else { continue }
       unsafe count.pointee += 1
       held.insert(signal)
@@ -21,8 +22,8 @@ enum BlockedSignals {
     return held
   }
 
-  /// Unblocks those of the signals in the calling thread that nobody else holds. What has come of them is dropped: unblocked,
-  /// it would have its usual effect. On another thread than the one that holds them, nothing is done.
+  /// Unblocks the signals that nobody else holds in the calling thread. Pending ones are dropped: once unblocked, they
+  /// would have their usual effect. Does nothing on a thread other than the one that holds them.
   static func release(_ signals: SignalSet) {
     var free = SignalSet()
     for signal in signals.numbers {

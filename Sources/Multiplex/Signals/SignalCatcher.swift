@@ -2,11 +2,11 @@ internal import CMultiplex
 internal import Synchronization
 package import SystemPackage
 
-/// Signals as input, whichever of the process's threads they reach: a descriptor that is readable when one has come.
+/// Signals as a descriptor, whichever of the process's threads they reach: readable when one has arrived.
 ///
-/// Where ``SignalDescriptor`` needs its signals blocked in every thread, this has them handled: it works in a process
-/// whose threads exist already, such as those of Swift's concurrency. Several catchers may be there at once, and each
-/// gets each signal. How a signal was dealt with before is how it is dealt with again once the last catcher is gone.
+/// While ``SignalDescriptor`` needs its signals blocked in every thread, this installs a handler: it works in a process
+/// whose threads already exist, such as those of Swift's concurrency. Several catchers may exist at once, and each gets
+/// every signal. The previous disposition of a signal is restored once its last catcher is gone.
 ///
 /// Corresponding C function: `sigaction`.
 package final class SignalCatcher: Selectable, Sendable {
@@ -14,7 +14,7 @@ package final class SignalCatcher: Selectable, Sendable {
 
   private let signals: SignalSet
   private let slot: Int32
-  /// The lent descriptor.
+  /// The descriptor, borrowed.
   package let fileDescriptor: FileDescriptor
 
   /// Catches these signals, by their numbers (`SIGINT`, `SIGTERM`), from now on.
@@ -35,21 +35,21 @@ package final class SignalCatcher: Selectable, Sendable {
     Self.table.withLock { table in table.close(slot, signals) }
   }
 
-  /// Takes the signals that have come since the last call, each once, in the order of their numbers.
+  /// Takes the signals that have arrived since the last call, each once, in the order of their numbers.
   package func take() -> [Int32] {
-    // In this order: what comes in between is announced again.
+    // In this order, a signal that arrives in between makes the descriptor readable again.
     Kernel.resetEvent(rawDescriptor)
-    // A handler that had begun for the slot's last owner may have ended for this one.
+    // A handler that began while the slot belonged to its previous owner may have recorded a signal here.
     return signals.intersection(cmx_signal_take(slot)).numbers
   }
 
-  /// Makes the descriptor readable once more, for others that wait for it.
+  /// Makes the descriptor readable again, for others that wait for it.
   package func announce() {
     try? Kernel.raiseEvent(rawDescriptor)
   }
 
-  /// Lets the calling thread receive signals, if it has them blocked, as pool threads have. One thread is needed that
-  /// does: a signal that all have blocked waits for ever.
+  /// Unblocks signals in the calling thread; pool threads have them blocked. At least one thread must receive them: a
+  /// signal that all threads block stays pending forever.
   package static func unblock(_ signals: [Int32]) {
     Kernel.unblockSignals(SignalSet.sigset(of: signals))
   }

@@ -1,27 +1,29 @@
 internal import CMultiplex
 public import SystemPackage
 
-/// Signals as input: a descriptor that is readable when one has arrived.
+/// Signals as a descriptor: readable when one has arrived.
 ///
-/// The signals are blocked in the thread that makes this value, and in the threads it starts from then on, so make it
-/// before any other thread is started: one that has them unblocked would receive them in the ordinary way.
+/// The signals are blocked in the thread that makes this value, and in the threads that it starts from then on. So make
+/// it before any other thread is started: a thread in which they aren't blocked would receive them in the ordinary way.
 ///
-/// A signal that several threads want comes to one of them, and is dropped for all when a value of that thread's ends.
+/// If several threads want a signal, one of them gets it; when a value of one of them ends, the pending signal is
+/// dropped for all.
 ///
-/// When the value ends, which is to be on the same thread, signals that it didn't take are dropped, and those that weren't
-/// blocked before are unblocked, unless another value on the thread wants them. From then on they have their usual effect:
-/// let the value live until the program has nothing to do any more that a second Ctrl-C mustn't interrupt.
+/// The value must end on the same thread. Then pending signals are dropped, and those that weren't blocked before are
+/// unblocked, unless another value on the thread wants them. From then on they have their usual effect: keep the value
+/// alive until the program can safely be interrupted.
 ///
 /// Corresponding C functions: `signalfd`, `pthread_sigmask`.
 public struct SignalDescriptor: ~Copyable, Selectable {
   private let descriptor: OwnedDescriptor
-  /// What is to be unblocked.
+  /// The signals to unblock in the end.
   private let held: SignalSet
 
-  /// Receives these signals, by their numbers (`SIGINT`, `SIGTERM`).
+  /// Receives signals from now on.
   ///
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for what is no signal, and for SIGKILL and SIGSTOP, which can't be
-  ///   received; ``MultiplexError/Reason/openFileLimit``.
+  /// - Parameter signals: Their numbers, such as `SIGINT` and `SIGTERM`.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for numbers that aren't signals, and for SIGKILL and SIGSTOP,
+  ///   which can't be received; ``MultiplexError/Reason/openFileLimit``.
   public init(_ signals: [Int32]) throws(MultiplexError) {
     let (fd, held) = try Self.open(SignalSet(signals, for: "signalfd"))
     self.descriptor = OwnedDescriptor(adopting: fd)
@@ -46,10 +48,12 @@ public struct SignalDescriptor: ~Copyable, Selectable {
     BlockedSignals.release(held)
   }
 
-  /// The lent descriptor.
+  /// The descriptor, borrowed.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
   /// Takes the next signal that has arrived; nil if there is none.
+  ///
+  /// - Throws: The kernel's error, if any.
   public func next() throws(MultiplexError) -> Int32? {
     try descriptor.takeRecord(signalfd_siginfo()).map { Int32(bitPattern: $0.ssi_signo) }
   }

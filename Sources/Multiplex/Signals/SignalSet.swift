@@ -1,16 +1,18 @@
 internal import CMultiplex
 
-/// Signals, each at most once: a bit for each, as the kernel has them, n - 1 for signal n.
+/// A set of signals in the kernel's format: bit n - 1 for signal n.
 struct SignalSet: Sendable {
   private(set) var mask: UInt64 = 0
 
   init() {}
 
-  /// - Parameter call: What the signals are for.
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for what is no signal, or can't be received.
+  /// - Parameters:
+  ///   - signals: Their numbers.
+  ///   - call: The operation that they are for.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for numbers that aren't signals, or can't be received.
   init(_ signals: [Int32], for call: String) throws(MultiplexError) {
     for signal in signals {
-      // The C library keeps some for itself.
+      // The C library reserves some for itself.
       var set = sigset_t()
       guard (1...64).contains(signal), unsafe sigaddset(&set, signal) == 0 else {
         throw .outOfRange("signal \(signal)", for: call, advice: "there is no such signal")
@@ -31,17 +33,17 @@ struct SignalSet: Sendable {
 
   mutating func insert(_ signal: Int32) { mask |= Self.bit(signal) }
 
-  /// Those that are in a mask as well.
+  /// Returns the signals that are also in a mask.
   func intersection(_ mask: UInt64) -> SignalSet {
     var copy = self
     copy.mask &= mask
     return copy
   }
 
-  /// As C has it.
+  /// The set in its C form.
   var sigset: sigset_t { Self.sigset(of: numbers) }
 
-  /// As C has it. What is no signal is passed over.
+  /// Makes a set in its C form. Numbers that aren't signals are skipped.
   static func sigset(of numbers: [Int32]) -> sigset_t {
     var set = sigset_t()
     unsafe sigemptyset(&set)

@@ -1,18 +1,18 @@
 internal import CMultiplex
 internal import SystemPackage
 
-/// Who catches which signals in this process: one value of this type, behind a lock.
+/// The catchers of this process and their signals: there is one value of this type, behind a lock.
 ///
-/// The C signal handler can't take that lock; it reads slots of its own, which are filled in here.
+/// The C signal handler can't take that lock; it reads its own slots, which are filled in here.
 struct SignalTable {
-  /// How a signal is dealt with that is caught.
+  /// A signal that is caught: by how many catchers, and its previous disposition.
   private struct Caught {
     var count: Int
     let previous: sigaction
   }
 
   private var isTaken = [Bool](repeating: false, count: Int(cmx_SIGNAL_SLOTS))
-  /// The slots' eventfds, made when they are first needed, and kept for the next.
+  /// The slots' eventfds, made when they are first needed, and kept for later catchers.
   private var eventfds = [Int32?](repeating: nil, count: Int(cmx_SIGNAL_SLOTS))
   private var caught: [Int32: Caught] = [:]
 
@@ -21,7 +21,7 @@ struct SignalTable {
     guard let index = isTaken.firstIndex(of: false) else {
       throw MultiplexError(
         call: "sigaction", reason: .system, errno: .tryAgain,
-        advice: "at most \(cmx_SIGNAL_SLOTS) may wait for signals at a time")
+        advice: "at most \(cmx_SIGNAL_SLOTS) signal sequences can exist at a time; release one")
     }
     let slot = Int32(index)
     let eventfd = try eventfd(at: index)
@@ -41,7 +41,7 @@ struct SignalTable {
     return (slot, eventfd)
   }
 
-  /// Gives a slot back, after the last of its signals.
+  /// Releases a slot and its signals.
   mutating func close(_ slot: Int32, _ signals: SignalSet) {
     for signal in signals.numbers { release(signal) }
     cmx_signal_close(slot)

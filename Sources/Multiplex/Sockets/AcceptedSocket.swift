@@ -1,12 +1,12 @@
 package import SystemPackage
 
-/// A connection that a listening socket has accepted, before there is an object for it: a ``Socket``, or something that
-/// makes do with the descriptor.
+/// A connection that a listening socket has accepted, before an object owns it: a ``Socket``, or something that needs
+/// only the descriptor.
 ///
-/// The descriptor is open, and nobody's yet: whoever gets this adopts it at once.
+/// The descriptor is open and has no owner yet: the receiver of this value must adopt it at once.
 package struct AcceptedSocket: Sendable {
   package let descriptor: FileDescriptor
-  /// The other side's address; nil where the peer had gone again before it was looked up.
+  /// The peer's address; nil if the peer had gone before it was looked up.
   package let peerAddress: SocketAddress?
 
   init(_ descriptor: Int32, peerAddress: SocketAddress?) {
@@ -14,7 +14,7 @@ package struct AcceptedSocket: Sendable {
     self.peerAddress = peerAddress
   }
 
-  /// Looks up whose a descriptor is that was accepted elsewhere.
+  /// Looks up the peer of a descriptor that was accepted elsewhere.
   package init(_ descriptor: FileDescriptor) {
     self.descriptor = descriptor
     peerAddress = Socket.peerAddress(of: descriptor)

@@ -1,11 +1,11 @@
-/// A datagram that has come: some bytes, which belong together, and who has sent them.
+/// A received datagram and its sender.
 public struct Datagram: Hashable, Sendable {
   /// The bytes; there may be none.
   public let bytes: [UInt8]
-  /// Where an answer goes.
+  /// The address to reply to.
   public let sender: SocketAddress
 
-  /// A datagram.
+  /// Makes a datagram.
   public init(bytes: [UInt8], sender: SocketAddress) {
     self.bytes = bytes
     self.sender = sender

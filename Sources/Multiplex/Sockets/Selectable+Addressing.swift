@@ -2,7 +2,7 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Selectable where Self: ~Copyable {
-  /// Makes a call that is about an address, whose failure names it.
+  /// Makes a system call with an address, which its error then names.
   func call(
     _ name: String, on address: SocketAddress,
     _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void

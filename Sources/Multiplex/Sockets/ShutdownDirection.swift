@@ -1,10 +1,10 @@
 internal import CMultiplex
 
-/// Which side of a socket's two directions to end.
+/// Which direction of a socket to shut down.
 public enum ShutdownDirection: Hashable, Sendable {
   /// Nothing more is read.
   case reading
-  /// Nothing more is sent: the peer reads the end of input once it has what was sent before.
+  /// Nothing more is sent: the peer reads the end of input after the bytes that were sent before.
   case writing
   /// Both.
   case both

@@ -2,24 +2,31 @@ internal import CMultiplex
 package import SystemPackage
 
 extension Socket {
-  /// Begins to connect. When the socket is writable the outcome is known: ``finishConnecting()`` tells it.
+  /// Starts connecting. When the socket becomes writable, ``finishConnecting()`` reports the outcome.
   ///
   /// Corresponding C functions: `socket`, `connect`.
+  ///
+  /// - Throws: Why the connection failed, if that is already known; ``MultiplexError/Reason/invalidArgument`` for a
+  ///   path that is too long or contains a zero byte; ``MultiplexError/Reason/openFileLimit``; `EAGAIN` if the queue of
+  ///   a Unix socket is full: try again in a moment.
   public static func connecting(to address: SocketAddress) throws(MultiplexError) -> Socket {
     let socket = try unconnected(for: address)
     try socket.beginConnecting(to: address)
     return socket
   }
 
-  /// Opens a socket that can be connected to an address, and isn't yet: to set options before
-  /// ``beginConnecting(to:)``, or to connect it with a ``Ring``.
+  /// Opens a socket for an address without connecting it yet, to set options before ``beginConnecting(to:)``, or to
+  /// connect it with a ``Ring``.
   ///
   /// Corresponding C function: `socket`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument`` for a path that is
+  ///   too long or contains a zero byte.
   public static func unconnected(for address: SocketAddress) throws(MultiplexError) -> Socket {
     try Socket(family: address, peerAddress: address)
   }
 
-  /// Begins to connect a socket that was made by ``unconnected(for:)``.
+  /// Starts connecting a socket that was made by ``unconnected(for:)``.
   ///
   ///     let socket = try Socket.unconnected(for: address)
   ///     try socket.set(.receiveBuffer, to: 1 << 20)
@@ -27,8 +34,10 @@ extension Socket {
   ///
   /// Corresponding C function: `connect`.
   ///
-  /// - Returns: Whether it is connected by now. If not, ``finishConnecting()`` tells, when the socket is writable.
-  /// - Throws: `EAGAIN` where the queue of a Unix socket is full: try again in a moment.
+  /// - Returns: Whether it is already connected. If not, ``finishConnecting()`` reports the outcome when the socket
+  ///   becomes writable.
+  /// - Throws: ``MultiplexError/Reason/closed``; why the connection failed, if that is already known; `EAGAIN` if the
+  ///   queue of a Unix socket is full: try again in a moment.
   @discardableResult
   public func beginConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
     _ = try requireOpen(for: "connect")
@@ -36,18 +45,18 @@ extension Socket {
       try unsafe call("connect", on: address, Kernel.connect)
       return true
     } catch let error where error.errno == .nowInProgress || error.errno == .interrupted {
-      // An interrupted connect goes on in the background.
+      // An interrupted connect continues in the background.
       return false
     }
   }
 
-  /// Connects, and waits until that has come about.
+  /// Connects, and waits until the connection is established.
   ///
   /// - Parameters:
   ///   - address: An IP address with a port, or the path of a Unix socket.
-  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit for a
-  ///     Unix socket that accepts nobody; zero and less don't wait.
-  /// - Throws: What kept the connection from coming about; `timedOut` (ETIMEDOUT) when the time is up.
+  ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes, or without limit
+  ///     for a Unix socket that accepts no connections; zero or less doesn't wait.
+  /// - Throws: Why the connection failed; `timedOut` (ETIMEDOUT) when the time is up.
   public static func connected(to address: SocketAddress, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
     let deadline = Deadline(after: timeout)
     let socket = try unconnected(for: address)
@@ -62,7 +71,9 @@ extension Socket {
     return socket
   }
 
-  /// False where a Unix socket's queue is full, which nothing but another attempt tells the end of.
+  /// Starts connecting, unless the queue of a Unix socket is full: only another attempt shows when it no longer is.
+  ///
+  /// - Returns: False if the queue is full.
   private func hasBegunConnecting(to address: SocketAddress) throws(MultiplexError) -> Bool {
     do {
       try beginConnecting(to: address)
@@ -77,9 +88,9 @@ extension Socket {
   ///
   /// - Parameters:
   ///   - host: A name or an IP address, with a port. Its addresses are tried in the order in which they are found.
-  ///   - timeout: How long each of the addresses may take; nil waits as long as the kernel does. Looking a name up takes its
-  ///     own time: see ``HostPort/resolve(for:)``.
-  /// - Throws: What the last of the addresses answered, or ``MultiplexError/Reason/unknownAddress``.
+  ///   - timeout: How long each of the addresses may take; nil waits as long as the kernel does. The time to look a
+  ///     name up isn't included: see ``HostPort/resolve(for:)``.
+  /// - Throws: Why the connection to the last of the addresses failed, or ``MultiplexError/Reason/unknownAddress``.
   public static func connected(to host: HostPort, timeout: Duration? = nil) throws(MultiplexError) -> Socket {
     let addresses = try host.resolve(for: .connecting)
     for address in addresses.dropLast() {
@@ -89,12 +100,12 @@ extension Socket {
     return try connected(to: addresses[addresses.count - 1], timeout: timeout)
   }
 
-  /// Tells how connecting went, once the socket is writable.
+  /// Reports the outcome of connecting, once the socket is writable.
   ///
   /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`.
   ///
-  /// - Throws: What kept the connection from coming about, which is told once: ``MultiplexError/errno`` is `socketNotConnected`
-  ///   (ENOTCONN) afterwards; `nowInProgress` (EINPROGRESS) while there is none yet.
+  /// - Throws: Why the connection failed, once; further calls throw `socketNotConnected` (ENOTCONN). `nowInProgress`
+  ///   (EINPROGRESS) while the outcome isn't known yet.
   public func finishConnecting() throws(MultiplexError) {
     try throwPendingError()
     do {
@@ -102,20 +113,20 @@ extension Socket {
         try unsafe Kernel.getpeername(rawDescriptor, raw, length)
       }
     } catch {
-      // It may have been reset between the two calls.
+      // The connection may have been reset between the two calls.
       try throwPendingError()
       let isInProgress = error == .socketNotConnected && !hasFailed
       throw connectError(isInProgress ? .nowInProgress : error)
     }
   }
 
-  /// Throws what has gone wrong, which the kernel tells once.
+  /// Throws the pending error, which the kernel reports once.
   private func throwPendingError() throws(MultiplexError) {
     let status = try value(of: .pendingError)
     guard status == 0 else { throw connectError(Errno(rawValue: status)) }
   }
 
-  /// Whether the kernel has given up.
+  /// Whether the kernel has given up connecting.
   private var hasFailed: Bool {
     var set = PollSet()
     try? set.register(self, for: .out)
@@ -123,13 +134,13 @@ extension Socket {
     return ready.contains { !$0.events.isDisjoint(with: [.hangUp, .error]) }
   }
 
-  /// What to say of a failure to connect.
+  /// The error for a failure to connect.
   package func connectError(_ errno: Errno) -> MultiplexError {
     MultiplexError(
       call: "connect", descriptor: fileDescriptor, subject: peerAddress?.description, errno: errno)
   }
 
-  /// Waits until the socket is ready for one thing; zero and less don't wait.
+  /// Waits until the socket is ready; a timeout of zero or less doesn't wait.
   func wait(for events: PollEvents, timeout: Duration?, call: String) throws(MultiplexError) {
     var set = PollSet()
     try set.register(self, for: events)

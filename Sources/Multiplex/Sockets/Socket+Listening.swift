@@ -1,20 +1,23 @@
 internal import CMultiplex
-package import SystemPackage
+internal import SystemPackage
 
 extension Socket {
   /// Listens at an address.
   ///
-  /// A TCP port that an earlier connection still occupies is taken all the same (`SO_REUSEADDR`); one that somebody
-  /// listens on is not. An IPv6 address takes IPv6 connections only. The file of a Unix socket that nobody listens on
-  /// any more is replaced; any other file is left alone, and is an error. The file stays when the socket is closed: see
-  /// ``UnixSocketFile/removeIfDead(_:)``. Of several programs that take the same path at the same time one succeeds.
+  /// A TCP port still held by connections in TIME_WAIT can be reused (`SO_REUSEADDR`); a port with a live listener
+  /// can't. An IPv6 address accepts only IPv6 connections. A stale Unix socket file is replaced; any other file is left
+  /// alone, and is an error. The file stays when the socket is closed: see ``UnixSocketFile/removeIfStale(_:)``. If
+  /// several programs listen at the same path at the same time, one of them succeeds.
   ///
   /// Corresponding C functions: `socket`, `bind`, `listen`.
   ///
   /// - Parameters:
   ///   - address: Port 0 lets the kernel choose: see ``localAddress()``.
-  ///   - backlog: How many connections may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn).
-  ///   - reusePort: Several sockets listen at the same address and share its connections (`SO_REUSEPORT`).
+  ///   - backlog: How many connections may wait to be accepted; the kernel has its own limit (net.core.somaxconn).
+  ///   - reusePort: Whether several sockets may listen at the address and share its connections (`SO_REUSEPORT`).
+  /// - Throws: EADDRINUSE when the address is taken; EADDRNOTAVAIL when no interface has it; EACCES;
+  ///   ``MultiplexError/Reason/invalidArgument`` for a path that is too long or contains a zero byte;
+  ///   ``MultiplexError/Reason/openFileLimit``.
   public static func listening(
     on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool = false
   ) throws(MultiplexError) -> Socket {
@@ -29,7 +32,7 @@ extension Socket {
       try socket.set(.ipv6Only, to: true)
       try socket.listen(at: address, backlog)
     case .unix(let path):
-      try UnixSocketFile.replaceIfDead(path) { () throws(MultiplexError) in try socket.listen(at: address, backlog) }
+      try UnixSocketFile.replaceIfStale(path) { () throws(MultiplexError) in try socket.listen(at: address, backlog) }
     }
     return socket
   }
@@ -39,7 +42,7 @@ extension Socket {
     do throws(MultiplexError) {
       try unsafe call("listen", on: address) { (fd, _, _) throws(Errno) in try Kernel.listen(fd, backlog) }
     } catch {
-      // The file is there by now, and nobody listens.
+      // By now the file exists, and nobody listens.
       if case .unix(let path) = address { try? Kernel.unlink(path) }
       throw error
     }
@@ -47,12 +50,13 @@ extension Socket {
 
   /// Takes the next waiting connection; nil if there is none now.
   ///
-  /// Connections that were given up while they waited are passed over.
+  /// Connections that were aborted while they waited are skipped.
   ///
   /// Corresponding C function: `accept4`.
   ///
-  /// - Throws: ``MultiplexError/Reason/openFileLimit`` and whatever else keeps the kernel from making a descriptor; the
-  ///   connection goes on waiting, so a level-triggered listener stays ready: pause before trying again.
+  /// - Throws: ``MultiplexError/Reason/closed``; ``MultiplexError/Reason/openFileLimit``, or why else the kernel can't
+  ///   make a descriptor. The connection goes on waiting, so a level-triggered listener stays ready: pause before
+  ///   trying again.
   public func accept() throws(MultiplexError) -> Socket? {
     try acceptDescriptor().map { Socket(adopting: $0) }
   }
@@ -69,22 +73,11 @@ extension Socket {
         return AcceptedSocket(accepted, peerAddress: peer)
       } catch .tryAgain {
         return nil
-      } catch let error where Self.concernsOneConnection(error) {
+      } catch let error where error.isTransientAcceptError {
         continue
       } catch {
         throw MultiplexError(call: "accept4", descriptor: descriptor, errno: error)
       }
-    }
-  }
-
-  /// Whether an error of accept belongs to the connection that waited, as accept(2) lists them, not to the listener.
-  package static func concernsOneConnection(_ errno: Errno) -> Bool {
-    switch errno {
-    case .interrupted, .connectionAbort, .networkDown, .protocolError, .protocolNotAvailable, .hostIsDown,
-      .noRouteToHost, .networkUnreachable, Errno(rawValue: ENONET):
-      true
-    default:
-      false
     }
   }
 }

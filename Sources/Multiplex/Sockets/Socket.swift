@@ -1,26 +1,27 @@
 internal import CMultiplex
 public import SystemPackage
 
-/// A stream socket, TCP or Unix: non-blocking, close-on-exec, and free of SIGPIPE.
+/// A stream socket, TCP or Unix: non-blocking, close-on-exec, and without SIGPIPE.
 ///
-/// It is an object, as in Python, so that the same socket can stand in several lists at once. It is closed by
-/// ``close()``, or when the last reference to it is gone, which may be right after its last use: ``fileDescriptor`` keeps
-/// nothing alive. A socket is used by one thread at a time.
+/// It is an object, as in Python, so that the same socket can be in several lists at once. It is closed by ``close()``,
+/// or when the last reference to it is gone, which may be right after its last use: its ``fileDescriptor`` doesn't keep
+/// it alive. A socket is used by one thread at a time.
 public final class Socket: Selectable {
   private var owned: OwnedDescriptor?
-  /// Stored apart, as it is needed at every turn.
+  /// Stored separately, as every operation needs it.
   private var descriptor: FileDescriptor
-  /// The other side's address, where it was known when the socket was made.
+  /// The peer's address, if it was known when the socket was made.
   public let peerAddress: SocketAddress?
 
-  /// Takes over a stream socket that was opened elsewhere. It should be non-blocking.
+  /// Takes ownership of a stream socket that was opened elsewhere. It should be non-blocking:
+  /// see ``Selectable/setNonBlocking(_:)``.
   public init(adopting descriptor: consuming OwnedDescriptor, peerAddress: SocketAddress? = nil) {
     self.descriptor = descriptor.fileDescriptor
     self.owned = consume descriptor
     self.peerAddress = peerAddress
   }
 
-  /// The lent descriptor; -1 once the socket is closed.
+  /// The descriptor, borrowed; -1 once the socket is closed.
   public var fileDescriptor: FileDescriptor { descriptor }
 
   /// Whether ``close()`` has been called.
@@ -30,7 +31,7 @@ public final class Socket: Selectable {
   ///
   /// Corresponding C function: `getsockname`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``; `EAFNOSUPPORT` for a socket that was adopted, and is neither TCP nor Unix.
+  /// - Throws: ``MultiplexError/Reason/closed``; `EAFNOSUPPORT` for an adopted socket that is neither TCP nor Unix.
   public func localAddress() throws(MultiplexError) -> SocketAddress {
     try Self.localAddress(of: requireOpen(for: "getsockname"))
   }
@@ -50,7 +51,7 @@ public final class Socket: Selectable {
     return address
   }
 
-  /// Looks the other side's address up; nil where there is no other side, or none any more.
+  /// Looks up the peer's address; nil if there is no peer, or it has gone.
   package static func peerAddress(of descriptor: FileDescriptor) -> SocketAddress? {
     try? unsafe SocketAddress.written { (raw, length) throws(Errno) in
       try unsafe Kernel.getpeername(descriptor.rawValue, raw, length)
@@ -65,7 +66,7 @@ public final class Socket: Selectable {
     descriptor = FileDescriptor(rawValue: noDescriptor)
   }
 
-  /// Gives the descriptor away, open; the socket is then closed as far as this object is concerned.
+  /// Gives up ownership of the descriptor, which stays open; this object is then closed.
   ///
   /// - Throws: ``MultiplexError/Reason/closed``.
   public func take() throws(MultiplexError) -> OwnedDescriptor {
@@ -74,7 +75,7 @@ public final class Socket: Selectable {
     return taken
   }
 
-  /// The lent descriptor of a socket that is open.
+  /// The descriptor of an open socket, borrowed.
   func requireOpen(for call: String) throws(MultiplexError) -> FileDescriptor {
     guard !isClosed else {
       throw .closed("socket", for: call)
@@ -86,9 +87,11 @@ public final class Socket: Selectable {
 // MARK: - Making sockets
 
 extension Socket {
-  /// Two Unix sockets that are connected to each other.
+  /// Makes two Unix sockets that are connected to each other.
   ///
   /// Corresponding C function: `socketpair`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public static func pair() throws(MultiplexError) -> (Socket, Socket) {
     do {
       let ends = try Kernel.socketpair()

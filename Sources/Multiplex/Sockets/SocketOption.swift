@@ -1,7 +1,7 @@
 internal import CMultiplex
 package import SystemPackage
 
-/// An option of a socket, and the type of its value.
+/// A socket option, with the type of its value.
 ///
 ///     try socket.set(.keepAlive, to: true)
 ///     let size = try socket.value(of: .receiveBuffer)
@@ -13,7 +13,7 @@ public struct SocketOption<Value: SocketOptionValue>: Hashable, Sendable {
   /// The option's number within its layer.
   public let name: Int32
 
-  /// An option that has no name here:
+  /// Makes an option that isn't declared here:
   ///
   ///     let mark = SocketOption<Int32>(level: SOL_SOCKET, name: SO_MARK)
   public init(level: Int32, name: Int32) {
@@ -27,18 +27,18 @@ extension SocketOption where Value == Bool {
   public static var noDelay: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_NODELAY) }
   /// Probes a silent peer, so that a connection whose peer has vanished ends (`SO_KEEPALIVE`).
   public static var keepAlive: Self { Self(level: SOL_SOCKET, name: SO_KEEPALIVE) }
-  /// Binds to a port that an earlier connection still occupies (`SO_REUSEADDR`).
+  /// Allows binding to a port still held by connections in TIME_WAIT (`SO_REUSEADDR`).
   public static var reuseAddress: Self { Self(level: SOL_SOCKET, name: SO_REUSEADDR) }
-  /// Shares a port between several listeners, among which the kernel spreads connections (`SO_REUSEPORT`).
+  /// Shares a port between several listeners, among which the kernel distributes connections (`SO_REUSEPORT`).
   public static var reusePort: Self { Self(level: SOL_SOCKET, name: SO_REUSEPORT) }
-  /// Leaves out-of-band data in its place in the stream, as RFC 6093 recommends; connections inherit it from their
+  /// Leaves out-of-band data in its place in the stream, as RFC 6093 recommends; connections inherit this from their
   /// listener (`SO_OOBINLINE`).
   public static var outOfBandInline: Self { Self(level: SOL_SOCKET, name: SO_OOBINLINE) }
-  /// Restricts an IPv6 socket to IPv6: a listener takes no IPv4 connections (`IPV6_V6ONLY`).
+  /// Restricts an IPv6 socket to IPv6: a listener accepts no IPv4 connections (`IPV6_V6ONLY`).
   public static var ipv6Only: Self { Self(level: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY) }
   /// Allows sending to broadcast addresses (`SO_BROADCAST`).
   public static var broadcast: Self { Self(level: SOL_SOCKET, name: SO_BROADCAST) }
-  /// Whether it listens for connections (`SO_ACCEPTCONN`). Read-only.
+  /// Whether the socket listens for connections (`SO_ACCEPTCONN`). Read-only.
   public static var isListening: Self { Self(level: SOL_SOCKET, name: SO_ACCEPTCONN) }
 }
 
@@ -47,18 +47,18 @@ extension SocketOption where Value == Int32 {
   public static var receiveBuffer: Self { Self(level: SOL_SOCKET, name: SO_RCVBUF) }
   /// The size of the kernel's send buffer in bytes; Linux doubles what is set (`SO_SNDBUF`).
   public static var sendBuffer: Self { Self(level: SOL_SOCKET, name: SO_SNDBUF) }
-  /// After how many seconds of silence ``keepAlive`` begins to probe (`TCP_KEEPIDLE`).
+  /// The seconds of silence after which ``keepAlive`` starts probing (`TCP_KEEPIDLE`).
   public static var keepAliveIdle: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPIDLE) }
-  /// How many seconds there are between two probes of ``keepAlive`` (`TCP_KEEPINTVL`).
+  /// The seconds between two probes of ``keepAlive`` (`TCP_KEEPINTVL`).
   public static var keepAliveInterval: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPINTVL) }
-  /// How many probes of ``keepAlive`` may stay unanswered before the connection ends (`TCP_KEEPCNT`).
+  /// How many probes of ``keepAlive`` may remain unanswered before the connection ends (`TCP_KEEPCNT`).
   public static var keepAliveCount: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_KEEPCNT) }
-  /// After how many milliseconds without acknowledgement sent data end the connection; 0 leaves it to the kernel
-  /// (`TCP_USER_TIMEOUT`).
+  /// The milliseconds for which sent data may remain unacknowledged before the connection ends; 0 leaves it to the
+  /// kernel (`TCP_USER_TIMEOUT`).
   public static var userTimeout: Self { Self(level: Int32(IPPROTO_TCP), name: TCP_USER_TIMEOUT) }
-  /// What kind of socket it is, such as `SOCK_STREAM` (`SO_TYPE`). Read-only.
+  /// The type of the socket, such as `SOCK_STREAM` (`SO_TYPE`). Read-only.
   public static var type: Self { Self(level: SOL_SOCKET, name: SO_TYPE) }
-  /// The error that the socket has met since it was last asked, 0 for none; reading clears it (`SO_ERROR`). Read-only.
+  /// The pending error of the socket, 0 for none; reading clears it (`SO_ERROR`). Read-only.
   public static var pendingError: Self { Self(level: SOL_SOCKET, name: SO_ERROR) }
 }
 
@@ -81,7 +81,7 @@ extension SocketOption {
 }
 
 extension Socket {
-  /// The value of an option.
+  /// Returns the value of an option.
   ///
   /// Corresponding C function: `getsockopt`.
   ///
@@ -94,8 +94,8 @@ extension Socket {
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``; ``MultiplexError/Reason/invalidArgument`` for a value that is out of range;
-  ///   `ENOPROTOOPT` for an option that the socket doesn't have, or that can't be set.
+  /// - Throws: ``MultiplexError/Reason/closed``; ``MultiplexError/Reason/invalidArgument`` for a value that is out of
+  ///   range; `ENOPROTOOPT` for an option that the socket doesn't have, or that can't be set.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: requireOpen(for: "setsockopt"))
   }

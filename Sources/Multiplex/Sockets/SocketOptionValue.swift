@@ -1,9 +1,9 @@
-/// What the value of a ``SocketOption`` may be: C's `int`, or a switch. A type of your own, such as an enumeration of what
-/// the option may be set to, conforms by saying how it is written as an `int`.
+/// A type for the value of a ``SocketOption``: C's `int`, or a Boolean. Your own types, such as an enumeration of an
+/// option's values, conform by converting to and from an `int`.
 public protocol SocketOptionValue: Hashable, Sendable {
-  /// Takes the value from what the kernel says.
+  /// Makes the value from the kernel's.
   init(socketOptionValue: Int32)
-  /// What the kernel is given.
+  /// The value for the kernel.
   var socketOptionValue: Int32 { get }
 }
 

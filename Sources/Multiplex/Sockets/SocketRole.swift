@@ -8,21 +8,24 @@ package enum SocketRole {
 }
 
 extension Socket {
-  /// Refuses a descriptor that can't be in that role: whatever was taken over may be anything.
+  /// Refuses a socket that can't have a role: an adopted descriptor may be anything.
   ///
-  /// - Parameter call: The operation that takes it over.
-  /// - Throws: `ENOTSOCK`, `EPROTOTYPE` for datagrams, `EINVAL` in the other role; each with the advice that helps.
+  /// - Parameters:
+  ///   - role: What the socket is for.
+  ///   - call: The operation that adopts it.
+  /// - Throws: `ENOTSOCK`; `EPROTOTYPE` for datagram sockets; `EINVAL` if the socket has the other role. Each with
+  ///   advice.
   package func check(for role: SocketRole, in call: String) throws(MultiplexError) {
     func refuse(_ errno: Errno, _ advice: String) -> MultiplexError {
       MultiplexError(
         call: call, descriptor: fileDescriptor, reason: .invalidArgument, errno: errno, advice: advice)
     }
     guard try value(of: .type) == cmx_SOCK_STREAM else {
-      throw refuse(.protocolWrongTypeForSocket, "it is no stream: UDP has sockets of its own")
+      throw refuse(.protocolWrongTypeForSocket, "not a stream socket: use UDPSocket or DatagramSocket")
     }
     switch (role, try value(of: .isListening)) {
-    case (.connection, true): throw refuse(.invalidArgument, "it listens: a Listener adopts it")
-    case (.listener, false): throw refuse(.invalidArgument, "it doesn't listen: a Connection adopts what is connected")
+    case (.connection, true): throw refuse(.invalidArgument, "a listening socket: use Listener")
+    case (.listener, false): throw refuse(.invalidArgument, "not listening: use Connection for connected sockets")
     case (.connection, false), (.listener, true): break
     }
   }

@@ -1,7 +1,7 @@
 internal import CMultiplex
 public import SystemPackage
 
-/// A UDP socket: non-blocking, close-on-exec. Each call sends or takes one datagram.
+/// A UDP socket: non-blocking, close-on-exec. Each call sends or receives one datagram.
 ///
 ///     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:9999"))
 ///     try poller.register(socket, for: .read)
@@ -10,31 +10,31 @@ public import SystemPackage
 ///       _ = try socket.send(datagram.bytes, to: datagram.sender)
 ///     }
 ///
-/// It is closed when the value ends; a poller that lasts longer forgets it before (``Poller/unregister(_:)``).
+/// It is closed when the value ends; if a poller lasts longer, unregister it first (``Poller/unregister(_:)``).
 public struct UDPSocket: ~Copyable, Sendable, Selectable {
-  /// As much as a datagram may have over either IP, in bytes, and more than that.
+  /// More bytes than a datagram can have over IPv4 or IPv6.
   private static let longest = 65_536
 
   private let descriptor: OwnedDescriptor
-  /// The one address that it exchanges datagrams with, if it is connected.
+  /// The only address that the socket exchanges datagrams with, if it is connected.
   public let peerAddress: SocketAddress?
 
-  /// Takes over a UDP socket that was opened elsewhere, such as one that the process was started with. It should be
+  /// Takes ownership of a UDP socket that was opened elsewhere, such as one inherited by the process. It should be
   /// non-blocking: see ``Selectable/setNonBlocking(_:)``.
   ///
   /// - Parameters:
-  ///   - descriptor: The socket's descriptor, which is closed here from now on.
-  ///   - peerAddress: What the socket is connected to, if it is.
+  ///   - descriptor: The socket's descriptor.
+  ///   - peerAddress: The address that the socket is connected to, if any.
   public init(adopting descriptor: consuming OwnedDescriptor, peerAddress: SocketAddress? = nil) {
     self.descriptor = descriptor
     self.peerAddress = peerAddress
   }
 
-  /// Opens a socket for addresses of the given one's family.
+  /// Opens a socket of the address's family.
   private init(for address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
     guard address.port != nil else {
       throw .outOfRange(
-        address.description, for: "socket", advice: "UDP has IP addresses with a port, such as 127.0.0.1:9999")
+        address.description, for: "socket", advice: "UDP needs an IP address and port, such as 127.0.0.1:9999")
     }
     do {
       descriptor = OwnedDescriptor(adopting: try Kernel.socket(address.family, cmx_SOCK_DGRAM))
@@ -44,14 +44,16 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
     self.peerAddress = peerAddress
   }
 
-  /// Opens a socket that takes what is sent to an address. An IPv6 address takes IPv6 datagrams only.
+  /// Opens a socket that receives the datagrams sent to an address. An IPv6 address receives only IPv6 datagrams.
   ///
   /// Corresponding C functions: `socket`, `bind`.
   ///
   /// - Parameters:
   ///   - address: An IP address; port 0 lets the kernel choose: see ``localAddress()``.
-  ///   - reusePort: Several sockets share the address and its datagrams (`SO_REUSEPORT`).
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket; what the kernel says.
+  ///   - reusePort: Whether several sockets may share the address and its datagrams (`SO_REUSEPORT`).
+  /// - Throws: EADDRINUSE when the address is taken; EADDRNOTAVAIL when no interface has it; EACCES;
+  ///   ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket;
+  ///   ``MultiplexError/Reason/openFileLimit``.
   public static func bound(to address: SocketAddress, reusePort: Bool = false) throws(MultiplexError) -> UDPSocket {
     let socket = try UDPSocket(for: address)
     if case .ipv6 = address { try socket.set(.ipv6Only, to: true) }
@@ -60,41 +62,50 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
     return socket
   }
 
-  /// Opens a socket that exchanges datagrams with one address alone: others' are not received, and a host that tells that
-  /// nobody listens there makes the next call fail. Nothing is sent by this call.
+  /// Opens a socket that exchanges datagrams with only one address: those of others aren't received, and if the host
+  /// reports that nobody listens there, the next call fails. This call sends nothing.
   ///
   /// Corresponding C functions: `socket`, `connect`.
+  ///
+  /// - Throws: ENETUNREACH when there is no route to the address; ``MultiplexError/Reason/invalidArgument`` for the
+  ///   path of a Unix socket; ``MultiplexError/Reason/openFileLimit``.
   public static func connected(to address: SocketAddress) throws(MultiplexError) -> UDPSocket {
     let socket = try UDPSocket(for: address, peerAddress: address)
     try unsafe socket.call("connect", on: address, Kernel.connect)
     return socket
   }
 
-  /// Closes the socket, and reports the kernel's error, if any. The socket is closed in either case.
+  /// Closes the socket and reports the kernel's error, if any. The descriptor is released in either case.
   ///
   /// Corresponding C function: `close`.
+  ///
+  /// - Throws: The kernel's error.
   public consuming func close() throws(MultiplexError) {
     try descriptor.close()
   }
 
-  /// Gives the descriptor away, open.
+  /// Gives up ownership of the descriptor, which stays open.
   public consuming func take() -> OwnedDescriptor {
     descriptor
   }
 
-  /// The lent descriptor.
+  /// The descriptor, borrowed.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
-  /// The socket's own address, with the port that the kernel chose.
+  /// The socket's own address: the port that the kernel chose, for example.
   ///
   /// Corresponding C function: `getsockname`.
+  ///
+  /// - Throws: `EAFNOSUPPORT` for an adopted socket of another family than IP or Unix.
   public func localAddress() throws(MultiplexError) -> SocketAddress {
     try Socket.localAddress(of: fileDescriptor)
   }
 
-  /// The value of an option.
+  /// Returns the value of an option.
   ///
   /// Corresponding C function: `getsockopt`.
+  ///
+  /// - Throws: `ENOPROTOOPT` for an option that the socket doesn't have.
   public func value<Value>(of option: SocketOption<Value>) throws(MultiplexError) -> Value {
     try option.value(on: fileDescriptor)
   }
@@ -102,6 +113,9 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
   /// Sets an option.
   ///
   /// Corresponding C function: `setsockopt`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a value that is out of range; `ENOPROTOOPT` for an option
+  ///   that the socket doesn't have, or that can't be set.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: fileDescriptor)
   }
@@ -110,12 +124,13 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
 // MARK: - Datagrams
 
 extension UDPSocket {
-  /// Takes the next datagram.
+  /// Receives the next datagram.
   ///
   /// Corresponding C function: `recvfrom`.
   ///
-  /// - Returns: nil if none has come yet.
-  /// - Throws: What the kernel says: on a connected socket, `connectionRefused` where nobody listens at the other end.
+  /// - Returns: The datagram; nil if none has arrived yet.
+  /// - Throws: The kernel's error: on a connected socket, `connectionRefused` (ECONNREFUSED) if nobody listens at the
+  ///   peer's address.
   public func receive() throws(MultiplexError) -> Datagram? {
     let result = unsafe withUnsafeTemporaryAllocation(byteCount: Self.longest, alignment: 1) { memory in
       Result { () throws(Errno) in try unsafe takeDatagram(by: memory) }
@@ -127,11 +142,12 @@ extension UDPSocket {
     }
   }
 
-  /// Takes the next datagram into memory of the caller's; what doesn't fit is lost.
+  /// Receives the next datagram into the caller's memory; bytes that don't fit are lost.
   ///
   /// Corresponding C function: `recvfrom`.
   ///
-  /// - Returns: How many bytes of it are in the memory, and who has sent it; nil if none has come yet.
+  /// - Parameter memory: Where to store the bytes.
+  /// - Returns: How many bytes were stored, and the sender; nil if no datagram has arrived yet.
   /// - Throws: As ``receive()`` does.
   public func receive(
     into memory: inout MutableRawSpan
@@ -143,22 +159,24 @@ extension UDPSocket {
     }
   }
 
-  /// Sends a datagram, whole. That it arrives is not certain.
+  /// Sends one datagram, whole. Delivery isn't guaranteed.
   ///
   /// Corresponding C function: `sendto`.
   ///
   /// - Parameters:
-  ///   - bytes: There may be none. Over IPv4 a datagram has at most 65,507; one that is larger than a network's packets is
-  ///     likelier to be lost.
-  ///   - address: nil for the one that the socket is connected to.
-  /// - Returns: False if there is no room now: it was not sent.
-  /// - Throws: What the kernel says: `messageTooLong`, or on a connected socket, as ``receive()`` does.
+  ///   - bytes: The content, possibly empty; at most 65,507 bytes over IPv4. A datagram larger than the network's
+  ///     packets is more likely to be lost.
+  ///   - address: The receiver; nil for the address that the socket is connected to.
+  /// - Returns: False if there is no room now: nothing was sent.
+  /// - Throws: The kernel's error: `messageTooLong` (EMSGSIZE); on a connected socket, as ``receive()`` does.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
     // Any bytes are valid bytes.
     try send(unsafe bytes.span.bytes, to: address)
   }
 
-  /// Sends a datagram of the caller's memory: see ``send(_:to:)-([UInt8],_)``.
+  /// Sends one datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``.
+  ///
+  /// - Throws: As ``send(_:to:)-([UInt8],_)`` does.
   public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
     do {
       return try sendNow(bytes, to: address)
@@ -167,15 +185,16 @@ extension UDPSocket {
     }
   }
 
-  /// As ``receive()``, with the kernel's own error.
+  /// Receives as ``receive()`` does, but throws the kernel's own error.
   ///
-  /// - Parameter memory: Where the bytes come first: room for the longest datagram that is to be whole.
+  /// - Parameter memory: Memory to receive into, with room for the longest datagram; bytes that don't fit are lost.
   package func takeDatagram(by memory: UnsafeMutableRawBufferPointer) throws(Errno) -> Datagram? {
     guard let (count, sender) = try unsafe receiveNow(into: memory) else { return nil }
     return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
   }
 
-  /// As ``receive(into:)``, with the kernel's own error. A sender without an address, which UDP doesn't have, is passed over.
+  /// Receives as ``receive(into:)`` does, but throws the kernel's own error. A datagram without a sender's address is
+  /// skipped; UDP doesn't have any.
   private func receiveNow(
     into buffer: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> (count: Int, sender: SocketAddress)? {
@@ -190,7 +209,7 @@ extension UDPSocket {
     }
   }
 
-  /// As ``send(_:to:)-(RawSpan,_)``, with the kernel's own error.
+  /// Sends as ``send(_:to:)-(RawSpan,_)`` does, but throws the kernel's own error.
   package func sendNow(_ bytes: RawSpan, to address: SocketAddress?) throws(Errno) -> Bool {
     try transfer { () throws(Errno) in try sendOnce(bytes, to: address) } != nil
   }

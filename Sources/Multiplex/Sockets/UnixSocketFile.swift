@@ -1,37 +1,38 @@
 internal import CMultiplex
 internal import SystemPackage
 
-/// The file that stands for a Unix socket in the file system, and outlives it.
+/// The file of a Unix socket in the file system, which outlives the socket.
 public enum UnixSocketFile {
-  /// Removes the file of a socket that nobody listens on any more. Every other file is left alone, and so is a path
-  /// where there is nothing.
+  /// Removes a stale socket file: one that nobody listens on any longer. Any other file is left alone. It is no error
+  /// if there is no file.
   ///
-  /// Waits up to a second for others that do the same in the same folder.
+  /// Waits up to a second for others that do the same in the same directory.
   ///
-  /// - Throws: What keeps a dead socket's file from being removed.
-  public static func removeIfDead(_ path: String) throws(MultiplexError) {
+  /// - Parameter path: The path of the file.
+  /// - Throws: Why a stale socket file can't be removed.
+  public static func removeIfStale(_ path: String) throws(MultiplexError) {
     try whileLocked(path) { () throws(MultiplexError) in try remove(path) }
   }
 
-  /// Removes as ``removeIfDead(_:)`` does, but waits for nobody.
+  /// Removes as ``removeIfStale(_:)`` does, but doesn't wait for others.
   ///
-  /// - Returns: False if others keep the folder locked, so that nothing was done.
-  package static func removeIfDeadAtOnce(_ path: String) -> Bool {
-    guard let folder = openFolder(of: path) else {
+  /// - Returns: False if others have locked the directory, so that nothing was done.
+  package static func removeIfStaleWithoutWaiting(_ path: String) -> Bool {
+    guard let directory = openDirectory(of: path) else {
       try? remove(path)
       return true
     }
-    guard lock(folder, within: .zero) != .busy else { return false }
+    guard lock(directory, within: .zero) != .busy else { return false }
     try? remove(path)
-    // Closing it gives the lock up.
-    withExtendedLifetime(folder) {}
+    // Closing the directory releases the lock.
+    withExtendedLifetime(directory) {}
     return true
   }
 
-  /// Has a socket listen at a path, where a dead one may be in the way.
+  /// Makes a socket listen at a path, replacing a stale socket file.
   ///
   /// - Parameter listen: Binds the socket to the path, and listens.
-  static func replaceIfDead(
+  static func replaceIfStale(
     _ path: String, by listen: () throws(MultiplexError) -> Void
   ) throws(MultiplexError) {
     try whileLocked(path) { () throws(MultiplexError) in
@@ -41,11 +42,11 @@ public enum UnixSocketFile {
   }
 
   private static func remove(_ path: String) throws(MultiplexError) {
-    guard isSocket(path), isDead(path) else { return }
+    guard isSocket(path), isStale(path) else { return }
     do {
       try Kernel.unlink(path)
     } catch .noSuchFileOrDirectory {
-      // Somebody else was faster.
+      // Somebody else has removed it.
     } catch {
       throw MultiplexError(call: "unlink", subject: path, errno: error)
     }
@@ -56,8 +57,8 @@ public enum UnixSocketFile {
     return mode & mode_t(S_IFMT) == mode_t(S_IFSOCK)
   }
 
-  /// Only a refusal proves that nobody listens: a full backlog or a lack of rights doesn't.
-  private static func isDead(_ path: String) -> Bool {
+  /// Only a refusal proves that nobody listens; a full backlog or missing permissions don't.
+  private static func isStale(_ path: String) -> Bool {
     do {
       _ = try Socket.connecting(to: .unix(path: path))
       return false
@@ -66,46 +67,49 @@ public enum UnixSocketFile {
     }
   }
 
-  /// How long to wait for others that are at the same: each needs a moment.
-  private static let patience = Duration.seconds(1)
+  /// How long to wait for others that hold the lock, which is a moment each.
+  private static let lockTimeout = Duration.seconds(1)
 
-  /// Keeps other processes that use this package from doing the same in the path's folder meanwhile. Between the look at
-  /// a dead socket's file and its removal, somebody else could put a live one there; and a socket that is bound, but
-  /// doesn't listen yet, looks dead.
+  /// Keeps other processes that use this package from doing the same in the path's directory meanwhile. Between
+  /// checking a stale socket file and removing it, another process could put a live socket there; and a socket that is
+  /// bound but doesn't listen yet looks stale.
   ///
-  /// Where the folder can't be locked, because it can't be read, say, or somebody keeps it locked, it is done all the same.
+  /// If the directory can't be locked, because it isn't readable or remains locked for example, the body is called
+  /// nonetheless.
   private static func whileLocked(
     _ path: String, _ body: () throws(MultiplexError) -> Void
   ) throws(MultiplexError) {
-    guard let folder = openFolder(of: path) else { return try body() }
-    _ = lock(folder, within: patience)
+    guard let directory = openDirectory(of: path) else { return try body() }
+    _ = lock(directory, within: lockTimeout)
     try body()
-    // Closing it gives the lock up.
-    withExtendedLifetime(folder) {}
+    // Closing the directory releases the lock.
+    withExtendedLifetime(directory) {}
   }
 
-  private static func openFolder(of path: String) -> OwnedDescriptor? {
-    // Abstract names, and the one that the kernel makes up for the empty path, have no file.
+  private static func openDirectory(of path: String) -> OwnedDescriptor? {
+    // Abstract names, and the name that the kernel chooses for an empty path, have no file.
     guard let first = path.utf8.first, first != 0 else { return nil }
-    let folder = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
-    guard let fd = try? Kernel.openFolder(folder) else { return nil }
+    let directory = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[...$0]) } ?? "."
+    guard let fd = try? Kernel.openDirectory(directory) else { return nil }
     return OwnedDescriptor(adopting: fd)
   }
 
-  /// The result of an attempt to lock a folder.
+  /// The result of an attempt to lock a directory.
   private enum Lock {
     case held
-    /// Others have it.
+    /// Others hold it.
     case busy
     case impossible
   }
 
-  /// - Parameter limit: How long to wait for others; zero and less don't wait.
-  private static func lock(_ folder: borrowing OwnedDescriptor, within limit: Duration) -> Lock {
+  /// - Parameters:
+  ///   - directory: The open directory.
+  ///   - limit: How long to wait for others; zero or less doesn't wait.
+  private static func lock(_ directory: borrowing OwnedDescriptor, within limit: Duration) -> Lock {
     let deadline = Deadline(after: limit)
     repeat {
       do {
-        try Kernel.lock(folder.fileDescriptor.rawValue)
+        try Kernel.lock(directory.fileDescriptor.rawValue)
         return .held
       } catch .tryAgain, .interrupted {
         continue

@@ -7,6 +7,6 @@ internal import SystemPackage
 #endif
 
 extension Errno {
-  /// Why the calling thread's last system call failed.
+  /// The error of the calling thread's last failed system call.
   static var current: Errno { Errno(rawValue: errno) }
 }

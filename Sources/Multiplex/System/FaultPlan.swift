@@ -2,15 +2,15 @@
   import Synchronization
   package import SystemPackage
 
-  /// Makes system calls fail, or move fewer bytes than asked, in an order that a seed repeats.
+  /// Makes system calls fail, or move fewer bytes than requested, reproducibly from a seed.
   ///
-  /// Exists in debug builds alone, for tests; what it may answer is what the kernel may answer. A plan holds for the
+  /// Exists only in debug builds, for tests. Its results must be possible results of the kernel. A plan applies to the
   /// task, or the synchronous code, that runs inside `FaultPlan.$current.withValue(plan) { ... }`.
   package final class FaultPlan: Sendable {
     @TaskLocal package static var current: FaultPlan?
 
     private struct State {
-      var random: UInt64
+      var random: SplitMix64
       var injected = 0
       var calls: [SystemCall: Int] = [:]
     }
@@ -20,19 +20,19 @@
     private let state: Mutex<State>
 
     /// - Parameters:
-    ///   - seed: repeats a run exactly where the calls come in the same order.
-    ///   - oneIn: how often a fault strikes, 1 being every time.
-    ///   - faults: what each call may fail with. Calls that move bytes are cut short as often.
+    ///   - seed: The same seed reproduces a run exactly if the calls come in the same order.
+    ///   - oneIn: How often a fault occurs: once in this many calls, on average.
+    ///   - faults: The errors that each call may fail with. Calls that move bytes are cut short as often.
     package init(seed: UInt64, oneIn: UInt64, faults: [SystemCall: [Errno]]) {
       self.faults = faults
       self.oneIn = max(1, oneIn)
-      self.state = Mutex(State(random: seed))
+      self.state = Mutex(State(random: SplitMix64(seed: seed)))
     }
 
-    /// How many calls were made to fail or cut short so far.
+    /// How many calls have failed or been cut short by the plan so far.
     package var injected: Int { state.withLock { $0.injected } }
 
-    /// How often a call was made, or made to fail, so far.
+    /// How often a call has been made so far, including those that failed by the plan.
     package func count(of call: SystemCall) -> Int { state.withLock { $0.calls[call] ?? 0 } }
 
     func check(_ call: SystemCall) throws(Errno) {
@@ -46,22 +46,13 @@
       return 1 + Int(roll % UInt64(count - 1))
     }
 
-    /// A random number where a fault is due.
+    /// Returns a random number if a fault is due; otherwise nil.
     private func strike() -> UInt64? {
       state.withLock { state in
-        guard Self.next(&state.random) % oneIn == 0 else { return nil }
+        guard state.random.next() % oneIn == 0 else { return nil }
         state.injected += 1
-        return Self.next(&state.random)
+        return state.random.next()
       }
-    }
-
-    /// splitmix64.
-    private static func next(_ state: inout UInt64) -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
     }
   }
 #endif

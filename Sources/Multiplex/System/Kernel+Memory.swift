@@ -9,7 +9,7 @@ extension Kernel {
     try unsafe mapped { unsafe cmx_map_ring(size, fd, offset) }
   }
 
-  /// Maps memory that nothing else uses; its pages are zero, and there once they are touched.
+  /// Maps private memory. Its pages are zero, and allocated when first accessed.
   static func mapAnonymous(_ size: Int) throws(Errno) -> UnsafeMutableRawPointer {
     try unsafe mapped { unsafe cmx_map_anonymous(size) }
   }
@@ -25,20 +25,20 @@ extension Kernel {
   }
 
   static func unmap(_ memory: UnsafeMutableRawPointer, _ size: Int) {
-    // Fails for addresses that were never mapped alone.
+    // Fails only for addresses that were never mapped.
     _ = unsafe munmap(memory, size)
   }
 
-  /// Gives the pages that lie wholly in a piece of memory back to the system: they are zero when they are used again.
+  /// Returns the pages that are wholly within a piece of memory to the system: they are zero when next accessed.
   static func discard(_ memory: UnsafeMutableRawPointer, _ size: Int) {
-    // The kernel would round the end up, and take what lies behind it.
+    // The kernel would round the end up, and discard what follows.
     let start = unsafe memory.alignedUp(toMultipleOf: pageSize)
     let end = unsafe (memory + size).alignedDown(toMultipleOf: pageSize)
     guard unsafe start < end else { return }
-    // Advice that isn't taken costs memory, and nothing else.
+    // If the kernel ignores the advice, that costs only memory.
     _ = unsafe madvise(start, end - start, Int32(MADV_DONTNEED))
   }
 
-  /// In bytes: 4 KiB, but for ARM, where it may be 16 or 64.
+  /// In bytes: 4 KiB, except on ARM, where it may be 16 or 64 KiB.
   private static let pageSize = Int(cmx_page_size())
 }

@@ -2,10 +2,10 @@ internal import CMultiplex
 package import SystemPackage
 
 extension Kernel {
-  /// Names the calling thread, among those that run.
+  /// Identifies the calling thread among the running ones.
   static var currentThread: UInt { cmx_current_thread() }
 
-  /// Names this process.
+  /// Identifies this process.
   static var currentProcess: Int32 { cmx_current_process() }
 
   /// Fills the mask with a bit for each processor that the calling thread may run on, and returns the bytes written.

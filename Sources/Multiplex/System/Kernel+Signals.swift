@@ -2,7 +2,7 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Kernel {
-  /// Blocks the signals in the calling thread and returns what was blocked before.
+  /// Blocks signals in the calling thread, and returns those that were blocked before.
   static func blockSignals(_ signals: sigset_t) throws(Errno) -> sigset_t {
     var signals = signals
     var previous = sigset_t()
@@ -17,7 +17,7 @@ extension Kernel {
     _ = unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 
-  /// Takes a signal that has come, and is blocked, without waiting; false if there is none.
+  /// Takes a pending signal that is blocked, without waiting; false if there is none.
   static func takePendingSignal(of signals: sigset_t) -> Bool {
     var signals = signals
     var now = timespec()
@@ -29,7 +29,7 @@ extension Kernel {
     return try perform(.signalfd) { unsafe CMultiplex.signalfd(-1, &signals, cmx_SFD_FLAGS) }
   }
 
-  /// Lets the handler of ``SignalCatcher`` have a signal, and returns how it was dealt with before.
+  /// Installs the handler of ``SignalCatcher`` for a signal, and returns the previous disposition.
   static func catchSignal(_ signal: Int32) throws(Errno) -> sigaction {
     var previous = sigaction()
     _ = try perform(.sigaction) { unsafe cmx_signal_install(signal, &previous) }

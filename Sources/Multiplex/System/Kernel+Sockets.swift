@@ -9,7 +9,7 @@ extension Kernel {
   package static func socketpair() throws(Errno) -> (Int32, Int32) {
     var ends: [2 of Int32] = [-1, -1]
     _ = try perform(.socketpair) {
-      // The two elements lie side by side, as in C's int[2].
+      // The two elements are adjacent, as in C's int[2].
       unsafe withUnsafeMutableBytes(of: &ends) { bytes in
         unsafe CMultiplex.socketpair(
           AF_UNIX, cmx_SOCK_STREAM | cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC, 0,
@@ -37,7 +37,7 @@ extension Kernel {
     try perform(.accept4) { unsafe cmx_accept4(fd, address, length, cmx_SOCK_NONBLOCK | cmx_SOCK_CLOEXEC) }
   }
 
-  /// For a call that mustn't wait, whatever the descriptor's own mode is.
+  /// For a call that must not wait, whatever the descriptor's own mode is.
   package static var dontWait: Int32 { cmx_MSG_DONTWAIT }
 
   /// For a receive that leaves the bytes where they are.
@@ -49,8 +49,9 @@ extension Kernel {
     try perform(.recv) { unsafe cmx_recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
   }
 
-  /// Receives from a Unix socket, and tells what ``receive(_:_:flags:)`` doesn't: whether a descriptor was passed with the bytes.
-  /// A receive ends behind them, though more may have come. As nothing takes the descriptor, the kernel closes it.
+  /// Receives from a Unix socket, and reports whether a descriptor was passed with the bytes, which
+  /// ``receive(_:_:flags:)`` doesn't. A receive ends after those bytes, even if more have arrived. As nothing takes the
+  /// descriptor, the kernel closes it.
   package static func receive(
     fromUnix fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, withDescriptor: inout Bool
   ) throws(Errno) -> Int {
@@ -65,21 +66,21 @@ extension Kernel {
     return count
   }
 
-  /// A peer that has gone is an EPIPE here, never a SIGPIPE.
+  /// Fails with EPIPE if the peer has gone, and never raises SIGPIPE.
   package static func send(_ fd: Int32, _ bytes: UnsafeRawBufferPointer, flags: Int32 = 0) throws(Errno) -> Int {
     try perform(.send) {
       unsafe cmx_send(fd, bytes.baseAddress, granted(bytes.count), flags | cmx_MSG_NOSIGNAL)
     }
   }
 
-  /// Sends several pieces of memory as if they were one, in their order. At most 1024 of them (IOV_MAX).
+  /// Sends several pieces of memory in order, as if they were one; at most 1024 of them (IOV_MAX).
   package static func send(
     _ fd: Int32, pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>
   ) throws(Errno) -> Int {
     let result = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: pieces.count) { entries in
       var left = granted(unsafe pieces.reduce(0) { $0 + $1.count })
       for index in pieces.indices {
-        // The kernel reads from what it takes as mutable.
+        // The kernel only reads from this memory, though its type is mutable.
         let start = unsafe UnsafeMutableRawPointer(mutating: pieces[index].baseAddress)
         let count = unsafe min(left, pieces[index].count)
         unsafe entries.initializeElement(at: index, to: iovec(iov_base: start, iov_len: count))
@@ -97,7 +98,7 @@ extension Kernel {
     return try perform(.sendmsg) { unsafe sendmsg(fd, &message, cmx_MSG_NOSIGNAL) }
   }
 
-  /// Takes one datagram, whole or cut to the buffer, and its sender's address; no plan cuts it short.
+  /// Receives one datagram, truncated to the buffer, and its sender's address. Fault plans don't cut it short.
   package static func receiveFrom(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ address: UnsafeMutablePointer<sockaddr>,
     _ length: UnsafeMutablePointer<socklen_t>
@@ -107,7 +108,11 @@ extension Kernel {
 
   /// Sends one datagram, whole or not at all.
   ///
-  /// - Parameter address: nil for a connected socket.
+  /// - Parameters:
+  ///   - fd: The socket.
+  ///   - bytes: The content.
+  ///   - address: nil for a connected socket.
+  ///   - length: The size of the address.
   package static func sendTo(
     _ fd: Int32, _ bytes: UnsafeRawBufferPointer, _ address: UnsafePointer<sockaddr>?, _ length: socklen_t
   ) throws(Errno) {
@@ -116,12 +121,12 @@ extension Kernel {
     }
   }
 
-  /// Has the next close of a TCP socket reset the connection (`SO_LINGER` of no time).
+  /// Makes the close of a TCP socket reset the connection (`SO_LINGER` with a time of zero).
   package static func resetOnClose(_ fd: Int32) throws(Errno) {
     _ = try perform(.setsockopt) { cmx_reset_on_close(fd) }
   }
 
-  /// How many bytes the kernel has taken to send and the peer has yet to acknowledge.
+  /// How many sent bytes the peer hasn't acknowledged yet.
   package static func sendQueueLength(_ fd: Int32) throws(Errno) -> Int {
     var count: Int32 = 0
     _ = try perform(.ioctl) { unsafe cmx_send_queue_length(fd, &count) }

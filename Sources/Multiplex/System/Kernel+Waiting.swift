@@ -11,8 +11,8 @@ extension Kernel {
     }
   }
 
-  /// Waits for nothing but some time: less where a signal comes, none where time is up already.
-  package static func rest(for duration: Duration) {
+  /// Sleeps for a time, or until a signal arrives; a duration of zero or less doesn't wait.
+  package static func sleep(for duration: Duration) {
     _ = try? unsafe ppoll(UnsafeMutableBufferPointer(start: nil, count: 0), Timeout.timespec(duration))
   }
 

@@ -1,10 +1,10 @@
 internal import CMultiplex
 package import SystemPackage
 
-/// The seam between this package and the kernel: every system call of the library is made here, one function each, but for
-/// those that the C library makes to resolve a name, and the reading of ``SystemFile``.
+/// The interface between this package and the kernel: the library makes every system call here, one function each,
+/// except those by which the C library resolves names, and the reads of ``SystemFile``.
 ///
-/// Nothing is retried, translated or remembered here; a call returns what the kernel returned, or throws its `errno`.
+/// Nothing is retried, translated or cached here; a function returns what the kernel returned, or throws its `errno`.
 /// Debug builds let a `FaultPlan` answer in the kernel's place.
 package enum Kernel {
   @inline(__always)
@@ -19,7 +19,7 @@ package enum Kernel {
     return result
   }
 
-  /// How many bytes of `count` to ask the kernel for.
+  /// How many of `count` bytes to request from the kernel.
   @inline(__always)
   static func granted(_ count: Int) -> Int {
     #if MULTIPLEX_FAULTS
@@ -33,7 +33,7 @@ package enum Kernel {
 // MARK: - Any descriptor
 
 extension Kernel {
-  /// Linux frees the descriptor even where it answers EINTR, so a close is never repeated.
+  /// Linux releases the descriptor even if it returns EINTR, so a close must never be retried.
   package static func close(_ fd: Int32) throws(Errno) {
     _ = try perform(.close) { CMultiplex.close(fd) }
   }
@@ -46,12 +46,13 @@ extension Kernel {
     try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, granted(bytes.count)) }
   }
 
-  /// Reads from an eventfd, a signalfd or a timerfd, which hand over whole records or nothing: no plan cuts them short.
+  /// Reads from an eventfd, a signalfd or a timerfd, which return whole records or nothing: fault plans don't cut them
+  /// short.
   package static func readRecord(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
     try perform(.read) { unsafe CMultiplex.read(fd, buffer.baseAddress, buffer.count) }
   }
 
-  /// Writes to an eventfd, which takes the whole number or nothing.
+  /// Writes to an eventfd, which accepts the whole integer or nothing.
   package static func writeRecord(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
     _ = try perform(.write) { unsafe CMultiplex.write(fd, bytes.baseAddress, bytes.count) }
   }
@@ -62,7 +63,7 @@ extension Kernel {
 
   package static var duplicateCloseOnExec: Int32 { cmx_F_DUPFD_CLOEXEC }
 
-  /// Makes `target` another descriptor of the same open file, close-on-exec; what it was before is closed.
+  /// Makes `target` another descriptor of the same open file, close-on-exec. The previous file of `target` is closed.
   package static func duplicate(_ fd: Int32, as target: Int32) throws(Errno) {
     _ = try perform(.dup3) { cmx_dup3(fd, target, cmx_O_CLOEXEC) }
   }
@@ -75,13 +76,13 @@ extension Kernel {
     try perform(.eventfd) { CMultiplex.eventfd(0, cmx_EFD_FLAGS) }
   }
 
-  /// Raises an eventfd by one, which makes it readable.
+  /// Adds one to an eventfd, which makes it readable.
   static func raiseEvent(_ fd: Int32) throws(Errno) {
     let one: UInt64 = 1
     try unsafe withUnsafeBytes(of: one) { bytes throws(Errno) in try unsafe writeRecord(fd, bytes) }
   }
 
-  /// Takes an eventfd back to zero. If there is nothing to read, there is nothing to take back.
+  /// Resets an eventfd to zero. If there is nothing to read, it already is zero.
   static func resetEvent(_ fd: Int32) {
     var count: UInt64 = 0
     _ = unsafe withUnsafeMutableBytes(of: &count) { bytes in try? unsafe readRecord(fd, bytes) }

@@ -1,13 +1,13 @@
 internal import SystemPackage
 
-/// Memory that was mapped, and is unmapped with this value.
+/// Mapped memory, which is unmapped when the value ends.
 @safe
 struct MappedMemory: ~Copyable {
   let start: UnsafeMutableRawPointer
   /// In bytes.
   let size: Int
 
-  /// Fresh memory, all zero.
+  /// Maps new memory, filled with zeros.
   init(size: Int) throws(MultiplexError) {
     do {
       unsafe start = try Kernel.mapAnonymous(size)
@@ -17,7 +17,7 @@ struct MappedMemory: ~Copyable {
     self.size = size
   }
 
-  /// A part of a ring.
+  /// Maps a part of a ring.
   init(ofRing fd: Int32, size: Int, at offset: Int64) throws(MultiplexError) {
     do {
       unsafe start = try Kernel.mapRing(fd, size, at: offset)

@@ -1,4 +1,4 @@
-/// When to look for closed descriptors: it takes time in proportion to all that are watched, so once a second.
+/// When to look for closed descriptors: the search takes time in proportion to all that are watched, so once a second.
 package struct SweepInterval {
   private static let length = Duration.seconds(1)
 
@@ -6,7 +6,7 @@ package struct SweepInterval {
 
   package init() {}
 
-  /// Whether the last time is long enough ago. If so, this is the last time from now on.
+  /// Returns whether the last time is long enough ago. If so, this call counts as the last time.
   package mutating func isDue() -> Bool {
     let now = ContinuousClock.now
     if let last, now - last < Self.length { return false }

@@ -1,4 +1,4 @@
-/// The system calls of this package, by the name of the C function that makes them; and `io_uring_poll`, a poll of a ring.
+/// The system calls of this package, by the name of the C function; and `io_uring_poll`, a poll request of a ring.
 package enum SystemCall: String, CaseIterable, Sendable {
   case accept4, bind, close, connect, dup3, epoll_create1, epoll_ctl, epoll_wait, epoll_pwait2, eventfd, fcntl
   case flock, fstat, getpeername, getrlimit, getsockname, getsockopt

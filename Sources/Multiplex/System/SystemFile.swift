@@ -1,8 +1,8 @@
 package import SystemPackage
 
-/// Files by which the kernel tells something, as in /proc: small, and there all at once.
+/// Files in which the kernel provides information, as in /proc: small, and read in one piece.
 package enum SystemFile {
-  /// The first 4 KiB of a file as text; nil where there is none, or it can't be read.
+  /// Returns the first 4 KiB of a file as text; nil if it doesn't exist or can't be read.
   package static func contents(of path: FilePath) -> String? {
     guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
     var bytes = [UInt8](repeating: 0, count: 4096)

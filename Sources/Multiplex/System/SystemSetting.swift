@@ -1,8 +1,8 @@
 internal import SystemPackage
 
-/// What sysctl(8) shows, read from /proc/sys.
+/// The settings of sysctl(8), read from /proc/sys.
 enum SystemSetting {
-  /// A setting that is one number; nil where there is none.
+  /// Returns the value of a setting that is one integer; nil if there is none.
   static func integer(_ name: String) -> Int? {
     SystemFile.contents(of: FilePath("/proc/sys/\(name)")).flatMap { text in Int(text.prefix { $0 != "\n" }) }
   }

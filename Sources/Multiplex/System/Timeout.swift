@@ -1,21 +1,21 @@
 internal import CMultiplex
 
-/// How long a wait may last, in the units that system calls take.
+/// Conversions of durations to the units of system calls.
 package enum Timeout {
-  /// More than that has no components: there are durations of more seconds than an `Int64` holds.
+  /// Longer durations can't be split into components: they have more seconds than an `Int64` can hold.
   private static let longest = Duration.seconds(Int64.max)
 
   private static let nanosecond: Int64 = 1_000_000_000  // in attoseconds
   private static let millisecond: Int64 = 1_000_000_000_000_000  // in attoseconds
 
-  /// As C has it: see `nanoseconds`.
+  /// Converts to the C type: see `nanoseconds`.
   static func timespec(_ duration: Duration) -> timespec {
-    let (seconds, rest) = nanoseconds(duration)
-    return .init(tv_sec: seconds, tv_nsec: rest)
+    let (seconds, remainder) = nanoseconds(duration)
+    return .init(tv_sec: seconds, tv_nsec: remainder)
   }
 
-  /// Rounds up to whole nanoseconds: a wait never ends before its time. Less than zero is zero.
-  package static func nanoseconds(_ duration: Duration) -> (seconds: Int, rest: Int) {
+  /// Rounds up to whole nanoseconds, so that a wait never ends early. Negative durations become zero.
+  package static func nanoseconds(_ duration: Duration) -> (seconds: Int, remainder: Int) {
     guard duration > .zero else { return (0, 0) }
     guard duration < longest else { return (.max, 0) }
     let (seconds, attoseconds) = duration.components
@@ -24,7 +24,7 @@ package enum Timeout {
     return (Int(seconds), Int(nanoseconds))
   }
 
-  /// Rounds up to whole milliseconds: truncated, a wait of a fraction would spin until its time has come.
+  /// Rounds up to whole milliseconds: if truncated, waits for fractions of one would spin until the time is up.
   package static func milliseconds(_ duration: Duration) -> Int32 {
     guard duration > .zero else { return 0 }
     guard duration < longest else { return .max }
@@ -35,6 +35,6 @@ package enum Timeout {
 }
 
 extension Int64 {
-  /// The greatest value stays as it is: as seconds, both are for ever.
+  /// The maximum stays unchanged: as seconds, it is forever in any case.
   fileprivate var addingOne: Int64 { self == .max ? self : self + 1 }
 }

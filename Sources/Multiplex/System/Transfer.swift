@@ -1,6 +1,6 @@
 public import SystemPackage
 
-/// Moves bytes once: an interruption is repeated, "not now" is nil, anything else is an error.
+/// Moves bytes once, retrying after an interruption. Returns nil for "not now"; throws any other error.
 @inlinable
 @inline(__always)
 package func transfer<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result? {
@@ -15,7 +15,7 @@ package func transfer<Result>(_ body: () throws(Errno) -> Result) throws(Errno) 
   }
 }
 
-/// As above, with an error that names the call.
+/// Does the same, with an error that names the call.
 @inline(__always)
 func transfer<Result>(
   _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Result

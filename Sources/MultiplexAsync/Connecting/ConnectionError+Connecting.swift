@@ -7,7 +7,7 @@ extension ConnectionError {
     let reason: Reason =
       switch error {
       case let error as ConnectionError: error.reason
-      case let error as MultiplexError where error.reason == .unknownAddress || error.concernsLookUp:
+      case let error as MultiplexError where error.reason == .unknownAddress || error.isLookupFailure:
         .unresolved(error)
       case let error as MultiplexError: Reason(error.errno)
       case is DeadlineExceeded: .timedOut

@@ -50,7 +50,7 @@ extension Listener {
       return try await adopt(socket, isShared: false, on: reactor)
     } catch {
       socket.close()
-      if case .unix(let path) = address { try? UnixSocketFile.removeIfDead(path) }
+      if case .unix(let path) = address { try? UnixSocketFile.removeIfStale(path) }
       throw error
     }
   }

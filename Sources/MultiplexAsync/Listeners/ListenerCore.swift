@@ -201,7 +201,7 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   private func removeFile(_ path: String) {
-    guard !UnixSocketFile.removeIfDeadAtOnce(path) else { return }
+    guard !UnixSocketFile.removeIfStaleWithoutWaiting(path) else { return }
     // Another process has locked the directory: that may take a second, which is too long for a loop.
     remainingFile = path
     removeRemainingFile {}
@@ -212,7 +212,7 @@ final class ListenerCore: AcceptorDelegate {
   func removeRemainingFile(_ body: @escaping @Sendable () -> Void) {
     guard let remainingFile else { return body() }
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfDead(remainingFile)
+      try? UnixSocketFile.removeIfStale(remainingFile)
       body()
     } orElse: { _ in
       body()

@@ -1,9 +1,9 @@
 internal import CMultiplex
-internal import Multiplex
+package import Multiplex
 internal import SystemPackage
 
 /// A detached thread, for an event loop or blocking code: it ends with its body, and nothing waits for it.
-enum DetachedThread {
+package enum DetachedThread {
   /// The body, as a C function pointer can't capture it.
   private final class Body {
     let run: @Sendable () -> Void
@@ -13,7 +13,7 @@ enum DetachedThread {
     }
   }
 
-  static func start(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
+  package static func start(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
     // Retained here and released on the thread, which gets only the pointer.
     let retained = unsafe Unmanaged.passRetained(Body(body))
     var thread = pthread_t()

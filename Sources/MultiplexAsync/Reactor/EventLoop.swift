@@ -178,7 +178,7 @@ extension EventLoop {
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel lacks resources. Sleep a little, and try again.
-      Kernel.rest(for: Self.sleepAfterFailure)
+      Kernel.sleep(for: Self.sleepAfterFailure)
       takeInbox()
     }
     if !timers.isEmpty { lastWait = .now }

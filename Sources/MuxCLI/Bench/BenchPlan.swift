@@ -1,8 +1,8 @@
 import Multiplex
 
-/// What a run of `mux bench` is to do.
+/// The work of a run of `mux bench`.
 struct BenchPlan {
-  /// When it has done enough.
+  /// When the run ends.
   enum End {
     case after(Duration)
     case requests(Int)
@@ -10,15 +10,15 @@ struct BenchPlan {
 
   let target: Endpoint
   let connections: Int
-  /// Of each message, in bytes.
+  /// The size of each message, in bytes.
   let size: Int
-  /// How many messages may be on the way on a connection at a time.
+  /// The maximum number of messages in flight per connection.
   let pipeline: Int
   let end: End
-  /// Messages per second, over all connections; nil sends the next as soon as one is back.
+  /// Messages per second over all connections; nil to send the next message as soon as one has come back.
   let rate: Double?
   let warmUp: Duration
-  /// How long connecting, or an answer, may take.
+  /// The time limit for connecting, and for a response.
   let timeout: Duration
   let backend: Poller.Backend
 }

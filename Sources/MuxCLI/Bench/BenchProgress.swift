@@ -1,26 +1,33 @@
 import Histogram
 
-/// The line that shows a run of `mux bench` while it goes on.
+/// The line that shows the progress of a run of `mux bench`.
 final class BenchProgress {
   private static let interval = 500_000_000
 
   private let line = ProgressLine()
   private var shownAt = 0
-  /// Since the line was last shown. Two digits, so that a percentile is found in microseconds: who measures latencies
-  /// mustn't be busy with other things.
+  /// The latencies since the line was last shown. With two digits, a percentile is found in microseconds: measuring
+  /// latencies must not be delayed.
   private var recent = Histogram<UInt64>(highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .two)
 
   func showWarmUp() {
     line.show("warming up ...")
   }
 
-  /// - Parameter latency: In nanoseconds.
+  /// Records a latency.
+  ///
+  /// - Parameter latency: The latency in nanoseconds.
   @inline(__always)
   func record(_ latency: Int) {
     if line.isShown { recent.record(UInt64(clamping: latency)) }
   }
 
-  /// - Parameter start: When the measurement began.
+  /// Shows the line, if it was last shown long enough ago.
+  ///
+  /// - Parameters:
+  ///   - errors: The number of lost connections.
+  ///   - now: The present time, in nanoseconds.
+  ///   - start: The time when the measurement began, in nanoseconds.
   func show(errors: Int, at now: Int, since start: Int) {
     let elapsed = now - max(shownAt, start)
     guard line.isShown, elapsed >= Self.interval else { return }

@@ -1,4 +1,4 @@
-/// The report of `mux bench`.
+/// The HTML report of `mux bench`.
 struct BenchReport {
   private let result: BenchResult
   private let tally: LoadTally
@@ -45,15 +45,15 @@ struct BenchReport {
     let series = zip(result.latencies, curves).enumerated().map { index, entry in
       Series(
         name: entry.0.name, look: .line, points: entry.1.map(Self.point),
-        // One line has room for figures, two don't.
+        // Labels on more than one line would overlap.
         marks: index == 0 ? marks : [])
     }
     let explanation =
       tally.sinceSending == nil
-      ? "How long an answer takes, from sending a message until its last byte is back: how many of a hundred take no longer."
+      ? "The time from sending a message until its last byte is back, and the percentage of messages that took no longer."
       : """
-      Since due: from when a message should have been sent, so that a stall counts for all that it keeps waiting. Since \
-      sending: from when it was sent, which hides the wait of those that had to queue.
+      Since due: from when a message should have been sent, so that a stall counts for all messages that it delays. Since \
+      sending: from when it was sent, which hides the wait of messages that had to queue.
       """
     return Page.figure(
       "Latency by percentile", explanation,
@@ -63,8 +63,9 @@ struct BenchReport {
         series: series))
   }
 
-  /// Each nine is as far from the next: the axis is that of the share that takes longer, turned round. It ends where that is
-  /// a single one, and with it each line, at the maximum.
+  /// An axis on which each further nine of a percentile takes the same space: it is logarithmic in the share of
+  /// messages that took longer, reversed. The axis, and each line, ends at the maximum, where that share is a single
+  /// message.
   private var percentileAxis: Axis {
     let last = max(Double(result.latency.count), 2)
     let ticks = [0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999].filter { Self.rarity($0) <= last }
@@ -73,7 +74,7 @@ struct BenchReport {
       ticks: ticks.map { .init(value: Self.rarity($0), label: "\(Quantity.shortest($0)) %") })
   }
 
-  /// One of how many takes longer; infinite where none does.
+  /// Returns n if one in n messages took longer than a percentile; infinite for the maximum.
   private static func rarity(_ percentile: Double) -> Double { 100 / (100 - percentile) }
 
   private static func point(_ percentile: LatencySummary.Percentile) -> Series.Point {
@@ -96,7 +97,7 @@ struct BenchReport {
     }
     let highest = series.flatMap(\.points).map(\.y).max() ?? 0
     return Page.figure(
-      "Throughput over time", "Answers per second, over all connections, while the measurement went on.",
+      "Throughput over time", "Responses per second over all connections, during the measurement.",
       Chart(
         description: "Requests per second over time",
         x: .elapsed("seconds since the measurement began", upTo: result.seconds),

@@ -1,6 +1,6 @@
 import Multiplex
 
-/// The outcome of `mux bench`, as JSON shows it.
+/// The outcome of `mux bench`, as printed with `--json`.
 struct BenchResult: Encodable {
   struct Loss: Encodable {
     let reason: String
@@ -8,7 +8,7 @@ struct BenchResult: Encodable {
   }
 
   struct Rate: Encodable {
-    /// Since the measurement began: the middle of the time that the figure is about.
+    /// The middle of the interval that the rate covers, since the measurement began.
     let seconds: Double
     let requestsPerSecond: Double
   }
@@ -20,23 +20,23 @@ struct BenchResult: Encodable {
   let connections: Int
   let messageBytes: Int
   let pipeline: Int
-  /// What was asked for; absent where there was no schedule.
+  /// The rate that was asked for; absent without a schedule.
   let scheduledPerSecond: Double?
   let warmUpSeconds: Double
 
-  /// How long the measurement took, the last answers included.
+  /// The time that the measurement took, including the last responses.
   let seconds: Double
   let requests: Int
   let requestsPerSecond: Double
-  /// In each direction.
+  /// The bytes per second in each direction.
   let bytesPerSecond: Double
-  /// Counted from when each message was due, on a schedule, or else sent.
+  /// The latencies since each message was due, or was sent if there was no schedule.
   let latency: LatencySummary
-  /// Counted from when each message was sent; absent where there was no schedule.
+  /// The latencies since each message was sent; absent without a schedule.
   let latencySinceSending: LatencySummary?
   let throughput: [Rate]
   let unanswered: Int
-  /// Messages that were due, and were not sent by the end; absent where there was no schedule.
+  /// The number of messages that were due but unsent at the end; absent without a schedule.
   let unsent: Int?
   let lostConnections: Int
   let losses: [Loss]
@@ -70,16 +70,16 @@ struct BenchResult: Encodable {
   }
 }
 
-// MARK: - For people
+// MARK: - Text
 
 extension BenchResult {
-  /// What was done: "50 connections to 127.0.0.1:9999 (epoll), messages of 64 B, 1 in flight on each".
+  /// A description of the run: "50 connections to 127.0.0.1:9999 (epoll), messages of 64 B, 1 in flight on each".
   var title: String {
-    let counted = "\(Quantity.count(connections)) connection\(connections == 1 ? "" : "s")"
     let scheduled = scheduledPerSecond.map { ", \(Quantity.rate($0))/s scheduled" } ?? ""
     return """
-      \(counted) to \(target) (\(backend)), messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\
-      \(Quantity.count(pipeline)) in flight on each\(scheduled)
+      \(Quantity.counted(connections, "connection")) to \(target) (\(backend)), \
+      messages of \(Quantity.count(messageBytes)) B, \(pipeline == 1 ? "" : "up to ")\(Quantity.count(pipeline)) in flight \
+      on each\(scheduled)
       """
   }
 
@@ -95,28 +95,28 @@ extension BenchResult {
     ] + (unsent.map { [("UNSENT", Quantity.count($0))] } ?? [])
   }
 
-  /// The latencies by what they are counted from.
+  /// The latencies, by the moment from which they are measured.
   var latencies: [(name: String, summary: LatencySummary)] {
     guard let latencySinceSending else { return [("since sending", latency)] }
     return [("since due", latency), ("since sending", latencySinceSending)]
   }
 
-  /// What has to be known to read the figures.
+  /// Notes that help to interpret the figures.
   var notes: [String] {
     var notes: [String] = []
     if isInterrupted { notes.append("interrupted: these are the results so far") }
     if let scheduledPerSecond, requestsPerSecond < 0.95 * scheduledPerSecond, !isInterrupted {
       notes.append(
         """
-        the schedule was not kept: \(Quantity.rate(requestsPerSecond)) of \(Quantity.rate(scheduledPerSecond)) \
-        requests/s; the server, or --pipeline, allowed no more
+        schedule not met: \(Quantity.rate(requestsPerSecond)) of \(Quantity.rate(scheduledPerSecond)) requests/s; \
+        the server or --pipeline was the limit
         """)
     }
     if let unsent, unsent > 0 {
       notes.append(
         """
-        \(Quantity.count(unsent)) message\(unsent == 1 ? " was" : "s were") due and not sent by the end: in the latencies \
-        since due, each counts with the time that it had waited by then
+        \(Quantity.counted(unsent, "message")) due but unsent at the end: in the latencies since due, each counts with the \
+        time it had waited
         """)
     }
     if lostConnections > 0 {

@@ -3,16 +3,19 @@ import SystemPackage
 
 /// Opens the connections of a run.
 struct Connector {
-  /// How many are being opened at a time: enough to hide the way to the server, few enough for its backlog.
+  /// The number of connections being opened at a time: enough to hide the round-trip time, few enough for the server's
+  /// backlog.
   private static let window = 64
-  /// Besides the connections: the standard streams, the poller's own, the signals.
+  /// Descriptors besides the connections: the standard streams, those of the poller, and the signals.
   private static let spareDescriptors = 16
 
   let target: Endpoint
   let timeout: Duration
   let backend: Poller.Backend
 
-  /// - Throws: Why the server can't be reached, or not so often.
+  /// Opens connections to the server.
+  ///
+  /// - Throws: An error that says why the server can't be reached, or not by this many connections.
   func open(_ count: Int) throws -> [Socket] {
     try checkLimit(for: count)
     let first = try openFirst()
@@ -24,7 +27,7 @@ struct Connector {
       let failure = Failure(error, otherwise: .unavailable)
       let advice =
         error.errno == .addressNotAvailable
-        ? "; no local port is left for more: widen net.ipv4.ip_local_port_range, or use a Unix socket" : ""
+        ? "; no local port is left: widen net.ipv4.ip_local_port_range, or use a Unix socket" : ""
       throw Failure("after \(sockets.count) of \(count) connections: \(failure)\(advice)", failure.status)
     }
     return sockets
@@ -58,7 +61,7 @@ struct Connector {
         pending[socket.fileDescriptor] = socket
         try poller.register(socket, for: .write)
       }
-      // With none on the way, the server's backlog was full.
+      // If none is pending, the server's backlog was full.
       let pause = pending.isEmpty ? .milliseconds(1) : timeout
       for event in try poller.wait(timeout: pause) {
         guard let socket = pending.removeValue(forKey: event.descriptor) else { continue }
@@ -74,7 +77,7 @@ struct Connector {
     }
   }
 
-  /// Nil where a Unix socket's backlog is full: it refuses to queue more.
+  /// Starts connecting; returns nil if the backlog of a Unix socket is full.
   private func begin(_ address: SocketAddress) throws(MultiplexError) -> Socket? {
     do {
       return try Socket.connecting(to: address)
@@ -84,7 +87,7 @@ struct Connector {
   }
 
   private func prepare(_ socket: Socket) {
-    // Unix sockets have no such option, and do without.
+    // Unix sockets have no such option, and don't need it.
     try? socket.set(.noDelay, to: true)
   }
 }

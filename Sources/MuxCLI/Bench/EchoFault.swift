@@ -1,4 +1,4 @@
-/// What a server that echoes never does.
+/// A violation of the echo protocol.
 enum EchoFault: Error, CustomStringConvertible {
   case corruption(connection: Int, offset: Int, size: Int, expected: UInt8, got: UInt8)
   /// More came back than was sent.
@@ -8,11 +8,13 @@ enum EchoFault: Error, CustomStringConvertible {
     switch self {
     case .corruption(let connection, let offset, let size, let expected, let got):
       """
-      a byte came back changed: on connection \(connection + 1), byte \(offset) of the stream (byte \(offset % size) of \
-      message \(offset / size + 1)) is \(Self.hexadecimal(got)) instead of \(Self.hexadecimal(expected)), counted from 0
+      a byte was changed: on connection \(connection + 1), byte \(offset) of the stream (byte \(offset % size) of message \
+      \(offset / size + 1)), counted from 0, is \(Self.hexadecimal(got)) instead of \(Self.hexadecimal(expected))
       """
     case .surplus(let connection, let sent):
-      "more came back than was sent: connection \(connection + 1) has sent \(sent) bytes so far"
+      """
+      more bytes came back than were sent: connection \(connection + 1) had sent \(Quantity.counted(sent, "byte")) so far
+      """
     }
   }
 

@@ -1,26 +1,26 @@
 import Histogram
 
-/// Many latencies, in nanoseconds: how they are spread to three digits, and their mean to the last.
+/// A collection of latencies, in nanoseconds: their distribution to three digits, and their exact mean.
 struct Latencies {
   private var histogram: Histogram<UInt64>
   private var sum = 0.0
 
   init() {
-    // Up to a minute without growing, and with beyond that.
+    // Grows only for latencies of more than a minute.
     histogram = Histogram(highestTrackableValue: 60_000_000_000)
     histogram.autoResize = true
   }
 
   var count: Int { Int(histogram.totalCount) }
 
-  // What follows is 0 where there are none.
+  // Without latencies, all of these are 0.
 
   var minimum: Double { Double(histogram.min) }
   var maximum: Double { Double(histogram.maxRecorded) }
   var mean: Double { count > 0 ? max(minimum, min(sum / Double(count), maximum)) : 0 }
   var deviation: Double { histogram.stdDeviation }
 
-  /// How long so many of a hundred take at most.
+  /// Returns the latency that this percentage of all latencies doesn't exceed.
   func value(atPercentile percentile: Double) -> Double {
     Double(histogram.valueAtPercentile(percentile))
   }
@@ -31,7 +31,7 @@ struct Latencies {
     sum += Double(latency)
   }
 
-  /// The same latency, several times.
+  /// Records the same latency several times.
   mutating func record(_ latency: Int, count: Int) {
     histogram.record(UInt64(clamping: latency), count: UInt64(count))
     sum += Double(latency) * Double(count)

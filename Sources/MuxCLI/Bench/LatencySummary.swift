@@ -1,4 +1,4 @@
-/// What there is to say about many latencies, in microseconds.
+/// A summary of latencies, in microseconds.
 struct LatencySummary: Encodable {
   struct Percentile: Encodable {
     let percentile: Double
@@ -16,13 +16,13 @@ struct LatencySummary: Encodable {
   private static let shown = [50, 75, 90, 99, 99.9, 99.99]
   private static let nanosecondsPerMicrosecond = 1000.0
 
-  /// How many there are. Where there are none, nothing else is to be said.
+  /// The number of latencies. If it is 0, the other properties are nil or empty.
   let count: Int
   let minimum: Double?
   let mean: Double?
   let deviation: Double?
   let maximum: Double?
-  /// Rising.
+  /// The percentiles in ascending order.
   let percentiles: [Percentile]
 
   init(_ latencies: Latencies) {
@@ -37,15 +37,16 @@ struct LatencySummary: Encodable {
     percentiles = count > 0 ? Self.shown.map { Self.percentile($0, of: latencies) } : []
   }
 
-  /// The whole curve, twenty points for each further nine: 0, 10.9, 20.6, ... 90, ... 99, and the maximum at the end, as 100.
+  /// Returns the whole curve, with twenty points for each further nine: 0, 10.9, 20.6, ... 90, ... 99, and finally the
+  /// maximum, as 100.
   static func curve(of latencies: Latencies) -> [Percentile] {
     let count = Double(latencies.count)
     guard count > 0 else { return [] }
     var points: [Percentile] = []
-    var rest = 1.0
-    while rest * count >= 1 {
-      points.append(percentile(100 * (1 - rest), of: latencies))
-      rest /= 1.122_018_454_301_963  // the twentieth root of ten
+    var remainder = 1.0
+    while remainder * count >= 1 {
+      points.append(percentile(100 * (1 - remainder), of: latencies))
+      remainder /= 1.122_018_454_301_963  // the twentieth root of ten
     }
     points.append(Percentile(percentile: 100, microseconds: latencies.maximum / nanosecondsPerMicrosecond))
     return points
@@ -66,7 +67,7 @@ extension LatencySummary {
     return ([minimum, mean] + percentiles.map(\.microseconds) + [maximum]).map(Self.time)
   }
 
-  /// As people read it: "12.3 µs".
+  /// Formats a time for people: "12.3 µs".
   static func time(_ microseconds: Double?) -> String {
     microseconds.map { Quantity.time($0 * nanosecondsPerMicrosecond) } ?? "-"
   }

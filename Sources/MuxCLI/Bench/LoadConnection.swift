@@ -1,30 +1,32 @@
 import Multiplex
 import SystemPackage
 
-/// One connection under load: what it has sent, and what of that has come back.
+/// One connection under load: what it has sent, and how much of that has come back.
 final class LoadConnection {
   let socket: Socket
   /// Counted from 0.
   let number: Int
   private let size: Int
 
-  /// Bytes.
+  /// The number of bytes sent.
   private var sent = 0
+  /// The number of bytes received.
   private var received = 0
-  /// Messages that were begun, and those that are back.
+  /// The number of messages started.
   private(set) var started = 0
+  /// The number of messages that have come back completely.
   private(set) var completed = 0
-  /// The first message that counts: those before it are for warming up.
+  /// The first message that counts: earlier ones are for warming up.
   var firstMeasured = Int.max
-  /// The first message of the schedule in force.
+  /// The first message of the current schedule.
   var firstScheduled = 0
-  /// When the messages on the way were begun: a ring.
+  /// The start times of the messages in flight, as a ring buffer.
   private var startTimes: [Int]
-  /// When something last came, or when waiting for it began.
+  /// When bytes last arrived, or the wait for them began.
   private(set) var lastProgress = 0
-  /// Whether it waits for room to send.
+  /// Whether the connection waits until it can send more.
   var awaitsRoom = false
-  /// Why sending has failed; reading tells when it is over.
+  /// The error of a failed send. Reading then reports that the connection has ended.
   var sendFailure: Errno?
   private(set) var lostAt: Int?
 
@@ -35,23 +37,23 @@ final class LoadConnection {
     startTimes = Array(repeating: 0, count: pipeline)
   }
 
-  /// How many messages are on the way.
+  /// The number of messages in flight.
   var inFlight: Int { started - completed }
   var startedOnSchedule: Int { started - firstScheduled }
   var hasRoom: Bool { inFlight < startTimes.count }
   var hasReceived: Bool { received > 0 }
   var isLost: Bool { lostAt != nil }
 
-  /// Begins a message. There must be room.
+  /// Starts a message. There must be room in the pipeline.
   func start(at time: Int) {
     if inFlight == 0 { lastProgress = time }
     startTimes[started % startTimes.count] = time
     started += 1
   }
 
-  /// Sends what was begun, as far as there is room.
+  /// Sends as much of the started messages as the kernel takes.
   ///
-  /// - Returns: Whether that was all.
+  /// - Returns: Whether all of it was sent.
   func send(_ pattern: Pattern) throws(MultiplexError) -> Bool {
     let end = started * size
     while sent < end {
@@ -65,12 +67,12 @@ final class LoadConnection {
     return true
   }
 
-  /// Receives once, and compares what came with what was sent.
+  /// Receives once, and compares the bytes with those sent.
   ///
-  /// - Returns: What came.
+  /// - Returns: What was received.
   func receive(into buffer: inout [UInt8], _ pattern: Pattern) throws -> Received {
     var span = buffer.mutableSpan
-    // Any bytes are valid bytes.
+    // Any bytes are valid.
     var room = unsafe span.mutableBytes
     guard let count = try socket.receive(into: &room) else { return .nothing }
     guard count > 0 else { return .end }
@@ -83,23 +85,23 @@ final class LoadConnection {
     return .bytes
   }
 
-  /// Whether a message is back that hasn't been counted.
+  /// Whether a message has come back that hasn't been counted.
   var hasCompleted: Bool { received >= (completed + 1) * size }
 
-  /// Counts a message that is back.
+  /// Counts a message that has come back.
   ///
-  /// - Returns: When it was begun.
+  /// - Returns: The time when it was started.
   func complete() -> Int {
     defer { completed += 1 }
     return startTimes[completed % startTimes.count]
   }
 
-  /// Something may have come, though perhaps no whole message.
+  /// Notes that bytes may have arrived, though perhaps not a whole message.
   func noteProgress(at time: Int) {
     lastProgress = time
   }
 
-  /// Ends it. What is on the way won't come any more.
+  /// Closes the connection, and marks it as lost. Messages in flight won't come back.
   func lose(at time: Int) {
     lostAt = time
     socket.close()

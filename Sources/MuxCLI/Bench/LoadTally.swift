@@ -1,21 +1,21 @@
 /// The result of a run.
 struct LoadTally {
-  /// Counted from when each message was due, or sent where there is no schedule.
+  /// The latencies since each message was due, or was sent if there is no schedule.
   private(set) var latencies = Latencies()
-  /// Counted from when each message was sent; nil where there is no schedule.
+  /// The latencies since each message was sent; nil without a schedule.
   private(set) var sinceSending: Latencies?
   private(set) var throughput = ThroughputSeries()
-  /// How many messages are back.
+  /// The number of messages that have come back.
   private(set) var requests = 0
-  /// How long it took, in nanoseconds.
+  /// The duration of the run, in nanoseconds.
   private(set) var elapsed = 0
 
   var losses: [Loss: Int] = [:]
-  /// Messages that were sent, at least in part, and never came back: their connections were lost.
+  /// The number of messages that were sent, at least in part, and never came back because their connections were lost.
   var unanswered = 0
-  /// Messages that were due, and were not sent by the end; none where there is no schedule.
+  /// The number of messages that were due but unsent at the end; 0 without a schedule.
   private(set) var unsent = 0
-  /// Whether a signal has ended it before its time.
+  /// Whether a signal has ended the run early.
   var isInterrupted = false
 
   init(hasSchedule: Bool) {
@@ -24,27 +24,29 @@ struct LoadTally {
 
   var lost: Int { losses.values.reduce(0, +) }
 
-  /// Takes down one answer, in nanoseconds.
+  /// Records the latency of one message, in nanoseconds.
   ///
-  /// - Parameter sinceDue: nil where there is no schedule.
+  /// - Parameters:
+  ///   - sinceDue: The time since it was due; nil without a schedule.
+  ///   - latency: The time since it was sent.
   mutating func record(sinceDue: Int?, sinceSending latency: Int) {
     requests += 1
     latencies.record(sinceDue ?? latency)
     if sinceDue != nil { sinceSending?.record(latency) }
   }
 
-  /// Takes down a message of a schedule that never came back, by how long it has been waited for.
+  /// Records a message of a schedule that never came back, with the time for which it was awaited.
   mutating func recordUnanswered(sinceDue: Int) {
     latencies.record(sinceDue)
   }
 
-  /// Takes down messages of a schedule that were not sent, by how long each of them has waited at least.
+  /// Records messages of a schedule that weren't sent, with the time that each of them has waited at least.
   mutating func recordUnsent(_ count: Int, sinceDue: Int) {
     unsent += count
     latencies.record(sinceDue, count: count)
   }
 
-  /// Takes down how far the run has come.
+  /// Notes the number of requests so far.
   mutating func note(after time: Int) {
     throughput.append(.init(time: time, count: requests))
   }

@@ -1,15 +1,15 @@
-/// What is sent: bytes that repeat at a prime distance, over and over. Each connection begins at a place of its own, so that
-/// a message that is lost, doubled, out of order or someone else's doesn't look right by accident.
+/// The bytes that are sent: a repeating pattern with a prime period. Each connection starts at its own position in it,
+/// so that a message that is lost, duplicated, out of order or from another connection doesn't look right by accident.
 struct Pattern {
-  /// The longest piece that can be had at once, in bytes.
+  /// The maximum length of a piece, in bytes.
   static let longestPiece = 64 * 1024
   private static let period = 65_521
 
-  /// A piece may begin anywhere within the period, hence the room for one more at the end.
+  /// One period and a piece, because a piece may start anywhere within the period.
   private let bytes: [UInt8]
 
   init() {
-    // xorshift64*: the same in every run, so that a run can be repeated.
+    // xorshift64*: the same in every run, so that runs are reproducible.
     var state: UInt64 = 0x9e37_79b9_7f4a_7c15
     let block = (0..<Self.period).map { _ in
       state ^= state >> 12
@@ -20,26 +20,29 @@ struct Pattern {
     bytes = block + (0..<Self.longestPiece).map { block[$0 % Self.period] }
   }
 
-  /// Lends the bytes from a position in a connection's stream on.
+  /// Calls a closure with bytes of a connection's stream.
   ///
   /// - Parameters:
   ///   - connection: The connection's number.
-  ///   - count: At most ``longestPiece``.
+  ///   - position: The position of the first byte in the stream.
+  ///   - count: The number of bytes; at most ``longestPiece``.
+  ///   - body: Borrows the bytes for the call.
   @inline(__always)
   func withPiece<Result, Failure: Error>(
     of connection: Int, at position: Int, count: Int, _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let start = place(of: connection, at: position)
-    // Any bytes are valid bytes.
+    // Any bytes are valid.
     return try body(unsafe bytes.span.bytes.extracting(start..<start + count))
   }
 
-  /// One byte of a connection's stream.
+  /// Returns one byte of a connection's stream.
   func byte(of connection: Int, at position: Int) -> UInt8 {
     bytes[place(of: connection, at: position)]
   }
 
-  /// The connections begin a prime distance apart: no two of a few thousand are near each other.
+  /// Returns the index of a byte. Connections start a prime distance apart: no two of a few thousand are near each
+  /// other.
   private func place(of connection: Int, at position: Int) -> Int {
     (connection &* 7919 &+ position) % Self.period
   }

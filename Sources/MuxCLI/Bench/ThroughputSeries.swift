@@ -1,13 +1,13 @@
-/// How many requests were done by which time: as many points as a chart can show, however long a run is.
+/// The number of completed requests over time, with no more points than a chart can show, however long a run is.
 struct ThroughputSeries {
   struct Point {
-    /// Since the measurement began, in nanoseconds.
+    /// The time since the measurement began, in nanoseconds.
     let time: Int
-    /// How many were done by then.
+    /// The number of requests completed by then.
     let count: Int
   }
 
-  /// Twice as many as are kept.
+  /// The number of points at which every other one is dropped.
   private static let capacity = 400
 
   private var points = [Point(time: 0, count: 0)]
@@ -15,11 +15,11 @@ struct ThroughputSeries {
   mutating func append(_ point: Point) {
     guard let last = points.last, point.time > last.time else { return }
     points.append(point)
-    // Every other one is enough from now on.
+    // From now on, half of the points are enough.
     if points.count > Self.capacity { points = points.indices.filter { $0.isMultiple(of: 2) }.map { points[$0] } }
   }
 
-  /// Requests per second, with the middle of the time that each figure is about, in seconds.
+  /// The requests per second, with the middle of the interval that each rate covers, in seconds.
   var rates: [(seconds: Double, perSecond: Double)] {
     let second = Double(MonotonicClock.second)
     return zip(evenPoints, evenPoints.dropFirst()).map { begin, end in
@@ -30,7 +30,7 @@ struct ThroughputSeries {
     }
   }
 
-  /// Without a last stretch that is too short to say anything.
+  /// The points, with a last interval that is too short merged into the one before.
   private var evenPoints: [Point] {
     guard points.count > 2 else { return points }
     let last = points[points.count - 1], previous = points[points.count - 2], before = points[points.count - 3]

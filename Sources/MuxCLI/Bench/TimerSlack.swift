@@ -1,9 +1,9 @@
 import SystemPackage
 
-/// How much later than asked for the kernel may end a wait, so as to end several at once: 50 µs by default, which a message
-/// on a schedule would be late.
+/// The time by which the kernel may prolong a wait in order to end several at once: 50 µs by default, by which a
+/// scheduled message would be late.
 enum TimerSlack {
-  /// Makes it as short as it can be, for the calling process's first thread. Where that isn't possible, it stays.
+  /// Minimizes the timer slack of the process's first thread, if possible.
   static func minimize() {
     let path = FilePath("/proc/self/timerslack_ns")
     guard let file = try? FileDescriptor.open(path, .writeOnly, options: .closeOnExec) else { return }

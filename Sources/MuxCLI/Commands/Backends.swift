@@ -4,7 +4,7 @@ import Multiplex
 
 struct Backends: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows how this machine can wait, and which way 'auto' takes.")
+    abstract: "Shows which backends work on this machine, and which one 'auto' selects.")
 
   @Flag(help: "Print JSON.")
   var json = false

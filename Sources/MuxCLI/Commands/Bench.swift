@@ -4,53 +4,52 @@ import Multiplex
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Loads a server that echoes, and shows how fast it answers.",
+    abstract: "Puts load on an echo server, and shows how fast it responds.",
     discussion: """
-      Every byte that comes back is checked. Without --rate, each connection sends its next message when one is back: that \
-      shows how much the server can do. With --rate, messages are sent on a schedule, and latencies are counted from when \
-      each was due: that shows what users would see, stalls included. What is due and can't be sent by the end counts as \
-      UNSENT, with the time that it has waited. SIGINT ends the run early, with the results so far.
+      Every returned byte is checked. Without --rate, each connection sends its next message when one has come back, which \
+      shows the server's maximum throughput. With --rate, messages are sent on a schedule, and latency is measured from \
+      when each was due, which shows what users would see, stalls included. Messages that were due but unsent at the end \
+      count as UNSENT, each with the time it had waited. SIGINT ends the run early, with the results so far.
       """)
 
   @OptionGroup var target: TargetOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many connections.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Number of connections.", valueName: "n"))
   var connections = 50
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The length of each message.", valueName: "bytes"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Length of each message.", valueName: "bytes"))
   var size = 64
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("How many messages may be on the way per connection.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Messages in flight per connection.", valueName: "n"))
   var pipeline = 1
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Measure for so long (default: 10).", valueName: "seconds"))
+    parsing: .unconditional, help: ArgumentHelp("Measure for this long (default: 10).", valueName: "seconds"))
   var duration: Double?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Measure so many messages instead.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Measure this many messages instead.", valueName: "n"))
   var requests: Int?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Send so many messages per second, over all.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Messages per second in total.", valueName: "n"))
   var rate: Double?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Don't count what comes before (default: 1, and none with --requests).", valueName: "seconds"))
+    help: ArgumentHelp("Warm up this long first (default: 1; none with --requests).", valueName: "seconds"))
   var warmup: Double?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("How long connecting, or an answer, may take.", valueName: "seconds"))
+    parsing: .unconditional,
+    help: ArgumentHelp("Give up when connecting or a response takes longer.", valueName: "seconds"))
   var timeout = 5.0
 
-  @Option(help: "How to wait.")
+  @Option(help: "The backend to wait with.")
   var backend = BackendChoice.automatic
 
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Option(help: ArgumentHelp("Write a report with charts to look at.", valueName: "file.html"))
+  @Option(help: ArgumentHelp("Write an HTML report with charts.", valueName: "file.html"))
   var report: String?
 
   func validate() throws {
@@ -69,20 +68,20 @@ struct Bench: ParsableCommand {
     if let rate, !(0.001...1e7).contains(rate) {
       throw ValidationError("--rate must be from 0.001 to 10,000,000 messages per second")
     }
-    try Limits.requireSeconds(warmup, orNone: true, "--warmup")
+    try Limits.requireSeconds(warmup, allowingZero: true, "--warmup")
     try Limits.requireSeconds(timeout, "--timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     let plan = try plan
-    // Before the work is done for nothing.
+    // Checked before the work starts.
     let file = try report.map(ReportFile.init)
     let tally = try measure(plan)
     let result = BenchResult(tally, of: plan)
     try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
     try file?.write(BenchReport(result, tally).html)
-    result.notes.forEach(Console.complain)
+    result.notes.forEach(Console.warn)
     if result.lostConnections > 0 { throw ExitCode.ioError }
   }
 
@@ -97,11 +96,11 @@ struct Bench: ParsableCommand {
 
   private var plan: BenchPlan {
     get throws {
-      let usualWarmUp = requests == nil ? 1.0 : 0
+      let defaultWarmUp = requests == nil ? 1.0 : 0
       return BenchPlan(
         target: try target.endpoint, connections: connections, size: size,
         pipeline: pipeline, end: requests.map { .requests($0) } ?? .after(.seconds(duration ?? 10)), rate: rate,
-        warmUp: .seconds(warmup ?? usualWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
+        warmUp: .seconds(warmup ?? defaultWarmUp), timeout: .seconds(timeout), backend: try backend.resolveForPoller())
     }
   }
 }

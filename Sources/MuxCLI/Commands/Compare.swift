@@ -3,10 +3,10 @@ import Multiplex
 
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compares the backends on this machine: what an event costs, by the number of descriptors.",
+    abstract: "Compares the cost of an event on each backend, by the number of descriptors.",
     discussion: """
-      Waits for pairs of connected sockets, of which a few are active at a time, with each backend in turn. The last column \
-      is what the reads and writes cost alone.
+      Waits for pairs of connected sockets, of which a few are active at once, with each backend in turn. The last column \
+      is the cost of the reads and writes alone.
       """)
 
   @Option(
@@ -15,16 +15,16 @@ struct Compare: ParsableCommand {
     transform: { try CountList($0) })
   var descriptors: CountList?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them are active at a time.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them are active at once.", valueName: "n"))
   var active = 10
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How often each backend has its turn.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Rounds per backend.", valueName: "n"))
   var rounds = 5
 
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Option(help: ArgumentHelp("Write a report with a chart to look at.", valueName: "file.html"))
+  @Option(help: ArgumentHelp("Write an HTML report with a chart.", valueName: "file.html"))
   var report: String?
 
   private static let usual = "10,100,1000,10000"
@@ -36,10 +36,10 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     let plan = try ComparePlan(
       descriptors: (descriptors ?? CountList(Self.usual)).counts, active: active, rounds: rounds)
-    // Before the work is done for nothing.
+    // Checked before the work starts.
     let file = try report.map(ReportFile.init)
     var comparison = Comparison(plan)
     try comparison.run()
@@ -49,7 +49,7 @@ struct Compare: ParsableCommand {
       try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
     }
     if !isEmpty { try file?.write(CompareReport(result).html) }
-    (result.notes + result.skipped).forEach(Console.complain)
+    (result.notes + result.skipped).forEach(Console.warn)
     if isEmpty { throw ExitCode.systemError }
   }
 }

@@ -4,18 +4,17 @@ import MultiplexAsync
 
 struct Connect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Connects, sends what is typed, and prints what comes back.",
+    abstract: "Connects to a server, sends its input, and prints the replies.",
     discussion: """
-      The end of input half-closes the connection; what still comes is printed. When the server has finished first, the rest \
-      of a file or a pipe is still sent, for as long as no 2 seconds pass without any; on a terminal, that is the end.
+      End of input half-closes the connection; further replies are still printed. If the server finishes first, input from \
+      a file or pipe is sent until none arrives for 2 seconds; on a terminal, mux exits.
       """)
 
   @OptionGroup var target: TargetOptions
 
   @Option(
     name: [.customShort("w"), .long], parsing: .unconditional,
-    help: ArgumentHelp(
-      "How long connecting may take, and how long nothing may move from then on.", valueName: "seconds"))
+    help: ArgumentHelp("Time limit for connecting, and afterwards for inactivity.", valueName: "seconds"))
   var timeout: Double?
 
   func validate() throws {
@@ -33,7 +32,7 @@ struct Connect: ParsableCommand {
         try await ConnectSession(connection).run()
       } catch let error as ConnectionError {
         guard let timeout, error.reason == .timedOut, error.operation != .connect else { throw Failure(error) }
-        throw Failure("nothing came or went for \(Limits.words(seconds: timeout))", .ioError)
+        throw Failure("the connection was idle for \(Quantity.seconds(timeout))", .ioError)
       }
     }
   }

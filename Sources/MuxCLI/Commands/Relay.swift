@@ -4,11 +4,11 @@ import MultiplexAsync
 
 struct Relay: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Forwards connections both ways.",
+    abstract: "Forwards connections in both directions.",
     discussion: """
-      An address is \(Endpoint.grammar). A slow side makes the other wait, and the end of one direction is passed on while \
-      the other goes on. SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, and go on with what it has for up to \
-      --drain-timeout, but not with connections on which nothing moves; a later signal ends it at once.
+      An address is \(Endpoint.grammar). A slow side makes the other wait. When one direction ends, the end is passed on \
+      while the other direction continues. SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, close idle \
+      connections, drain the others for up to --drain-timeout, and exit; a later signal exits at once.
       """)
 
   @Option(
@@ -17,42 +17,44 @@ struct Relay: ParsableCommand {
   var listen: Endpoint
 
   @Option(
-    name: .customLong("to"), help: ArgumentHelp("Forward to there.", valueName: "address"),
+    name: .customLong("to"), help: ArgumentHelp("Forward to this address.", valueName: "address"),
     transform: { try Endpoint($0, for: .connecting) })
   var target: Endpoint
 
-  @Option(help: "How to wait.")
+  @Option(help: "The backend to wait with.")
   var backend = BackendChoice.automatic
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Further clients wait to be accepted (default: as many as the open files suffice for).", valueName: "n"))
+      "Serve at most this many clients; others wait to be accepted (default: as many as the open-file limit allows).",
+      valueName: "n"))
   var maxConnections: Int?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("How long the target may take to answer.", valueName: "seconds"))
+    parsing: .unconditional,
+    help: ArgumentHelp("Time limit for each attempt to connect to the target.", valueName: "seconds"))
   var connectTimeout = 10.0
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
+    help: ArgumentHelp("Close connections idle for this long.", valueName: "seconds"))
   var idleTimeout: Double?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("How long to go on with connections when told to stop.", valueName: "seconds"))
+    help: ArgumentHelp("Time to drain connections after a signal.", valueName: "seconds"))
   var drainTimeout = 5.0
 
   func validate() throws {
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.requireSeconds(connectTimeout, "--connect-timeout")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
+    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
     let backend = try backend.resolve()
     do {

@@ -3,10 +3,10 @@ import Multiplex
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Serves many clients on one thread, or a few.",
+    abstract: "Serves many clients on one or more threads.",
     discussion: """
-      Prints a line with the address for each that it listens on: \(Endpoint.grammar). SIGINT, SIGTERM or SIGHUP makes it \
-      stop accepting, finish what its clients are owed for up to --drain-timeout, and end; a later signal ends it at once.
+      Prints one line per listening address: \(Endpoint.grammar). SIGINT, SIGTERM or SIGHUP makes it stop accepting, drain \
+      its connections for up to --drain-timeout, and exit; a later signal exits at once.
       """)
 
   @Option(
@@ -22,40 +22,42 @@ struct Serve: ParsableCommand {
     transform: { try Endpoint(path: $0) })
   var paths: [Endpoint] = []
 
-  @Option(help: "How to wait.")
+  @Option(help: "The backend to wait with.")
   var backend = BackendChoice.automatic
 
-  @Option(help: "What to do for the clients.")
+  @Option(help: "The service to provide.")
   var service = ServiceName.echo
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("How many threads share the clients; 0 makes one per core.", valueName: "n"))
+    help: ArgumentHelp("Number of threads that share the clients; 0 means one per core.", valueName: "n"))
   var threads = 1
 
-  // Unconditional: the value may begin with a minus sign, and is then found out of range instead of missing.
-  @Option(parsing: .unconditional, help: ArgumentHelp("Further clients wait to be accepted.", valueName: "n"))
+  // Unconditional: a value that begins with a minus sign is then reported as out of range instead of missing.
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Serve at most this many clients; others wait to be accepted.", valueName: "n"))
   var maxConnections: Int?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Close connections on which nothing has moved for so long.", valueName: "seconds"))
+    help: ArgumentHelp("Close connections idle for this long.", valueName: "seconds"))
   var idleTimeout: Double?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Stop reading from a client that is owed more than this.", valueName: "bytes"))
+    help: ArgumentHelp("Stop reading from a client with more than this queued.", valueName: "bytes"))
   var highWater = 1 << 20
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("How long to finish what clients are owed when told to stop.", valueName: "seconds"))
+    help: ArgumentHelp("Time to drain connections after a signal.", valueName: "seconds"))
   var drainTimeout = 5.0
 
-  @Flag(help: "Print each turn: what is registered, what was ready, what was done.")
+  @Flag(help: "Print each turn: what was registered, what was ready, what was done.")
   var trace = false
 
-  /// More than any machine has cores.
+  /// More than the cores of any machine.
   private static let maximumThreads = 1024
 
   func validate() throws {
@@ -63,11 +65,11 @@ struct Serve: ParsableCommand {
     try Limits.require(highWater, atLeast: 1, "--high-water")
     try Limits.require(threads, atLeast: 0, atMost: Self.maximumThreads, "--threads")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, orNone: true, "--drain-timeout")
+    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
-    Console.outliveReaders()
+    Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
     let server = Server(try settings)
     let chosen = addresses + paths

@@ -1,19 +1,23 @@
 import Multiplex
 
-/// Sockets that are connected in pairs, of which a few are active at a time: a byte is written to the one at the other end.
+/// Sockets that are connected in pairs. A few are active at a time: a byte is written to the other end of each.
 ///
-/// Both ends are watched, so that as many can be as there may be open files. Which ones are active moves on with each turn,
-/// so that all get theirs.
+/// Both ends are watched, so that as many descriptors can be watched as may be open. The active sockets change with
+/// each turn, so that all of them are used.
 final class ActivePairs {
   private let sockets: [Socket]
-  /// How many of them are watched: all, or all but one.
+  /// The number of watched sockets: all, or all but one.
   private let count: Int
   private let activeCount: Int
-  /// The first of those that are active.
+  /// The index of the first active socket.
   private var first = 0
   private var buffer: [UInt8] = [0]
 
-  /// - Parameter active: As many at a time; all of them where there are fewer.
+  /// Opens the sockets.
+  ///
+  /// - Parameters:
+  ///   - count: The number of sockets to watch.
+  ///   - active: The number of sockets that are active at a time; at most `count`.
   init(count: Int, active: Int) throws(MultiplexError) {
     var sockets: [Socket] = []
     while sockets.count < count {
@@ -25,14 +29,14 @@ final class ActivePairs {
     activeCount = min(active, count)
   }
 
-  /// Watches as many as there are to be.
+  /// Registers the sockets with a poller.
   func register(with poller: Poller) throws(MultiplexError) {
     for index in 0..<count { try poller.register(sockets[index], for: .read, token: UInt64(index)) }
   }
 
-  /// Makes the next ones active, and reads from those that a poller finds.
+  /// Activates the next sockets, and reads from those that a poller reports.
   ///
-  /// - Returns: How many they were.
+  /// - Returns: The number of sockets that were read from.
   func turn(_ poller: Poller) throws -> Int {
     try activate()
     var found = 0
@@ -44,13 +48,13 @@ final class ActivePairs {
       }
       guard found > foundBefore else {
         throw Failure(
-          "the backend '\(poller.backend)' has found \(found) of \(activeCount) active descriptors", .software)
+          "the backend '\(poller.backend)' reported only \(found) of \(activeCount) active descriptors", .software)
       }
     }
     return found
   }
 
-  /// Makes the next ones active, and reads from them without being told.
+  /// Activates the next sockets, and reads from them without waiting.
   func turn() throws -> Int {
     let begin = first
     try activate()
@@ -59,25 +63,25 @@ final class ActivePairs {
   }
 
   private func activate() throws(MultiplexError) {
-    // The ends of a pair are neighbours: their numbers differ in the last bit.
+    // The ends of a pair are neighbors: their indexes differ in the last bit.
     for number in 0..<activeCount { _ = try sockets[place(number, from: first) ^ 1].send(buffer) }
     first = (first + 1) % count
   }
 
-  /// Evenly spread.
+  /// The index of an active socket; they are spread evenly.
   private func place(_ number: Int, from begin: Int) -> Int {
     (begin + number * (count / activeCount)) % count
   }
 
   private func read(_ index: Int) throws {
     guard try Self.receive(from: sockets[index], into: &buffer) == 1 else {
-      throw Failure("descriptor \(index) of the comparison was found ready, and had nothing to read", .software)
+      throw Failure("descriptor \(index) of the comparison was reported ready, but had nothing to read", .software)
     }
   }
 
   private static func receive(from socket: Socket, into buffer: inout [UInt8]) throws(MultiplexError) -> Int? {
     var span = buffer.mutableSpan
-    // Any bytes are valid bytes.
+    // Any bytes are valid.
     var room = unsafe span.mutableBytes
     return try socket.receive(into: &room)
   }

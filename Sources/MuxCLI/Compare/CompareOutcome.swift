@@ -1,20 +1,20 @@
-/// The result of a comparison.
+/// The figures of a comparison.
 struct CompareOutcome {
-  /// One number of descriptors.
+  /// The figures for one number of descriptors.
   struct Row: Encodable {
     let descriptors: Int
     let active: Int
-    /// The reads and writes alone, as done by somebody who knows which descriptors are active.
+    /// The cost of the reads and writes alone, for a program that knows which descriptors are active.
     let nanosecondsWithoutWaiting: Double
-    /// Processor time, reading and writing included, by backend.
+    /// The processor time by backend, including the reads and writes.
     let nanosecondsPerEvent: [String: Double]
   }
 
-  /// The names of those that work here.
+  /// The names of the backends that work here.
   var backends: [String] = []
   var rows: [Row] = []
-  /// Numbers of descriptors that can't be had, and why.
+  /// Messages about numbers of descriptors that were skipped, and why.
   var skipped: [String] = []
-  /// What else there is to know.
+  /// Other messages.
   var notes: [String] = []
 }

@@ -1,9 +1,9 @@
-/// What `mux compare` is to do.
+/// The work of `mux compare`.
 struct ComparePlan {
-  /// How many descriptors to wait for, in rising order.
+  /// The numbers of descriptors to wait for, in ascending order.
   let descriptors: [Int]
-  /// How many of them are active at a time.
+  /// The number of descriptors that are active at a time.
   let active: Int
-  /// How often each backend has its turn with each number of descriptors.
+  /// How often each backend is measured with each number of descriptors.
   let rounds: Int
 }

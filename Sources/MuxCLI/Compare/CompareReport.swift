@@ -1,4 +1,4 @@
-/// The report of `mux compare`.
+/// The HTML report of `mux compare`.
 struct CompareReport {
   private let result: CompareResult
 
@@ -8,19 +8,19 @@ struct CompareReport {
 
   var html: String {
     Page(
-      title: "What waiting for many descriptors costs", summary: summary, command: result.command,
+      title: "The cost of waiting for many descriptors", summary: summary, command: result.command,
       machine: result.machine, sections: Page.notes(result.notes + result.skipped) + [tiles, table, figure]
     ).html
   }
 
   private var summary: String {
     """
-    Pairs of connected sockets, of which \(result.active) at a time are active: processor time for each that is found, \
+    Pairs of connected sockets, \(result.active) active at a time: processor time for each active socket that is reported, \
     written to and read. Medians of \(result.rounds) interleaved rounds in one process.
     """
   }
 
-  /// Those of the most descriptors.
+  /// The costs with the largest number of descriptors.
   private var tiles: Markup {
     guard let row = result.rows.last else { return .text("") }
     let count = Quantity.count(row.descriptors)
@@ -40,9 +40,9 @@ struct CompareReport {
         points: result.rows.map { Series.Point(x: Double($0.descriptors), y: result.costs($0)[index]) })
     }
     let explanation = """
-      Both axes are logarithmic. Select and poll are told of all descriptors at each wait, and look at each of them; the \
-      others leave a list in the kernel, and hear of those alone that are ready. Dashed: the same writes and reads by one \
-      who knows which are active, and needn't wait.
+      Both axes are logarithmic. Select and poll get all descriptors passed in at each wait, and check each of them; the \
+      others keep a list in the kernel, and return only those that are ready. Dashed: the same writes and reads by a \
+      program that knows which descriptors are active, and doesn't wait.
       """
     return Page.figure(
       "Cost per event against the number of descriptors", explanation,

@@ -1,6 +1,6 @@
-/// The outcome of `mux compare`, as JSON shows it.
+/// The outcome of `mux compare`, as printed with `--json`.
 struct CompareResult: Encodable {
-  /// What the reads and writes cost alone.
+  /// The name for the cost of the reads and writes alone.
   static let bareName = "no waiting"
 
   let command: String
@@ -24,7 +24,7 @@ struct CompareResult: Encodable {
   }
 }
 
-// MARK: - For people
+// MARK: - Text
 
 extension CompareResult {
   var title: String {
@@ -34,10 +34,10 @@ extension CompareResult {
     """
   }
 
-  /// Who is compared, the bare reads and writes last.
+  /// The names of the columns: the backends, then the bare reads and writes.
   var names: [String] { backends + [Self.bareName] }
 
-  /// In the order of the names, in nanoseconds.
+  /// Returns the costs of a row in the order of ``names``, in nanoseconds.
   func costs(_ row: CompareOutcome.Row) -> [Double] {
     backends.compactMap { row.nanosecondsPerEvent[$0] } + [row.nanosecondsWithoutWaiting]
   }
@@ -49,10 +49,10 @@ extension CompareResult {
   var lines: [String] {
     var table = Table(header: ["DESCRIPTORS"] + names.map { $0.uppercased() }, alignment: .right)
     for row in rows { table.append(cells(row)) }
-    return [title, ""] + table.lines + ["", "as bars, on a logarithmic scale:", ""] + bars
+    return [title, ""] + table.lines + ["", "on a logarithmic scale:", ""] + bars
   }
 
-  /// A chart of text: so much longer is so many times as much.
+  /// A bar chart as text, on a logarithmic scale.
   private var bars: [String] {
     let all = rows.flatMap(costs)
     let chart = BarChart(least: all.min() ?? 1, greatest: all.max() ?? 1)

@@ -1,12 +1,12 @@
 import Multiplex
 
-/// The backends on the same work, in turns: the machine's moods strike all of them.
+/// Runs the backends on the same work in turn, so that noise affects all of them alike.
 struct Comparison {
-  /// How long a backend is measured in each round, in nanoseconds of processor time.
+  /// The time for which a backend is measured in each round, in nanoseconds of processor time.
   private static let share = 20_000_000
-  /// Besides the sockets: the standard streams, what a backend needs, and the other end of the last.
+  /// Descriptors besides the sockets: the standard streams, those of a backend, and the other end of the last socket.
   private static let spareDescriptors = 32
-  /// Between two looks at the clock.
+  /// The number of turns between two readings of the clock.
   private static let turnsPerLook = 8
 
   private let plan: ComparePlan
@@ -24,7 +24,7 @@ struct Comparison {
     outcome.backends = backends.map(\.name)
   }
 
-  /// Measures what can be; the outcome has no row where nothing can.
+  /// Measures the numbers of descriptors that are possible here. If none is, the outcome has no rows.
   mutating func run() throws {
     defer { progress.clear() }
     OpenFiles.raiseLimit()
@@ -35,7 +35,7 @@ struct Comparison {
 
   private mutating func isPossible(_ count: Int) throws(MultiplexError) -> Bool {
     guard let shortage = try OpenFiles.shortage(of: count + Self.spareDescriptors) else { return true }
-    outcome.skipped.append("\(Quantity.count(count)) descriptors are left out: they need \(shortage)")
+    outcome.skipped.append("skipping \(Quantity.count(count)) descriptors: they need \(shortage)")
     return false
   }
 
@@ -47,7 +47,7 @@ struct Comparison {
       let text = "\(Quantity.count(count)) descriptors, round \(round + 1) of \(plan.rounds)"
       progress.show("\(text): no waiting")
       bareCosts.append(try Self.cost { try pairs.turn() })
-      // Nobody is always first.
+      // No backend is always first.
       for place in backends.indices {
         let index = (place + round) % backends.count
         progress.show("\(text): \(backends[index])")
@@ -60,14 +60,14 @@ struct Comparison {
   }
 
   private func cost(of backend: Poller.Backend, with pairs: ActivePairs) throws -> Double {
-    // Nobody else watches the descriptors meanwhile: the kernel would tell them, too.
+    // No other poller watches the descriptors at the same time: the kernel would have to notify it, too.
     let poller = try Poller(backend: backend)
     defer { poller.close() }
     try pairs.register(with: poller)
     return try Self.cost { try pairs.turn(poller) }
   }
 
-  /// The processor time of an event, in nanoseconds: turns are taken until there are enough.
+  /// Measures the processor time of an event, in nanoseconds, over as many turns as it takes.
   @inline(__always)
   private static func cost(_ turn: () throws -> Int) throws -> Double {
     for _ in 0..<turnsPerLook { _ = try turn() }
@@ -82,7 +82,7 @@ struct Comparison {
 }
 
 extension [Double] {
-  /// The middle one, or the mean of the two in the middle; there must be one at least.
+  /// The median of at least one number.
   fileprivate var median: Double {
     let sorted = sorted()
     return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2

@@ -9,20 +9,20 @@ import SystemPackage
   import Musl
 #endif
 
-/// One conversation with a server: waits for the keyboard and the connection at the same time.
+/// A session with a server: waits for the keyboard and the connection at the same time.
 final class ConnectSession: Sendable {
   /// What has ended.
   private enum Ending {
     case keyboard, server
-    /// The wait for input that comes late.
+    /// The wait for late input.
     case patience
   }
 
-  /// How long a pipe may have nothing once the server has finished. One that has closed the connection altogether looks the
-  /// same as one that goes on reading, until something is sent.
+  /// How long to wait for input from a pipe once the server has finished, in seconds. A server that has closed the
+  /// connection can't be told from one that still reads, until something is sent.
   private static let patience = 2.0
-  /// How often a connection on which the server has finished is asked whether it was reset since.
-  private static let lookInterval = Duration.milliseconds(100)
+  /// How often to check whether the connection was reset once the server has finished.
+  private static let checkInterval = Duration.milliseconds(100)
 
   private let connection: Connection
   private let keyboard = Keyboard()
@@ -30,29 +30,31 @@ final class ConnectSession: Sendable {
   private let prompts = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
   private let inputHasEnded = Atomic(false)
   private let hasSent = Atomic(false)
-  /// Since when there is no input; nil while some is being sent.
+  /// When the wait for input began; nil while input is being sent.
   private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
   init(_ connection: Connection) {
     self.connection = connection
   }
 
-  /// - Throws: Why the connection was lost, or what is wrong with the standard streams.
+  /// Runs the session to its end.
+  ///
+  /// - Throws: An error that says why the connection was lost, or what is wrong with the standard streams.
   func run() async throws {
     try prompt()
     try await converse()
     let unsent = await connection.queuedCount
     guard unsent == 0 else {
       throw Failure(
-        "the server closed the connection before it had taken everything: \(unsent) bytes are lost", .ioError)
+        "the server closed before receiving everything: \(Quantity.counted(unsent, "byte")) lost", .ioError)
     }
-    // The last bytes may have been refused after the kernel had taken them.
-    if hasSent.load(ordering: .relaxed), await isBroken { throw breakage }
-    if isTyped, !hasEnded { Console.complain("the server closed the connection") }
+    // The peer may have rejected the last bytes after the kernel accepted them.
+    if hasSent.load(ordering: .relaxed), await wasReset { throw reset }
+    if isTyped, !hasEnded { Console.warn("the server closed the connection") }
   }
 
-  /// Until both sides have finished. Input from a file or a pipe goes on being sent to a server that has finished before;
-  /// who types is told that it has.
+  /// Runs until both sides have finished. If the server finishes first, input from a file or a pipe is still sent to
+  /// it; on a terminal, the session ends.
   private func converse() async throws {
     let reactor = connection.reactor
     try await withThrowingTaskGroup(of: Ending.self) { tasks in
@@ -73,7 +75,7 @@ final class ConnectSession: Sendable {
 
   private var hasEnded: Bool { inputHasEnded.load(ordering: .relaxed) }
 
-  /// Sends what is typed, no faster than the server takes it.
+  /// Sends the input, no faster than the server takes it.
   private func sendInput() async throws -> Ending {
     do {
       while let bytes = try await nextInput() {
@@ -81,11 +83,11 @@ final class ConnectSession: Sendable {
         try await connection.write(bytes)
       }
       inputHasEnded.store(true, ordering: .relaxed)
-      // The shell's own prompt is to stand on a line of its own.
+      // The shell's prompt goes on a new line.
       if prompts { try Console.write("\n".utf8) }
       try await connection.closeWrite()
     } catch let error where Task.isCancelled && !(error is Failure) {
-      // Nobody is left to take what is typed.
+      // Nobody is left to receive the input.
     }
     return .keyboard
   }
@@ -114,27 +116,26 @@ final class ConnectSession: Sendable {
 // MARK: - When the server has finished
 
 extension ConnectSession {
-  /// Waits while input comes, or may come.
+  /// Waits as long as input arrives, or may arrive.
   ///
-  /// - Throws: That the connection was reset meanwhile, if input may have been lost; that nothing has moved for too
-  ///   long.
+  /// - Throws: An error if the connection was reset and input may have been lost, or if it was idle for too long.
   private func awaitLateInput() async throws -> Ending {
     let start = ContinuousClock.now
     do {
-      while await !isBroken {
+      while await !wasReset {
         if hasWaited(since: start) {
-          let time = Limits.words(seconds: Self.patience)
-          Console.complain("the server has finished, and no input has come for \(time)")
+          let time = Quantity.seconds(Self.patience)
+          Console.warn("the server has finished, and no input arrived for \(time)")
           return .patience
         }
-        try await connection.reactor.sleep(for: Self.lookInterval)
-        // Says so where it was closed on this side.
+        try await connection.reactor.sleep(for: Self.checkInterval)
+        // Throws if this side has closed the connection.
         _ = try await connection.read()
       }
     } catch _ where Task.isCancelled {
       return .patience
     }
-    if hasSent.load(ordering: .relaxed) { throw breakage }
+    if hasSent.load(ordering: .relaxed) { throw reset }
     return .patience
   }
 
@@ -143,10 +144,10 @@ extension ConnectSession {
     return .now - max(start, since) >= .seconds(Self.patience)
   }
 
-  /// Whether the server has broken the connection off since it was last asked for that.
-  private var isBroken: Bool {
+  /// Whether the server has reset the connection since the last time this was read.
+  private var wasReset: Bool {
     get async { (try? await connection.value(of: .pendingError)) ?? 0 != 0 }
   }
 
-  private var breakage: ConnectionError { ConnectionError(.reset, during: .write, peer: connection.peerAddress) }
+  private var reset: ConnectionError { ConnectionError(.reset, during: .write, peer: connection.peerAddress) }
 }

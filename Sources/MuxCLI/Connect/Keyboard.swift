@@ -2,7 +2,7 @@ import Multiplex
 import MultiplexAsync
 import SystemPackage
 
-/// Standard input: a terminal, a pipe, or a file that stands in for them.
+/// Standard input: a terminal, a pipe or a file.
 struct Keyboard {
   private static let readSize = 64 * 1024
 
@@ -17,7 +17,7 @@ struct Keyboard {
       } else {
         bytes = try await reactor.offload { try readNow() }
       }
-      // Somebody who shares the input may have been faster.
+      // Another process that shares the input may have been faster.
       guard let bytes else { continue }
       return bytes.isEmpty ? nil : bytes
     }
@@ -25,7 +25,7 @@ struct Keyboard {
 
   /// Waits until reading doesn't block.
   ///
-  /// - Returns: False for a file, which can't be waited for: reading it may block, but comes to an end.
+  /// - Returns: False for a file, which can't be waited for: reading it may block, but not forever.
   private func isReady(on reactor: Reactor) async throws -> Bool {
     do {
       _ = try await reactor.readiness(of: FileDescriptor.standardInput, for: .read)
@@ -35,7 +35,9 @@ struct Keyboard {
     }
   }
 
-  /// - Returns: nil if there is nothing now.
+  /// Reads without waiting.
+  ///
+  /// - Returns: The bytes, none at the end of input; nil if nothing is available now.
   private func readNow() throws -> [UInt8]? {
     do {
       return try unsafe [UInt8](unsafeUninitializedCapacity: Self.readSize) { buffer, count in

@@ -3,40 +3,46 @@ import MultiplexAsync
 import Synchronization
 import SystemPackage
 
-/// All that a server listens on: opened, served and shut down together.
+/// All listeners of a server, which are opened, served and shut down together.
 final class ListenerSet: Sendable {
   private struct State {
     var listeners: [ListenerGroup] = []
-    /// Whether the kernel has chosen a port, which nobody knows before it is told.
+    /// Whether the kernel has chosen a port, which is known only from the output.
     var hasChosenPort = false
     var isStopping = false
-    /// Ends with the number of connections that were closed unfinished.
+    /// The shutdown; its value is the number of connections that were closed unfinished.
     var stopping: Task<Int, Never>?
   }
 
-  /// A server that was told to stop closes connections that owe nothing once nothing has moved on them for so long.
-  static let restBeforeClose = Duration.milliseconds(250)
+  /// After ``stop()``, a server closes connections with nothing queued once they have been idle for this long.
+  static let idleTimeBeforeClose = Duration.milliseconds(250)
 
-  /// What there must be room for once everything is open: a connection, and what Swift's runtime may open yet.
+  /// The descriptors that must be left once everything is open: for a connection, and for what Swift's runtime may
+  /// still open.
   private static let neededDescriptors = 2
 
   private let drainLimit: Duration
-  private let rest: Duration?
+  private let idleTime: Duration?
   private let state = Mutex(State())
 
-  /// - Parameters:
-  ///   - drainLimit: How long connections go on after ``stop()``.
-  ///   - rest: Those that owe nothing are closed earlier, once nothing has moved on them for so long; nil spares them.
-  init(drainLimit: Duration, closingIdleAfter rest: Duration? = nil) {
-    self.drainLimit = drainLimit
-    self.rest = rest
-  }
-
-  /// Listens everywhere, and tells where. If that fails, nothing is left.
+  /// Makes an empty set.
   ///
   /// - Parameters:
-  ///   - remark: What else to tell of each place: "(epoll)".
-  ///   - check: Throws what is wrong with these addresses.
+  ///   - drainLimit: How long connections may continue after ``stop()``.
+  ///   - idleTime: How long a connection with nothing queued may be idle after ``stop()`` before it is closed; nil
+  ///     leaves idle connections open.
+  init(drainLimit: Duration, closingIdleAfter idleTime: Duration? = nil) {
+    self.drainLimit = drainLimit
+    self.idleTime = idleTime
+  }
+
+  /// Listens on all addresses, and prints them. If that fails, all listeners are closed.
+  ///
+  /// - Parameters:
+  ///   - endpoints: Where to listen.
+  ///   - group: The reactors of the listeners.
+  ///   - remark: What to print after each address: "(epoll)".
+  ///   - check: Throws if something is wrong with these addresses.
   func open(
     _ endpoints: [Endpoint], on group: ReactorGroup, remark: String, check: ([SocketAddress]) throws -> Void = { _ in }
   ) async throws {
@@ -52,11 +58,12 @@ final class ListenerSet: Sendable {
         }
       }
       try check(state.withLock { $0.listeners }.map(\.localAddress))
-      // What threads, backends and addresses take is taken by now. Without room for a connection nobody would ever be served.
+      // Threads, backends and listeners have their descriptors by now. Without one for a connection, no client could be
+      // served.
       try OpenFiles.require(Self.neededDescriptors)
       try greet(remark)
     } catch {
-      // Waited for, so that no socket's file is left.
+      // Awaited, so that no socket file is left behind.
       _ = await shutDown()
       throw error
     }
@@ -65,7 +72,7 @@ final class ListenerSet: Sendable {
   /// Serves until ``stop()``.
   ///
   /// - Parameter serve: Serves one of the listeners, until it is closed.
-  /// - Returns: How many connections were closed unfinished.
+  /// - Returns: The number of connections that were closed unfinished.
   func serve(_ serve: @escaping @Sendable (ListenerGroup) async -> Void) async -> Int {
     let listeners = state.withLock { $0.listeners }
     await withDiscardingTaskGroup { tasks in
@@ -73,11 +80,11 @@ final class ListenerSet: Sendable {
         tasks.addTask { await serve(listener) }
       }
     }
-    // The last connection may end before the shutdown has counted.
+    // The last connection may end before the shutdown has finished counting.
     return await state.withLock { $0.stopping }?.value ?? 0
   }
 
-  /// Accepts no more, and goes on with the connections there are for a while.
+  /// Stops accepting, and drains the open connections.
   func stop() {
     state.withLock { state in
       state.isStopping = true
@@ -85,14 +92,14 @@ final class ListenerSet: Sendable {
     }
   }
 
-  /// Whether it was stopped.
+  /// Whether ``stop()`` was called.
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
   private func shutDown() async -> Int {
     let listeners = state.withLock { $0.listeners }
-    return await withTaskGroup(of: Int.self) { [drainLimit, rest] tasks in
+    return await withTaskGroup(of: Int.self) { [drainLimit, idleTime] tasks in
       for listener in listeners {
-        tasks.addTask { await listener.shutDown(within: drainLimit, closingIdleAfter: rest) }
+        tasks.addTask { await listener.shutDown(within: drainLimit, closingIdleAfter: idleTime) }
       }
       return await tasks.reduce(0, +)
     }
@@ -106,21 +113,23 @@ extension ListenerSet {
     state.withLock { state in
       state.listeners.append(listener)
       if choosingPort { state.hasChosenPort = true }
-      // It was stopped before it had begun: what listens now does so in vain.
+      // Stopped before it had started.
       if state.isStopping { listener.close() }
     }
   }
 
-  /// - Throws: That nobody can be told of a port that nobody else knows.
+  /// Prints the addresses.
+  ///
+  /// - Throws: A failure if a port that the kernel has chosen can't be printed.
   private func greet(_ remark: String) throws(Failure) {
     let (listeners, hasChosenPort) = state.withLock { ($0.listeners, $0.hasChosenPort) }
     let lines = listeners.map { "listening on \($0.localAddress.argument) \(remark)" }.joined(separator: "\n")
-    // Who has said where to listen knows it anyway.
+    // Ports that were given on the command line are known anyway.
     guard hasChosenPort else { return Console.print(lines) }
     do throws(Failure) {
       try Console.write("\(lines)\n".utf8)
     } catch {
-      throw Failure("\(error); nobody would know which port was chosen", error.status)
+      throw Failure("\(error); the chosen port would be unknown", error.status)
     }
   }
 }

@@ -1,7 +1,7 @@
 import Multiplex
 
 extension SocketAddress? {
-  /// Whose connection that is. The clients of a Unix socket have no name, as a rule.
+  /// The name of a client in messages. Clients of a Unix socket usually have no address.
   var clientName: String {
     guard let self, self != .unix(path: "") else { return "a client" }
     return self.description

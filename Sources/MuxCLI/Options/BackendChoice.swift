@@ -4,7 +4,7 @@ import MultiplexAsync
 
 /// The value of `--backend`: a backend's name, or "auto".
 struct BackendChoice: ExpressibleByArgument {
-  /// Nil leaves the choice to the library.
+  /// The backend, or nil to leave the choice to the library.
   private let backend: Poller.Backend?
 
   static let automatic = BackendChoice(backend: nil)
@@ -26,19 +26,19 @@ struct BackendChoice: ExpressibleByArgument {
 
   var defaultValueDescription: String { backend?.name ?? "auto" }
 
-  /// The backend for reactors. Says so if it isn't the one that would have been taken.
+  /// Returns the backend for reactors. Prints a warning if io_uring was left out because it isn't available.
   ///
-  /// - Throws: Why the chosen one doesn't work here.
+  /// - Throws: A failure that says why the chosen backend doesn't work here.
   func resolve() throws(Failure) -> Poller.Backend {
     if backend == nil, let reason = Poller.Backend.ioUring.unavailability {
-      Console.complain("without io_uring: \(reason)")
+      Console.warn("io_uring isn't available: \(reason)")
     }
     return try resolve(automatic: Reactor.automaticBackend)
   }
 
-  /// The backend for pollers.
+  /// Returns the backend for pollers.
   ///
-  /// - Throws: Why the chosen one doesn't work here.
+  /// - Throws: A failure that says why the chosen backend doesn't work here.
   func resolveForPoller() throws(Failure) -> Poller.Backend {
     try resolve(automatic: .automatic)
   }

@@ -1,18 +1,20 @@
 import ArgumentParser
 import Multiplex
 
-/// Where a command listens or connects: a host and port, or the path of a Unix socket, written with "unix:" before it or
-/// a slash in it.
+/// An address where a command listens or connects: a host and port, or the path of a Unix socket, which has the prefix
+/// "unix:" or contains a slash.
 enum Endpoint {
   case network(HostPort)
   case unix(path: String)
 
-  /// How one is written, for help texts.
+  /// The syntax of an endpoint, for help texts.
   static let grammar = "HOST:PORT, or the path of a Unix socket (unix:PATH, or any text with a slash)"
-  /// Where the tool serves, and connects, unless it is told otherwise.
+  /// The default address for listening and connecting.
   static let usual = "127.0.0.1:9999"
 
-  /// - Throws: What is wrong with the text, and how to write it.
+  /// Parses an endpoint.
+  ///
+  /// - Throws: A message that says what is wrong with the text, and how to write it.
   init(_ text: String, for purpose: HostPort.Purpose) throws(ValidationError) {
     if text.hasPrefix("unix:") {
       try self.init(path: String(text.dropFirst("unix:".count)))
@@ -24,9 +26,11 @@ enum Endpoint {
     }
   }
 
-  /// - Throws: Why there can be no socket with that path.
+  /// Makes the endpoint of a Unix socket.
+  ///
+  /// - Throws: A message that says why no socket can have this path.
   init(path: String) throws(ValidationError) {
-    // The kernel would make a name up.
+    // The kernel would make up a name.
     guard !path.isEmpty else { throw ValidationError("the path of a Unix socket can't be empty") }
     guard path.utf8.count <= SocketAddress.maximumPathLength else {
       throw ValidationError("the path of a Unix socket has at most \(SocketAddress.maximumPathLength) bytes")
@@ -34,7 +38,7 @@ enum Endpoint {
     self = .unix(path: path)
   }
 
-  /// The addresses behind it, at least one.
+  /// Resolves the endpoint to at least one address.
   func addresses(for purpose: HostPort.Purpose) throws(MultiplexError) -> [SocketAddress] {
     switch self {
     case .network(let host): try host.resolve(for: purpose)
@@ -59,25 +63,25 @@ extension Endpoint {
       host = try HostPort(text)
     } catch {
       let advice = error.advice ?? error.description
-      // Without a colon it may have been meant as a path.
+      // Without a colon, it may have been meant as a path.
       throw ValidationError(text.contains(":") ? advice : "write \(grammar)")
     }
     try requireService(host.port)
     return host
   }
 
-  /// Whether the host is known takes a while to find out. Services are in a file.
+  /// Checks that the service is known. That takes only a file; looking up the host would take a while.
   private static func requireService(_ port: String) throws(ValidationError) {
     guard UInt16(port) == nil else { return }
     do throws(MultiplexError) {
       _ = try HostPort(":\(port)").resolve(for: .listening)
     } catch {
-      throw ValidationError("no service is called '\(port)'; write the number of its port")
+      throw ValidationError("unknown service '\(port)'; give the port's number")
     }
   }
 
   private func requirePort() throws(ValidationError) {
     guard case .network(let host) = self, UInt16(host.port) == 0 else { return }
-    throw ValidationError("nobody can be connected to on port 0")
+    throw ValidationError("can't connect to port 0")
   }
 }

@@ -1,8 +1,8 @@
 import ArgumentParser
 
-/// What options may be.
+/// The ranges of option values.
 enum Limits {
-  /// In seconds. The longest is a century, so that the sum with the present can't overflow.
+  /// The valid times in seconds. The longest is a century, so that adding it to the present time can't overflow.
   private static let times = 0.001...3e9
 
   static func require(_ value: Int?, atLeast minimum: Int, atMost maximum: Int = .max, _ option: String) throws {
@@ -16,21 +16,20 @@ enum Limits {
     throw ValidationError("\(option) must be from \(range.lowerBound) to \(range.upperBound)")
   }
 
-  /// - Parameter orNone: Whether zero is in the range.
-  static func requireSeconds(_ value: Double?, orNone: Bool = false, _ option: String) throws {
-    guard let value, !times.contains(value), !(orNone && value == 0) else { return }
+  /// Checks a time in seconds.
+  ///
+  /// - Parameters:
+  ///   - value: The value of the option; nil is valid.
+  ///   - allowingZero: Whether zero is valid, too.
+  ///   - option: The name of the option.
+  static func requireSeconds(_ value: Double?, allowingZero: Bool = false, _ option: String) throws {
+    guard let value, !times.contains(value), !(allowingZero && value == 0) else { return }
     let (shortest, longest) = (Quantity.shortest(times.lowerBound), Quantity.count(Int(times.upperBound)))
-    throw ValidationError("\(option) must be \(orNone ? "0, or " : "")from \(shortest) to \(longest) seconds")
+    throw ValidationError("\(option) must be \(allowingZero ? "0, or " : "")from \(shortest) to \(longest) seconds")
   }
 
   static func requirePath(_ value: String?, _ option: String) throws {
     guard value == "" else { return }
-    throw ValidationError("\(option) must be the path of a file")
-  }
-
-  /// "5 seconds", "0.5 seconds".
-  static func words(seconds: Double) -> String {
-    let number = seconds == seconds.rounded() ? String(Int(seconds)) : String(seconds)
-    return "\(number) second\(seconds == 1 ? "" : "s")"
+    throw ValidationError("\(option) must be a file's path")
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Multiplex
 
-/// Where a command connects: an address, or the path of a Unix socket behind an option.
+/// The address to connect to, as an argument or as the value of `--unix`.
 struct TargetOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp("The server: \(Endpoint.grammar); by default \(Endpoint.usual).", valueName: "address"),

@@ -1,7 +1,7 @@
 import MultiplexAsync
 import Synchronization
 
-/// The pairs that a relay has, so that those that aren't used needn't delay its end.
+/// The open pairs of a relay. Idle ones can be closed, so that they don't delay its end.
 final class OpenPairs: Sendable {
   private let pairs = Mutex<[ObjectIdentifier: RelayedPair]>([:])
 
@@ -13,11 +13,11 @@ final class OpenPairs: Sendable {
     pairs.withLock { $0[ObjectIdentifier(pair)] = nil }
   }
 
-  /// Closes pairs that owe nobody anything, once nothing has moved on them for so long, until cancelled.
-  func closeResting(after rest: Duration, on reactor: Reactor) async {
+  /// Closes pairs with nothing queued once they have been idle for a while, until cancelled.
+  func closeIdle(after idleTime: Duration, on reactor: Reactor) async {
     while !Task.isCancelled {
-      for pair in pairs.withLock({ Array($0.values) }) { await pair.closeIfAtRest() }
-      try? await reactor.sleep(for: rest)
+      for pair in pairs.withLock({ Array($0.values) }) { await pair.closeIfIdle() }
+      try? await reactor.sleep(for: idleTime)
     }
   }
 }

@@ -1,20 +1,22 @@
 import Synchronization
 
-/// How many pairs of connections a relay may have at a time: what it is allowed, as far as the open files suffice.
+/// The number of pairs of connections that a relay may have at a time, given its own limit and that of open files.
 final class PairCapacity: Sendable {
-  /// For what listens, the connection that is being accepted, a pipe to splice through, and whatever else the relay opens
-  /// meanwhile.
+  /// Descriptors for the listeners, a connection that is being accepted, a pipe to splice through, and whatever else
+  /// the relay opens.
   private static let spareDescriptors = 6
   private static let descriptorsPerPair = 2
 
   let count: Int
-  /// Whether it is the open files that allow no more.
+  /// Whether ``count`` is due to the limit of open files.
   private let isBoundByFiles: Bool
   private let inUse = Atomic(0)
-  private let complaint = OccasionalComplaint()
+  private let warning = RateLimitedWarning()
 
-  /// - Parameter limit: nil is as many as there may be open files for.
-  /// - Throws: That there can't be one.
+  /// Determines the capacity.
+  ///
+  /// - Parameter limit: The maximum number of pairs; nil for as many as the limit of open files allows.
+  /// - Throws: A failure if not even one pair is possible.
   init(atMost limit: Int?) throws {
     try OpenFiles.require(Self.spareDescriptors + Self.descriptorsPerPair)
     let possible = (OpenFiles.vacancies - Self.spareDescriptors) / Self.descriptorsPerPair
@@ -22,15 +24,12 @@ final class PairCapacity: Sendable {
     isBoundByFiles = possible < limit ?? .max
   }
 
-  /// Counts a pair that is begun. If it is the last that is possible, whoever can raise the limit is told.
+  /// Counts a new pair. If it is the last that open files allow, prints a warning.
   func enter() {
     let (_, pairs) = inUse.add(1, ordering: .relaxed)
     guard isBoundByFiles, pairs >= count else { return }
-    complaint.make { _ in
-      """
-      \(pairs) client\(pairs == 1 ? " is" : "s are") as many as the open files suffice for, and further ones wait; raise the \
-      limit (ulimit -n)
-      """
+    warning.warn { _ in
+      "the open-file limit allows only \(Quantity.counted(count, "client")); others wait: raise it (ulimit -n)"
     }
   }
 

@@ -3,20 +3,27 @@ import MultiplexAsync
 import Synchronization
 import SystemPackage
 
-/// Forwards the connections that come to some addresses to another.
+/// Forwards connections from its listening addresses to a target.
 final class RelayServer: Sendable {
-  /// Tried in turn, until one answers.
+  /// The addresses of the target, tried in turn until one accepts the connection, so that a pair never takes more than
+  /// two descriptors.
   private let targets: [SocketAddress]
   private let connectTimeout: Duration
   private let idleTimeout: Duration?
   private let listeners: ListenerSet
   private let pairs = OpenPairs()
-  /// Closes pairs at rest, from ``stop()`` on.
+  /// Closes idle pairs after ``stop()``.
   private let closing = Mutex<(reactor: Reactor?, task: Task<Void, Never>?)>((nil, nil))
-  private let wantOfFiles = OccasionalComplaint()
-  private let otherFailures = OccasionalComplaint()
+  private let openFileWarning = RateLimitedWarning()
+  private let connectWarning = RateLimitedWarning()
 
-  /// - Parameter drainTimeout: How long a relay that was told to stop goes on with the connections it has.
+  /// Makes a relay.
+  ///
+  /// - Parameters:
+  ///   - targets: The addresses of the target, at least one.
+  ///   - connectTimeout: The time limit for connecting to each of them.
+  ///   - idleTimeout: How long a pair may be idle before it is closed; nil for no limit.
+  ///   - drainTimeout: How long the relay drains its connections after ``stop()``.
   init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?, drainTimeout: Duration) {
     self.targets = targets
     listeners = ListenerSet(drainLimit: drainTimeout)
@@ -27,11 +34,13 @@ final class RelayServer: Sendable {
   /// Relays until ``stop()``.
   ///
   /// - Parameters:
-  ///   - endpoint: Where to listen; of a host, at all of its addresses that this machine has.
-  ///   - maximumConnections: Further clients wait; nil lets in as many as there may be open files for.
-  /// - Returns: How many clients' connections were closed though they were not finished.
+  ///   - endpoint: Where to listen; for a host, on all of its addresses that this machine has.
+  ///   - backend: The backend to wait with.
+  ///   - maximumConnections: The maximum number of clients; others wait. Nil for as many as the limit of open files
+  ///     allows.
+  /// - Returns: The number of clients whose connections were closed unfinished.
   func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
-    let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptComplaints())
+    let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptWarnings())
     closing.withLock { $0.reactor = group.reactors[0] }
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open(
@@ -45,28 +54,33 @@ final class RelayServer: Sendable {
       }
     }
     closing.withLock { $0.task }?.cancel()
-    for complaint in [wantOfFiles, otherFailures] {
-      complaint.conclude { "\(Self.clients($0)) closed without reaching a target since that was last said" }
+    for warning in [openFileWarning, connectWarning] {
+      warning.conclude {
+        "\(Quantity.counted($0, "other client")) closed without reaching a target since the last message"
+      }
     }
     return unfinished
   }
 
-  /// Accepts no more, and goes on with the connections it has for a while.
+  /// Stops accepting, and drains the connections.
   func stop() {
     listeners.stop()
     closing.withLock { closing in
       guard let reactor = closing.reactor, closing.task == nil else { return }
-      closing.task = Task { [pairs] in await pairs.closeResting(after: ListenerSet.restBeforeClose, on: reactor) }
+      closing.task = Task { [pairs] in await pairs.closeIdle(after: ListenerSet.idleTimeBeforeClose, on: reactor) }
     }
   }
 
-  /// - Throws: That a target is the relay itself: its first client would take all descriptors.
+  /// Refuses a target that is the relay itself: its first client would use up all descriptors.
+  ///
+  /// - Throws: A usage failure.
   private func refuseItself(_ places: [SocketAddress]) throws(Failure) {
     for target in targets {
       guard let place = places.first(where: target.leads) else { continue }
       throw Failure(
-        "--to \(target.argument) leads back to this relay, which listens on \(place.argument); write the address of another server",
-        .usage)
+        """
+        --to \(target.argument) leads back to this relay (listening on \(place.argument)); give another server's address
+        """, .usage)
     }
   }
 
@@ -78,23 +92,19 @@ final class RelayServer: Sendable {
       await pair.run()
       pairs.remove(pair)
     } catch {
-      complain(of: error, client)
+      warn(of: error, client)
       client.abort()
     }
   }
 
-  /// A target that is down has every client fail: once in a while it is said of one of them.
-  private func complain(of error: ConnectionError, _ client: Connection) {
-    let complaint = error.reason == .system(.tooManyOpenFiles) ? wantOfFiles : otherFailures
-    complaint.make { omitted in
-      let others = omitted > 0 ? "; \(Self.clients(omitted)) closed so before" : ""
+  /// Warns that a client couldn't be connected to the target. If the target is down, that happens to every client, so
+  /// only some of them are reported.
+  private func warn(of error: ConnectionError, _ client: Connection) {
+    let warning = error.reason == .system(.tooManyOpenFiles) ? openFileWarning : connectWarning
+    warning.warn { omitted in
+      let others = omitted > 0 ? "; \(Quantity.counted(omitted, "other")) closed the same way" : ""
       return "\(Failure(error)); closing the connection of \(client.peerAddress.clientName)\(others)"
     }
-  }
-
-  /// "1 other client was", "3 other clients were".
-  private static func clients(_ count: Int) -> String {
-    "\(Quantity.count(count)) other client\(count == 1 ? " was" : "s were")"
   }
 
   private func connect(on reactor: Reactor) async throws(ConnectionError) -> Connection {

@@ -2,19 +2,19 @@ import Multiplex
 import MultiplexAsync
 import Synchronization
 
-/// Two connections, each of which gets what the other sends.
+/// Two connections, each of which receives what the other sends.
 final class RelayedPair: Sendable {
   private let client: Connection
   private let target: Connection
   private let idleTimeout: Duration?
   private let lastActivity = Mutex(ContinuousClock.now)
-  /// Since it was last looked whether the pair is at rest.
+  /// Whether bytes have moved since the last ``closeIfIdle()``.
   private let hasMoved = Atomic(true)
-  /// Whether the client has sent something since the target last has: it may wait for an answer, however long that takes.
-  private let awaitsAnswer = Atomic(false)
-  /// Whether one side has finished: it may wait for the other's answer, however long that takes.
+  /// Whether the client sent last: it may be waiting for a reply, however long that takes.
+  private let awaitsReply = Atomic(false)
+  /// Whether one side has finished: it may be waiting for the other's reply, however long that takes.
   private let isHalfClosed = Atomic(false)
-  /// Whether both are closed though neither side has finished.
+  /// Whether both sides are being closed though neither has finished.
   private let isClosing = Atomic(false)
 
   init(_ client: Connection, _ target: Connection, idleTimeout: Duration?) {
@@ -23,7 +23,7 @@ final class RelayedPair: Sendable {
     self.idleTimeout = idleTimeout
   }
 
-  /// Forwards until both sides have finished, or one of them is broken. Called by the task that serves the client.
+  /// Forwards until both sides have finished, or one of them fails. Called by the task that serves the client.
   func run() async {
     let watch = idleTimeout.map { limit in Task { await self.closeWhenIdle(for: limit) } }
     await withDiscardingTaskGroup { group in
@@ -35,15 +35,15 @@ final class RelayedPair: Sendable {
     await target.close()
   }
 
-  /// In a task that serves the target, as the other serves the client: neither has to ask to be told of its
-  /// cancellation for each message.
+  /// Forwards from the target in a task that serves it, as the other task serves the client. That way, neither has to
+  /// install a cancellation handler for each message.
   private func forwardFromTarget() async {
-    // What it does throws nothing.
+    // The closure throws nothing.
     try? await target.serve { target in await self.forward(from: target, to: self.client) }
   }
 
-  /// Forwards one direction to its end, and passes the end on. A broken side ends both directions: neither peer is to
-  /// take half of a conversation for the whole.
+  /// Forwards one direction to its end, and passes the end on. A failure aborts both connections, so that neither peer
+  /// takes half of a conversation for the whole.
   private func forward(from source: Connection, to destination: Connection) async {
     do {
       let isClient = source === client
@@ -57,22 +57,22 @@ final class RelayedPair: Sendable {
     }
   }
 
-  /// Closes both sides, if neither has finished or is owed anything, and nothing has moved since the last call. The first
-  /// call closes nothing.
-  func closeIfAtRest() async {
+  /// Closes both sides, if neither has finished, nothing is queued for either, and nothing has moved since the last
+  /// call. The first call closes nothing.
+  func closeIfIdle() async {
     guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed),
-      !awaitsAnswer.load(ordering: .relaxed)
+      !awaitsReply.load(ordering: .relaxed)
     else { return }
     guard await client.queuedCount == 0, await target.queuedCount == 0 else { return }
     isClosing.store(true, ordering: .relaxed)
-    // What the kernel has yet to deliver it delivers.
+    // The kernel still delivers the bytes that it holds.
     await client.close()
     await target.close()
   }
 
   private func noteActivity(ofClient: Bool) {
     hasMoved.store(true, ordering: .relaxed)
-    awaitsAnswer.store(ofClient, ordering: .relaxed)
+    awaitsReply.store(ofClient, ordering: .relaxed)
     guard idleTimeout != nil else { return }
     lastActivity.withLock { $0 = .now }
   }

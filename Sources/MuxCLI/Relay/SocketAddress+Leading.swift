@@ -7,9 +7,9 @@ import Multiplex
 #endif
 
 extension SocketAddress {
-  /// Whether who connects to this address reaches whoever listens at another.
+  /// Whether connecting to this address reaches the listener at another.
   ///
-  /// - Parameter place: An address of this machine, where somebody listens.
+  /// - Parameter place: An address of this machine on which a socket listens.
   func leads(to place: SocketAddress) -> Bool {
     if case .unix(let path) = self, case .unix(let other) = place { return Self.isSameFile(path, other) }
     let target = unmapped
@@ -23,14 +23,14 @@ extension SocketAddress {
 
   private var isIPv4: Bool { if case .ipv4 = self { true } else { false } }
 
-  /// An IPv4 address that is written as one of IPv6 ("::ffff:127.0.0.1") leads where it leads itself.
+  /// The address, as IPv4 if it is an IPv4-mapped IPv6 address ("::ffff:127.0.0.1").
   private var unmapped: SocketAddress {
     guard case .ipv6(let address, let port, _) = self else { return self }
     guard address.high == 0, address.low >> 32 == 0xffff else { return self }
     return .ipv4(IPv4Address(rawValue: UInt32(truncatingIfNeeded: address.low)), port: port)
   }
 
-  /// Who connects to no address in particular is connected to this machine.
+  /// The address that connecting leads to: the wildcard address stands for this machine.
   private var connected: SocketAddress {
     switch self {
     case .ipv4(.any, let port): .ipv4(.loopback, port: port)
@@ -39,7 +39,7 @@ extension SocketAddress {
     }
   }
 
-  /// Whether it is one of this machine: only there a socket can be bound.
+  /// Whether the address is one of this machine: a socket can be bound only to those.
   private var isOwn: Bool {
     let address: SocketAddress
     switch self {
@@ -50,7 +50,7 @@ extension SocketAddress {
     return (try? UDPSocket.bound(to: address)) != nil
   }
 
-  /// Whether both paths lead to the same file, by way of links perhaps.
+  /// Whether both paths lead to the same file, possibly through links.
   private static func isSameFile(_ path: String, _ other: String) -> Bool {
     guard let first = status(of: path), let second = status(of: other) else { return false }
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino

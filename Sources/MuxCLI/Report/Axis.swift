@@ -1,6 +1,6 @@
 import Foundation
 
-/// One axis of a chart: from which value to which, on what scale, and what is written at it.
+/// One axis of a chart: its range, its scale and its labels.
 struct Axis {
   enum Scale {
     case linear, logarithmic
@@ -16,12 +16,12 @@ struct Axis {
   let range: ClosedRange<Double>
   let ticks: [Tick]
 
-  /// How far along the axis a value lies, from 0 to 1.
+  /// Returns the position of a value along the axis, from 0 to 1.
   func position(of value: Double) -> Double {
     let (low, high, value) =
       switch scale {
       case .linear: (range.lowerBound, range.upperBound, value)
-      // What isn't above zero lies at the beginning.
+      // Values that aren't positive lie at the beginning.
       case .logarithmic: (log10(range.lowerBound), log10(range.upperBound), log10(max(value, range.lowerBound)))
       }
     return high > low ? min(max((value - low) / (high - low), 0), 1) : 0
@@ -31,7 +31,7 @@ struct Axis {
 // MARK: - Making axes
 
 extension Axis {
-  /// From 0 to a round number that no value exceeds.
+  /// Makes an axis from 0 to a round number of at least `maximum`.
   static func linear(_ title: String, upTo maximum: Double, label: (Double) -> String) -> Axis {
     let step = roundStep(above: max(maximum, 1e-9) / 5)
     let count = Int((maximum / step).rounded(.up))
@@ -41,7 +41,7 @@ extension Axis {
       ticks: ticks.map { Tick(value: $0, label: label($0)) })
   }
 
-  /// From 0 to exactly the greatest value.
+  /// Makes a time axis from 0 to exactly `maximum`.
   static func elapsed(_ title: String, upTo maximum: Double) -> Axis {
     let step = roundStep(above: max(maximum, 1e-9) / 8)
     let ticks = (0...Int(maximum / step)).map { Double($0) * step }
@@ -50,7 +50,7 @@ extension Axis {
       ticks: ticks.map { Tick(value: $0, label: Quantity.shortest(($0 * 1e6).rounded() / 1e6)) })
   }
 
-  /// Between 1, 2 or 5 times powers of ten that enclose all values, which are above 0.
+  /// Makes a logarithmic axis that encloses all positive values, between 1, 2 or 5 times powers of ten.
   static func logarithmic(_ title: String, _ values: [Double], label: (Double) -> String) -> Axis {
     let positive = values.filter { $0 > 0 }
     let low = roundNumber(atMost: positive.min() ?? 1)

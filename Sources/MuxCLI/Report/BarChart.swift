@@ -1,17 +1,22 @@
 import Foundation
 
-/// Bars of text on a logarithmic scale.
+/// A bar chart as text, on a logarithmic scale.
 struct BarChart {
   private static let width = 48.0
-  /// The shortest bar, so that the least is seen as well.
+  /// The length of the shortest bar, so that the smallest value is visible.
   private static let shortest = 2.0
   private static let eighths = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 
-  /// The least value, above 0.
+  /// The smallest value, above 0.
   let least: Double
   let greatest: Double
 
-  /// - Parameter cells: What stands before the bar: the text, its width, and whether it goes to the right.
+  /// Returns one line of the chart.
+  ///
+  /// - Parameters:
+  ///   - cells: The cells before the bar: each a text, its width, and whether it is right-aligned.
+  ///   - value: The value that the bar shows.
+  ///   - label: The text after the bar.
   func line(_ cells: [(text: String, width: Int, isRight: Bool)], _ value: Double, _ label: String) -> String {
     let before = cells.map { cell in
       let blanks = String(repeating: " ", count: max(0, cell.width - cell.text.count))
@@ -24,7 +29,7 @@ struct BarChart {
     let range = log(greatest / least)
     let share = range > 0 ? log(max(value, least) / least) / range : 1
     let length = Int(((Self.shortest + share * (Self.width - Self.shortest)) * 8).rounded())
-    let rest = length % 8
-    return String(repeating: "█", count: length / 8) + (rest > 0 ? Self.eighths[rest] : "")
+    let remainder = length % 8
+    return String(repeating: "█", count: length / 8) + (remainder > 0 ? Self.eighths[remainder] : "")
   }
 }

@@ -1,4 +1,4 @@
-/// Lines over two axes, as SVG. Each line has its name at its end, so that no legend has to be looked up.
+/// A line chart as SVG. Each line has its name at its end, so that no legend is needed.
 struct Chart {
   private static let width = 912.0
   private static let height = 400.0
@@ -6,14 +6,14 @@ struct Chart {
   private static let right = 130.0
   private static let top = 16.0
   private static let bottom = 54.0
-  /// Between the names of two lines.
+  /// The minimum distance between the names of two lines.
   private static let nameDistance = 18.0
-  /// What is written at a mark.
+  /// The width of a mark's label.
   private static let labelWidth = 64.0
-  /// How many colours there are.
+  /// The number of colors.
   private static let colors = 6
 
-  /// For those who can't see it.
+  /// A description for screen readers.
   let description: String
   let x: Axis
   let y: Axis
@@ -123,7 +123,7 @@ struct Chart {
     }
   }
 
-  /// Above a rising line, to its left unless the axis is there.
+  /// A mark's label, above a rising line, and to the left of the mark unless the axis is there.
   private func label(_ mark: Series.Mark) -> Markup {
     let place = place(mark.point)
     if place.x - Self.left < Self.labelWidth {
@@ -143,7 +143,7 @@ struct Chart {
     }
   }
 
-  /// Heights in rising order, so that two neighbours have a distance, and the last isn't below the ground.
+  /// Moves sorted heights apart, so that neighbors don't overlap, and the last isn't below the horizontal axis.
   private static func apart(_ levels: [Double]) -> [Double] {
     var levels = levels
     for index in levels.indices.dropFirst() { levels[index] = max(levels[index], levels[index - 1] + nameDistance) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where and when something was measured.
+/// The machine and the time of a measurement.
 struct Machine: Encodable {
   let kernel: String
   let processor: String
@@ -19,7 +19,7 @@ struct Machine: Encodable {
     return String(text.prefix { $0 != "\n" })
   }
 
-  /// The model; the architecture where the kernel doesn't tell it.
+  /// The processor's model, or its architecture if the kernel doesn't report the model.
   private static var processorName: String {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("model name") }

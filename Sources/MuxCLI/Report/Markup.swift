@@ -1,4 +1,4 @@
-/// A piece of HTML that is well-formed XML as well. Text gets into it escaped, and in no other way.
+/// A piece of HTML that is also well-formed XML. All text in it is escaped.
 struct Markup {
   let source: String
 
@@ -6,7 +6,7 @@ struct Markup {
     self.source = source
   }
 
-  /// An element; one without children is closed at once.
+  /// Makes an element; one without children is self-closing.
   static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String> = [:], _ children: [Markup] = []
   ) -> Markup {
@@ -25,7 +25,9 @@ struct Markup {
     Markup(source: escaped(text))
   }
 
-  /// - Parameter css: Of this program's own; it has no character that means something in XML.
+  /// Makes a style sheet.
+  ///
+  /// - Parameter css: The rules, without characters that are special in XML.
   static func style(_ css: StaticString) -> Markup {
     Markup(source: "<style>\n\(css)\n</style>\n")
   }
@@ -38,7 +40,7 @@ struct Markup {
       case "<": result += "&lt;"
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
-      // XML has no way to write most control characters.
+      // XML can't represent most control characters.
       case "\u{0}"..<"\u{20}" where scalar != "\n" && scalar != "\t", "\u{7f}"..<"\u{a0}", "\u{fffe}", "\u{ffff}":
         result += "\u{fffd}"
       default: result.unicodeScalars.append(scalar)

@@ -1,5 +1,5 @@
 extension Page {
-  /// Light or dark, as the reader has it; figures of one width, so that columns of them line up.
+  /// The style sheet: light or dark as the reader prefers, with digits of equal width, so that columns line up.
   static let style: StaticString = """
     :root {
       color-scheme: light dark;

@@ -1,7 +1,7 @@
-/// A report: one HTML file that needs nothing else.
+/// A report: one self-contained HTML file.
 struct Page {
   let title: String
-  /// One line on what was measured.
+  /// One line about what was measured.
   let summary: String
   let command: String
   let machine: Machine
@@ -19,7 +19,7 @@ struct Page {
     return "<!DOCTYPE html>\n\(Markup.element("html", ["lang": "en"], [head, body]).source)\n"
   }
 
-  /// "2026-11-25 02:47:22 UTC".
+  /// The date of the measurement: "2026-11-25 02:47:22 UTC".
   private var date: String {
     machine.date.replacing("T", with: " ").replacing("Z", with: " UTC")
   }
@@ -43,14 +43,18 @@ struct Page {
 // MARK: - Parts
 
 extension Page {
-  /// The figures that matter most, large.
+  /// Makes large tiles of the most important figures.
   static func tiles(_ tiles: [(name: String, value: String)]) -> Markup {
     .element(
       "dl", ["class": "tiles"],
       tiles.map { .element("div", [:], [.element("dt", [:], $0.name), .element("dd", [:], $0.value)]) })
   }
 
-  /// - Parameter header: The first column names the rows.
+  /// Makes a table.
+  ///
+  /// - Parameters:
+  ///   - header: The names of the columns.
+  ///   - rows: The cells, of which the first names the row.
   static func table(header: [String], rows: [[String]]) -> Markup {
     let head = Markup.element("tr", [:], header.map { .element("th", ["scope": "col"], $0) })
     let body = rows.map { row in
@@ -74,7 +78,7 @@ extension Page {
       ])
   }
 
-  /// What has to be known to read the rest.
+  /// Makes a list of notes that help to interpret the figures.
   static func notes(_ notes: [String]) -> [Markup] {
     guard !notes.isEmpty else { return [] }
     return [.element("ul", ["class": "notes"], notes.map { .element("li", [:], $0) })]

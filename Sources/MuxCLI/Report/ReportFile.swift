@@ -2,17 +2,19 @@ import ArgumentParser
 import Foundation
 import SystemPackage
 
-/// The file of a report, tried before the work so that a wrong path costs nothing.
+/// The file of a report. It is opened before the work, so that a wrong path is reported at once.
 struct ReportFile {
   private let path: String
 
-  /// - Throws: Why nothing can be written there.
+  /// Checks that the file can be written.
+  ///
+  /// - Throws: A failure that says why it can't.
   init(_ path: String) throws(Failure) {
     self.path = path
-    // A link is there, whatever it leads to.
+    // A link counts as existing, even if its target doesn't.
     let isNew = (try? FileManager.default.attributesOfItem(atPath: path)) == nil
     do {
-      // What is there stays until there is something better, and no empty file is left behind.
+      // An existing file is kept until there is a new report, and no empty file is left behind.
       try open().close()
       if isNew { try FileManager.default.removeItem(atPath: path) }
     } catch {
@@ -36,6 +38,6 @@ struct ReportFile {
   }
 
   private func failure(_ error: any Error, _ status: ExitCode) -> Failure {
-    Failure("the report '\(path)' can't be written: \(error)", status)
+    Failure("can't write the report '\(path)': \(error)", status)
   }
 }

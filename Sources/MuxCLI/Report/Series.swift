@@ -5,7 +5,7 @@ struct Series {
     let y: Double
   }
 
-  /// A point with something written at it.
+  /// A labeled point.
   struct Mark {
     let point: Point
     let label: String
@@ -13,11 +13,11 @@ struct Series {
 
   enum Look {
     case line
-    /// With the ground below it shaded.
+    /// A line with the area below it shaded.
     case area
-    /// What others are compared with.
+    /// A reference for other lines.
     case dashed
-    /// With a dot at each point, where there are few.
+    /// A line with a dot at each of a few points.
     case dots
   }
 

@@ -1,18 +1,18 @@
 import Multiplex
 import MultiplexAsync
 
-/// Serves many clients on one or several threads, each of which waits for all of its clients at once.
+/// Serves many clients on one or more threads, each of which waits for all of its clients at once.
 final class Server: Sendable {
   struct Settings: Sendable {
     let service: ServiceName
     let backend: Poller.Backend
-    /// Zero makes one for each processor.
+    /// The number of threads; zero means one per processor.
     let threads: Int
     let maximumConnections: Int
-    /// In bytes.
+    /// The number of queued bytes above which a client isn't read from.
     let highWater: Int
     let idleTimeout: Duration?
-    /// How long a server that was told to stop goes on with what its clients are owed.
+    /// How long the server drains its connections after ``Server/stop()``.
     let drainTimeout: Duration
     let isTraced: Bool
   }
@@ -22,13 +22,13 @@ final class Server: Sendable {
 
   init(_ settings: Settings) {
     self.settings = settings
-    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: ListenerSet.restBeforeClose)
+    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: ListenerSet.idleTimeBeforeClose)
   }
 
   /// Serves until ``stop()``.
   ///
-  /// - Parameter endpoints: Where to listen; of a host, at all of its addresses that this machine has.
-  /// - Returns: How many connections were closed though their clients were owed something.
+  /// - Parameter endpoints: Where to listen; for a host, on all of its addresses that this machine has.
+  /// - Returns: The number of connections that were closed with bytes still queued.
   func run(at endpoints: [Endpoint]) async throws -> Int {
     let group = try makeReactors()
     let threads = group.reactors.count > 1 ? ", \(group.reactors.count) threads" : ""
@@ -37,24 +37,24 @@ final class Server: Sendable {
     return await listeners.serve { [settings, listeners] listener in
       await settings.service.type.serve(listener, limitedTo: limit, isStopping: { listeners.isStopping }) {
         connection in
-        // Nothing is read while the client has yet to take what it is owed.
+        // Nothing is read while bytes for the client are queued.
         connection.setWatermarks(Watermarks(low: 0, high: settings.highWater))
         if let limit = settings.idleTimeout { connection.setIdleTimeout(limit) }
       }
     }
   }
 
-  /// Accepts no more, and goes on with what clients are owed for a while.
+  /// Stops accepting, and drains the connections.
   func stop() {
     listeners.stop()
   }
 
   private func makeReactors() throws(MultiplexError) -> ReactorGroup {
-    let complaints = AcceptComplaints()
+    let warnings = AcceptWarnings()
     let (backend, hasOneThread, isTraced) = (settings.backend, settings.threads == 1, settings.isTraced)
     return try ReactorGroup(count: settings.threads, backend: backend) { index in
-      guard isTraced else { return complaints }
-      return ReactorObservers([complaints, Trace(backend: backend, thread: hasOneThread ? nil : index + 1)])
+      guard isTraced else { return warnings }
+      return ReactorObservers([warnings, Trace(backend: backend, thread: hasOneThread ? nil : index + 1)])
     }
   }
 }

@@ -3,11 +3,11 @@ import MultiplexAsync
 import Synchronization
 import SystemPackage
 
-/// Shows a reactor at work, turn by turn: what was registered, what was ready, what was done.
+/// Prints each turn of a reactor: what was registered, what was ready, what was done.
 final class Trace: ReactorObserver {
   private struct State {
     var turn = 0
-    /// What each descriptor is, and what it is waited for.
+    /// What each descriptor is, and what it is registered for.
     var registered: [Int32: (what: String, interest: Interest)] = [:]
     /// What was registered when the turn began.
     var registeredBefore: [String] = []
@@ -15,14 +15,18 @@ final class Trace: ReactorObserver {
     var done: [(descriptor: Int32, action: Action)] = []
   }
 
-  /// Before each turn, where there are several threads.
+  /// Printed before each turn; empty if there is only one thread.
   private let prefix: String
-  /// Whether connections are registered once, for everything, as they are where the kernel has edges.
+  /// Whether connections are registered once, for reading and writing, as on backends with edge-triggered events.
   private let hasEdges: Bool
-  /// Used by the reactor's thread alone: the lock is always free.
+  /// Used only by the reactor's thread: the lock is never contended.
   private let state = Mutex(State())
 
-  /// - Parameter thread: Which of several threads this is; nil if there is one.
+  /// Makes the trace of a reactor.
+  ///
+  /// - Parameters:
+  ///   - backend: The backend of the reactor.
+  ///   - thread: The number of the thread; nil if there is only one.
   init(backend: Poller.Backend, thread: Int?) {
     prefix = thread.map { "thread \($0) " } ?? ""
     hasEdges = !backend.emulatedModes.contains(.edge)
@@ -51,7 +55,7 @@ final class Trace: ReactorObserver {
 
   func opened(_ connection: ObservedConnection) {
     did(connection.descriptor, .accepted(connection.peer.clientName))
-    expect(connection, owed: 0)
+    expect(connection, queued: 0)
   }
 
   func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {
@@ -72,8 +76,8 @@ final class Trace: ReactorObserver {
   }
 
   func queued(_ count: Int, on connection: ObservedConnection) {
-    moved(connection) { _, _, owed in owed = count }
-    expect(connection, owed: count)
+    moved(connection) { _, _, queued in queued = count }
+    expect(connection, queued: count)
   }
 }
 
@@ -82,30 +86,32 @@ extension Trace {
     state.withLock { $0.done.append((descriptor.rawValue, action)) }
   }
 
-  /// Bytes that move one after the other on a connection make one line.
+  /// Notes bytes that moved on a connection. Consecutive moves on the same connection become one line.
   private func moved(
-    _ connection: ObservedConnection, _ add: (_ received: inout Int, _ sent: inout Int, _ owed: inout Int) -> Void
+    _ connection: ObservedConnection, _ add: (_ received: inout Int, _ sent: inout Int, _ queued: inout Int) -> Void
   ) {
     state.withLock { state in
-      var (received, sent, owed) = (0, 0, 0)
+      var (received, sent, queued) = (0, 0, 0)
       let fd = connection.descriptor.rawValue
       if let (descriptor, action) = state.done.last, descriptor == fd,
-        case .moved(let receivedBefore, let sentBefore, let owedBefore) = action
+        case .moved(let receivedBefore, let sentBefore, let queuedBefore) = action
       {
-        (received, sent, owed) = (receivedBefore, sentBefore, owedBefore)
+        (received, sent, queued) = (receivedBefore, sentBefore, queuedBefore)
         state.done.removeLast()
       }
-      add(&received, &sent, &owed)
-      state.done.append((fd, .moved(received: received, sent: sent, owed: owed)))
+      add(&received, &sent, &queued)
+      state.done.append((fd, .moved(received: received, sent: sent, queued: queued)))
     }
   }
 
-  private func expect(_ connection: ObservedConnection, owed: Int) {
-    let interest: Interest = hasEdges || owed > 0 ? .read | .write : .read
+  private func expect(_ connection: ObservedConnection, queued: Int) {
+    let interest: Interest = hasEdges || queued > 0 ? .read | .write : .read
     state.withLock { $0.registered[connection.descriptor.rawValue] = ("client", interest) }
   }
 
-  /// - Returns: The lines of a turn in which something has happened.
+  /// Ends a turn.
+  ///
+  /// - Returns: The lines to print; none if nothing happened.
   private func endTurn(_ state: inout State) -> [String] {
     defer {
       state.ready = []

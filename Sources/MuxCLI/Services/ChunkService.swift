@@ -1,8 +1,8 @@
 import MultiplexAsync
 
-/// A service that deals with what comes on a connection, and does nothing else: it needs no task.
+/// A service that only handles received chunks, and needs no task per connection.
 protocol ChunkService: Service {
-  /// Deals with bytes that have come.
+  /// Handles a received chunk.
   static func handle(_ chunk: consuming Chunk, _ replies: inout Replies)
 }
 

@@ -3,10 +3,10 @@ import MultiplexAsync
 
 /// RFC 867: sends the date and time of day as a line of text, and closes.
 enum DaytimeService: TaskService {
-  /// How long a peer may take to close its side after we have closed ours.
+  /// The time limit for the peer to close its side after the server has closed its own.
   private static let lingerLimit = Duration.seconds(2)
 
-  /// The peer hasn't closed its side in time.
+  /// The error if the peer hasn't closed its side in time.
   private struct PeerLingers: Error, CustomStringConvertible {
     let description = "the client keeps its side open"
   }
@@ -14,7 +14,7 @@ enum DaytimeService: TaskService {
   static func serve(_ connection: Connection, isStopping: @Sendable () -> Bool) async throws {
     try await connection.write("\(text(of: Date()))\r\n")
     try await connection.closeWrite()
-    // Closing while bytes from the peer are unread would reset the connection, and might take back what was sent.
+    // Closing while bytes from the peer are unread would reset the connection, and the reply might be lost.
     do {
       try await withTimeout(lingerLimit, on: connection.reactor) {
         try await connection.forEachChunk(DiscardService.handle)

@@ -1,8 +1,8 @@
 import MultiplexAsync
 
-/// RFC 863: throws away what arrives, and says nothing.
+/// RFC 863: discards its input, and sends nothing.
 enum DiscardService: ChunkService {
   static func handle(_ chunk: consuming Chunk, _ replies: inout Replies) {
-    // It goes back to its pool.
+    // The chunk returns to its pool.
   }
 }

@@ -4,7 +4,7 @@ import ArgumentParser
 enum ServiceName: String, CaseIterable, ExpressibleByArgument {
   case echo, discard, chargen, daytime
 
-  /// What it names.
+  /// The service with this name.
   var type: any Service.Type {
     switch self {
     case .echo: EchoService.self

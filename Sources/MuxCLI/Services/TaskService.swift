@@ -1,10 +1,12 @@
 import MultiplexAsync
 
-/// A service that has a task for each connection.
+/// A service with a task for each connection.
 protocol TaskService: Service {
   /// Serves a connection to its end.
   ///
-  /// - Parameter isStopping: Whether the server was told to stop.
+  /// - Parameters:
+  ///   - connection: The connection.
+  ///   - isStopping: Whether the server is stopping.
   static func serve(_ connection: Connection, isStopping: @Sendable () -> Bool) async throws
 }
 

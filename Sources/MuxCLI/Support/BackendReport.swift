@@ -6,14 +6,14 @@ struct BackendReport: Encodable {
   struct Entry: Encodable {
     let name: String
     let available: Bool
-    /// Why it doesn't work here.
+    /// Why the backend doesn't work here.
     let reason: String?
-    /// Whether `auto` takes it for a poller: in `mux bench`.
+    /// Whether `auto` selects the backend for a poller: in `mux bench`.
     let automatic: Bool
-    /// Whether `auto` takes it for a reactor: in `mux serve`, `connect` and `relay`.
+    /// Whether `auto` selects the backend for a reactor: in `mux serve`, `connect` and `relay`.
     let automaticForReactors: Bool
     let emulatedModes: [String]
-    /// How many descriptors it can wait for.
+    /// The number of descriptors that the backend can wait for.
     let maximumDescriptors: Int
     let cost: String
 

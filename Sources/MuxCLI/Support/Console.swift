@@ -7,34 +7,36 @@ import SystemPackage
   import Musl
 #endif
 
-/// What the tool says to people and scripts, whole and in order, also into a pipe.
+/// The tool's output to people and scripts, complete and in order, also into a pipe.
 enum Console {
-  /// How long the end of the process waits for readers of what was said.
+  /// How long the process waits for readers of its output before it ends.
   private static let patience = Duration.seconds(1)
 
   private static let lines = LineQueue { try? write($0, to: .standardOutput) }
-  private static let complaints = LineQueue { try? write($0, to: .standardError) }
+  private static let warnings = LineQueue { try? write($0, to: .standardError) }
 
-  /// Lines on standard output, without the end of the last. They are lost if they can't be written, because the disk is
-  /// full or the reader has gone, and if the reader is too slow: a server goes on without, and never waits.
+  /// Prints lines on standard output, without waiting. They are lost if they can't be written, because the disk is full
+  /// or the reader has gone, or if the reader is too slow: a server continues without them.
+  ///
+  /// - Parameter text: One or more lines, without the last newline.
   static func print(_ text: String) {
     lines.add(text)
   }
 
-  /// One line on standard error, lost if it can't be written. Nobody waits for it either.
-  static func complain(_ line: String) {
-    complaints.add("mux: \(line)")
+  /// Prints one line on standard error, without waiting. It is lost if it can't be written.
+  static func warn(_ line: String) {
+    warnings.add("mux: \(line)")
   }
 
-  /// Waits a little for what was said to be written. To be called before the process ends.
+  /// Waits a moment for queued lines to be written. To be called before the process ends.
   static func flush() {
-    complaints.flush(within: patience)
+    warnings.flush(within: patience)
     lines.flush(within: patience)
   }
 
-  /// Writes all of these bytes to standard output, after what was said before, and waits for the reader.
+  /// Writes bytes to standard output, after all queued lines, and waits for the reader.
   ///
-  /// - Throws: What keeps them from being written.
+  /// - Throws: A failure if not all of them can be written.
   static func write(_ bytes: some Collection<UInt8>) throws(Failure) {
     flush()
     do {
@@ -45,20 +47,20 @@ enum Console {
   }
 
   private static func write(_ bytes: some Collection<UInt8>, to output: FileDescriptor) throws {
-    var rest = Array(bytes)[...]
-    while !rest.isEmpty {
+    var remainder = Array(bytes)[...]
+    while !remainder.isEmpty {
       do {
-        let count = try unsafe rest.withUnsafeBytes { try unsafe output.write($0) }
-        rest = rest.dropFirst(count)
+        let count = try unsafe remainder.withUnsafeBytes { try unsafe output.write($0) }
+        remainder = remainder.dropFirst(count)
       } catch Errno.tryAgain {
-        // Whoever shares the terminal or the pipe has made it non-blocking.
+        // Another process that shares the terminal or the pipe has made it non-blocking.
         _ = try select(writing: [output])
       }
     }
   }
 
-  /// Takes the numbers of standard descriptors that are closed, which the kernel would give to the next socket: what is
-  /// printed would go to a client. Input is then at its end, and output fails.
+  /// Opens /dev/null for closed standard descriptors. The kernel would give their numbers to the next sockets, and
+  /// output would go to a client. Input is then at its end, and output fails.
   static func fillStandardDescriptors() {
     while let descriptor = try? FileDescriptor.open(FilePath("/dev/null"), .readOnly) {
       guard descriptor.rawValue > STDERR_FILENO else { continue }
@@ -67,8 +69,13 @@ enum Console {
     }
   }
 
-  /// Keeps a reader of our output that goes away from ending the process.
-  static func outliveReaders() {
+  /// Ignores SIGXFSZ, so that the process survives when a file may not grow (`ulimit -f`): the write fails instead.
+  static func ignoreFileSizeSignals() {
+    _ = signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// Ignores SIGPIPE, so that the process survives when a reader of its output goes away.
+  static func ignoreBrokenPipes() {
     _ = signal(SIGPIPE, SIG_IGN)
   }
 }

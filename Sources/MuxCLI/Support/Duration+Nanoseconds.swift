@@ -1,5 +1,5 @@
 extension Duration {
-  /// Whole nanoseconds; enough for three centuries.
+  /// The duration in whole nanoseconds. An `Int` can hold almost three centuries.
   var wholeNanoseconds: Int {
     Int(components.seconds) * MonotonicClock.second + Int(components.attoseconds / 1_000_000_000)
   }

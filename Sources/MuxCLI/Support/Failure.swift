@@ -3,7 +3,7 @@ import Multiplex
 import MultiplexAsync
 import SystemPackage
 
-/// Why a command ends, with the exit status of sysexits.h.
+/// The reason why a command fails, with an exit status of sysexits.h.
 struct Failure: Error, CustomStringConvertible {
   let description: String
   let status: ExitCode
@@ -13,22 +13,28 @@ struct Failure: Error, CustomStringConvertible {
     self.status = status
   }
 
-  /// - Parameter status: Used unless the reason has a status of its own.
+  /// Makes a failure of an error.
+  ///
+  /// - Parameters:
+  ///   - error: The error to describe.
+  ///   - status: The exit status, unless the error's reason has its own.
   init(_ error: MultiplexError, otherwise status: ExitCode) {
     description = Self.words(error)
     self.status =
       switch error.reason {
-      case .unknownAddress where error.concernsLookUp: .noHost
+      case .unknownAddress where error.isLookupFailure: .noHost
       case .invalidArgument, .unknownAddress: .usage
       case .openFileLimit: .systemError
+      case _ where error.call == "pthread_create": .systemError
+      case _ where [.noMemory, .noBufferSpace].contains(error.errno): .systemError
       default: error.errno == .permissionDenied ? .noPermission : status
       }
   }
 
   private static func words(_ error: MultiplexError) -> String {
     guard let subject = error.subject else { return error.description }
-    if error.concernsLookUp { return "\(subject): \(error.explanation)" }
-    // Whoever reads this knows the address, and not the descriptor.
+    if error.isLookupFailure { return "\(subject): \(error.explanation)" }
+    // The reader knows the address, but not the descriptor.
     return MultiplexError(
       call: error.call, subject: subject, reason: error.reason, errno: error.errno, advice: error.advice
     ).description
@@ -36,7 +42,7 @@ struct Failure: Error, CustomStringConvertible {
 }
 
 extension Failure {
-  /// Why there is no connection, or no more.
+  /// Makes a failure of the error of a connection.
   init(_ error: ConnectionError) {
     let errno: Errno
     switch error.reason {
@@ -54,29 +60,29 @@ extension Failure {
       self.init(error.description, .ioError)
       return
     }
-    // This one says what to do about it.
+    // This error says what to do about it.
     self.init(
       MultiplexError(call: "connect", subject: error.peer?.description, errno: errno), otherwise: .unavailable)
   }
 }
 
 extension ExitCode {
-  /// The command was used wrongly (EX_USAGE).
+  /// The command was used incorrectly (EX_USAGE).
   static let usage = ExitCode(64)
-  /// A host name isn't known (EX_NOHOST).
+  /// A host name is unknown (EX_NOHOST).
   static let noHost = ExitCode(68)
-  /// Something that is needed isn't there: a server, a port that is free, a backend (EX_UNAVAILABLE).
+  /// Something that is needed isn't available: a server, a free port, a backend (EX_UNAVAILABLE).
   static let unavailable = ExitCode(69)
-  /// This program is wrong (EX_SOFTWARE).
+  /// This program has a bug (EX_SOFTWARE).
   static let software = ExitCode(70)
-  /// The system has no more of something (EX_OSERR).
+  /// A resource of the system is exhausted (EX_OSERR).
   static let systemError = ExitCode(71)
   /// A file can't be written (EX_CANTCREAT).
   static let cantCreate = ExitCode(73)
   /// A connection was lost (EX_IOERR).
   static let ioError = ExitCode(74)
-  /// The other side doesn't do what was agreed: a server that is to echo doesn't (EX_PROTOCOL).
+  /// The peer violates the protocol: a server doesn't echo (EX_PROTOCOL).
   static let protocolError = ExitCode(76)
-  /// The rights are missing (EX_NOPERM).
+  /// The process lacks permission (EX_NOPERM).
   static let noPermission = ExitCode(77)
 }

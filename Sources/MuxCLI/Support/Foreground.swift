@@ -4,16 +4,19 @@ import Multiplex
 import Synchronization
 import SystemPackage
 
-/// Async work that the main thread waits for, while other threads do it.
+/// Runs async work on other threads while the main thread waits.
 enum Foreground {
-  /// What the work takes until it has a connection. Some of it Swift's runtime takes, which crashes without.
+  /// The descriptors that the work needs until it has a connection. Swift's runtime needs some of them, and crashes if
+  /// it can't open them.
   private static let neededDescriptors = 9
+  /// The threads that the work needs: those of Swift's runtime, a reactor's, and one that writes messages.
+  private static let neededThreads = 6
 
   private final class Outcome: Sendable {
     let result = Mutex<Result<Void, any Error>?>(nil)
   }
 
-  /// Work that has begun.
+  /// Work in progress.
   private struct Work: ~Copyable {
     private let outcome = Outcome()
     private let reader: OwnedDescriptor
@@ -27,56 +30,57 @@ enum Foreground {
         let result: Result<Void, any Error>
         do { result = .success(try await body()) } catch { result = .failure(error) }
         outcome.result.withLock { $0 = result }
-        // This is what the main thread waits for.
+        // The main thread waits for this.
         try? OwnedDescriptor(adopting: writer).close()
       }
     }
 
-    /// Has libdispatch, which runs tasks, open what it needs while there is room for it: its own descriptors, and files of
-    /// /proc by which it looks at its threads soon after the first has begun. It crashes where the work was quicker, and has
-    /// taken all descriptors by then.
+    /// Makes libdispatch, which runs tasks, open what it needs while descriptors are left: its own descriptors, and
+    /// files in /proc through which it monitors its threads soon after the first has started. It crashes if the work
+    /// has taken all descriptors by then.
     private static func prepareRuntime() {
       let isOver = DispatchSemaphore(value: 0)
-      // Timers go by the thread that does both. The first has a thread begin; by the last it has been looked at.
+      // Timers run on the thread that does both. The first starts a thread; by the last, it has been monitored.
       for _ in 0..<3 {
         DispatchQueue.global().asyncAfter(deadline: .now() + .microseconds(200)) { isOver.signal() }
         isOver.wait()
       }
     }
 
-    /// Readable when the work has ended.
+    /// A descriptor that becomes readable when the work has ended.
     var end: FileDescriptor { reader.fileDescriptor }
 
-    /// Once it has ended.
+    /// Returns normally, or throws the error of the work, once it has ended.
     func result() throws {
       try outcome.result.withLock { $0 }?.get()
     }
   }
 
-  /// Does something to its end.
+  /// Runs async work to its end.
   ///
   /// - Throws: What the body throws.
   static func run(_ body: @escaping @Sendable () async throws -> Void) throws {
     try OpenFiles.require(neededDescriptors)
+    try Threads.require(neededThreads)
     let work = try Work(body)
     _ = try select(reading: [work.end])
     try work.result()
   }
 
-  /// Runs a server until a signal ends it: the first asks it to stop; a later one ends it at once.
+  /// Runs a server until a signal ends it: the first signal asks it to stop, a later one ends it at once.
   ///
   /// - Parameters:
-  ///   - drainTimeout: How long it gives its connections then, in seconds.
-  ///   - body: Runs until it has served all there is. Returns how many connections it has closed unfinished.
-  ///   - stop: Asks the body to come to its end.
+  ///   - drainTimeout: How long the server drains its connections, in seconds.
+  ///   - body: Runs the server until it has stopped; returns the number of connections that were closed unfinished.
+  ///   - stop: Asks the body to end.
   /// - Throws: What the body throws; the exit status of a second signal.
   static func serve(
     drainTimeout: Double, _ body: @escaping @Sendable () async throws -> Int, stop: @escaping @Sendable () async -> Void
   ) throws {
-    let limit = Limits.words(seconds: drainTimeout)
+    let limit = Quantity.seconds(drainTimeout)
     try run {
       let unfinished = try await body()
-      if unfinished > 0 { Console.complain("connections closed unfinished after \(limit): \(unfinished)") }
+      if unfinished > 0 { Console.warn("connections closed unfinished after \(limit): \(unfinished)") }
     } stop: {
       await stop()
     }
@@ -86,7 +90,8 @@ enum Foreground {
     _ body: @escaping @Sendable () async throws -> Void, stop: @escaping @Sendable () async -> Void
   ) throws {
     try OpenFiles.require(neededDescriptors)
-    // Before any other thread is started: they inherit that the signals are blocked.
+    try Threads.require(neededThreads)
+    // Before any other thread starts: threads inherit the blocked signals.
     var signals = try StopSignals()
     defer { StopSignals.ignore() }
     let work = try Work(body)

@@ -1,19 +1,19 @@
 import ArgumentParser
 
-/// How the tool was called.
+/// The way the tool was invoked.
 enum Invocation {
-  /// The command line as one could type it again.
+  /// The command line, quoted for a shell.
   static var command: String {
     (["mux"] + CommandLine.arguments.dropFirst()).map(quoted).joined(separator: " ")
   }
 
-  /// The parser would take the next word for the value of "--report=".
+  /// Rejects options like "--report=", for which the parser would take the next word as the value.
   ///
-  /// - Throws: That there is an option without the value that was announced.
+  /// - Throws: A usage failure if an option has nothing after its equals sign.
   static func requireValues() throws(Failure) {
     let options = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
     guard let option = options.first(where: { $0.hasPrefix("--") && $0.hasSuffix("=") }) else { return }
-    throw Failure("'\(option)' has no value behind the equals sign", .usage)
+    throw Failure("'\(option)' has no value after '='", .usage)
   }
 
   private static func quoted(_ word: String) -> String {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What `--json` prints.
+/// The output of `--json`.
 enum JSON {
   static func text(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()

@@ -1,4 +1,5 @@
 import Foundation
+import MultiplexAsync
 import SystemPackage
 
 #if canImport(Glibc)
@@ -7,36 +8,39 @@ import SystemPackage
   import Musl
 #endif
 
-/// Lines for people, on their way to one of the standard streams: a thread of its own writes them, as a reader may keep it
-/// waiting for ever. Whoever adds one never waits.
+/// A queue of lines for one of the standard streams. A dedicated thread writes them, because a reader may block it
+/// forever; adding lines never waits.
 ///
-/// What is added while there is no room is lost, and counted in the stream.
+/// Lines that are added while the queue is full are dropped, and their number is written to the stream.
 final class LineQueue: @unchecked Sendable {
-  /// How many bytes may wait.
+  /// The maximum number of queued bytes.
   private static let capacity = 1 << 20
-  /// How long to sleep between two looks at the clock.
-  private static let lookInterval = 0.05
+  /// The time between two checks of the deadline, in seconds.
+  private static let checkInterval = 0.05
 
   private let write: @Sendable ([UInt8]) -> Void
-  /// Guards what follows.
+  /// Guards the properties below.
   private let condition = NSCondition()
   private var pending: [UInt8] = []
-  /// How many lines were lost since the pending ones.
+  /// The number of lines that were dropped after the pending ones.
   private var dropped = 0
   private var isWriting = false
   private var hasThread = false
 
-  /// - Parameter write: Is called on the thread, and may block.
+  /// Makes an empty queue.
+  ///
+  /// - Parameter write: Called on the thread; may block.
   init(_ write: @escaping @Sendable ([UInt8]) -> Void) {
     self.write = write
   }
 
-  /// Adds lines, without the end of the last.
+  /// Adds lines.
+  ///
+  /// - Parameter text: One or more lines, without the last newline.
   func add(_ text: String) {
     condition.withLock {
       let bytes = "\(text)\n".utf8
-      // One after those that were lost would hide that something is missing between them. One that is too long by itself
-      // has room in an empty queue.
+      // A line added after dropped ones would hide the gap. An empty queue takes even a text that exceeds the capacity.
       guard dropped == 0, pending.isEmpty || pending.count + bytes.count <= Self.capacity else {
         dropped += bytes.count { $0 == UInt8(ascii: "\n") }
         return
@@ -47,48 +51,57 @@ final class LineQueue: @unchecked Sendable {
     }
   }
 
-  /// Waits until all that was added has been written, but not for ever.
+  /// Waits until all lines have been written, or the time is up.
   func flush(within limit: Duration) {
     let deadline = ContinuousClock.now + limit
     condition.withLock {
+      startThread()
+      // There may be no thread to be had. Then these lines are written here.
+      if !hasThread, !pending.isEmpty { write(takeAll()) }
       while isWriting || !pending.isEmpty || dropped > 0, .now < deadline {
-        // Dates follow the machine's clock, which may be set meanwhile: none is far away.
-        _ = condition.wait(until: Date(timeIntervalSinceNow: Self.lookInterval))
+        // Dates follow the wall clock, which may be set meanwhile, so each wait is short.
+        _ = condition.wait(until: Date(timeIntervalSinceNow: Self.checkInterval))
       }
     }
   }
 
   // MARK: The thread
 
-  /// When it is first needed: most commands have nothing to say.
+  /// Starts the thread when it is first needed: most commands print no lines this way. If it can't be started, the next
+  /// line tries again.
   private func startThread() {
-    guard !hasThread else { return }
-    hasThread = true
-    // It inherits that no signal is for it. The one that tells of a reader that has gone would end the process.
+    guard !hasThread, !pending.isEmpty else { return }
+    // The thread inherits the mask: all signals are blocked. SIGPIPE would end the process when a reader has gone.
     var (all, previous) = (sigset_t(), sigset_t())
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
-    Thread.detachNewThread { [self] in
-      while true { write(next()) }
-    }
-    unsafe pthread_sigmask(SIG_SETMASK, &previous, nil)
+    defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
+    do {
+      try DetachedThread.start { [self] in
+        while true { write(next()) }
+      }
+      hasThread = true
+    } catch {}
   }
 
-  /// Waits for what is to be written next.
+  /// Waits for the next bytes to write.
   private func next() -> [UInt8] {
     condition.withLock {
       isWriting = false
       condition.broadcast()
       while pending.isEmpty, dropped == 0 { condition.wait() }
       isWriting = true
-      defer { (pending, dropped) = ([], 0) }
-      return pending + note
+      return takeAll()
     }
+  }
+
+  private func takeAll() -> [UInt8] {
+    defer { (pending, dropped) = ([], 0) }
+    return pending + note
   }
 
   private var note: [UInt8] {
     guard dropped > 0 else { return [] }
-    let subject = dropped == 1 ? "1 line was" : "\(Quantity.count(dropped)) lines were"
-    return Array("mux: \(subject) dropped: nobody has read those before in time\n".utf8)
+    return Array("mux: \(Quantity.counted(dropped, "line")) dropped: output wasn't read in time\n".utf8)
   }
 }

@@ -4,14 +4,15 @@
   import Musl
 #endif
 
-/// The kernel's clocks as plain nanoseconds. What is measured millions of times a second is to cost the reading alone.
+/// The kernel's clocks as plain nanoseconds. They are read millions of times a second, so nothing may be added to the
+/// cost of the reading.
 enum MonotonicClock {
   static let second = 1_000_000_000
 
-  /// The time since some moment before the process began.
+  /// The time since an arbitrary moment before the process started.
   static var now: Int { read(CLOCK_MONOTONIC) }
 
-  /// The processor time that all threads of this process have used, in the kernel too.
+  /// The processor time that all threads of this process have used, including time in the kernel.
   static var processorTime: Int { read(CLOCK_PROCESS_CPUTIME_ID) }
 
   private static func read(_ clock: clockid_t) -> Int {

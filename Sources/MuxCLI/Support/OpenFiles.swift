@@ -1,43 +1,45 @@
 import Foundation
 import Multiplex
 
-/// The descriptors that this process may still open.
+/// The limit on open files, and how much of it is left.
 enum OpenFiles {
-  /// Raises the limit as far as the process may: the usual one of 1024 is soon reached. One that can't be raised is no error,
-  /// as it may be enough.
+  /// Raises the limit as far as the process may: the usual limit of 1024 is soon reached. Failing to raise it isn't an
+  /// error, because the present limit may be enough.
   static func raiseLimit() {
     _ = try? OpenFileLimit.raise()
   }
 
-  /// Says that so many are more than the process may have, and what to do; nil if they aren't.
+  /// Returns a message if `needed` exceeds the limit: how many open files are needed, and what to do; nil otherwise.
   static func shortage(of needed: Int) throws(MultiplexError) -> String? {
     let limit = try OpenFileLimit().current
     guard needed > limit else { return nil }
     return """
-      \(Quantity.count(needed)) open files, and this process may have \(Quantity.count(limit)): raise the limit (ulimit -n)
+      \(Quantity.count(needed)) open files, but this process may have only \(Quantity.count(limit)): \
+      raise the limit (ulimit -n)
       """
   }
 
-  /// How many more there can be. Where /proc isn't there to be asked, as in some sandboxes, the three that every program has
-  /// are taken for all.
+  /// The number of files that can still be opened. Without /proc, as in some sandboxes, only the three standard streams
+  /// are assumed to be open.
   static var vacancies: Int {
     guard let limit = try? OpenFileLimit().current else { return 0 }
-    // The descriptor that it takes to look may be one too many.
+    // Listing the directory takes a descriptor, which may be one too many.
     guard (try? PipeDescriptors()) != nil else { return 0 }
     let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-    // One of the names is that of the folder, which is closed again.
+    // One of the names is the descriptor of the directory itself, which is closed again.
     return max(0, limit - (names.map { $0.count - 1 } ?? 3))
   }
 
-  /// - Throws: That there can't be so many more, and what to do.
+  /// Checks that `count` more files can be opened.
+  ///
+  /// - Throws: A failure that says what to do if they can't.
   static func require(_ count: Int) throws {
     let vacancies = vacancies
     guard vacancies < count else { return }
     let limit = try OpenFileLimit().current
     throw Failure(
       """
-      too few open files: this process may have \(limit), \(vacancies) of them are free, and \(count) are needed; raise the \
-      limit (ulimit -n)
+      not enough open files: the limit is \(limit), \(vacancies) are free, \(count) are needed; raise the limit (ulimit -n)
       """, .systemError)
   }
 }

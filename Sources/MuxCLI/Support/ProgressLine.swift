@@ -6,7 +6,7 @@ import SystemPackage
   import Musl
 #endif
 
-/// A line that tells how far a command has come, written over again and again. There is none where standard error isn't a
+/// A line that shows a command's progress and is overwritten repeatedly. It is shown only if standard error is a
 /// terminal.
 struct ProgressLine {
   let isShown = isatty(STDERR_FILENO) == 1
@@ -16,14 +16,14 @@ struct ProgressLine {
     write("\r\u{1b}[K\(text())")
   }
 
-  /// Leaves the line empty for what comes.
+  /// Clears the line for further output.
   func clear() {
     guard isShown else { return }
     write("\r\u{1b}[K")
   }
 
   private func write(_ text: String) {
-    // A terminal that is gone misses nothing.
+    // Errors don't matter: the terminal may be gone.
     _ = try? FileDescriptor.standardError.writeAll(text.utf8)
   }
 }

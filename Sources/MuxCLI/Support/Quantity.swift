@@ -1,8 +1,8 @@
 import Foundation
 
-/// Numbers as people read them, without regard to the locale.
+/// Numbers formatted for people, independent of the locale.
 enum Quantity {
-  /// A whole number with its thousands set apart: "1,234,567".
+  /// A whole number with thousands separators: "1,234,567".
   static func count(_ number: Int) -> String {
     var text = ""
     for (index, digit) in "\(number.magnitude)".reversed().enumerated() {
@@ -12,7 +12,17 @@ enum Quantity {
     return (number < 0 ? "-" : "") + String(text.reversed())
   }
 
-  /// So many a second: "20,000", "12.5", "0.5".
+  /// A number of things: "1 line", "1,234 lines".
+  static func counted(_ number: Int, _ noun: String) -> String {
+    "\(count(number)) \(noun)\(number == 1 ? "" : "s")"
+  }
+
+  /// A time in seconds: "5 seconds", "0.5 seconds".
+  static func seconds(_ number: Double) -> String {
+    "\(shortest(number)) second\(number == 1 ? "" : "s")"
+  }
+
+  /// A number per second: "20,000", "12.5", "0.5".
   static func rate(_ perSecond: Double) -> String {
     switch perSecond {
     case ..<1: shortest((perSecond * 1000).rounded() / 1000)
@@ -21,7 +31,7 @@ enum Quantity {
     }
   }
 
-  /// A time to three digits, in the unit that suits it: "12.3 µs", "2.00 s".
+  /// A time with three digits, in a suitable unit: "12.3 µs", "2.00 s".
   ///
   /// - Parameter nanoseconds: Not negative.
   static func time(_ nanoseconds: Double) -> String {
@@ -29,24 +39,24 @@ enum Quantity {
     return "\(threeDigits(number)) \(unit)"
   }
 
-  /// A time that is a round number, without needless digits: "500 ms", "2 s".
+  /// A round time, without needless digits: "500 ms", "2 s".
   static func roundTime(_ nanoseconds: Double) -> String {
     let (number, unit) = scaled(nanoseconds, times)
     return "\(shortest(Double(threeDigits(number)) ?? number)) \(unit)"
   }
 
-  /// Bytes in the binary unit that suits them: "6.25 MiB".
+  /// A number of bytes in a suitable binary unit: "6.25 MiB".
   static func bytes(_ count: Double) -> String {
     let (number, unit) = scaled(count, sizes)
     return "\(threeDigits(number)) \(unit)"
   }
 
-  /// With so many digits behind the point.
+  /// A number with this many digits after the decimal point.
   static func decimal(_ number: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", locale: Locale(identifier: "en_US_POSIX"), number)
   }
 
-  /// Without a point where none is needed: "50", "99.9".
+  /// A number without needless decimals: "50", "99.9".
   static func shortest(_ number: Double) -> String {
     number == number.rounded() && number.magnitude < 1e15 ? "\(Int(number))" : "\(number)"
   }
@@ -56,13 +66,14 @@ enum Quantity {
   private static let times: [Unit] = [("ns", 1), ("µs", 1e3), ("ms", 1e6), ("s", 1e9)]
   private static let sizes: [Unit] = [("B", 1), ("KiB", 1024), ("MiB", 1_048_576), ("GiB", 1_073_741_824)]
 
-  /// In the first unit that leaves less than a thousand. Rounding may reach the next one: 999.9 ns are 1.00 µs.
+  /// Scales a number to the first unit that makes it less than a thousand. Rounding may reach the next unit: 999.9 ns
+  /// are 1.00 µs.
   private static func scaled(_ number: Double, _ units: [Unit]) -> (Double, String) {
     let unit = units.first { number / $0.size < 999.5 } ?? units[units.count - 1]
     return (number / unit.size, unit.name)
   }
 
-  /// "1.50", "12.3", "123", "1234"; zero is "0".
+  /// A number with at least three digits: "1.50", "12.3", "123", "1234"; zero is "0".
   private static func threeDigits(_ number: Double) -> String {
     guard number > 0 else { return "0" }
     return decimal(number, number < 9.995 ? 2 : number < 99.95 ? 1 : 0)

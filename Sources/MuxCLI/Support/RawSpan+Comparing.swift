@@ -10,7 +10,7 @@ extension RawSpan {
   /// Corresponding C function: `memcmp`.
   func isEqual(to other: RawSpan) -> Bool {
     guard byteCount == other.byteCount else { return false }
-    // Both have that many bytes, and are lent for as long as this takes.
+    // Both have this many bytes, and are borrowed for the call.
     return unsafe withUnsafeBytes { mine in
       unsafe other.withUnsafeBytes { theirs in
         guard let mine = mine.baseAddress, let theirs = theirs.baseAddress else { return true }

@@ -8,14 +8,15 @@ import SystemPackage
   import Musl
 #endif
 
-/// The signals that ask to stop, as input: SIGINT, SIGTERM and SIGHUP.
+/// The signals that ask the process to stop, read from a descriptor: SIGINT, SIGTERM and SIGHUP.
 ///
-/// One request may come as several signals: `timeout` sends its own to the program and then to the program's group, and a
-/// terminal that is closed sends SIGHUP after whatever was typed. What follows the first closely is part of it.
+/// One request may arrive as several signals: `timeout` signals the program and then the program's group, and a
+/// terminal that is closed sends SIGHUP after the signal of a key. Signals that follow the first closely are part of
+/// the same request.
 struct StopSignals: ~Copyable, Selectable {
   struct Request {
     let signal: Int32
-    /// Those after the first ask to end at once.
+    /// Whether this is the first request. Later ones ask the process to end at once.
     let isFirst: Bool
   }
 
@@ -25,26 +26,26 @@ struct StopSignals: ~Copyable, Selectable {
   private var firstAt: ContinuousClock.Instant?
 
   init() throws(MultiplexError) {
-    // Who ignores it has been told to outlive its terminal (nohup); a descriptor would receive it all the same.
+    // A process that ignores SIGHUP is meant to outlive its terminal (nohup); a descriptor would receive it regardless.
     descriptor = try SignalDescriptor([SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP]))
   }
 
-  /// The status of a process that a signal ends at once, as a shell reports it. It does end, and no other signal is to
-  /// give it another status on the way.
+  /// Returns the exit status of a process that a signal ends at once, as a shell reports it. From here on, signals are
+  /// ignored, so that none changes the status.
   static func end(by request: Request) -> ExitCode {
     ignore()
     return ExitCode(128 + request.signal)
   }
 
-  /// Once the descriptor is closed, one that comes while the process ends would give it another status. To be called where
-  /// nothing follows that may take long.
+  /// Ignores the signals. Once the descriptor is closed, a signal that arrives while the process ends would change its
+  /// status. To be called only if nothing that follows takes long.
   static func ignore() {
     for number in [SIGINT, SIGTERM, SIGHUP] { _ = signal(number, SIG_IGN) }
   }
 
   var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
-  /// Takes the next request that has arrived; nil if there is none.
+  /// Returns the next request that has arrived; nil if there is none.
   mutating func next() throws(MultiplexError) -> Request? {
     while let signal = try descriptor.next() {
       guard let firstAt else {
@@ -56,8 +57,19 @@ struct StopSignals: ~Copyable, Selectable {
     return nil
   }
 
+  /// Waits until no signal can belong to the first request any more, if there was one: such a signal would end the
+  /// process by default, as soon as this has ended.
+  mutating func settle() throws(MultiplexError) {
+    while let firstAt {
+      let remaining = Self.grace - (.now - firstAt)
+      guard remaining > .zero else { return }
+      _ = try select(reading: [fileDescriptor], timeout: remaining)
+      _ = try next()
+    }
+  }
+
   private static func isIgnored(_ number: Int32) -> Bool {
-    // The only way to ask is to set it anew. Handlers are compared by their addresses; that to ignore is a small number.
+    // The only way to get the handler is to set another. Handlers are compared by address; SIG_IGN is a small number.
     let handler = signal(number, SIG_IGN)
     _ = signal(number, handler)
     return unsafe unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)

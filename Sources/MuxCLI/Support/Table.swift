@@ -1,6 +1,6 @@
-/// Text in columns that are as wide as their widest cell.
+/// Text in columns, each as wide as its widest cell.
 struct Table {
-  /// To which side of their columns the cells go. Numbers are compared more easily on the right.
+  /// The alignment of cells in their columns. Right-aligned numbers are easier to compare.
   enum Alignment {
     case left, right, rightButFirst
   }
@@ -17,7 +17,7 @@ struct Table {
     rows.append(row)
   }
 
-  /// The lines, header first, without trailing blanks.
+  /// The lines, header first, without trailing spaces.
   var lines: [String] {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -1,5 +1,5 @@
-// The C that tests need and Swift can't call: fork, which Swift forbids, as a child of a process with several threads may
-// use async-signal-safe functions alone. These children use nothing else, but for what they are given to call.
+// The C that tests need and Swift can't call: fork, which Swift forbids, as the child of a process with several threads
+// may only use async-signal-safe functions. These children use nothing else, except for the functions passed to them.
 #ifndef CTESTSUPPORT_H
 #define CTESTSUPPORT_H
 
@@ -19,18 +19,19 @@ static inline int cts_reap(pid_t child) {
     return ended == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/// A child removes a descriptor from an epoll instance that it has inherited. Returns the errno it met, 0 for none.
+/// Makes a child remove a descriptor from an epoll instance that it has inherited. Returns the errno it met, 0 for
+/// none.
 static inline int cts_remove_in_child(int epoll, int fd) {
     pid_t child = fork();
     if (child == 0) _exit(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, 0) == 0 ? 0 : errno);
     return cts_reap(child);
 }
 
-/// Starts a child that calls a function and ends with 0, once something can be read from a descriptor. It is killed after
-/// 20 seconds: the function may need a lock that another thread has held.
+/// Starts a child that calls a function and exits with 0, once a descriptor is readable. It is killed after 20 seconds,
+/// as the function may need a lock that another thread has held.
 pid_t cts_call_in_child(int start, void (*body)(void *), void *context);
 
-/// A child closes its copy of every descriptor and ends. Returns 0.
+/// Makes a child close its copy of every descriptor and exit. Returns 0.
 static inline int cts_close_all_in_child(int limit) {
     pid_t child = fork();
     if (child == 0) {

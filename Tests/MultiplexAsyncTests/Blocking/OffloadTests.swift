@@ -9,7 +9,7 @@ import Testing
 struct OffloadTests {
   private struct Failure: Error, Equatable {}
 
-  @Test("the reactor goes on while the code blocks, which runs on another thread", arguments: usableBackends)
+  @Test("offloaded code blocks another thread, and the reactor keeps running", arguments: usableBackends)
   func reactorGoesOn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let semaphore = DispatchSemaphore(value: 0)
@@ -18,7 +18,7 @@ struct OffloadTests {
         semaphore.wait()
         return !reactor.isCurrent
       }
-      // Runs on the reactor: it would wait for ever if the code above did too.
+      // Runs on the reactor. If the code above did too, it would wait forever.
       try await reactor.sleep(for: .milliseconds(1))
       semaphore.signal()
       let ranElsewhere = try await outcome
@@ -28,13 +28,13 @@ struct OffloadTests {
     #expect(ranElsewhere)
   }
 
-  @Test("what the code throws is thrown")
+  @Test("an error that offloaded code throws is thrown to the caller")
   func failure() async throws {
     let reactor = try Reactor()
     await #expect(throws: Failure()) { try await reactor.offload { throw Failure() } }
   }
 
-  @Test("far more calls than there are threads are all done")
+  @Test("many more calls than there are threads all complete")
   func manyCalls() async throws {
     let reactor = try Reactor()
     let busy = Busy()
@@ -55,7 +55,7 @@ struct OffloadTests {
     #expect(busy.highest <= 64)
   }
 
-  @Test("cancelling returns at once, though the code goes on to its end")
+  @Test("cancelling an offload returns at once, though the code runs to its end")
   func cancellation() async throws {
     let reactor = try Reactor()
     let semaphore = DispatchSemaphore(value: 0)
@@ -74,7 +74,7 @@ struct OffloadTests {
     await ended.pass()
   }
 
-  @Test("a task that is cancelled already doesn't begin")
+  @Test("a task that is already cancelled doesn't start offloaded code")
   func cancelledBefore() async throws {
     let reactor = try Reactor()
     let gate = Gate()
@@ -88,7 +88,7 @@ struct OffloadTests {
   }
 }
 
-/// How many do something at a time.
+/// Counts how many do something at a time.
 private final class Busy: Sendable {
   private let counts = Mutex((now: 0, highest: 0))
 

@@ -4,10 +4,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Names that every machine knows, and addresses of this one: no server is asked.
+/// Names that every machine knows, and addresses of this one. No server is asked.
 @Suite("Connecting to names and to several addresses", .timeLimit(.minutes(5)))
 struct ConnectingByNameAsyncTests {
-  @Test("a name, a text and a numeric address lead to the same server", arguments: usableBackends)
+  @Test("a host name, a string and a numeric address lead to the same server", arguments: usableBackends)
   func byName(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -28,7 +28,7 @@ struct ConnectingByNameAsyncTests {
   }
 
   @Test(
-    "a text that is no HOST:PORT and a service that nobody knows are unresolved",
+    "a string that isn't HOST:PORT and an unknown service are unresolved",
     arguments: ["nothing", "127.0.0.1:no-such-service"])
   func unresolved(text: String) async throws {
     let reactor = try Reactor()
@@ -41,7 +41,7 @@ struct ConnectingByNameAsyncTests {
     #expect(error?.operation == .connect)
   }
 
-  @Test("an address that refuses is passed over at once", arguments: usableBackends)
+  @Test("connecting moves past an address that refuses at once", arguments: usableBackends)
   func refusedFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -54,7 +54,7 @@ struct ConnectingByNameAsyncTests {
   }
 
   @Test(
-    "the next address joins after a quarter of a second, and the one that lost is given up",
+    "the next address is tried after 250 ms, and the losing attempt is abandoned",
     arguments: usableBackends)
   func silentFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -68,7 +68,7 @@ struct ConnectingByNameAsyncTests {
     await connection.close()
   }
 
-  @Test("where all addresses refuse, the last one's refusal is thrown")
+  @Test("if all addresses refuse, the last refusal is thrown")
   func allRefuse() async throws {
     let reactor = try Reactor()
     let dead = [try UnusedAddress(), try UnusedAddress()]
@@ -81,14 +81,14 @@ struct ConnectingByNameAsyncTests {
     #expect(error?.peer.map(addresses.contains) == true)
   }
 
-  @Test("no address at all is a refusal")
+  @Test("connecting to no address at all is refused")
   func noAddress() async throws {
     let reactor = try Reactor()
     let error = await #expect(throws: ConnectionError.self) { try await Connection.connect(toAnyOf: [], on: reactor) }
     #expect(error?.reason == .refused)
   }
 
-  @Test("when the time is up, every attempt is given up")
+  @Test("a timeout abandons every attempt")
   func timeout() async throws {
     let reactor = try Reactor()
     let (first, second) = (try SilentServer(), try SilentServer())
@@ -101,7 +101,7 @@ struct ConnectingByNameAsyncTests {
     #expect(try await becomesTrue(within: .seconds(60)) { try !second.isBeingTried })
   }
 
-  @Test("cancelling the task gives every attempt up")
+  @Test("cancelling the task abandons every attempt")
   func cancellation() async throws {
     let reactor = try Reactor()
     let silent = try SilentServer()
@@ -114,7 +114,7 @@ struct ConnectingByNameAsyncTests {
     #expect(try await becomesTrue(within: .seconds(60)) { try !silent.isBeingTried })
   }
 
-  @Test("listeners take a name, and the first address that can be had")
+  @Test("a listener accepts a host name and binds to the first address that is available")
   func listening() async throws {
     let group = try ReactorGroup(count: 2)
     let reactor = group.next()
@@ -135,7 +135,7 @@ struct ConnectingByNameAsyncTests {
     }
   }
 
-  @Test("no more than the backlog wait to be accepted")
+  @Test("connections beyond the backlog aren't accepted")
   func backlog() async throws {
     let reactor = try Reactor()
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor, backlog: 0)
@@ -148,11 +148,11 @@ struct ConnectingByNameAsyncTests {
   }
 }
 
-/// A server that answers nobody: its backlog is full, so that the kernel drops what comes.
+/// A server that doesn't answer: its backlog is full, so the kernel drops new connections.
 private final class SilentServer {
   let address: SocketAddress
   private let listener: Socket
-  /// Those who fill the backlog: there is room for one; whether there is for a second, the kernel decides.
+  /// The clients that fill the backlog. There is room for one; whether there is for a second, the kernel decides.
   private let clients: [Socket]
 
   init() throws {
@@ -161,7 +161,7 @@ private final class SilentServer {
     clients = [try Socket.connected(to: address, timeout: .seconds(60)), try Socket.connecting(to: address)]
   }
 
-  /// Whether somebody else is trying to connect, as the kernel lists it: a client whose SYN has no answer.
+  /// Whether another client is trying to connect, as the kernel lists it: one whose SYN has no answer.
   var isBeingTried: Bool {
     get throws {
       let own = try clients.map { try $0.localAddress().port }

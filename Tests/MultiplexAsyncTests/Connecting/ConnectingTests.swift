@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Connecting", .timeLimit(.minutes(2)))
 struct ConnectingTests {
-  @Test("nobody listens: refused", arguments: usableBackends)
+  @Test("connecting where nobody listens is refused", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let unused = try UnusedAddress()
@@ -25,7 +25,7 @@ struct ConnectingTests {
     }
   }
 
-  @Test("nobody answers: timed out, and not before its time", arguments: usableBackends)
+  @Test("connecting to a server that doesn't answer times out, and not early", arguments: usableBackends)
   func timedOut(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let full = try FullListener()
@@ -39,7 +39,9 @@ struct ConnectingTests {
     #expect(ContinuousClock.now - start >= limit)
   }
 
-  @Test("cancelled while nobody answers", arguments: usableBackends, [nil, Duration.seconds(1000)])
+  @Test(
+    "connecting to a server that doesn't answer can be cancelled", arguments: usableBackends,
+    [nil, Duration.seconds(1000)])
   func cancelled(backend: Poller.Backend, timeout: Duration?) async throws {
     let reactor = try Reactor(backend: backend)
     let full = try FullListener()
@@ -52,11 +54,13 @@ struct ConnectingTests {
       connecting.cancel()
       #expect(await reason { _ = try await connecting.value } == .cancelled)
     }
-    // What was given up is closed.
+    // Abandoned attempts are closed.
     #expect(try await becomesTrue { try heldSockets(to: address) == before })
   }
 
-  @Test("a Unix listener whose queue is full is waited for, as one at an IP address is", arguments: usableBackends)
+  @Test(
+    "connecting waits for a Unix listener whose queue is full, as it does for one at an IP address",
+    arguments: usableBackends)
   func fullUnixListener(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -88,7 +92,7 @@ struct ConnectingTests {
   }
 }
 
-/// A listener that accepts nobody, and whose queue is full: who connects gets no answer.
+/// A listener that accepts nobody, and whose queue is full: clients get no answer.
 private struct FullListener {
   let socket: Socket
   let address: SocketAddress
@@ -98,7 +102,7 @@ private struct FullListener {
     let socket = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 1)
     let address = try socket.localAddress()
     var clients: [Socket] = []
-    // Linux takes one or two more than the backlog says.
+    // Linux accepts one or two more than the backlog.
     for _ in 0..<10 {
       let client = try Socket.connecting(to: address)
       clients.append(client)

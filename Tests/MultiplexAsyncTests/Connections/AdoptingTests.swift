@@ -5,9 +5,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Sockets that are taken over", .timeLimit(.minutes(1)))
+@Suite("Adopting sockets", .timeLimit(.minutes(1)))
 struct AdoptingTests {
-  @Test("a connection knows its peer's address, though the socket did not", arguments: usableBackends)
+  @Test("an adopted connection knows its peer's address, even if the socket didn't", arguments: usableBackends)
   func peerAddress(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
     let socket = Socket(adopting: try near.take())
@@ -16,7 +16,7 @@ struct AdoptingTests {
     #expect(connection.peerAddress == (try far.localAddress()))
   }
 
-  @Test("what can't be a connection is refused, and left as it was", arguments: usableBackends)
+  @Test("a descriptor that can't be a connection is rejected and left unchanged", arguments: usableBackends)
   func unfitForConnection(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let others = try Unconnected()
@@ -25,7 +25,7 @@ struct AdoptingTests {
     }
   }
 
-  @Test("what can't be a listener is refused, and left as it was", arguments: usableBackends)
+  @Test("a descriptor that can't be a listener is rejected and left unchanged", arguments: usableBackends)
   func unfitForListener(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (connected, far) = try Socket.pair()
@@ -36,7 +36,7 @@ struct AdoptingTests {
     withExtendedLifetime(far) {}
   }
 
-  @Test("a socket for datagrams is neither a connection nor a listener", arguments: usableBackends)
+  @Test("a datagram socket can't become a connection or a listener", arguments: usableBackends)
   func datagrams(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let number = try Kernel.socket(AF_INET, Int32(SOCK_DGRAM.rawValue))
@@ -56,7 +56,7 @@ struct AdoptingTests {
   }
 }
 
-/// Descriptors of other kinds than connections.
+/// Descriptors that aren't connections.
 private struct Unconnected {
   let listening: Socket
   let pipeEnd: Socket

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Cancellation at any moment", .timeLimit(.minutes(3)))
 struct CancellationPropertyTests {
-  @Test("a stream is received whole across cancelled reads, handlers and deadlines", arguments: usableBackends, 1...12)
+  @Test(
+    "a stream is received whole across cancelled reads, chunk handlers and deadlines", arguments: usableBackends, 1...12
+  )
   func wholeStream(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -25,22 +27,8 @@ struct CancellationPropertyTests {
       let patience = Duration.microseconds(Int.random(in: 0...200, using: &random))
       let isOnReactor = Bool.random(using: &random)
       let handled = Recorder<[UInt8]>()
-      let read = Task(executorPreference: isOnReactor ? reactor : nil) { () async throws -> [UInt8]? in
-        switch kind {
-        case 0: return try await connection.read()?.array
-        case 1: return try await connection.read(exactly: count)
-        case 2: return try await connection.readLine(limit: count)
-        case 3: return try await withTimeout(patience, on: reactor) { try await connection.read()?.array }
-        default:
-          // Some go on until they are cancelled, or the input ends.
-          try await withTimeout(patience * 10, on: reactor) {
-            try await connection.forEachChunk { chunk, replies in
-              handled.add(chunk.array)
-              if kind == 4 { replies.end() }
-            }
-          }
-          return kind == 4 && !handled.elements.isEmpty ? [] : nil
-        }
+      let read = Task(executorPreference: isOnReactor ? reactor : nil) {
+        try await connection.read(ofKind: kind, count: count, patience: patience, handled: handled)
       }
       switch Int.random(in: 0..<4, using: &random) {
       case 0: read.cancel()
@@ -66,7 +54,7 @@ struct CancellationPropertyTests {
     try sender.join()
   }
 
-  @Test("a stream is sent whole across cancelled writes, in their order", arguments: usableBackends, 1...8)
+  @Test("a stream is sent whole and in order across cancelled writes", arguments: usableBackends, 1...8)
   func wholeOutput(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -100,14 +88,16 @@ struct CancellationPropertyTests {
       default: break
       }
       if case .failure(let error as ConnectionError) = await write.result { #expect(error.reason == .cancelled) }
-      // Taken in any case: a cancelled write has been queued.
+      // Sent in any case: a cancelled write has been queued.
       sent += bytes
     }
     try await connection.closeWrite()
     #expect(try receiver.join() == sent)
   }
 
-  @Test("sleeps, waits and accepts that are cancelled at random all end, once", arguments: usableBackends, 1...8)
+  @Test(
+    "sleeps, waits and accepts all end, and only those that were cancelled are cancelled", arguments: usableBackends,
+    1...8)
   func everythingEnds(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -115,6 +105,7 @@ struct CancellationPropertyTests {
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     var tasks: [Task<Void, any Error>] = []
+    var cancelled: Set<Int> = []
     for _ in 0..<300 {
       let microseconds = Int.random(in: 0...3000, using: &random)
       let preference = Bool.random(using: &random) ? reactor : nil
@@ -134,17 +125,26 @@ struct CancellationPropertyTests {
             }
           })
       }
-      if Bool.random(using: &random), let task = tasks.randomElement(using: &random) { task.cancel() }
+      if Bool.random(using: &random), let index = tasks.indices.randomElement(using: &random) {
+        tasks[index].cancel()
+        cancelled.insert(index)
+      }
       if Int.random(in: 0..<20, using: &random) == 0 { await Task.yield() }
     }
-    for task in tasks.shuffled(using: &random) where Bool.random(using: &random) { task.cancel() }
+    for index in tasks.indices.shuffled(using: &random) where Bool.random(using: &random) {
+      tasks[index].cancel()
+      cancelled.insert(index)
+    }
     try pipe.writer.put("x")
     listener.close()
-    for task in tasks { _ = await task.result }
+    for (index, task) in tasks.enumerated() {
+      guard case .failure(let error) = await task.result else { continue }
+      #expect(error is DeadlineExceeded || error is CancellationError && cancelled.contains(index), "\(error)")
+    }
   }
 
   @Test(
-    "connections whose servers and clients are cancelled at random leave no socket", arguments: usableBackends,
+    "connections whose servers and clients are cancelled at random leave no socket open", arguments: usableBackends,
     1...6)
   func noSocketLeft(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
@@ -173,5 +173,34 @@ struct CancellationPropertyTests {
     listener.close()
     for client in clients { _ = await client.result }
     #expect(try await becomesTrue { try heldSockets(at: address) == 0 && heldSockets(to: address) == 0 })
+  }
+}
+
+extension Connection {
+  /// Reads in one of six ways.
+  ///
+  /// - Parameters:
+  ///   - count: The number of bytes of an exact read, and the longest line.
+  ///   - patience: The deadline of the reads that have one.
+  ///   - handled: Records the chunks of those that are passed to a handler.
+  /// - Returns: The other bytes; nil at the end of input.
+  fileprivate func read(
+    ofKind kind: Int, count: Int, patience: Duration, handled: Recorder<[UInt8]>
+  ) async throws -> [UInt8]? {
+    switch kind {
+    case 0: return try await read()?.array
+    case 1: return try await read(exactly: count)
+    case 2: return try await readLine(limit: count)
+    case 3: return try await withTimeout(patience, on: reactor) { try await self.read()?.array }
+    default:
+      // Kind 5 goes on until it is cancelled or the input ends.
+      try await withTimeout(patience * 10, on: reactor) {
+        try await self.forEachChunk { chunk, replies in
+          handled.add(chunk.array)
+          if kind == 4 { replies.end() }
+        }
+      }
+      return kind == 4 && !handled.elements.isEmpty ? [] : nil
+    }
   }
 }

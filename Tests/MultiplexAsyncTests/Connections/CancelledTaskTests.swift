@@ -3,7 +3,7 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
-@Suite("What a cancelled task asks for", .timeLimit(.minutes(2)))
+@Suite("Operations of a cancelled task", .timeLimit(.minutes(2)))
 struct CancelledTaskTests {
   /// The ways to read.
   enum Reading: CaseIterable {
@@ -22,11 +22,11 @@ struct CancelledTaskTests {
     }
   }
 
-  /// A line, and a frame behind its length.
+  /// A line, and a length-prefixed frame.
   private static let bytes: [UInt8] = [0, 0, 0, 1, UInt8(ascii: "\n")]
 
   @Test(
-    "a read throws, though there are bytes, which are there for the next one", arguments: usableBackends,
+    "a read by a cancelled task throws, and leaves available bytes to the next read", arguments: usableBackends,
     Reading.allCases)
   func read(backend: Poller.Backend, reading: Reading) async throws {
     let reactor = try Reactor(backend: backend)
@@ -43,7 +43,7 @@ struct CancelledTaskTests {
     }
   }
 
-  @Test("a loop of reads that never have to wait ends", arguments: usableBackends, Reading.allCases)
+  @Test("cancelling ends a loop of reads that never wait", arguments: usableBackends, Reading.allCases)
   func readLoop(backend: Poller.Backend, reading: Reading) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -66,7 +66,7 @@ struct CancelledTaskTests {
     try sender.join()
   }
 
-  @Test("a loop of writes that never have to wait ends", arguments: usableBackends)
+  @Test("cancelling ends a loop of writes that never wait", arguments: usableBackends)
   func writeLoop(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -90,7 +90,7 @@ struct CancelledTaskTests {
     try receiver.join()
   }
 
-  @Test("a datagram is neither taken nor sent", arguments: usableBackends)
+  @Test("a cancelled task neither receives nor sends a datagram", arguments: usableBackends)
   func datagrams(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -106,7 +106,7 @@ struct CancelledTaskTests {
     #expect(try await socket.receive().bytes == [3])
   }
 
-  @Test("a connection that waits isn't accepted", arguments: usableBackends)
+  @Test("a cancelled task doesn't accept a pending connection", arguments: usableBackends)
   func accept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)

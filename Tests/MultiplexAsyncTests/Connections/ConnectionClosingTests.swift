@@ -7,11 +7,11 @@ import Testing
 @Suite("Closing a connection", .timeLimit(.minutes(2)))
 struct ConnectionClosingTests {
   @Test(
-    "a connection whose descriptor was closed behind its back fails, and leaves the number to its next owner",
+    "a connection whose descriptor was closed behind its back fails, and leaves the reused number alone",
     arguments: usableBackends, [true, false])
   func closedBehindItsBack(backend: Poller.Backend, isFoundByWaiting: Bool) async throws {
-    // Where edges are emulated, the next wait looks at the descriptor itself; elsewhere a call has to run into it, and who
-    // waits is told then.
+    // Where edges are emulated, the next wait checks the descriptor itself. Elsewhere a call has to run into it, and
+    // then those waiting are notified.
     guard !isFoundByWaiting || backend.emulatedModes.contains(.edge) else { return }
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -19,14 +19,14 @@ struct ConnectionClosingTests {
     let socket = Socket(adopting: OwnedDescriptor(adopting: number), peerAddress: near.peerAddress)
     let connection = try await Connection.adopt(socket, on: reactor)
     if isFoundByWaiting {
-      // A read that has found less than there was room for isn't repeated before it has waited.
+      // A read that has returned less than there was room for isn't repeated before waiting.
       try far.sendAll([1])
       #expect(try await connection.read(exactly: 1) == [1])
       try number.close()
       #expect(await reason { _ = try await connection.read() } == .system(.badFileDescriptor))
     } else {
       let reading = Task(executorPreference: reactor) { await reason { _ = try await connection.read() } }
-      // It waits by then: what the reactor is given has its turn in order.
+      // It is waiting by then: the reactor runs jobs in order.
       await reactor.run {}
       try number.close()
       let writing = await reason {
@@ -44,13 +44,14 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("y") } == .system(.badFileDescriptor))
     #expect(await reason { try await connection.closeWrite() } == .system(.badFileDescriptor))
     await connection.close()
-    // It has not been closed with the connection, nor told that it sends no more.
+    // It has neither been closed with the connection nor shut down for writing.
     #expect(kernelReadiness(of: peer.fileDescriptor, for: .read).isEmpty)
     try number.close()
     withExtendedLifetime((owner, peer, far)) {}
   }
 
-  @Test("what was written before a connection is dropped arrives, and then the end", arguments: usableBackends)
+  @Test(
+    "what was written before a connection is dropped arrives, followed by the end of input", arguments: usableBackends)
   func droppedAfterWriting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -65,7 +66,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.read()?.count == nil)
   }
 
-  @Test("who wants to know is told once that a connection is closed, and why", arguments: usableBackends)
+  @Test("onClose calls once, with the reason", arguments: usableBackends)
   func onClose(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -82,7 +83,7 @@ struct ConnectionClosingTests {
     #expect(told.elements == ["first: finished", "second: finished", "late: finished"])
   }
 
-  @Test("of a connection that the peer breaks off, and one that is dropped, too", arguments: usableBackends)
+  @Test("onClose reports resets and drops", arguments: usableBackends)
   func onCloseOtherwise(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let told = Recorder<String>()
@@ -95,12 +96,12 @@ struct ConnectionClosingTests {
     #expect(await becomesTrue { told.elements == [CloseReason.lost(.reset).description] })
   }
 
-  @Test("a connection that is broken off doesn't look finished to its peer", arguments: usableBackends, [true, false])
-  func brokenOff(backend: Poller.Backend, hasUnsent: Bool) async throws {
+  @Test("a connection that is aborted doesn't look finished to its peer", arguments: usableBackends, [true, false])
+  func aborted(backend: Poller.Backend, hasUnsent: Bool) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     if hasUnsent {
-      // A part is not to be taken for the whole.
+      // A truncated message must not be mistaken for a whole one.
       let connection = peer.connection
       let writing = Task { try await connection.write([UInt8](repeating: 1, count: 32 << 20)) }
       #expect(await becomesTrue { await connection.queuedCount > 0 })
@@ -116,14 +117,14 @@ struct ConnectionClosingTests {
     #expect(error?.errno == .connectionReset)
   }
 
-  @Test("a connection that is dropped with bytes unsent is broken off", arguments: usableBackends)
+  @Test("a connection that is dropped with unsent bytes is aborted", arguments: usableBackends)
   func droppedWithUnsent(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let far = try await RawPeer(on: reactor).leftWithUnsent(32 << 20)
     #expect(await becomesTrue { kernelReadiness(of: far.fileDescriptor, for: .read).contains(.error) })
   }
 
-  @Test("a connection that is being closed takes no more to send", arguments: usableBackends)
+  @Test("a connection that is being closed accepts no more writes", arguments: usableBackends)
   func writeWhileClosing(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -144,7 +145,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("a cancelled task may flush what is sent by now", arguments: usableBackends)
+  @Test("a cancelled task can flush what has already been sent", arguments: usableBackends)
   func flushWhenCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -159,7 +160,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == Array("all".utf8))
   }
 
-  @Test("closing this side leaves the other open", arguments: usableBackends)
+  @Test("closing the write side leaves the read side open", arguments: usableBackends)
   func closeWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("last")
@@ -168,11 +169,11 @@ struct ConnectionClosingTests {
     try peer.socket.sendAll(Array("answer".utf8))
     #expect(try await peer.connection.read(exactly: 6) == Array("answer".utf8))
     #expect(await reason { try await peer.connection.write("x") } == .closed)
-    // Once more changes nothing.
+    // A second time changes nothing.
     try await peer.connection.closeWrite()
   }
 
-  @Test("closing this side sends what is queued first", arguments: usableBackends)
+  @Test("closing the write side sends what is queued first", arguments: usableBackends)
   func closeWriteQueued(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -194,7 +195,7 @@ struct ConnectionClosingTests {
     await closing.value
   }
 
-  @Test("closing twice, from two tasks, and after an abort does nothing more", arguments: usableBackends)
+  @Test("closing a connection twice, from two tasks or after an abort has no further effect", arguments: usableBackends)
   func closeTwice(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -206,7 +207,7 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == [])
   }
 
-  @Test("after closing, everything is refused", arguments: usableBackends)
+  @Test("every operation on a closed connection fails", arguments: usableBackends)
   func useAfterClose(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -219,7 +220,7 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.closeWrite() } == .closed)
   }
 
-  @Test("closing wakes the reader", arguments: usableBackends)
+  @Test("closing wakes a waiting reader", arguments: usableBackends)
   func closeWakesReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for kind in 0..<2 {
@@ -232,7 +233,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("an abort wakes all that wait, and the peer is told", arguments: usableBackends)
+  @Test("an abort wakes every waiting task, and the peer notices", arguments: usableBackends)
   func abort(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -253,13 +254,13 @@ struct ConnectionClosingTests {
     await closing.value
     #expect(
       await becomesTrue {
-        // What the kernel has taken comes before the end.
+        // What the kernel has taken arrives before the end.
         try? peer.socket.fileDescriptor.drain()
         return peer.isGone
       })
   }
 
-  @Test("a close that is cancelled while the peer is slow closes at once", arguments: usableBackends)
+  @Test("cancelling a close while the peer is slow closes at once", arguments: usableBackends)
   func closeCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -272,14 +273,14 @@ struct ConnectionClosingTests {
     #expect(await reason { try await connection.write("x") } == .closed)
   }
 
-  @Test("a connection that nobody refers to any more is closed", arguments: usableBackends)
+  @Test("a connection with no remaining references is closed", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isOnReactor in [true, false] {
       let (near, far) = try connectedPair()
       do {
         let connection = try await Connection.adopt(near, on: reactor)
-        // What is parked in the kernel, or was cancelled, must not keep it.
+        // A read that is parked in the kernel, or was cancelled, must not keep it alive.
         let reading = Task { try? await connection.read()?.count }
         try await reactor.sleep(for: .milliseconds(1))
         reading.cancel()
@@ -291,7 +292,7 @@ struct ConnectionClosingTests {
     }
   }
 
-  @Test("what was queued doesn't keep a connection that is dropped", arguments: usableBackends)
+  @Test("queued bytes don't keep a dropped connection alive", arguments: usableBackends)
   func droppedWithQueue(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     weak var dropped: Connection?
@@ -306,14 +307,14 @@ struct ConnectionClosingTests {
     let descriptor = far.fileDescriptor
     #expect(
       await becomesTrue {
-        // Broken off in the middle or not: it ends.
+        // With or without a reset in the middle, it ends.
         try? descriptor.drain()
         return kernelReadiness(of: descriptor, for: .read).contains(.readClosed)
       })
   }
 
   @Test(
-    "a number that is closed and given out again in one turn gets no event of the old one",
+    "a descriptor number that is closed and reused in one turn gets no event of the old one",
     arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -322,7 +323,7 @@ struct ConnectionClosingTests {
       let (near2, far2) = try connectedPair()
       let first = try await Connection.adopt(near1, on: reactor)
       let second = try await Connection.adopt(near2, on: reactor)
-      // Whichever is told first closes the other, and opens another connection, perhaps with its number.
+      // The one that is notified first aborts the other, and opens another connection, perhaps with its number.
       let opened = Recorder<Connection>()
       let far = Recorder<FileDescriptor>()
       func serve(_ own: Connection, closing other: Connection) -> Task<Void, Never> {
@@ -339,7 +340,7 @@ struct ConnectionClosingTests {
       }
       let tasks = [serve(first, closing: second), serve(second, closing: first)]
       try far1.sendAll([1])
-      // Broken off already, perhaps.
+      // It may have been aborted already.
       try? far2.sendAll([2])
       for task in tasks { await task.value }
       let connections = opened.elements

@@ -8,7 +8,7 @@ struct ConnectionErrorTests {
   private static let address = SocketAddress.ipv4(.loopback, port: 9999)
 
   @Test(
-    "says what was being done, with whom, and what happened",
+    "a connection error says what was being done, with which peer, and what happened",
     arguments: [
       (ConnectionError(.refused, during: .connect, peer: address), "connect 127.0.0.1:9999: connection refused"),
       (ConnectionError(.timedOut, during: .connect, peer: address), "connect 127.0.0.1:9999: timed out"),

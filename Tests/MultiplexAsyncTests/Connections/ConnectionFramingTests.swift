@@ -3,9 +3,9 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
-@Suite("Messages with their lengths before them", .timeLimit(.minutes(2)))
+@Suite("Length-prefixed messages", .timeLimit(.minutes(2)))
 struct ConnectionFramingTests {
-  @Test("messages arrive one by one, however the bytes are cut", arguments: usableBackends, 1...3)
+  @Test("messages arrive one by one, however the bytes are split", arguments: usableBackends, 1...3)
   func cut(backend: Poller.Backend, seed: UInt64) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     var random = SeededGenerator(seed: seed)
@@ -22,7 +22,7 @@ struct ConnectionFramingTests {
     try sender.join()
   }
 
-  @Test("a message goes out behind its length, in network byte order")
+  @Test("a message is preceded by its length in network byte order")
   func write() async throws {
     let peer = try await RawPeer(on: try Reactor())
     try await peer.connection.writeFrame([7, 8], lengthPrefix: UInt8.self)
@@ -38,7 +38,7 @@ struct ConnectionFramingTests {
   }
 
   @Test(
-    "one that is longer than the limit is refused by its length alone, and nothing is lost", arguments: usableBackends)
+    "a message longer than the limit is rejected by its length prefix, and nothing is lost", arguments: usableBackends)
   func tooLong(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let lengths: [UInt8] = [0, 0, 0, 11] + [UInt8](repeating: 0xff, count: 8)
@@ -55,7 +55,8 @@ struct ConnectionFramingTests {
     #expect(try await peer.connection.read(exactly: 16) == veryLong)
   }
 
-  @Test("an end in the middle is told from one between two messages", arguments: usableBackends, [1, 4, 6])
+  @Test(
+    "an end of input within a message is distinguished from one between messages", arguments: usableBackends, [1, 4, 6])
   func endOfInput(backend: Poller.Backend, count: Int) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let bytes: [UInt8] = [0, 0, 0, 3, 1, 2, 3]

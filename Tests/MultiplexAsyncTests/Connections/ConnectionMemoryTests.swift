@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-@Suite("Reading into, and writing from, memory of one's own", .timeLimit(.minutes(2)))
+@Suite("Reading into and writing from the caller's memory", .timeLimit(.minutes(2)))
 struct ConnectionMemoryTests {
   @Test(
     "a stream is read whole into memory of any size, by tasks on the reactor and elsewhere",
@@ -37,7 +37,7 @@ struct ConnectionMemoryTests {
     try sender.join()
   }
 
-  @Test("what is behind the bytes that came stays as it was", arguments: usableBackends)
+  @Test("memory beyond the received bytes is left unchanged", arguments: usableBackends)
   func restUntouched(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -55,7 +55,7 @@ struct ConnectionMemoryTests {
     }
   }
 
-  @Test("empty memory takes nothing, without waiting", arguments: usableBackends)
+  @Test("reading into empty memory takes nothing and doesn't wait", arguments: usableBackends)
   func empty(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     #expect(try await peer.connection.readArray(0) == [])
@@ -63,7 +63,7 @@ struct ConnectionMemoryTests {
     #expect(try await peer.connection.readArray(5) == [1])
   }
 
-  @Test("such a read is cancelled, refused and ended as any other", arguments: usableBackends)
+  @Test("a read into memory is cancelled, refused and ended like any other", arguments: usableBackends)
   func failures(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for preference in [reactor, nil] {
@@ -91,7 +91,7 @@ struct ConnectionMemoryTests {
     let connection = peer.connection
     let bytes = numbered(50_000)
     let write = { @Sendable () async throws in
-      // Changed right afterwards: what is queued must be a copy.
+      // Changed immediately after: what is queued must be a copy.
       var own = bytes
       try await connection.write(unsafe own.span.bytes)
       for index in own.indices { own[index] = 0 }
@@ -101,7 +101,9 @@ struct ConnectionMemoryTests {
     #expect(try await peer.take(2 * bytes.count) == bytes + bytes)
   }
 
-  @Test("pieces arrive as one, be they few, many, long, short or empty", arguments: usableBackends, 1...6)
+  @Test(
+    "a vectored write arrives as one, whether its pieces are few, many, long, short or empty",
+    arguments: usableBackends, 1...6)
   func vectored(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)
@@ -122,7 +124,7 @@ struct ConnectionMemoryTests {
     try await writing.value
   }
 
-  @Test("pieces of several tasks are not mixed", arguments: usableBackends)
+  @Test("vectored writes by several tasks aren't interleaved", arguments: usableBackends)
   func vectoredWhole(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -142,7 +144,7 @@ struct ConnectionMemoryTests {
     for writer in writers { try await writer.value }
   }
 
-  @Test("a vectored write waits, is cancelled and is refused as any other", arguments: usableBackends)
+  @Test("a vectored write waits, is cancelled and is refused like any other", arguments: usableBackends)
   func vectoredFailures(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -161,9 +163,9 @@ struct ConnectionMemoryTests {
   }
 
   #if MULTIPLEX_FAULTS
-    // Not where the kernel has edges: none follows on a write that was cut short though there is room.
+    // Not where the kernel has edges: none follows a write that was cut short though there is room.
     @Test(
-      "pieces that are cut short and interrupted at random arrive whole",
+      "vectored writes that are cut short and interrupted at random arrive whole",
       arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) }, 1...6)
     func vectoredFaults(backend: Poller.Backend, seed: Int) async throws {
       let plan = FaultPlan(
@@ -181,7 +183,7 @@ struct ConnectionMemoryTests {
       #expect(plan.injected > 0)
     }
 
-    @Test("pieces are sent in one system call for each 64", arguments: usableBackends)
+    @Test("a vectored write takes one system call for every 64 pieces", arguments: usableBackends)
     func vectoredCalls(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: backend)
@@ -193,7 +195,7 @@ struct ConnectionMemoryTests {
           try await connection.write(vectored: (0..<65).map { [UInt8($0)] })
         }
       }
-      // A ring sends without a call of its own.
+      // A ring sends without a system call of its own.
       #expect(plan.count(of: .sendmsg) == (backend == .ioUring ? 0 : 3))
       #expect(plan.count(of: .send) == 0)
       #expect(try await peer.take(129) == Array(0..<64) + Array(0..<65))
@@ -201,7 +203,7 @@ struct ConnectionMemoryTests {
   #endif
 }
 
-/// Whether an operation fails because the peer has broken off.
+/// Whether an operation fails because the peer has reset the connection.
 private func isReset(_ operation: () async throws -> Void) async -> Bool {
   do {
     try await operation()

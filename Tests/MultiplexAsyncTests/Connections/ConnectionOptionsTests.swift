@@ -7,10 +7,10 @@ import Testing
 
 @Suite("A connection's options and addresses", .timeLimit(.minutes(1)))
 struct ConnectionOptionsTests {
-  @Test("what is set is what the kernel says", arguments: usableBackends)
+  @Test("options that are set are those the kernel reports", arguments: usableBackends)
   func options(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
-    // The same socket by another descriptor: it has the same options.
+    // Another descriptor of the same socket: it has the same options.
     let twin = Socket(adopting: try OwnedDescriptor(duplicating: near.fileDescriptor))
     let connection = try await Connection.adopt(near, on: try Reactor(backend: backend))
     for value in [true, false] {
@@ -26,7 +26,7 @@ struct ConnectionOptionsTests {
     withExtendedLifetime(far) {}
   }
 
-  @Test("connections and listeners are described by their addresses, and are the same only as themselves")
+  @Test("connections and listeners are described by their addresses and equal only to themselves")
   func values() async throws {
     let reactor = try Reactor()
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -66,7 +66,7 @@ struct ConnectionOptionsTests {
     #expect(try await client.localAddress() == server.peerAddress)
   }
 
-  @Test("a closed connection has none any more", arguments: usableBackends)
+  @Test("a closed connection has no options and no local address", arguments: usableBackends)
   func closed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     await peer.connection.close()

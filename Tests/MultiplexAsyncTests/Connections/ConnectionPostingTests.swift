@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Posting to a connection", .timeLimit(.minutes(2)))
 struct ConnectionPostingTests {
-  @Test("what a handler of chunks posts to others arrives", arguments: usableBackends)
+  @Test("what a chunk handler posts to other connections arrives", arguments: usableBackends)
   func broadcast(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let members = Recorder<Connection>()
@@ -29,7 +29,7 @@ struct ConnectionPostingTests {
     }
   }
 
-  @Test("posts of several threads arrive whole, those of one in their order", arguments: usableBackends)
+  @Test("posts from several threads arrive whole, and those of one thread in order", arguments: usableBackends)
   func threads(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -55,7 +55,7 @@ struct ConnectionPostingTests {
     #expect(next.allSatisfy { $0 == UInt8(posts) })
   }
 
-  @Test("a peer that doesn't keep up is cut off, and who serves it is told", arguments: usableBackends)
+  @Test("a peer that doesn't keep up is disconnected, and its handler is notified", arguments: usableBackends)
   func slowPeer(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor, bufferSize: 4096)
@@ -73,7 +73,7 @@ struct ConnectionPostingTests {
       }
       return most
     }
-    // As much as the limit before the last post, which was taken whole.
+    // Up to the limit before the last post, which was accepted whole.
     #expect((100_001...110_000).contains(mostQueued))
     #expect(await reason { _ = try await reading.value } == .closed)
     guard case .fellBehind = reasons.elements.first else {
@@ -84,7 +84,7 @@ struct ConnectionPostingTests {
     #expect(peer.isGone)
   }
 
-  @Test("what waits for a reactor that is held up is bounded as well", arguments: usableBackends)
+  @Test("posts that wait for a blocked reactor are limited too", arguments: usableBackends)
   func blockedReactor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -99,7 +99,7 @@ struct ConnectionPostingTests {
     #expect(try await fine.take(1) == [2])
   }
 
-  @Test("posts in one go are no reason to cut off a peer that has room for them", arguments: usableBackends)
+  @Test("a burst of posts doesn't disconnect a peer that has room for them", arguments: usableBackends)
   func burst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -113,12 +113,12 @@ struct ConnectionPostingTests {
       }
     }
     #expect(try await peer.take(bytes.count) == bytes)
-    // With no room for anything, each goes out at once.
+    // With a limit of zero, each is sent at once.
     await reactor.run { for byte: UInt8 in 1...100 { connection.post([byte], limit: 0) } }
     #expect(try await peer.take(100) == Array(1...100))
   }
 
-  @Test("a post of any length is taken where nothing waits before it", arguments: usableBackends)
+  @Test("a post of any length is accepted if nothing is queued", arguments: usableBackends)
   func longPost(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -129,7 +129,7 @@ struct ConnectionPostingTests {
     #expect(try await peer.take(bytes.count) == bytes)
   }
 
-  @Test("what is posted doesn't wait at the high watermark; writes do", arguments: usableBackends)
+  @Test("posts don't wait at the high watermark, but writes do", arguments: usableBackends)
   func watermark(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -150,7 +150,7 @@ struct ConnectionPostingTests {
     #expect(Set(try await peer.take(2)) == Set("!?".utf8))
   }
 
-  @Test("a handler may post to its own connection, until that is cut off", arguments: usableBackends)
+  @Test("a handler can post to its own connection until that is disconnected", arguments: usableBackends)
   func ownConnection(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let reasons = Recorder<CloseReason>()
@@ -178,7 +178,7 @@ struct ConnectionPostingTests {
     }
   }
 
-  @Test("a connection that has ended takes nothing, and nobody is the worse for it", arguments: usableBackends)
+  @Test("posting to a connection that has ended is ignored", arguments: usableBackends)
   func ended(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Reading from a connection", .timeLimit(.minutes(2)))
 struct ConnectionReadingTests {
-  @Test("a read takes what has come, and waits for what hasn't", arguments: usableBackends)
+  @Test("a read returns received data, or waits for it", arguments: usableBackends)
   func read(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     for text in ["one", "two", "three"] {
@@ -18,7 +18,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a chunk is never longer than 64 KiB, and chunks put together are the stream", arguments: usableBackends)
+  @Test("a chunk is never longer than 64 KiB, and the chunks make up the stream", arguments: usableBackends)
   func chunks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let bytes = numbered(1_000_000)
@@ -33,7 +33,7 @@ struct ConnectionReadingTests {
     try sender.join()
   }
 
-  @Test("after the end of input every read says so, and writing goes on", arguments: usableBackends)
+  @Test("every read after the end of input reports it, and writing still works", arguments: usableBackends)
   func endOfInput(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll([1, 2])
@@ -47,7 +47,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.takeAll() == Array("answer".utf8))
   }
 
-  @Test("the end that comes while a read waits ends it", arguments: usableBackends)
+  @Test("an end of input ends a waiting read", arguments: usableBackends)
   func endWhileWaiting(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -57,7 +57,7 @@ struct ConnectionReadingTests {
     #expect(try await waiting.value == nil)
   }
 
-  @Test("the end right behind a full buffer is found", arguments: usableBackends)
+  @Test("an end of input right after a full buffer is found", arguments: usableBackends)
   func endBehindFullBuffer(backend: Poller.Backend) async throws {
     for size in [65_535, 65_536, 65_537, 131_072] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
@@ -70,8 +70,8 @@ struct ConnectionReadingTests {
     }
   }
 
-  /// A receive ends where out-of-band data were sent, though there is more to receive.
-  @Test("what was sent behind out-of-band data is read", arguments: usableBackends)
+  /// A receive ends at the position of out-of-band data, though there is more to receive.
+  @Test("bytes behind out-of-band data are read", arguments: usableBackends)
   func behindUrgent(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isReading in [false, true] {
@@ -84,15 +84,15 @@ struct ConnectionReadingTests {
       try peer.socket.sendAll([1, 2])
       try peer.socket.fileDescriptor.putUrgent()
       try peer.socket.sendAll([3, 4])
-      // All of it has come, and the reactor knows.
+      // All of it has arrived, and the reactor knows.
       try await reactor.sleep(for: .milliseconds(20))
       #expect(
         try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 4) } == [1, 2, 3, 4])
     }
   }
 
-  /// A receive ends there as well, and nothing announces the rest.
-  @Test("what was sent behind a passed descriptor is read", arguments: usableBackends)
+  /// A receive ends there as well, and nothing announces the remainder.
+  @Test("bytes behind a passed descriptor are read", arguments: usableBackends)
   func behindDescriptor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for isReading in [false, true] {
@@ -104,13 +104,13 @@ struct ConnectionReadingTests {
       }
       try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
       try peer.socket.sendAll([2])
-      // All of it has come, and the reactor knows.
+      // All of it has arrived, and the reactor knows.
       try await reactor.sleep(for: .milliseconds(20))
       #expect(try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 2) } == [1, 2])
     }
   }
 
-  @Test("a reset ends the read that waits", arguments: usableBackends)
+  @Test("a reset ends a waiting read", arguments: usableBackends)
   func resetWhileReading(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -120,7 +120,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await waiting.value } == .reset)
   }
 
-  @Test("a reset is never taken for an end, however often one reads", arguments: usableBackends)
+  @Test("a reset is never mistaken for the end of input, however often it is read", arguments: usableBackends)
   func resetIsNoEnd(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.reset()
@@ -128,7 +128,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await peer.connection.readLine() } == .reset)
   }
 
-  @Test("a reset that a write has run into is none for the reader either", arguments: usableBackends)
+  @Test("a reset that a write ran into isn't the end of input for the reader either", arguments: usableBackends)
   func resetFoundByWrite(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.reset()
@@ -140,7 +140,7 @@ struct ConnectionReadingTests {
     #expect(await reason { _ = try await peer.connection.read() } == .reset)
   }
 
-  @Test("a second reader is refused, and the first goes on", arguments: usableBackends)
+  @Test("a second reader is refused, and the first continues", arguments: usableBackends)
   func busy(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -154,7 +154,7 @@ struct ConnectionReadingTests {
     #expect(try await first.value == [9])
   }
 
-  @Test("a second reader takes nothing of what the first has, and waits for more of", arguments: usableBackends)
+  @Test("a second reader takes none of the bytes that the first has so far", arguments: usableBackends)
   func busyWithPart(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -170,7 +170,7 @@ struct ConnectionReadingTests {
     #expect(try await first.value == [2, 3, 10, 4, 5])
   }
 
-  @Test("a delimiter is found wherever it is cut, and what is behind it is kept", arguments: usableBackends, 1...8)
+  @Test("a delimiter is found wherever the bytes are split, and later bytes are kept", arguments: usableBackends, 1...8)
   func delimiter(backend: Poller.Backend, seed: UInt64) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let heads = ["a: b\r\n\r\n", "\r\r\n\r\n", "\r\n\r\n", "\n\r\nc\r\n\r\n"]
@@ -189,7 +189,7 @@ struct ConnectionReadingTests {
     try sender.join()
   }
 
-  @Test("a cancelled read ends at once, and the connection goes on", arguments: usableBackends)
+  @Test("a cancelled read ends at once, and the connection remains usable", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -203,7 +203,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a read of an exact count that is cancelled or fails keeps what has come", arguments: usableBackends)
+  @Test("a read of an exact count that is cancelled or fails keeps the received bytes", arguments: usableBackends)
   func exactlyKeeps(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -220,7 +220,7 @@ struct ConnectionReadingTests {
     #expect(try await connection.read(exactly: 0) == [])
   }
 
-  @Test("lines come one by one, each with its end, the last perhaps without", arguments: usableBackends)
+  @Test("lines are read one by one, each with its line ending, which the last may lack", arguments: usableBackends)
   func lines(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let lines = ["first\n", "\n", "third\r\n", "no end"]
@@ -235,7 +235,7 @@ struct ConnectionReadingTests {
     #expect(try await reading.value == lines)
   }
 
-  @Test("lines as text come without their ends, and whoever leaves off may go on", arguments: usableBackends)
+  @Test("lines as text lack their line endings, and a loop that is left can be resumed", arguments: usableBackends)
   func linesAsText(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll(Array("first\n\nthird\r\nfo\rurth\r\n\r\nwörld 🙂\n".utf8))
@@ -251,7 +251,7 @@ struct ConnectionReadingTests {
     #expect(lines == ["first", "", "third", "fo\rurth", "", "wörld 🙂", "\u{fffd}", "no end\r"])
   }
 
-  @Test("the errors of a read end the lines", arguments: usableBackends)
+  @Test("an error of a read ends the lines", arguments: usableBackends)
   func linesEndedByErrors(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll(Array("1234\n12345\n".utf8))
@@ -267,7 +267,7 @@ struct ConnectionReadingTests {
     #expect(await reason { try await cancelled.value } == .cancelled)
   }
 
-  @Test("a line as long as the limit is taken, a longer one is refused and kept", arguments: usableBackends)
+  @Test("a line as long as the limit is read, and a longer one is refused and kept", arguments: usableBackends)
   func lineLimit(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try peer.socket.sendAll(Array("1234\n12345\n".utf8))
@@ -282,7 +282,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.connection.read(exactly: 6) == Array("abcdef".utf8))
   }
 
-  @Test("a last line without an end may be as long as the limit", arguments: usableBackends)
+  @Test("a last line without a line ending can be as long as the limit", arguments: usableBackends)
   func lastLineLimit(backend: Poller.Backend) async throws {
     for (text, isTooLong) in [("1234", false), ("12345", false), ("123456", true)] {
       let peer = try await RawPeer(on: try Reactor(backend: backend))
@@ -300,7 +300,7 @@ struct ConnectionReadingTests {
     }
   }
 
-  @Test("a line whose reader is cancelled in its middle is whole for the next", arguments: usableBackends)
+  @Test("a line whose reader is cancelled in the middle is whole for the next reader", arguments: usableBackends)
   func lineCancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -323,7 +323,7 @@ struct ConnectionReadingTests {
     #expect(try await peer.connection.readLine() == Array("rest\n".utf8))
   }
 
-  @Test("chunks outlive their connection and their reactor's other references", arguments: usableBackends)
+  @Test("a chunk outlives its connection and the other references to its reactor", arguments: usableBackends)
   func chunkOutlives(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> ListedThread? in
       var peer: RawPeer? = try await RawPeer(on: try Reactor(backend: backend))

@@ -4,13 +4,13 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// The kernel reports a reset once, to whichever call comes first: a send, a receive, a splice or a look. Whoever reads must
-/// not take the end that follows for a proper one.
-@Suite("A connection that the peer resets at any moment", .timeLimit(.minutes(3)))
+/// The kernel reports a reset once, to whichever call comes first: a send, a receive, a splice or a poll. A reader must not
+/// mistake what follows for the end of input.
+@Suite("Resets by the peer at any moment", .timeLimit(.minutes(3)))
 struct ConnectionResetTests {
   private static let rounds = 100
 
-  @Test("forwarding from it throws, and doesn't end", arguments: usableBackends, 1...2)
+  @Test("forwarding from a connection that is reset throws instead of ending", arguments: usableBackends, 1...2)
   func source(backend: Poller.Backend, seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let reactor = try Reactor(backend: backend)
@@ -34,7 +34,7 @@ struct ConnectionResetTests {
     _ = try? drainer.join()
   }
 
-  @Test("a read after a write that met the reset throws", arguments: usableBackends, 1...2)
+  @Test("a read throws after a write that ran into the reset", arguments: usableBackends, 1...2)
   func writing(backend: Poller.Backend, seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
     let reactor = try Reactor(backend: backend)
@@ -58,7 +58,7 @@ struct ConnectionResetTests {
     }
   }
 
-  @Test("a read after a splice that met the reset throws", arguments: usableBackends)
+  @Test("a read throws after a splice that ran into the reset", arguments: usableBackends)
   func splicing(backend: Poller.Backend) async throws {
     var random = SeededGenerator(seed: 1)
     let reactor = try Reactor(backend: backend)
@@ -71,7 +71,7 @@ struct ConnectionResetTests {
         try drain(socket, limit: limit)
         try socket.fileDescriptor.resetOnClose()
       }
-      // The kernel may have taken the last of it before.
+      // The kernel may have accepted the last bytes before.
       _ = try? await source.connection.forward(to: sink.connection)
       #expect(await reason { _ = try await sink.connection.read() } == .reset)
       source.connection.abort()
@@ -81,7 +81,7 @@ struct ConnectionResetTests {
   }
 }
 
-/// Receives up to the end of input, or so many bytes and some.
+/// Receives up to the end of input, or at least `limit` bytes.
 private func drain(_ socket: Socket, limit: Int) throws {
   var count = 0
   while count < limit {
@@ -92,14 +92,14 @@ private func drain(_ socket: Socket, limit: Int) throws {
   }
 }
 
-/// Lets a time pass that is too short for a sleep.
+/// Waits for a time that is too short for a sleep.
 private func spin(for duration: Duration) {
   let end = ContinuousClock.now + duration
   while .now < end {}
 }
 
 extension RawPeer {
-  /// Gives the plain socket away to a thread, which closes it, without shutting it down before.
+  /// Hands the plain socket over to a thread, which closes it without shutting it down first.
   fileprivate func handOver<Outcome>(
     _ body: @escaping @Sendable (Socket) throws -> Outcome
   ) throws -> SecondParty<Outcome> {

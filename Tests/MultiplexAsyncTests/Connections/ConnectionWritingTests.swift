@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Writing to a connection", .timeLimit(.minutes(2)))
 struct ConnectionWritingTests {
-  @Test("what is written arrives, as text, bytes and chunks", arguments: usableBackends)
+  @Test("text, bytes and chunks that are written arrive", arguments: usableBackends)
   func write(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     try await peer.connection.write("text ")
@@ -18,7 +18,7 @@ struct ConnectionWritingTests {
     #expect(try await peer.take(22) == Array("text bytes slice chunk".utf8))
   }
 
-  @Test("a write waits while the peer is slow, and goes on when it reads", arguments: usableBackends)
+  @Test("a write waits while the peer is slow, and continues when it reads", arguments: usableBackends)
   func backpressure(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 16 * 1024)
     let connection = peer.connection
@@ -40,7 +40,7 @@ struct ConnectionWritingTests {
     #expect(written.value == bytes.count)
   }
 
-  @Test("watermarks say when writes wait", arguments: usableBackends)
+  @Test("watermarks determine when writes wait", arguments: usableBackends)
   func watermarks(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -62,13 +62,13 @@ struct ConnectionWritingTests {
     #expect(try await peer.take(2 * bytes.count) == bytes + bytes)
   }
 
-  @Test("watermarks are made sense of")
+  @Test("invalid watermarks are clamped")
   func strangeWatermarks() {
     #expect(Watermarks(low: 10, high: 5) == Watermarks(low: 5, high: 5))
     #expect(Watermarks(low: -1, high: -1) == Watermarks(low: 0, high: 0))
   }
 
-  @Test("writes of several tasks arrive whole", arguments: usableBackends)
+  @Test("writes by several tasks arrive whole", arguments: usableBackends)
   func concurrentWriters(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -108,7 +108,7 @@ struct ConnectionWritingTests {
     try await flushing.value
   }
 
-  @Test("a cancelled write has taken its bytes, and they arrive", arguments: usableBackends)
+  @Test("the bytes of a cancelled write have been queued, and arrive", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -128,7 +128,7 @@ struct ConnectionWritingTests {
     #expect(try await peer.take(2) == Array("on".utf8))
   }
 
-  @Test("a reset ends the write that waits, and all after it", arguments: usableBackends)
+  @Test("a reset ends the waiting write and fails all later ones", arguments: usableBackends)
   func resetWhileWriting(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -144,7 +144,7 @@ struct ConnectionWritingTests {
   }
 
   @Test(
-    "a chunk that can't be sent any more fails its write, or the flush after it", arguments: usableBackends,
+    "a chunk that can no longer be sent fails its write, or the flush after it", arguments: usableBackends,
     [100, 20_000])
   func chunkAfterReset(backend: Poller.Backend, size: Int) async throws {
     let reactor = try Reactor(backend: backend)
@@ -158,7 +158,7 @@ struct ConnectionWritingTests {
       hasRead.add()
       while isReset.value == 0 { try await reactor.sleep(for: .milliseconds(1)) }
       try await connection.write(chunk)
-      // The kernel is handed what is written with the turn.
+      // The kernel receives what is written at the end of the turn.
       try await reactor.sleep(for: .milliseconds(1))
       try await connection.flush()
     }
@@ -169,7 +169,7 @@ struct ConnectionWritingTests {
     await connection.close()
   }
 
-  @Test("large transfers in pieces of random sizes arrive identical", arguments: usableBackends, 1...3)
+  @Test("large transfers in pieces of random sizes arrive unchanged", arguments: usableBackends, 1...3)
   func randomPieces(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let reactor = try Reactor(backend: backend)

@@ -7,10 +7,11 @@ import Testing
 /// Serialized, as some of these keep a processor busy.
 @Suite("Fairness", .serialized, .timeLimit(.minutes(2)))
 struct FairnessTests {
-  /// How much a firehose may do between two messages of another connection: a few turns' share of 64 reads or writes.
+  /// How much a firehose may do between two messages of another connection: its share of 64 reads or writes, for a few
+  /// turns.
   private static let bound = 400
 
-  @Test("a peer that always has more leaves the others their turn", arguments: usableBackends)
+  @Test("a peer that always has more to read doesn't starve other tasks", arguments: usableBackends)
   func firehoseReader(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withFirehose(on: reactor) { input, reads in
@@ -20,7 +21,7 @@ struct FairnessTests {
     }
   }
 
-  @Test("a flood that a handler deals with leaves the others their turn", arguments: usableBackends)
+  @Test("a flood of data for a chunk handler doesn't starve other tasks", arguments: usableBackends)
   func firehoseHandler(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withFirehose(on: reactor) { input, chunks in
@@ -35,9 +36,9 @@ struct FairnessTests {
     }
   }
 
-  /// A peer always has more while the body runs.
+  /// Runs a body while a peer always has more to read.
   ///
-  /// - Parameter take: Takes what comes to the end, on the reactor, and counts it.
+  /// - Parameter take: Takes the received data to the end, on the reactor, and counts it.
   private func withFirehose(
     on reactor: Reactor, _ take: @escaping @Sendable (Connection, Counter) async throws -> Void,
     while body: (Counter) async throws -> Void
@@ -57,7 +58,7 @@ struct FairnessTests {
     try sender.join()
   }
 
-  @Test("a writer whose peer takes everything leaves the others their turn", arguments: usableBackends)
+  @Test("a writer whose peer takes everything doesn't starve other tasks", arguments: usableBackends)
   func firehoseWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let firehose = try await RawPeer(on: reactor)
@@ -90,8 +91,8 @@ struct FairnessTests {
     try receiver.join()
   }
 
-  /// What has come at once is enough for many reads, none of which has to wait.
-  @Test("reads of what has come long before leave the others their turn", arguments: usableBackends)
+  /// The bytes that arrive at once are enough for many reads, none of which has to wait.
+  @Test("reads of bytes that arrived long before don't starve other tasks", arguments: usableBackends)
   func readAhead(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await expectTurnsAmidReads(on: reactor) { input in try await input.readLine() != nil }
@@ -141,7 +142,7 @@ struct FairnessTests {
     #expect(try await others.value <= Self.bound)
   }
 
-  /// Messages go to and fro between two connections of the same reactor: each takes a turn or two.
+  /// Messages go back and forth between two connections of the same reactor: each takes a turn or two.
   private func expectTurns(beside firehose: Counter, on reactor: Reactor) async throws {
     #expect(await becomesTrue { firehose.value > 1000 })
     let (near, far) = try Socket.pair()
@@ -160,7 +161,7 @@ struct FairnessTests {
     try await answering.value
   }
 
-  /// How much was counted, at the most, while something was done once, of a hundred times.
+  /// The most that was counted while something was done once, out of a hundred times.
   private static func mostMeanwhile(_ counter: Counter, _ body: () async throws -> Void) async throws -> Int {
     var worst = 0
     for _ in 0..<100 {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("An idle timeout", .timeLimit(.minutes(2)))
 struct IdleTimeoutTests {
-  @Test("closes a connection on which nothing moves, not too early", arguments: usableBackends)
+  @Test("an idle timeout closes a connection without traffic, and not early", arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
@@ -19,7 +19,7 @@ struct IdleTimeoutTests {
     #expect(await reason { try await peer.connection.write("x") } == .timedOut)
   }
 
-  @Test("counts anew from every byte that comes or goes", arguments: usableBackends)
+  @Test("an idle timeout starts over with every byte that is received or sent", arguments: usableBackends)
   func activity(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -28,7 +28,7 @@ struct IdleTimeoutTests {
     connection.setIdleTimeout(limit)
     let outcome = await reason {
       for isReceiving in Array(repeating: [true, false], count: 10).joined() {
-        // Before it comes or goes: on a busy machine that takes a while, and the time may be up.
+        // Taken before the transfer: on a busy machine that takes a while, and the timeout may expire.
         let now = ContinuousClock.now
         if isReceiving {
           try peer.socket.sendAll([1])
@@ -45,7 +45,8 @@ struct IdleTimeoutTests {
     #expect(ContinuousClock.now - lastByte >= limit)
   }
 
-  @Test("closes a connection whose peer takes nothing, though much is owed", arguments: usableBackends)
+  @Test(
+    "an idle timeout closes a connection whose peer takes nothing, though much is queued", arguments: usableBackends)
   func stuck(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     try await peer.connection.write(numbered(60_000))
@@ -55,12 +56,13 @@ struct IdleTimeoutTests {
     #expect(await peer.connection.queuedCount == 0)
   }
 
-  @Test("spares a connection for as long as its peer takes what the kernel holds", arguments: usableBackends)
+  @Test(
+    "an idle timeout spares a connection as long as its peer takes what the kernel holds", arguments: usableBackends)
   func slowPeer(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 200_000)
     let connection = peer.connection
-    // All of it is with the kernel from the beginning, in pieces that are taken one by one: nothing that this side does
-    // moves any more.
+    // The kernel has all of it from the beginning, in pieces that are taken one by one: nothing on this side transfers
+    // bytes any more.
     for _ in 0..<40 {
       try await connection.write(numbered(1000))
       try await connection.flush()
@@ -71,12 +73,12 @@ struct IdleTimeoutTests {
     let reading = Task { await reason { _ = try await connection.read() } }
     for _ in 0..<40 {
       try await Task.sleep(for: .milliseconds(30))
-      // Before it takes more: after the last piece there is nothing left that would spare the connection.
+      // Checked before the peer takes more: after the last piece nothing is left that would spare the connection.
       let isGone = peer.isGone
       let taken = try peer.socket.receive(upTo: 1000)
       let pause = ContinuousClock.now - last
       last = .now
-      // On a machine that is too busy the peer has taken nothing for too long indeed.
+      // On a machine that is too busy the peer really has taken nothing for too long.
       guard pause < limit else { break }
       #expect(taken == numbered(1000))
       #expect(!isGone)
@@ -84,28 +86,34 @@ struct IdleTimeoutTests {
     #expect(await reading.value == .timedOut)
   }
 
-  @Test("what came in time counts, though the reactor was too busy to look", arguments: usableBackends)
+  @Test("an idle timeout counts bytes that arrived in time, though the reactor was blocked", arguments: usableBackends)
   func busyReactor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 2) }
+    let far = peer.socket.fileDescriptor
+    let limit = Duration.milliseconds(100)
+    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
     try await reactor.takeTurns()
-    await reactor.run { connection.setIdleTimeout(.milliseconds(100)) }
-    let blocked = await BlockedReactor(reactor)
-    try peer.socket.sendAll([5])
-    try await Task.sleep(for: .milliseconds(110))
-    blocked.goOn()
-    // It begins anew with the byte.
-    try await reactor.takeTurns()
-    try peer.socket.sendAll([6])
-    #expect(try await reading.value == [5, 6])
+    // In one job, so that the timeout can't expire before the byte arrives.
+    let unblocked = try await reactor.run {
+      connection.setIdleTimeout(limit)
+      try far.writeAll([5])
+      let end = ContinuousClock.now + limit * 2
+      while ContinuousClock.now < end {}
+      return end
+    }
+    #expect(try await reading.value == [5])
+    // The timeout starts over with the byte.
+    #expect(await reason { _ = try await connection.read() } == .timedOut)
+    #expect(ContinuousClock.now >= unblocked + limit)
+    withExtendedLifetime(peer) {}
   }
 
-  @Test("can be taken back, and set again", arguments: usableBackends)
+  @Test("an idle timeout can be removed and set again", arguments: usableBackends)
   func changed(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
-    // In one go, so that the time can't be up before.
+    // In one job, so that the timeout can't expire before.
     await peer.connection.reactor.run { [connection = peer.connection] in
       connection.setIdleTimeout(.milliseconds(50))
       connection.setIdleTimeout(nil)
@@ -118,12 +126,12 @@ struct IdleTimeoutTests {
     #expect(await reason { _ = try await peer.connection.read() } == .timedOut)
   }
 
-  @Test("of a connection that is dropped or closed does nothing more", arguments: usableBackends)
+  @Test("an idle timeout of a dropped or closed connection never fires", arguments: usableBackends)
   func dropped(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)
     for isClosed in [true, false] {
-      // In one go, so that the time can't be up before.
+      // In one job, so that the timeout can't expire before.
       try await reactor.run {
         let connection = try await Connection.adopt(Socket.pair().0, on: reactor)
         connection.setIdleTimeout(.milliseconds(5))

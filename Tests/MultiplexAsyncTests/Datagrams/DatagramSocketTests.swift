@@ -6,12 +6,12 @@ import Testing
 
 @Suite("DatagramSocket", .timeLimit(.minutes(5)))
 struct DatagramSocketTests {
-  /// Every backend with either family.
+  /// Every backend with each address family.
   static let cases = usableBackends.flatMap { backend in
     ["127.0.0.1:0", "[::1]:0"].map { (backend, $0) }
   }
 
-  @Test("datagrams keep their bounds and tell their sender, who can be answered", arguments: cases)
+  @Test("a datagram arrives whole, with its sender's address, to which a reply can be sent", arguments: cases)
   func exchange(backend: Poller.Backend, address: String) async throws {
     let reactor = try Reactor(backend: backend)
     let server = try await DatagramSocket.bind(to: address, on: reactor)
@@ -26,7 +26,7 @@ struct DatagramSocketTests {
     }
   }
 
-  @Test("names are looked up, and addresses read", arguments: usableBackends)
+  @Test("host names are resolved, and addresses parsed", arguments: usableBackends)
   func names(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let server = try await DatagramSocket.bind(to: HostPort("localhost:0"), on: reactor)
@@ -42,7 +42,7 @@ struct DatagramSocketTests {
     }
   }
 
-  @Test("a socket from elsewhere is taken over, and becomes non-blocking", arguments: usableBackends)
+  @Test("an adopted datagram socket becomes non-blocking", arguments: usableBackends)
   func adopted(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
@@ -58,7 +58,7 @@ struct DatagramSocketTests {
     #expect(try await waiting.value.bytes == [3, 4])
   }
 
-  @Test("what is no socket isn't taken over")
+  @Test("a descriptor that isn't a socket can't be adopted")
   func notAdopted() throws {
     let reactor = try Reactor()
     let error = #expect(throws: MultiplexError.self) {
@@ -81,7 +81,7 @@ struct DatagramSocketTests {
     #expect(error?.operation == .send)
   }
 
-  @Test("a connected socket needs no address, and hears nobody else", arguments: usableBackends)
+  @Test("a connected datagram socket needs no address, and receives from no other", arguments: usableBackends)
   func connected(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let server = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -95,7 +95,7 @@ struct DatagramSocketTests {
     #expect(try await client.receive() == Datagram(bytes: [2], sender: server.localAddress))
   }
 
-  @Test("a connected socket learns that nobody listens", arguments: usableBackends)
+  @Test("a connected datagram socket learns that nobody listens", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let gone = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -108,7 +108,7 @@ struct DatagramSocketTests {
     #expect(error == ConnectionError(.refused, during: .receive, peer: address))
   }
 
-  @Test("a receive that waits takes what comes later, also for a task of another thread", arguments: usableBackends)
+  @Test("a waiting receive gets a later datagram, also in a task on another thread", arguments: usableBackends)
   func waiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -120,7 +120,7 @@ struct DatagramSocketTests {
     #expect(Set([try await first.bytes, try await second.bytes]) == [[1], [2]])
   }
 
-  @Test("has options, until it is closed", arguments: usableBackends)
+  @Test("a datagram socket has options until it is closed", arguments: usableBackends)
   func options(backend: Poller.Backend) async throws {
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
     #expect(try await socket.value(of: .broadcast) == false)
@@ -131,7 +131,7 @@ struct DatagramSocketTests {
     #expect(error?.reason == .closed)
   }
 
-  @Test("cancelling ends a receive at once and loses no datagram", arguments: usableBackends)
+  @Test("cancelling a receive ends it at once and loses no datagram", arguments: usableBackends)
   func cancellation(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -151,7 +151,7 @@ struct DatagramSocketTests {
     #expect(error?.reason == .cancelled)
   }
 
-  @Test("closing wakes who waits, and ends all use")
+  @Test("closing a datagram socket wakes its receivers and fails every later use")
   func closing() async throws {
     let reactor = try Reactor()
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -167,7 +167,7 @@ struct DatagramSocketTests {
     _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
   }
 
-  @Test("the port of a socket that was waited for is free as soon as it is closed", arguments: usableBackends)
+  @Test("the port of a socket that was waited for is free as soon as the socket is closed", arguments: usableBackends)
   func portAfterClosing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     // No turn passes between the two calls.
@@ -176,12 +176,13 @@ struct DatagramSocketTests {
       let receiving = Task(executorPreference: reactor) { try await socket.receive() }
       try await reactor.takeTurns()
       socket.close()
-      _ = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
-      _ = await receiving.result
+      let next = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
+      #expect(next.localAddress == socket.localAddress)
+      #expect(await reason { _ = try await receiving.value } == .closed)
     }
   }
 
-  @Test("the port is free once the last reference is gone")
+  @Test("the port of a datagram socket is free once the last reference is gone")
   func lastReference() async throws {
     let reactor = try Reactor()
     var socket: DatagramSocket? = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
@@ -192,37 +193,43 @@ struct DatagramSocketTests {
     _ = socket
   }
 
-  @Test("a socket that always has more lets others have their turn")
+  @Test("a datagram socket that always has more to receive doesn't starve other tasks")
   func fairness() async throws {
     let reactor = try Reactor()
     let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let rounds = Counter()
     let flood = Task(executorPreference: reactor) {
       while !Task.isCancelled {
         try await socket.send([1], to: socket.localAddress)
         _ = try await socket.receive()
+        rounds.add()
       }
     }
-    // On the same thread: it would never come to this otherwise.
+    #expect(await becomesTrue { rounds.value > 0 })
+    // The timers share the flood's thread: they never fire if it doesn't let them.
     for _ in 0..<10 { try await reactor.sleep(for: .milliseconds(1)) }
     flood.cancel()
-    _ = try? await flood.value
+    // The flood went on until now.
+    if case .failure(let error) = await flood.result {
+      #expect((error as? ConnectionError)?.reason == .cancelled, "\(error)")
+    }
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("a receive that can't be waited for fails, in place of trying for ever")
+    @Test("a receive that can't wait for its socket fails instead of retrying forever")
     func noWait() async throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [.noSpace]])
       let reactor = try Reactor(backend: .epoll)
       let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
       let failure = await FaultPlan.$current.withValue(plan) { await reason { _ = try await socket.receive() } }
       #expect(failure == .system(.noSpace))
-      // It is good for the next.
+      // The socket is still usable.
       try await socket.send([1], to: socket.localAddress)
       #expect(try await socket.receive().bytes == [1])
     }
   #endif
 
-  @Test("a Unix socket's path is refused")
+  @Test("a datagram socket rejects the path of a Unix socket")
   func unixPath() throws {
     let reactor = try Reactor()
     let error = #expect(throws: MultiplexError.self) {

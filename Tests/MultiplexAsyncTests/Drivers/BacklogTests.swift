@@ -5,11 +5,12 @@
   import TestSupport
   import Testing
 
-  @Suite("More submissions than there is room for", .timeLimit(.minutes(1)))
+  @Suite("More submissions than the kernel has room for", .timeLimit(.minutes(1)))
   struct BacklogTests {
-    /// The kernel refuses two submissions, as it may for want of memory, while there is more to submit than it has room for.
+    /// The kernel refuses two submissions, as it may for lack of memory, while there is more to submit than it has room
+    /// for.
     @Test(
-      "what the kernel had no room for is submitted though nothing else happens",
+      "submissions that the kernel had no room for are submitted even if nothing else happens",
       .enabled(if: Reactor.automaticBackend == .ioUring))
     func backlog() async throws {
       try OpenFileLimit.raise()

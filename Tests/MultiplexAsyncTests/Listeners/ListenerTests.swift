@@ -9,7 +9,7 @@ import Testing
 @Suite("A listener", .timeLimit(.minutes(3)))
 struct ListenerTests {
   @Test(
-    "serves more connections than a group of tasks has room for, and others in place of those that end",
+    "a listener serves more connections than a task group holds, and replaces those that end",
     arguments: usableBackends)
   func groups(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -23,7 +23,7 @@ struct ListenerTests {
       for _ in 0..<3 {
         for client in clients { try client.sendAll([7]) }
         for client in clients { #expect(await becomesTrue { (try? client.receive(upTo: 1)) == [7] }) }
-        // Every third ends, and another comes.
+        // Every third ends, and is replaced.
         for index in clients.indices where index.isMultiple(of: 3) {
           clients[index] = try Socket.connected(to: listener.localAddress)
         }
@@ -38,53 +38,6 @@ struct ListenerTests {
 
   private func isEnded(_ socket: Socket) -> Bool {
     do { return try socket.receive(upTo: 1)?.isEmpty == true } catch { return true }
-  }
-
-  @Test("many are served at once", arguments: usableBackends)
-  func many(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    try await withServer(on: reactor, echo) { listener in
-      try await withThrowingTaskGroup { group in
-        for number in 0..<100 {
-          group.addTask(executorPreference: reactor) {
-            let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
-            let message = [UInt8](repeating: UInt8(number), count: 100 + number)
-            for _ in 0..<5 {
-              try await connection.write(message)
-              #expect(try await connection.read(exactly: message.count) == message)
-            }
-            try await connection.closeWrite()
-            #expect(try await connection.read()?.count == nil)
-            await connection.close()
-          }
-        }
-        try await group.waitForAll()
-      }
-    }
-  }
-
-  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
-  func maximum(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let current = Counter()
-    let highest = Recorder<Int>()
-    try await withServer(on: reactor, maximumConnections: 3) { connection in
-      highest.add(current.add())
-      defer { current.add(-1) }
-      try await echo(connection)
-    } while: { listener in
-      let clients = (0..<10).map { _ in
-        Task {
-          let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
-          try await connection.write("x")
-          #expect(try await connection.read(exactly: 1) == Array("x".utf8))
-          await connection.close()
-        }
-      }
-      for client in clients { try await client.value }
-    }
-    #expect(highest.elements.count == 10)
-    #expect(highest.elements.max() ?? 0 <= 3)
   }
 
   #if MULTIPLEX_FAULTS
@@ -102,26 +55,6 @@ struct ListenerTests {
     }
   #endif
 
-  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
-  func throwing(backend: Poller.Backend) async throws {
-    struct Failure: Error {}
-    let reactor = try Reactor(backend: backend)
-    try await withServer(on: reactor) { connection in
-      guard try await connection.read(exactly: 1) != [0] else { throw Failure() }
-      try await connection.write("well")
-    } while: { listener in
-      for _ in 0..<5 {
-        let bad = try await Connection.connect(to: listener.localAddress, on: reactor)
-        try await bad.write([0])
-        #expect(try await bad.read()?.count == nil)
-        let good = try await Connection.connect(to: listener.localAddress, on: reactor)
-        try await good.write([1])
-        #expect(try await good.read(exactly: 4) == Array("well".utf8))
-        #expect(try await good.read()?.count == nil)
-      }
-    }
-  }
-
   @Test("what a handler has written is delivered after it has returned", arguments: usableBackends)
   func deliveredAfterReturn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -135,7 +68,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("shutting down waits for those that are being served", arguments: usableBackends)
+  @Test("shutting down waits for the connections that are being served", arguments: usableBackends)
   func drain(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -160,7 +93,7 @@ struct ListenerTests {
         }
       })
     #expect(isDown.value == 0)
-    // The one that is there is served as before.
+    // The existing one is served as before.
     try await client.write("y")
     #expect(try await client.read(exactly: 1) == Array("y".utf8))
     await client.close()
@@ -168,25 +101,8 @@ struct ListenerTests {
     await serving.value
   }
 
-  @Test("shutting down closes those that are left when the time is up, and counts them", arguments: usableBackends)
-  func drainLimit(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let serving = Task { await listener.serve(echo) }
-    var clients: [Connection] = []
-    for _ in 0..<3 {
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await client.write("x")
-      #expect(try await client.read(exactly: 1) == Array("x".utf8))
-      clients.append(client)
-    }
-    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
-    await serving.value
-    for client in clients { #expect(try await client.read()?.count == nil) }
-    #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
-  }
-
-  @Test("a shutdown ends when its time is up, also for a handler that waits for itself", arguments: usableBackends)
+  @Test(
+    "a shutdown ends at its deadline, even if a handler of the listener is waiting for it", arguments: usableBackends)
   func shutDownByHandler(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -203,7 +119,7 @@ struct ListenerTests {
     #expect(counts.elements == [1])
   }
 
-  @Test("a handler that does something else when the time is up is cancelled", arguments: usableBackends)
+  @Test("a handler that is busy elsewhere at the deadline is cancelled", arguments: usableBackends)
   func drainCancels(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -221,7 +137,7 @@ struct ListenerTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("shutting down twice at once waits twice, and the shorter limit counts", arguments: usableBackends)
+  @Test("two shutdowns at once both wait, and the shorter limit counts", arguments: usableBackends)
   func shutDownTwice(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -241,7 +157,7 @@ struct ListenerTests {
     #expect(await listener.shutDown(within: .zero) == 0)
   }
 
-  @Test("cancelling serve cancels the handlers, and returns", arguments: usableBackends)
+  @Test("cancelling serve cancels the handlers and returns", arguments: usableBackends)
   func cancelServe(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -267,7 +183,7 @@ struct ListenerTests {
     await serving.value
     #expect(cancelled.value == 5)
     for client in clients { #expect(try await client.read()?.count == nil) }
-    // The listener itself goes on: somebody else may serve.
+    // The listener itself stays open: another task may serve.
     let again = Task { await listener.serve(echo) }
     let client = try await Connection.connect(to: listener.localAddress, on: reactor)
     try await client.write("x")
@@ -276,7 +192,7 @@ struct ListenerTests {
     await again.value
   }
 
-  @Test("a handler that has cancelled itself is told so by its next wait", arguments: usableBackends)
+  @Test("a handler that has cancelled itself notices at its next wait", arguments: usableBackends)
   func cancelledByItself(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -298,10 +214,10 @@ struct ListenerTests {
     await serving.value
   }
 
-  /// By turns serving is cancelled and the listener shut down, with a reactor of its own for each connection, or one that
-  /// it is handed over to: then the end may come while a connection is between the two.
+  /// Serving is cancelled and the listener shut down in turn, with a reactor of its own for each connection, or one
+  /// that the connection is handed over to. In that case the end may come while a connection is between the two.
   @Test(
-    "no handler waits on when serving ends while clients come", arguments: usableBackends,
+    "no handler keeps waiting when serving ends while clients are connecting", arguments: usableBackends,
     Array(1...10 as ClosedRange<UInt64>))
   func endedWhileClientsCome(backend: Poller.Backend, seed: UInt64) async throws {
     var random = SeededGenerator(seed: seed)
@@ -310,8 +226,11 @@ struct ListenerTests {
     let address = seed % 2 == 0 ? SocketAddress.ipv4(.loopback, port: 0) : .unix(path: folder.file("socket"))
     for round in 0..<10 {
       let listener = try await ListenerGroup.bind(to: address, on: group)
+      let running = Counter()
       let serving = Task {
         await listener.serve { connection in
+          running.add()
+          defer { running.add(-1) }
           while try await connection.read() != nil {}
         }
       }
@@ -324,17 +243,19 @@ struct ListenerTests {
       let ending = Task {
         if round % 2 == 0 { serving.cancel() } else { await listener.shutDown(within: .zero) }
       }
-      // Refused, once it is over.
+      // Refused once serving has ended.
       for _ in early..<20 { try? clients.append(Socket.connecting(to: listener.localAddress)) }
-      // Ends, though the clients say nothing and stay.
+      // Ends, though the clients send nothing and stay connected.
       await ending.value
       await serving.value
+      #expect(running.value == 0)
       await listener.shutDown(within: .zero)
       withExtendedLifetime(clients) {}
     }
   }
 
-  @Test("serving ends when the listener is closed, also while all places are taken", arguments: usableBackends)
+  @Test(
+    "serving ends when the listener is closed, even at the maximum number of connections", arguments: usableBackends)
   func closeWhileFull(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     for maximum in [1, .max] {
@@ -350,11 +271,11 @@ struct ListenerTests {
     }
   }
 
-  @Test("of two that serve one listener, each waits for its own connections", arguments: usableBackends)
+  @Test("two tasks that serve one listener each wait for their own connections", arguments: usableBackends)
   func twoServers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    // Each has one place: the first takes the first client.
+    // Each serves one at a time, so the first takes the first client.
     let hasBegun = Counter()
     let ended = Recorder<Int>()
     let servers = (0..<2).map { number in
@@ -382,7 +303,7 @@ struct ListenerTests {
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("connections that end don't wake the task that accepts", arguments: usableBackends)
+    @Test("connections that end don't wake the accepting task", arguments: usableBackends)
     func quietEnds(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: backend)
@@ -397,12 +318,12 @@ struct ListenerTests {
       }
       await listener.shutDown(within: .seconds(30))
       await serving.value
-      // For each connection one that succeeds, and one that finds no other.
+      // For each connection one that succeeds, and one that finds no more.
       #expect(plan.count(of: .accept4) <= 2 * 50 + 2)
     }
   #endif
 
-  @Test("accept takes one connection at a time, and says when the listener is closed", arguments: usableBackends)
+  @Test("accept takes one connection at a time, and reports when the listener is closed", arguments: usableBackends)
   func accept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -418,7 +339,7 @@ struct ListenerTests {
   }
 
   @Test(
-    "several tasks may accept at once: each gets its own, and one's cancellation is no other's",
+    "several tasks can accept at once, and cancelling one doesn't affect the others",
     arguments: usableBackends)
   func acceptConcurrently(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -464,7 +385,7 @@ struct ListenerTests {
     }
   }
 
-  @Test("a socket that listens already becomes a listener, with the options that it has", arguments: usableBackends)
+  @Test("an adopted listening socket becomes a listener and keeps its options", arguments: usableBackends)
   func adopted(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let socket = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -481,7 +402,7 @@ struct ListenerTests {
     #expect(await becomesTrue { (try? Socket.connected(to: address)) == nil })
   }
 
-  @Test("others who have the socket of a listener listen on when it is closed", arguments: usableBackends)
+  @Test("other owners of a listener's socket keep listening when the listener is closed", arguments: usableBackends)
   func adoptedFromOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -493,7 +414,7 @@ struct ListenerTests {
       #expect(await becomesTrue { kernelReadiness(of: served.fileDescriptor, for: .read).contains(.readClosed) })
       await listener.shutDown(within: .seconds(5))
       await serving.value
-      // Two turns later nobody else takes their connections.
+      // Two turns later nothing else takes their connections.
       try await reactor.takeTurns(2)
       let client = try Socket.connected(to: theirs.localAddress())
       #expect(await becomesTrue { kernelReadiness(of: theirs.fileDescriptor, for: .read).contains(.readable) })
@@ -504,7 +425,7 @@ struct ListenerTests {
     #expect(folder.exists("socket"))
   }
 
-  @Test("a listener takes no connections ahead of time that others could accept", arguments: usableBackends)
+  @Test("a listener accepts no connections ahead of time that other owners could accept", arguments: usableBackends)
   func acceptBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let shared = try await SharedListener(on: reactor)
@@ -512,13 +433,13 @@ struct ListenerTests {
     let accepting = Task(executorPreference: reactor) { try await listener.accept() }
     let clients = try (0..<10).map { _ in try Socket.connected(to: theirs.localAddress()) }
     #expect(try await accepting.value != nil)
-    // The kernel has given what it was asked for by then.
+    // The kernel has delivered what it was asked for by then.
     try await reactor.takeTurns()
     listener.close()
     for _ in clients.dropFirst() { #expect(await becomesTrue { (try? theirs.accept()) != nil }) }
   }
 
-  @Test("after a cancelled accept the connections are for others who have the socket", arguments: usableBackends)
+  @Test("after a cancelled accept, connections go to other owners of the socket", arguments: usableBackends)
   func acceptCancelledBesideOthers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let shared = try await SharedListener(on: reactor)
@@ -528,45 +449,17 @@ struct ListenerTests {
     try await reactor.takeTurns()
     accepting.cancel()
     await #expect(throws: CancellationError.self) { _ = try await accepting.value }
-    // It waits no more, and the kernel knows.
+    // It no longer waits, and the kernel knows.
     try await reactor.takeTurns()
     let client = try Socket.connected(to: theirs.localAddress())
     #expect(await becomesTrue(within: .seconds(5)) { (try? theirs.accept()) != nil })
-    // It accepts when it is asked to again.
+    // It accepts again when asked to.
     let other = try Socket.connected(to: theirs.localAddress())
     #expect(try await listener.accept() != nil)
     withExtendedLifetime((client, other)) {}
   }
 
-  @Test(
-    "what a handler has written before it throws arrives, and then the end", arguments: usableBackends, [true, false])
-  func thrownAfterWriting(backend: Poller.Backend, hasTasks: Bool) async throws {
-    struct Failure: Error {}
-    let reactor = try Reactor(backend: backend)
-    try await withListener(on: reactor) { listener in
-      if hasTasks {
-        await listener.serve { connection in
-          _ = try await connection.read(exactly: 1)
-          try await connection.write("ERR")
-          throw Failure()
-        }
-      } else {
-        await listener.serveChunks { _ in
-          { _, replies in
-            replies.write("ERR")
-            throw Failure()
-          }
-        }
-      }
-    } while: { listener in
-      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await client.write("?")
-      #expect(try await client.read(exactly: 3) == Array("ERR".utf8))
-      #expect(try await client.read()?.count == nil)
-    }
-  }
-
-  @Test("closing waits for nobody who keeps the folder of a Unix socket locked", arguments: usableBackends)
+  @Test("closing doesn't wait for another owner's lock on the directory of a Unix socket", arguments: usableBackends)
   func lockedFolder(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -583,7 +476,7 @@ struct ListenerTests {
     #expect(await becomesTrue { !folder.exists("socket") })
   }
 
-  @Test("the file of a Unix socket goes with the listener", arguments: usableBackends)
+  @Test("the file of a Unix socket is removed with the listener", arguments: usableBackends)
   func unixSocketFile(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let folder = try TemporaryFolder()
@@ -607,7 +500,7 @@ struct ListenerTests {
     #expect(await becomesTrue { !FileManager.default.fileExists(atPath: path) })
   }
 
-  @Test("a thousand short connections leave no socket", arguments: usableBackends)
+  @Test("a thousand short connections leave no socket open", arguments: usableBackends)
   func churn(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     var address: SocketAddress?
@@ -621,7 +514,7 @@ struct ListenerTests {
               let connection = try await Connection.connect(to: listener.localAddress, on: reactor)
               try await connection.write([1, 2, 3])
               if try await connection.read(exactly: 3) != [1, 2, 3] { failures.add() }
-              // Closed, broken off, or just let go.
+              // Closed, aborted, or just dropped.
               switch (client + round) % 3 {
               case 0: await connection.close()
               case 1: connection.abort()
@@ -639,7 +532,7 @@ struct ListenerTests {
     #expect(try await becomesTrue { try heldSockets(at: closed) == 0 })
   }
 
-  @Test("a flood of connections leaves those that are there their turn", arguments: usableBackends)
+  @Test("a flood of connections doesn't starve existing ones", arguments: usableBackends)
   func flood(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -647,9 +540,10 @@ struct ListenerTests {
     let connection = peer.connection
     let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
     await reactor.run { await Task.yield() }
-    // All of them wait already, and the byte comes after them.
     let clients = try (0..<1000).map { _ in try Socket.connected(to: listener.localAddress, timeout: .seconds(30)) }
-    try peer.socket.sendAll([1])
+    // The byte arrives in the middle of the flood. A ring accepts all of them at once, and accept then returns without
+    // waiting, so the byte has to arrive before.
+    if backend == .ioUring { try peer.socket.sendAll([1]) }
     let accepted = Counter()
     let before = Task(executorPreference: reactor) {
       _ = try await reading.value
@@ -657,8 +551,8 @@ struct ListenerTests {
     }
     let accepting = Task(executorPreference: reactor) {
       for _ in 0..<clients.count {
-        _ = try await listener.accept()
-        accepted.add()
+        #expect(try await listener.accept() != nil)
+        if accepted.add() == 1, backend != .ioUring { try peer.socket.sendAll([1]) }
       }
     }
     #expect(try await before.value < 500)

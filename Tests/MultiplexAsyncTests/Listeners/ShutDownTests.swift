@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Shutting down, idle connections first", .timeLimit(.minutes(2)))
 struct ShutDownTests {
-  @Test("closes what owes nothing and rests, and doesn't count it as left over", arguments: usableBackends)
+  @Test(
+    "a shutdown closes idle connections with nothing to send, and doesn't count them as remaining",
+    arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -21,7 +23,7 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("a handler that keeps its connection for further requests sees that it is to end", arguments: usableBackends)
+  @Test("a handler that keeps its connection for further requests sees that it should end", arguments: usableBackends)
   func keptAlive(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let group = try ReactorGroup(count: 2, backend: backend)
@@ -41,7 +43,7 @@ struct ShutDownTests {
       let client = try await Connection.connect(to: listener.localAddress, on: reactor)
       try await client.write("first\n")
       #expect(try await client.readLine() == Array("first\n".utf8))
-      // It has asked once.
+      // It has checked once.
       #expect(await becomesTrue { kept.value == 1 })
       async let left = listener.shutDown(within: .seconds(100))
       #expect(await becomesTrue { listener.isClosed })
@@ -53,7 +55,7 @@ struct ShutDownTests {
     }
   }
 
-  @Test("goes on with a connection whose handler is at work on what it has read", arguments: usableBackends)
+  @Test("a shutdown spares a connection whose handler is processing what it has read", arguments: usableBackends)
   func atWork(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -78,7 +80,7 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("goes on with a connection that owes something, however long it rests", arguments: usableBackends)
+  @Test("a shutdown spares a connection with bytes to send, however long it is idle", arguments: usableBackends)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = [UInt8](repeating: 7, count: 16_000_000)
@@ -109,7 +111,7 @@ struct ShutDownTests {
     await serving
   }
 
-  @Test("goes on with a connection whose bytes are being forwarded to one that is slow", arguments: usableBackends)
+  @Test("a shutdown spares a connection whose bytes are being forwarded to a slow peer", arguments: usableBackends)
   func forwarding(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let target = try await RawPeer(on: reactor, bufferSize: 4096)
@@ -129,7 +131,7 @@ struct ShutDownTests {
     await serving
   }
 
-  @Test("several listeners share a limit of connections")
+  @Test("several listeners share a connection limit")
   func sharedLimit() async throws {
     let group = try ReactorGroup(count: 2)
     let one = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -159,7 +161,8 @@ struct ShutDownTests {
     for task in serving { await task.value }
   }
 
-  @Test("a group doesn't share an address with another, nor with a listener of its own", arguments: [1, 3])
+  @Test(
+    "a listener group shares its address neither with another group nor with a listener of its own", arguments: [1, 3])
   func exclusive(count: Int) async throws {
     let group = try ReactorGroup(count: count)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)

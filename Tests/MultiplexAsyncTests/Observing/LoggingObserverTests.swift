@@ -8,7 +8,7 @@ import Testing
 
 @Suite("A logging observer", .timeLimit(.minutes(2)))
 struct LoggingObserverTests {
-  @Test("logs a connection's life with its number and peer", arguments: usableBackends)
+  @Test("a logging observer logs a connection's life with its number and peer", arguments: usableBackends)
   func life(backend: Poller.Backend) async throws {
     let log = RecordingLog(level: .trace)
     let reactor = try Reactor(backend: backend, observer: LoggingObserver(log.logger))
@@ -33,7 +33,7 @@ struct LoggingObserverTests {
     #expect(log.lines.last?.message == "stopped listening")
   }
 
-  @Test("tells how many bytes wait for a slow peer", arguments: usableBackends)
+  @Test("a logging observer logs how many bytes wait for a slow peer", arguments: usableBackends)
   func queued(backend: Poller.Backend) async throws {
     let log = RecordingLog(level: .trace)
     let reactor = try Reactor(backend: backend, observer: LoggingObserver(log.logger))
@@ -44,7 +44,7 @@ struct LoggingObserverTests {
     peer.connection.abort()
   }
 
-  @Test("says at a level above the others that a handler has thrown")
+  @Test("a logging observer logs at a higher level that a handler has thrown")
   func thrown() async throws {
     struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }
     let log = RecordingLog(level: .notice)
@@ -60,7 +60,7 @@ struct LoggingObserverTests {
     }
   }
 
-  @Test("tells how many bytes were lost with a connection")
+  @Test("a logging observer logs how many bytes were lost with a connection")
   func unsent() async throws {
     let log = RecordingLog(level: .debug)
     let peer = try await slowPeer(sent: 1_000_000, on: try Reactor(observer: LoggingObserver(log.logger)))
@@ -70,7 +70,7 @@ struct LoggingObserverTests {
     #expect(unsent > 0 && unsent < 1_000_000)
   }
 
-  @Test("warns that nothing can be accepted once in ten seconds, not each time")
+  @Test("a logging observer warns of failing accepts once in ten seconds, not each time")
   func acceptFailures() {
     let log = RecordingLog(level: .warning)
     let observer = LoggingObserver(log.logger)
@@ -83,7 +83,7 @@ struct LoggingObserverTests {
   }
 
   @Test(
-    "asks for nothing that the logger's level leaves out",
+    "a logging observer requests no events that the logger's level leaves out",
     arguments: [
       (.trace, [.listeners, .connections, .transfers]), (.debug, [.listeners, .connections]),
       (.notice, [.listeners, .connections]), (.warning, .listeners), (.critical, []),

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("An observer", .timeLimit(.minutes(2)))
 struct ReactorObserverTests {
-  @Test("is told of a connection from its beginning to its end, in order", arguments: usableBackends)
+  @Test("an observer is notified of a connection from beginning to end, in order", arguments: usableBackends)
   func story(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -26,7 +26,7 @@ struct ReactorObserverTests {
     }
   }
 
-  @Test("is called on the reactor's thread alone", arguments: usableBackends)
+  @Test("an observer is called only on the reactor's thread", arguments: usableBackends)
   func thread(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -40,7 +40,7 @@ struct ReactorObserverTests {
     #expect(await observer.threads == [reactor.run { ListedThread.current }])
   }
 
-  @Test("is told where a listener listens, and when it stops", arguments: usableBackends)
+  @Test("an observer is notified where a listener listens, and when it stops", arguments: usableBackends)
   func listener(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -54,22 +54,24 @@ struct ReactorObserverTests {
     #expect(observer.stoppedListeners == [observed])
   }
 
-  @Test("is told what each wait has found, and how much", arguments: usableBackends)
+  @Test(
+    "an observer is notified of each descriptor a wait has found ready, and how many there were",
+    arguments: usableBackends)
   func readySet(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
     try await withServer(on: reactor, echo) { listener in
       let client = try Socket.connected(to: listener.localAddress)
-      // What comes with the connection is read without a wait, what comes later isn't.
+      // Bytes that arrive with the connection are read without a wait, later ones aren't.
       for sent in [[1], [1, 1]] {
         try client.sendAll([1])
         #expect(await becomesTrue { observer.sent == sent })
       }
-      // So it is with connections: one that came before the listener was served was accepted without a wait.
+      // The same goes for connections: one from before the listener was served was accepted without a wait.
       let later = try Socket.connected(to: listener.localAddress)
       defer { later.close() }
       #expect(await becomesTrue { observer.opened.count == 2 })
-      // A turn of nothing but a wake ends the one that is looked at.
+      // A turn with only a wake ends the turn that is examined.
       #expect(
         await becomesTrue {
           await reactor.run {}
@@ -99,8 +101,8 @@ struct ReactorObserverTests {
     if case .turnEnded = happenings.last { true } else { false }
   }
 
-  @Test("is told of a lent descriptor that is ready", arguments: usableBackends)
-  func lentDescriptor(backend: Poller.Backend) async throws {
+  @Test("an observer is notified when a borrowed descriptor is ready", arguments: usableBackends)
+  func borrowedDescriptor(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.turns)
     let reactor = try Reactor(backend: backend, observer: observer)
     let pipe = try PipeDescriptors()
@@ -115,7 +117,7 @@ struct ReactorObserverTests {
       observer.all.contains { if case .ready(writer, let readiness) = $0 { readiness == .writable } else { false } })
   }
 
-  @Test("isn't told of a descriptor that was closed by then", arguments: usableBackends)
+  @Test("an observer isn't notified of a descriptor that is already closed", arguments: usableBackends)
   func closedDescriptor(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -128,19 +130,19 @@ struct ReactorObserverTests {
       return try await connection.read()?.count
     }
     #expect(await becomesTrue { reads.value == 1 })
-    // By the time that this has its turn, the read waits.
+    // The read is waiting by the time that this runs.
     await reactor.run {}
     let count = observer.all.count
     connection.abort()
     listener.close()
     _ = await reading.result
-    // Whatever the kernel has to say of it comes in these turns.
+    // Any late event from the kernel arrives in these turns.
     for _ in 0..<5 { try await reactor.sleep(for: .milliseconds(1)) }
     let later = observer.all.dropFirst(count)
     #expect(!later.contains { if case .ready = $0 { true } else { false } })
   }
 
-  @Test("is asked once what it wants to know")
+  @Test("an observer is asked once for the events it wants")
   func askedOnce() async throws {
     let asked = Counter()
     struct Curious: ReactorObserver {
@@ -159,7 +161,7 @@ struct ReactorObserverTests {
     #expect(asked.value == 1)
   }
 
-  @Test("is told how many bytes wait for a slow peer, until they are sent", arguments: usableBackends)
+  @Test("an observer is notified how many bytes wait for a slow peer, until they are sent", arguments: usableBackends)
   func queueDepth(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let size = 1_000_000
@@ -173,18 +175,18 @@ struct ReactorObserverTests {
     #expect(observer.queued == observer.queued.sorted(by: >))
   }
 
-  @Test("is told what came, however it is read", arguments: usableBackends)
+  @Test("an observer is notified of received bytes, however they are read", arguments: usableBackends)
   func received(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
     try peer.socket.sendAll(Array("line\nrest".utf8))
     #expect(try await peer.connection.readLine() == Array("line\n".utf8))
-    // What was put back isn't received again.
+    // Bytes that were put back aren't received again.
     #expect(try await peer.connection.read()?.array == Array("rest".utf8))
     #expect(observer.received.reduce(0, +) == 9)
   }
 
-  @Test("is told why a connection was closed", arguments: usableBackends)
+  @Test("an observer is notified why a connection was closed", arguments: usableBackends)
   func closeReasons(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -214,7 +216,7 @@ struct ReactorObserverTests {
     #expect(observer.opened.map(\.origin) == Array(repeating: .adopted, count: 4))
   }
 
-  @Test("is told what a handler has thrown, and of a shutdown", arguments: usableBackends)
+  @Test("an observer is notified of the error a handler has thrown, and of a shutdown", arguments: usableBackends)
   func serverReasons(backend: Poller.Backend) async throws {
     struct OutOfTea: Error, CustomStringConvertible { let description = "no tea" }
     let observer = RecordingObserver(.connections)
@@ -235,9 +237,9 @@ struct ReactorObserverTests {
   }
 
   #if MULTIPLEX_FAULTS
-    /// A ring accepts by itself: no call can be made to fail there.
+    /// A ring accepts without a system call that could be made to fail.
     @Test(
-      "is told each time that nothing can be accepted", arguments: usableBackends.filter { $0 != .ioUring })
+      "an observer is notified of each failure to accept", arguments: usableBackends.filter { $0 != .ioUring })
     func acceptFailures(backend: Poller.Backend) async throws {
       let observer = RecordingObserver()
       let reactor = try Reactor(backend: backend, observer: observer)
@@ -253,7 +255,7 @@ struct ReactorObserverTests {
     }
   #endif
 
-  @Test("is told how many bytes were lost with a connection", arguments: usableBackends)
+  @Test("an observer is notified how many bytes were lost with a connection", arguments: usableBackends)
   func unsent(backend: Poller.Backend) async throws {
     let observer = RecordingObserver()
     let size = 1_000_000
@@ -263,7 +265,7 @@ struct ReactorObserverTests {
     #expect(await becomesTrue { observer.closed.map(\.unsent) == [size - taken] })
   }
 
-  @Test("tells a connection that was made from one that was accepted", arguments: usableBackends)
+  @Test("an observer can distinguish outgoing from accepted connections", arguments: usableBackends)
   func origins(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -278,7 +280,7 @@ struct ReactorObserverTests {
   }
 
   @Test(
-    "isn't told what it doesn't ask for",
+    "an observer isn't notified of events it doesn't ask for",
     arguments: [ReactorEvents.turns, .listeners, .connections, .transfers, []])
   func events(events: ReactorEvents) async throws {
     let observer = RecordingObserver(events)
@@ -302,7 +304,7 @@ struct ReactorObserverTests {
     }
   }
 
-  @Test("several observe one reactor, each what it asks for")
+  @Test("several observers of one reactor each get the events they ask for")
   func several() async throws {
     let (some, all) = (RecordingObserver(.listeners), RecordingObserver())
     let reactor = try Reactor(observer: ReactorObservers([some, all]))
@@ -320,7 +322,7 @@ struct ReactorObserverTests {
     #expect(all.received == [1, 1])
   }
 
-  @Test("each of several is told all that there is to tell")
+  @Test("each of several observers is notified of every kind of event")
   func everything() {
     let alone = RecordingObserver()
     let several = [RecordingObserver(), RecordingObserver()]
@@ -343,7 +345,7 @@ struct ReactorObserverTests {
     for observer in several { #expect("\(observer.all)" == "\(alone.all)") }
   }
 
-  @Test("each reactor of a group has its own, and connections have numbers of their own")
+  @Test("each reactor of a group has its own observer, and connection numbers are unique in the group")
   func group() async throws {
     let observers = [RecordingObserver(), RecordingObserver()]
     let group = try ReactorGroup(count: 2) { observers[$0] }

@@ -6,7 +6,7 @@ import Testing
 @Suite("A handler for each chunk", .timeLimit(.minutes(3)))
 struct ForEachChunkTests {
   @Test(
-    "what comes is handled in its order, and answered, to the end", arguments: usableBackends,
+    "forEachChunk handles chunks in order to the end, and sends the replies", arguments: usableBackends,
     1...4 as ClosedRange<UInt64>)
   func echo(backend: Poller.Backend, seed: UInt64) async throws {
     let reactor = try Reactor(backend: backend)
@@ -53,7 +53,7 @@ struct ForEachChunkTests {
     try await handling.value
   }
 
-  @Test("a handler keeps what it needs from chunk to chunk", arguments: usableBackends)
+  @Test("a chunk handler keeps its state from chunk to chunk", arguments: usableBackends)
   func state(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -70,7 +70,7 @@ struct ForEachChunkTests {
     }
     for piece in ["he", "llo\nyo", "u\n"] {
       try peer.socket.sendAll(Array(piece.utf8))
-      // So that they come apart, most of the time.
+      // So that they arrive separately, most of the time.
       try await connection.reactor.sleep(for: .milliseconds(1))
     }
     #expect(try await peer.take(10) == Array("\nolleh\nuoy".utf8))
@@ -78,7 +78,7 @@ struct ForEachChunkTests {
     try await handling.value
   }
 
-  @Test("what was read ahead comes first", arguments: usableBackends)
+  @Test("forEachChunk handles bytes that were read ahead first", arguments: usableBackends)
   func lookahead(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -90,7 +90,7 @@ struct ForEachChunkTests {
     try await handling.value
   }
 
-  @Test("a handler that has enough ends it; what comes after is for the next read", arguments: usableBackends)
+  @Test("a chunk handler can end forEachChunk, and later bytes are for the next read", arguments: usableBackends)
   func end(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -107,7 +107,9 @@ struct ForEachChunkTests {
     #expect(try await connection.read(exactly: 2) == [2, 3])
   }
 
-  @Test("what a handler throws is thrown, and the connection is as it was", arguments: usableBackends)
+  @Test(
+    "an error that a chunk handler throws is thrown to the caller, and the connection stays usable",
+    arguments: usableBackends)
   func throwing(backend: Poller.Backend) async throws {
     struct Refusal: Error, Equatable { let byte: UInt8? }
     let peer = try await RawPeer(on: try Reactor(backend: backend))
@@ -126,7 +128,7 @@ struct ForEachChunkTests {
   }
 
   @Test(
-    "cancelling ends it at once, whatever it waits for, and loses nothing that the handler hasn't had",
+    "cancelling ends forEachChunk at once, whatever it waits for, and loses no bytes",
     arguments: usableBackends, [false, true])
   func cancellation(backend: Poller.Backend, isFlooded: Bool) async throws {
     let reactor = try Reactor(backend: backend)
@@ -150,7 +152,7 @@ struct ForEachChunkTests {
     #expect(handled.elements == [[1]])
   }
 
-  @Test("a task that was cancelled before gets no chunk", arguments: usableBackends)
+  @Test("a task that was cancelled before forEachChunk gets no chunk", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -165,7 +167,7 @@ struct ForEachChunkTests {
     #expect(handled.value == 0)
   }
 
-  @Test("nor does one that its listener serves", arguments: usableBackends)
+  @Test("a task cancelled before its listener serves it gets no chunk", arguments: usableBackends)
   func servedCancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let ended = Recorder<ConnectionError.Reason?>()
@@ -179,7 +181,9 @@ struct ForEachChunkTests {
     }
   }
 
-  @Test("what waits for a peer that doesn't read keeps nothing alive once it has ended", arguments: usableBackends)
+  @Test(
+    "replies that wait for a peer that doesn't read keep nothing alive once forEachChunk has ended",
+    arguments: usableBackends)
   func nothingIsKept(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try Socket.pair()
@@ -200,7 +204,7 @@ struct ForEachChunkTests {
       })
   }
 
-  @Test("a handler that has enough waits all the same until there is room", arguments: usableBackends)
+  @Test("a chunk handler that ends forEachChunk still waits until there is room", arguments: usableBackends)
   func endWithBackpressure(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -218,7 +222,7 @@ struct ForEachChunkTests {
     #expect(try await handling.value <= 1000)
   }
 
-  @Test("a deadline ends it", arguments: usableBackends)
+  @Test("a deadline ends forEachChunk without losing bytes", arguments: usableBackends)
   func deadline(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -230,7 +234,7 @@ struct ForEachChunkTests {
     #expect(try await connection.read(exactly: 1) == [1])
   }
 
-  @Test("nothing is read while the peer has yet to take the replies", arguments: usableBackends)
+  @Test("forEachChunk reads nothing while the peer has yet to take the replies", arguments: usableBackends)
   func backpressure(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 4096)
     let connection = peer.connection
@@ -247,7 +251,7 @@ struct ForEachChunkTests {
     #expect(await becomesTrue { handled.value == 1 })
     #expect(await becomesTrue { await connection.queuedCount > 5000 })
     try peer.socket.sendAll([2])
-    // A chance to be wrong: a turn of the loop, several times.
+    // A chance to be wrong: several turns of the loop.
     for _ in 0..<20 { #expect(await connection.queuedCount <= replySize) }
     #expect(handled.value == 1)
     #expect(try await peer.take(2 * replySize).allSatisfy { $0 == 7 })
@@ -256,12 +260,12 @@ struct ForEachChunkTests {
     try await handling.value
   }
 
-  @Test("there is one reader at a time", arguments: usableBackends)
+  @Test("forEachChunk and a read refuse each other", arguments: usableBackends)
   func busy(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    // It runs until it waits, before what comes after it.
+    // It runs until it waits, before the next statement.
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
     #expect(await reactor.run { await reason { try await connection.forEachChunk { _, _ in } } } == .busy)
     try peer.socket.sendAll([1])
@@ -279,7 +283,7 @@ struct ForEachChunkTests {
     try await handling.value
   }
 
-  @Test("a peer that breaks the connection off is an error", arguments: usableBackends)
+  @Test("a reset by the peer is thrown by forEachChunk", arguments: usableBackends)
   func reset(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -291,12 +295,12 @@ struct ForEachChunkTests {
     #expect(await reason { try await handling.value } == .reset)
   }
 
-  @Test("replies to a peer that has gone are an error", arguments: usableBackends)
+  @Test("replies to a peer that is gone fail forEachChunk", arguments: usableBackends)
   func replyInVain(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
     let connection = peer.connection
-    // Both ends of what is handled: the peer's reset is found by a send, or by the next read.
+    // Either a send or the next read finds the peer's reset.
     let isGone = Gate()
     let handling = Task {
       await isGone.pass()
@@ -308,7 +312,9 @@ struct ForEachChunkTests {
     #expect(await reason { try await handling.value } == .reset)
   }
 
-  @Test("closing ends it, from within the handler and from elsewhere", arguments: usableBackends, [false, true])
+  @Test(
+    "closing the connection ends forEachChunk, from within the handler and from elsewhere", arguments: usableBackends,
+    [false, true])
   func closing(backend: Poller.Backend, isWithin: Bool) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -327,7 +333,7 @@ struct ForEachChunkTests {
     #expect(await becomesTrue { peer.isGone })
   }
 
-  @Test("an idle timeout ends it", arguments: usableBackends)
+  @Test("an idle timeout ends forEachChunk", arguments: usableBackends)
   func idle(backend: Poller.Backend) async throws {
     let peer = try await RawPeer(on: try Reactor(backend: backend))
     let connection = peer.connection
@@ -336,7 +342,7 @@ struct ForEachChunkTests {
     #expect(await becomesTrue { peer.isGone })
   }
 
-  @Test("the loop calls the handler, whoever waits", arguments: usableBackends)
+  @Test("the reactor calls the chunk handler, whatever executor the caller runs on", arguments: usableBackends)
   @MainActor
   func thread(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -350,7 +356,7 @@ struct ForEachChunkTests {
     MainActor.assertIsolated()
   }
 
-  @Test("what a task serves may be handled so as well", arguments: usableBackends)
+  @Test("a task started by serve can use forEachChunk", arguments: usableBackends)
   func served(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let ended = Recorder<ConnectionError.Reason?>()
@@ -363,7 +369,7 @@ struct ForEachChunkTests {
     let client = try await Connection.connect(to: listener.localAddress, on: reactor)
     try await client.write("x")
     #expect(try await client.read(exactly: 1) == Array("x".utf8))
-    // The listener's own way of telling it.
+    // How the listener itself cancels it.
     serving.cancel()
     await serving.value
     #expect(ended.elements == [.cancelled])

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Forwarding", .timeLimit(.minutes(3)))
 struct ForwardingTests {
-  @Test("bulk arrives whole, whoever is slower, and is counted", arguments: usableBackends, [true, false])
+  @Test("bulk data is forwarded whole and counted, whichever side is slower", arguments: usableBackends, [true, false])
   func bulk(backend: Poller.Backend, isOverTCP: Bool) async throws {
     let ends = try await Ends(on: backend, bufferSize: isOverTCP ? nil : 100_000)
     let bytes = numbered(8 << 20)
@@ -15,7 +15,7 @@ struct ForwardingTests {
     }
     let counted = Recorder<Int>()
     let forwarding = ends.forward { counted.add($0) }
-    // Nothing is taken for a while: all on the way is full then.
+    // Nothing is taken for a while, so everything on the way fills up.
     #expect(await becomesTrue { counted.elements.count > 1 })
     #expect(try await ends.destination.take(bytes.count) == bytes)
     try sender.join()
@@ -26,7 +26,7 @@ struct ForwardingTests {
     #expect(try await ends.destination.take(4) == Array("more".utf8))
   }
 
-  @Test("messages go on one by one, also in a task of another executor", arguments: usableBackends)
+  @Test("messages are forwarded one by one, also in a task on another executor", arguments: usableBackends)
   func messages(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let (source, destination) = (ends.source.connection, ends.destination.connection)
@@ -39,7 +39,7 @@ struct ForwardingTests {
     #expect(try await forwarding.value == 132_077)
   }
 
-  @Test("what was read ahead, and what is queued, goes first", arguments: usableBackends)
+  @Test("bytes read ahead, and bytes already queued, go first", arguments: usableBackends)
   func order(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(4 << 20)
@@ -55,14 +55,14 @@ struct ForwardingTests {
     #expect(try await forwarding.value == bytes.count)
   }
 
-  @Test("out-of-band data in the middle, which a splice stops at, hold nothing up", arguments: usableBackends)
+  @Test("out-of-band data in the middle, where a splice stops, doesn't hold forwarding up", arguments: usableBackends)
   func urgent(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let piece = numbered(1 << 20)
     let sender = try ends.source.startOtherSide { socket in
       try socket.sendAll(piece, timeout: .seconds(100))
       _ = try select(writing: [socket], timeout: .seconds(100))
-      // One alone: a second would make it an ordinary byte.
+      // Only one: a second would make it an ordinary byte.
       try socket.fileDescriptor.putUrgent()
       try socket.sendAll(piece, timeout: .seconds(100))
     }
@@ -74,7 +74,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "what waits for room is the connection's: it counts as queued, and the peer learns of its loss",
+    "forwarded bytes that wait for room count as queued, and the peer learns of their loss",
     arguments: usableBackends)
   func waitsForRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
@@ -89,7 +89,7 @@ struct ForwardingTests {
     try sender.join()
   }
 
-  @Test("between reactors it is copied", arguments: usableBackends)
+  @Test("forwarding between two reactors copies the bytes", arguments: usableBackends)
   func twoReactors(backend: Poller.Backend) async throws {
     let source = try await RawPeer(on: try Reactor(backend: backend))
     let destination = try await RawPeer(on: try Reactor(backend: backend))
@@ -103,7 +103,7 @@ struct ForwardingTests {
     #expect(try await forwarding.value == bytes.count)
   }
 
-  @Test("whatever was taken is sent, at whatever moment it is cancelled", arguments: usableBackends, 1...10)
+  @Test("forwarding that is cancelled at any moment sends everything it has taken", arguments: usableBackends, 1...10)
   func cancelled(backend: Poller.Backend, seed: Int) async throws {
     var random = SeededGenerator(seed: UInt64(seed))
     let ends = try await Ends(on: backend)
@@ -135,8 +135,8 @@ struct ForwardingTests {
     #expect(isWhole)
   }
 
-  @Test("a peer that goes in the middle is an error of its own connection, and no signal", arguments: usableBackends)
-  func brokenOff(backend: Poller.Backend) async throws {
+  @Test("a destination that goes away during forwarding is a write error, without a signal", arguments: usableBackends)
+  func destinationGone(backend: Poller.Backend) async throws {
     for isReset in [true, false] {
       let ends = try await Ends(on: backend)
       let sender = try ends.source.startOtherSide { try $0.sendUntilBroken() }
@@ -147,32 +147,32 @@ struct ForwardingTests {
       #expect(error?.reason == .reset)
       #expect(error?.operation == .write)
       #expect(error?.peer == ends.destination.connection.peerAddress)
-      // The other connection is as it was.
+      // The other connection is unaffected.
       #expect(try await ends.source.connection.read(exactly: 1) == [1])
       ends.source.connection.abort()
       try sender.join()
     }
   }
 
-  /// Where the kernel has edges, it tells once, which nobody waits for.
-  @Test("a peer that goes between two bulks is an error of the second", arguments: usableBackends)
-  func brokenOffBetween(backend: Poller.Backend) async throws {
+  /// Where the kernel has edges, it reports this once, when nothing is waiting for it.
+  @Test("a destination that goes away between two bulk transfers fails the second", arguments: usableBackends)
+  func destinationGoneBetween(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
-    let isBrokenOff = Counter()
+    let isReset = Counter()
     let sender = try ends.source.startOtherSide { source in
       try source.sendAll(bytes, timeout: .seconds(100))
-      _ = eventually { isBrokenOff.value == 1 }
-      // No more than that, so that nothing but the failure can end it.
+      _ = eventually { isReset.value == 1 }
+      // No more than that, so that only the failure can end it.
       try source.sendAll(bytes.prefix(100_000) + [], timeout: .seconds(100))
       _ = try source.receive(upTo: 1)
     }
     let forwarding = ends.forward()
     #expect(try await ends.destination.take(bytes.count) == bytes)
     try ends.destination.reset()
-    // The reactor has heard of it by then.
+    // The reactor knows about it by then.
     for _ in 0..<3 { await ends.reactor.run { await Task.yield() } }
-    isBrokenOff.add()
+    isReset.add()
     let error = await #expect(throws: ConnectionError.self) { try await forwarding.value }
     #expect(error?.reason == .reset)
     #expect(error?.peer == ends.destination.connection.peerAddress)
@@ -181,7 +181,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "what is forwarded and what others write is sent whole, in its order, to a peer that is slow",
+    "forwarded and written bytes are sent whole and in order to a slow peer",
     arguments: usableBackends, 1...3 as ClosedRange<UInt64>)
   func besideAnotherWriter(backend: Poller.Backend, seed: UInt64) async throws {
     let ends = try await Ends(on: backend, bufferSize: 20_000)
@@ -208,7 +208,7 @@ struct ForwardingTests {
   }
 
   @Test(
-    "a source that is closed while the destination has no room is what the error tells of", arguments: usableBackends)
+    "a source that is closed while the destination has no room is reported as such", arguments: usableBackends)
   func sourceIsClosed(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
@@ -223,8 +223,8 @@ struct ForwardingTests {
     try sending.join()
   }
 
-  @Test("a source that breaks off after bulk hasn't finished, and the error says so", arguments: usableBackends)
-  func sourceBreaksOff(backend: Poller.Backend) async throws {
+  @Test("a source that is reset after bulk data is reported as such", arguments: usableBackends)
+  func sourceReset(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend)
     let bytes = numbered(1 << 20)
     let forwarding = ends.forward()
@@ -242,7 +242,7 @@ struct ForwardingTests {
     #expect(error?.peer == ends.source.connection.peerAddress)
   }
 
-  @Test("progress is told of bytes once they have found room", arguments: usableBackends)
+  @Test("progress counts bytes once they have found room", arguments: usableBackends)
   func progressAfterRoom(backend: Poller.Backend) async throws {
     let ends = try await Ends(on: backend, bufferSize: 4096)
     ends.destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
@@ -253,7 +253,7 @@ struct ForwardingTests {
       try socket.sendAll(bytes, timeout: .seconds(100))
       try socket.shutdown(.writing)
     }
-    // All has been read by then, and is queued or sent.
+    // Everything has been read by then, and is queued or sent.
     #expect(await becomesTrue { sender.isDone })
     #expect(await becomesTrue { await ends.destination.connection.queuedCount > 0 })
     #expect(counted.elements.reduce(0, +) < bytes.count)
@@ -263,25 +263,16 @@ struct ForwardingTests {
   }
 
   /// Its number may be another file's at once.
-  @Test("a source that is closed when it is told of progress is read no more", arguments: usableBackends)
+  @Test("a source that is closed by its progress handler is no longer read", arguments: usableBackends)
   func closedByProgress(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let (near, far) = try connectedPair()
-    let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
-    near.close()
-    let source = try await Connection.adopt(
-      Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
+    let (source, number) = try await finishedSource(of: [UInt8](repeating: 0, count: 60_000), on: reactor)
     let destination = try await RawPeer(on: reactor, bufferSize: 4096)
     destination.connection.setWatermarks(Watermarks(low: 0, high: 0))
     let (other, peer) = try Socket.pair()
     let otherDescriptor = other.fileDescriptor
     try peer.sendAll([UInt8](repeating: 0xff, count: 10))
     let hasBecomeOther = Counter()
-
-    try far.sendAll([UInt8](repeating: 0, count: 60_000), timeout: .seconds(100))
-    try far.shutdown(.writing)
-    // All of it, and its end, have come by then.
-    #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
     let forwarding = Task { [destination = destination.connection] in
       try await source.forward(to: destination) { _ in
         source.abort()
@@ -291,7 +282,7 @@ struct ForwardingTests {
       }
     }
     #expect(await becomesTrue { await destination.connection.queuedCount > 0 })
-    // Progress is told of once what was read has found room.
+    // Progress is reported once what was read has found room.
     let receiver = try destination.startOtherSide { socket in
       var received: [UInt8] = []
       while !(try select(reading: [socket], timeout: .seconds(100)).isEmpty) {
@@ -308,10 +299,26 @@ struct ForwardingTests {
     withExtendedLifetime((other, peer)) {}
   }
 
+  /// A connection to which a peer has sent bytes and then the end of input, under a number that no other test gets.
+  private func finishedSource(
+    of bytes: [UInt8], on reactor: Reactor
+  ) async throws -> (connection: Connection, number: FileDescriptor) {
+    let (near, far) = try connectedPair()
+    let number = try OwnedDescriptor(duplicating: near.fileDescriptor).renumbered().release()
+    near.close()
+    let connection = try await Connection.adopt(Socket(adopting: OwnedDescriptor(adopting: number)), on: reactor)
+    try far.sendAll(bytes, timeout: .seconds(100))
+    try far.shutdown(.writing)
+    // All of it, and its end, have arrived by then.
+    #expect(await becomesTrue { kernelReadiness(of: number, for: .read).contains(.readClosed) })
+    return (connection, number)
+  }
+
   #if MULTIPLEX_FAULTS
-    // Not where the kernel has edges: none follows on a read that was cut short, as those of a plan are too.
+    // Not where the kernel has edges: none follows a read that was cut short, and those of a fault plan are cut short
+    // too.
     @Test(
-      "without descriptors for pipes it is copied",
+      "without descriptors for pipes, forwarding copies the bytes",
       arguments: usableBackends.filter { $0.emulatedModes.contains(.edge) })
     func withoutPipes(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.pipe2: [.tooManyOpenFiles]])
@@ -325,7 +332,7 @@ struct ForwardingTests {
       #expect(plan.count(of: .splice) == 0)
     }
 
-    @Test("bulk doesn't leave the kernel", arguments: usableBackends)
+    @Test("forwarded bulk data doesn't leave the kernel", arguments: usableBackends)
     func spliced(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let ends = try await Ends(on: backend)
@@ -340,7 +347,7 @@ struct ForwardingTests {
   #endif
 }
 
-/// Two connections of one reactor, what comes on one of which is forwarded to the other.
+/// Two connections of one reactor. What is received on one is forwarded to the other.
 private struct Ends {
   let reactor: Reactor
   let source: RawPeer
@@ -360,7 +367,7 @@ private struct Ends {
 }
 
 extension Socket {
-  /// Sends until the other side has had enough.
+  /// Sends until the other side closes.
   fileprivate func sendUntilBroken() throws {
     while let count = try? send([UInt8](repeating: 1, count: 1 << 20)) ?? 0 {
       guard count == 0 else { continue }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Serving connections without tasks", .timeLimit(.minutes(3)))
 struct ServingChunksTests {
-  @Test("many are served at once, each by a handler of its own", arguments: usableBackends)
+  @Test("many connections are served at once, each by its own handler", arguments: usableBackends)
   func many(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let handlers = Counter()
@@ -26,7 +26,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("who serves knows its clients, and is told when one has gone", arguments: usableBackends)
+  @Test("a server can keep track of its clients, and is notified when one has gone", arguments: usableBackends)
   func clientsThatGo(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let present = Counter()
@@ -44,7 +44,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("what was written is delivered, then the connection is closed", arguments: usableBackends)
+  @Test("what was written is delivered before the connection is closed", arguments: usableBackends)
   func deliveredBeforeTheEnd(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(3_000_000)
@@ -61,7 +61,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("a client that has finished sending gets all that it is owed", arguments: usableBackends)
+  @Test("a client that has finished sending still gets all replies", arguments: usableBackends)
   func halfClosed(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(1_000_000)
@@ -77,32 +77,9 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("a handler that throws ends its own connection alone", arguments: usableBackends)
-  func throwing(backend: Poller.Backend) async throws {
-    struct Failure: Error {}
-    let observer = RecordingObserver(.connections)
-    let reactor = try Reactor(backend: backend, observer: observer)
-    try await withChunkServer(on: reactor) { _ in
-      { chunk, replies in
-        guard chunk.array != [0] else { throw Failure() }
-        replies.write(chunk)
-      }
-    } while: { listener in
-      let good = try Socket.connected(to: listener.localAddress)
-      let bad = try Socket.connected(to: listener.localAddress)
-      try bad.sendAll([0])
-      #expect(
-        await becomesTrue {
-          observer.closed.contains { if case .failed(let error) = $0.reason { error is Failure } else { false } }
-        })
-      try good.sendAll([1])
-      #expect(try await becomesTrue { try good.receive(upTo: 9) == [1] })
-    }
-  }
-
-  /// On a ring, what is written last goes with the next submission, as does the close.
+  /// On a ring, the last write is sent with the next submission, as is the close.
   @Test(
-    "a client whose last bytes find no room when a handler throws takes no part for the whole",
+    "a client can't mistake a truncated reply for a whole one when a handler throws",
     arguments: usableBackends)
   func thrownWithoutRoom(backend: Poller.Backend) async throws {
     struct Failure: Error {}
@@ -116,7 +93,7 @@ struct ServingChunksTests {
           try observer.opened[0].descriptor.fill()
           throw Failure()
         }
-        // This has to wait for the end of that before it, which comes with the next chunk.
+        // This has to wait for the end of the previous write, which comes with the next chunk.
         replies.write(chunk.array)
         _ = try unsafe [2 as UInt8].withUnsafeBytes { unsafe try Kernel.send(clients.elements[0].rawValue, $0) }
       }
@@ -125,7 +102,7 @@ struct ServingChunksTests {
       clients.add(client.fileDescriptor)
       try client.sendAll([1])
       #expect(await becomesTrue { observer.closed.count == 1 })
-      // What was to be submitted has been by then.
+      // What was to be submitted has been submitted by then.
       for _ in 0..<3 { await reactor.run { await Task.yield() } }
       var received: [UInt8] = []
       var isBroken = false
@@ -146,42 +123,8 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("connections are served no more than the maximum at a time, and all in the end", arguments: usableBackends)
-  func maximum(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let served = Counter()
-    try await withChunkServer(on: reactor, maximumConnections: 3) { connection in
-      served.add()
-      return echoChunks(connection)
-    } while: { listener in
-      var clients = try await connect(3, to: listener, on: reactor)
-      for client in clients { try await checkEcho(client) }
-      // It waits in the kernel.
-      let fourth = try await Connection.connect(to: listener.localAddress, on: reactor)
-      try await fourth.write("x")
-      for client in clients { try await checkEcho(client) }
-      #expect(served.value == 3)
-      await clients.removeLast().close()
-      #expect(try await fourth.read(exactly: 1) == Array("x".utf8))
-      #expect(served.value == 4)
-    }
-  }
-
-  @Test("shutting down waits for those that are served, and closes those that are left", arguments: usableBackends)
-  func shutDown(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let serving = Task { await listener.serveChunks(echoChunks) }
-    let clients = try await connect(3, to: listener, on: reactor)
-    for client in clients { try await checkEcho(client) }
-    #expect(await listener.shutDown(within: .milliseconds(20)) == 3)
-    await serving.value
-    for client in clients { #expect(try await client.read()?.count == nil) }
-    #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 0 })
-  }
-
-  @Test("a shutdown closes early what owes nothing and rests", arguments: usableBackends)
-  func resting(backend: Poller.Backend) async throws {
+  @Test("a shutdown closes idle connections with nothing to send early", arguments: usableBackends)
+  func idle(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     let serving = Task { await listener.serveChunks(echoChunks) }
@@ -192,7 +135,7 @@ struct ServingChunksTests {
     #expect(try await client.read()?.count == nil)
   }
 
-  @Test("a shutdown waits for what a slow client is owed", arguments: usableBackends)
+  @Test("a shutdown waits until a slow client has all replies", arguments: usableBackends)
   func owing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -225,7 +168,8 @@ struct ServingChunksTests {
   }
 
   @Test(
-    "cancelling closes all connections, whatever they wait for, before it returns", arguments: usableBackends,
+    "cancelling serveChunks closes all connections, whatever they wait for, before it returns",
+    arguments: usableBackends,
     [false, true])
   func cancelled(backend: Poller.Backend, isFlooded: Bool) async throws {
     let observer = RecordingObserver(.connections)
@@ -234,7 +178,7 @@ struct ServingChunksTests {
     let serving = Task {
       await listener.serveChunks { _ in
         { chunk, replies in
-          // With an end, it is the last bytes that are waited for.
+          // With an end, the connection waits for the last bytes.
           if chunk.array == [2] { replies.end() }
           replies.write(isFlooded ? numbered(16_000_000) : chunk.array)
         }
@@ -250,11 +194,11 @@ struct ServingChunksTests {
     serving.cancel()
     await serving.value
     #expect(observer.closed.count == 3)
-    // A ring is told with the next turn of the loop.
+    // A ring is notified in the next turn of the loop.
     #expect(try await becomesTrue { try heldSockets(at: listener.localAddress) == 1 })
   }
 
-  @Test("several reactors serve, also connections that are handed over", arguments: usableBackends)
+  @Test("several reactors serve chunks, also on connections that are handed over", arguments: usableBackends)
   func group(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 3, backend: backend)
@@ -294,7 +238,7 @@ struct ServingChunksTests {
     }
   }
 
-  @Test("an observer is told the same as of connections with tasks", arguments: usableBackends)
+  @Test("an observer is notified of the same events with and without tasks", arguments: usableBackends)
   func observed(backend: Poller.Backend) async throws {
     func story(_ serve: @escaping @Sendable (Listener) async -> Void) async throws -> [String] {
       let observer = RecordingObserver([.connections, .transfers])
@@ -315,7 +259,7 @@ struct ServingChunksTests {
     #expect(withoutTasks.count == 5)
   }
 
-  @Test("floods of short connections leave no descriptor behind", arguments: usableBackends)
+  @Test("many short connections leave no descriptor open", arguments: usableBackends)
   func short(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withChunkServer(on: reactor, echoChunks) { listener in
@@ -348,22 +292,10 @@ private func echoChunks(_ connection: Connection) -> ChunkHandler {
   { chunk, replies in replies.write(chunk) }
 }
 
-private func connect(_ count: Int, to listener: Listener, on reactor: Reactor) async throws -> [Connection] {
-  var clients: [Connection] = []
-  for _ in 0..<count { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
-  return clients
-}
-
-private func checkEcho(_ client: Connection) async throws {
-  try await client.write("hello")
-  #expect(try await client.read(exactly: 5) == Array("hello".utf8))
-}
-
 /// Serves on loopback while the body runs, then shuts the server down.
 private func withChunkServer(
-  on reactor: Reactor, maximumConnections: Int = .max,
-  _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler, while body: (Listener) async throws -> Void
+  on reactor: Reactor, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
+  while body: (Listener) async throws -> Void
 ) async throws {
-  try await withListener(
-    on: reactor, served: { await $0.serveChunks(maximumConnections: maximumConnections, makeHandler) }, while: body)
+  try await withListener(on: reactor, served: { await $0.serveChunks(makeHandler) }, while: body)
 }

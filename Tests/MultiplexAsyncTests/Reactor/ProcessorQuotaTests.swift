@@ -4,11 +4,11 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Control groups as the kernel shows them, in a folder of the test's own.
+/// Control groups as the kernel shows them, in a directory of the test's own.
 @Suite("A quota of processor time")
 struct ProcessorQuotaTests {
   @Test(
-    "is the smallest of the groups that the process is in, rounded up",
+    "the processor quota is the smallest of the process's cgroups, rounded up",
     arguments: [
       (outer: "max 100000", inner: "max 100000", processors: nil),
       (outer: "max 100000", inner: "200000 100000", processors: 2),
@@ -24,14 +24,14 @@ struct ProcessorQuotaTests {
     #expect(groups.quota == processors)
   }
 
-  @Test("of a container is found at the root that it sees")
+  @Test("the quota of a container is read at its own root")
   func container() throws {
     let groups = try Groups(membership: "0::/\n")
     try groups.write("250000 100000\n", for: "")
     #expect(groups.quota == 3)
   }
 
-  @Test("is none without groups of version 2", arguments: ["", "1:cpu:/outer\n", "0::\n"])
+  @Test("there is no quota without cgroup v2", arguments: ["", "1:cpu:/outer\n", "0::\n"])
   func none(membership: String) throws {
     let groups = try Groups(membership: membership)
     try groups.write("100000 100000", for: "")

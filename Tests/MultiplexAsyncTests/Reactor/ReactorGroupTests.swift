@@ -8,7 +8,7 @@ import Testing
 
 @Suite("ReactorGroup", .timeLimit(.minutes(5)))
 struct ReactorGroupTests {
-  @Test("next hands out the reactors in turn")
+  @Test("next returns the reactors in turn")
   func roundRobin() throws {
     let group = try ReactorGroup(count: 3)
     #expect(group.reactors.count == 3)
@@ -21,26 +21,26 @@ struct ReactorGroupTests {
   func onePerProcessor(count: Int?) throws {
     let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
-    // Hexadecimal words with commas between.
+    // Hexadecimal words separated by commas.
     let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
       .reduce(0) { $0 + $1.nonzeroBitCount }
     #expect(try ReactorGroup(count: count).reactors.count == min(processors, ProcessorQuota.current ?? processors))
   }
 
-  @Test("each reactor serves connections of one TCP port on its own thread", arguments: usableBackends)
+  @Test("the reactors of a group each serve connections of one TCP port on their own thread", arguments: usableBackends)
   func sharedPort(backend: Poller.Backend) async throws {
     let group = try ReactorGroup(count: 2, backend: backend)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
     #expect(listener.localAddress.port != 0)
     async let serving: Void = listener.serve { try await tellReactor($0, of: group) }
-    // The kernel spreads connections by a hash: that all of 64 have one reactor doesn't happen.
+    // The kernel distributes connections by a hash. In practice all 64 never go to one reactor.
     let reactors = try await reactorsServing(64, at: listener.localAddress, on: group.reactors[0])
     #expect(Set(reactors) == [0, 1])
     #expect(await listener.shutDown(within: .seconds(60)) == 0)
     await serving
   }
 
-  @Test("a group listens at all addresses of a host that the machine has, or at none")
+  @Test("a group listens at all addresses of a host, or at none")
   func allAddresses() async throws {
     let group = try ReactorGroup(count: 2)
     let host = try HostPort("*:0")
@@ -56,14 +56,14 @@ struct ReactorGroupTests {
       _ = try await ListenerGroup.bind(toAllOf: HostPort("localhost:\(port)"), on: group)
     }
     #expect(error?.errno == .addressInUse)
-    // One listener doesn't pass to the next address either where the first is taken.
+    // A single listener doesn't move on to the next address either if the first is taken.
     await #expect(throws: MultiplexError.self) {
       _ = try await Listener.bind(to: HostPort("*:\(port)"), on: group.reactors[0])
     }
     withExtendedLifetime(taken) {}
   }
 
-  @Test("the reactors take over the connections of a Unix socket in turn", arguments: usableBackends)
+  @Test("the reactors of a group take over the connections of a Unix socket in turn", arguments: usableBackends)
   func handOver(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 2, backend: backend)
@@ -76,7 +76,7 @@ struct ReactorGroupTests {
     await serving
   }
 
-  /// The listener's reactor gets the connection back and is told of the shutdown at the same time.
+  /// The listener's reactor gets the connection back and learns of the shutdown at the same time.
   @Test("a shutdown ends a connection that has just been handed over", arguments: usableBackends)
   func shutDownDuringHandOver(backend: Poller.Backend) async throws {
     let folder = try TemporaryFolder()
@@ -98,10 +98,10 @@ struct ReactorGroupTests {
       try await group.reactors[0].takeTurns()
       let source = await BlockedReactor(group.reactors[0])
       target.goOn()
-      // What was handed over has been taken by then.
+      // What was handed over has been accepted there by then.
       await group.reactors[1].run {}
       let ending = Task { _ = await listener.shutDown(within: .zero) }
-      // In all likelihood it has told the reactor by then.
+      // In all likelihood it has notified the reactor by then.
       for _ in 0..<1000 { await Task.yield() }
       source.goOn()
       await ending.value
@@ -111,7 +111,7 @@ struct ReactorGroupTests {
     }
   }
 
-  @Test("the limit of connections is one for all reactors, and every client has its turn", arguments: [true, false])
+  @Test("the connection limit is shared by all reactors, and every client is served in turn", arguments: [true, false])
   func limitOverAll(isUnix: Bool) async throws {
     let folder = try TemporaryFolder()
     let group = try ReactorGroup(count: 3)
@@ -121,7 +121,7 @@ struct ReactorGroupTests {
     async let serving: Void = listener.serve(maximumConnections: 2) { connection in
       count.withLock { $0 = ($0.now + 1, max($0.highest, $0.now + 1), $0.total + 1) }
       defer { count.withLock { $0.now -= 1 } }
-      // Until the client has gone.
+      // Until the client has closed.
       while try await connection.read() != nil {}
     }
     var clients: [Connection] = []
@@ -129,7 +129,7 @@ struct ReactorGroupTests {
       clients.append(try await Connection.connect(to: listener.localAddress, on: group.next()))
     }
     #expect(await becomesTrue(within: .seconds(60)) { count.withLock { $0.now == 2 } })
-    // Those that aren't served yet have connected all the same, and are served though they have gone.
+    // Those that aren't served yet are connected all the same, and are served even though they have closed.
     for client in clients { await client.close() }
     #expect(await becomesTrue(within: .seconds(60)) { count.withLock { $0.total == 12 && $0.now == 0 } })
     #expect(count.withLock { $0.highest } == 2)
@@ -137,7 +137,7 @@ struct ReactorGroupTests {
     await serving
   }
 
-  @Test("a limit of no connections lets nobody in, and the listeners can be closed all the same")
+  @Test("a limit of zero connections accepts nobody, and the listeners can still be closed")
   func limitOfNone() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -148,7 +148,7 @@ struct ReactorGroupTests {
     await client.close()
   }
 
-  @Test("shutting down closes what is left when the time is up, and says how many that was")
+  @Test("shutting down a group closes the connections that remain at the deadline, and counts them")
   func shutDown() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
@@ -168,29 +168,28 @@ struct ReactorGroupTests {
       // Returns at once, with the end or a reset.
       #expect((try? await client.read(exactly: 1)) == nil)
     }
-    // Nobody listens there any more: without sharing it, the port can be had.
+    // Nobody listens there any more, so the port is available without sharing it.
     let again = try Socket.listening(on: listener.localAddress)
     again.close()
   }
 
-  @Test("cancelling the serving task cancels the handlers and ends it")
+  @Test("cancelling the serving task of a group cancels the handlers and ends it")
   func cancellation() async throws {
     let group = try ReactorGroup(count: 2)
     let listener = try await ListenerGroup.bind(to: "127.0.0.1:0", on: group)
-    let ended = Gate()
     let begun = Gate()
+    let reasons = Recorder<ConnectionError.Reason?>()
     let serving = Task {
       await listener.serve { connection in
-        defer { ended.open() }
         begun.open()
-        _ = try await connection.read()
+        reasons.add(await reason { _ = try await connection.read() })
       }
     }
     let client = try await Connection.connect(to: listener.localAddress, on: group.next())
     await begun.pass()
     serving.cancel()
-    await ended.pass()
     await serving.value
+    #expect(reasons.elements == [.cancelled])
     await client.close()
   }
 }
@@ -202,7 +201,7 @@ struct ReactorGroupTests {
   try await connection.write([isOwn ? UInt8(index ?? 254) : 255])
 }
 
-/// Makes connections one after the other, which stay open meanwhile, and collects what they are told.
+/// Makes connections one after another, and collects what each is sent.
 private func reactorsServing(_ count: Int, at address: SocketAddress, on reactor: Reactor) async throws -> [UInt8] {
   var reactors: [UInt8] = []
   for _ in 0..<count {

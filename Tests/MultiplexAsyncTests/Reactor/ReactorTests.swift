@@ -7,7 +7,7 @@ import Testing
 /// Serialized, as some of these keep a processor busy.
 @Suite("A reactor", .serialized, .timeLimit(.minutes(2)))
 struct ReactorTests {
-  @Test("a task runs on the reactor's one thread, and goes back", arguments: usableBackends)
+  @Test("a task runs on the reactor's one thread, and returns from it", arguments: usableBackends)
   func runsOnItsThread(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let first = await reactor.run { (thread: ListedThread.current, isCurrent: reactor.isCurrent) }
@@ -18,7 +18,7 @@ struct ReactorTests {
     #expect(!reactor.isCurrent)
   }
 
-  @Test("each of many bodies runs on its reactor, and what comes after it doesn't", arguments: usableBackends)
+  @Test("each body runs on its reactor, and the code after it doesn't", arguments: usableBackends)
   func thereAndBack(backend: Poller.Backend) async throws {
     let reactors = [try Reactor(backend: backend), try Reactor(backend: backend)]
     for _ in 0..<500 {
@@ -37,7 +37,7 @@ struct ReactorTests {
   }
 
   @MainActor
-  @Test("a task of the main actor runs on the reactor for as long as it asks", arguments: usableBackends)
+  @Test("a task of the main actor runs on the reactor only for the body of run", arguments: usableBackends)
   func fromMainActor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let isCurrent = await reactor.run { reactor.isCurrent }
@@ -53,7 +53,7 @@ struct ReactorTests {
     #expect(isCurrent)
   }
 
-  @Test("child tasks inherit the reactor, and so do theirs", arguments: usableBackends)
+  @Test("child tasks and their children inherit the reactor", arguments: usableBackends)
   func inheritance(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let strays = await reactor.run {
@@ -79,7 +79,7 @@ struct ReactorTests {
     await #expect(throws: Failure.self) { try await reactor.run { throw Failure() } }
   }
 
-  @Test("no job is lost of those that many threads enqueue", arguments: usableBackends)
+  @Test("no job is lost that many threads enqueue", arguments: usableBackends)
   func manyThreads(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let done = Counter()
@@ -99,7 +99,7 @@ struct ReactorTests {
     for party in parties { try party.join() }
   }
 
-  @Test("jobs of one thread run in the order in which they came", arguments: usableBackends)
+  @Test("jobs from one thread run in the order in which they were enqueued", arguments: usableBackends)
   func order(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let order = Recorder<Int>()
@@ -133,11 +133,11 @@ struct ReactorTests {
         return leads
       }
     }
-    // Between two steps of one, the other makes a step or two.
+    // Between two steps of one task, the other makes one or two.
     #expect(counts.allSatisfy { $0 <= 3 }, "\(counts)")
   }
 
-  @Test("a task that never stops yielding leaves the others their I/O", arguments: usableBackends)
+  @Test("a task that never stops yielding doesn't starve I/O", arguments: usableBackends)
   func busyTask(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -152,7 +152,7 @@ struct ReactorTests {
       try peer.socket.sendAll([UInt8(round)])
       #expect(try await peer.connection.read(exactly: 1) == [UInt8(round)])
     }
-    // What has arrived before the read is had within a few turns, counted in the busy task's steps.
+    // What has arrived before the read is returned within a few turns, counted in the busy task's steps.
     for _ in 0..<20 {
       try peer.socket.sendAll([1])
       let connection = peer.connection
@@ -170,15 +170,22 @@ struct ReactorTests {
   @Test("timers fire while a task never stops yielding", arguments: usableBackends)
   func busyTaskAndTimers(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
+    let steps = Counter()
     let busy = Task(executorPreference: reactor) {
-      while !Task.isCancelled { await Task.yield() }
+      while !Task.isCancelled {
+        steps.add()
+        await Task.yield()
+      }
     }
+    #expect(await becomesTrue { steps.value > 0 })
     for _ in 0..<20 { try await reactor.sleep(for: .milliseconds(1)) }
+    let before = steps.value
+    #expect(await becomesTrue { steps.value > before }, "the busy task is still running")
     busy.cancel()
     await busy.value
   }
 
-  @Test("the thread ends when the last reference goes", arguments: usableBackends)
+  @Test("the reactor's thread ends when the last reference is gone", arguments: usableBackends)
   func threadEnds(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> ListedThread? in
       let reactor = try Reactor(backend: backend)
@@ -188,7 +195,7 @@ struct ReactorTests {
     #expect(await becomesTrue { !ended.isAlive })
   }
 
-  @Test("the thread ends when the last reference goes on the thread itself", arguments: usableBackends)
+  @Test("the reactor's thread ends when the last reference goes away on that thread", arguments: usableBackends)
   func threadEndsFromWithin(backend: Poller.Backend) async throws {
     let thread = try await { () async throws -> ListedThread? in
       let reactor = try Reactor(backend: backend)
@@ -210,7 +217,7 @@ struct ReactorTests {
         let reactor = try Reactor(backend: backend)
         let connection = try await Connection.adopt(near, on: reactor)
         let thread = await reactor.run { ListedThread.current }
-        // The closing and the end reach the thread at the same time, as both happen here.
+        // The closing and the end reach the thread at the same time, since both happen here.
         _ = connection
         return thread
       }()
@@ -222,7 +229,7 @@ struct ReactorTests {
 
   #if MULTIPLEX_FAULTS
     @Test(
-      "a connection is closed with its reactor though the kernel is short of memory then",
+      "a connection is closed with its reactor though the kernel is short of memory",
       arguments: 1...8 as ClosedRange<UInt64>)
     func droppedWithoutMemory(seed: UInt64) async throws {
       for backend in usableBackends where backend == .ioUring {
@@ -243,13 +250,13 @@ struct ReactorTests {
     }
   #endif
 
-  @Test("reactors leave no descriptor behind", arguments: usableBackends)
+  @Test("reactors leave no descriptor open", arguments: usableBackends)
   func noDescriptorLeft(backend: Poller.Backend) async throws {
     for number in 0..<400 {
       let reactor = try Reactor(backend: backend)
       if number.isMultiple(of: 2) { await reactor.run {} }
     }
-    // Other tests have a few at a time.
+    // Tests that run in parallel have a few at a time.
     #expect(await becomesTrue { openDescriptors(ofKind: "eventfd") < 400 })
     #expect(await becomesTrue { openDescriptors(ofKind: "eventpoll") < 400 })
   }

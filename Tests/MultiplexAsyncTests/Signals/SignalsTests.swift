@@ -5,10 +5,10 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Each test has real-time signals of its own, which nobody else uses, as signals are for the whole process.
+/// Each test has its own real-time signals, which nothing else uses, as signals are for the whole process.
 @Suite("Signals as a sequence", .timeLimit(.minutes(5)))
 struct SignalsTests {
-  @Test("a signal to the process is returned instead of its effect", arguments: usableBackends)
+  @Test("a signal to the process is returned and has no other effect", arguments: usableBackends)
   func oneSignal(backend: Poller.Backend) async throws {
     let number = unusedSignal()
     let reactor = try Reactor(backend: backend)
@@ -21,7 +21,7 @@ struct SignalsTests {
     #expect(await second == number)
   }
 
-  @Test("several signals that have come are returned each")
+  @Test("several pending signals are each returned")
   func severalSignals() async throws {
     let numbers = [unusedSignal(), unusedSignal(), unusedSignal()]
     let reactor = try Reactor()
@@ -35,7 +35,7 @@ struct SignalsTests {
     #expect(taken == Set(numbers))
   }
 
-  @Test("iterators share a sequence's signals: what one leaves comes to the other, also if that waits already")
+  @Test("iterators share a sequence's signals, and those one leaves go to another, even if it is already waiting")
   func sharedSequence() async throws {
     let numbers = [unusedSignal(), unusedSignal()]
     for _ in 0..<50 {
@@ -52,7 +52,7 @@ struct SignalsTests {
     }
   }
 
-  @Test("of several sequences, also of several reactors, each gets each signal that it wants, and no other")
+  @Test("each of several sequences on several reactors gets every signal it asks for, and no other")
   func severalSequences() async throws {
     let (shared, other) = (unusedSignal(), unusedSignal())
     let first = try Reactor()
@@ -77,7 +77,7 @@ struct SignalsTests {
     var second: SignalSequence? = try reactor.signals([number])
     #expect(isIgnored(number) == false)
     first = nil
-    // Still caught: otherwise the wait would not end.
+    // Still caught. Otherwise the wait would not end.
     kill(getpid(), number)
     var iterator = second?.makeAsyncIterator()
     #expect(await iterator?.next() == number)
@@ -103,7 +103,7 @@ struct SignalsTests {
     #expect(await iterator.next() == number)
   }
 
-  @Test("a slot that a sequence has given up tells the next nothing of what came before")
+  @Test("a sequence that reuses another's slot gets none of its earlier signals")
   func reuse() async throws {
     let (number, mark) = (unusedSignal(), unusedSignal())
     _ = signal(number, SIG_IGN)
@@ -121,7 +121,7 @@ struct SignalsTests {
   }
 
   @Test(
-    "what is no signal, or can't be received, is refused, and changes nothing",
+    "an invalid signal, or one that can't be received, is rejected and changes nothing",
     arguments: [-1, 0, 65, SIGKILL, SIGSTOP])
   func refused(number: Int32) throws {
     let good = unusedSignal()
@@ -137,11 +137,11 @@ private let signalsInUse = Atomic<Int32>(0)
 
 /// A real-time signal that no other test uses.
 private func unusedSignal() -> Int32 {
-  // The C library keeps the first two for itself.
+  // The C library reserves the first two.
   36 + signalsInUse.wrappingAdd(1, ordering: .relaxed).oldValue
 }
 
-/// How the kernel deals with a signal to this process.
+/// How the kernel handles a signal to this process.
 private func isIgnored(_ number: Int32) -> Bool {
   guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
     let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }),

@@ -1,4 +1,4 @@
-/// Waits for a condition as `eventually` does, without holding a thread of the pool.
+/// Waits for a condition as `eventually` does, without blocking a thread of the pool.
 func becomesTrue(within limit: Duration = .seconds(100), _ condition: () async throws -> Bool) async rethrows -> Bool {
   let deadline = ContinuousClock.now + limit
   while try await !condition() {

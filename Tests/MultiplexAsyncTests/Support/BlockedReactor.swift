@@ -1,7 +1,7 @@
 import Foundation
 import MultiplexAsync
 
-/// A reactor that does nothing until it is told to go on, or this ends.
+/// Keeps a reactor blocked until it is told to continue, or this value ends.
 struct BlockedReactor: ~Copyable {
   private let semaphore = DispatchSemaphore(value: 0)
 
@@ -18,10 +18,10 @@ struct BlockedReactor: ~Copyable {
     semaphore.signal()
   }
 
-  /// By ending this.
+  /// Ends the value, which unblocks the reactor.
   consuming func goOn() {}
 
-  /// Not to be called by a task, as it blocks the thread: here that is the point.
+  /// Tasks shouldn't call this, as it blocks the thread. Here that is the point.
   private static func wait(for semaphore: DispatchSemaphore) {
     semaphore.wait()
   }

@@ -1,5 +1,5 @@
 /// Cancels the calling task.
 func cancelThisTask() {
-  // The task is used where it runs.
+  // The task is only used where it runs.
   unsafe withUnsafeCurrentTask { task in unsafe task?.cancel() }
 }

@@ -1,7 +1,7 @@
 import MultiplexAsync
 
 extension Connection {
-  /// What one read into memory of a size brings.
+  /// Returns what one read into memory of a given size receives.
   func readArray(_ size: Int) async throws -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: size)
     var span = bytes.mutableSpan

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Keeps tasks waiting until it is opened, once and for all.
+/// Keeps tasks waiting until it is opened, which happens once.
 final class Gate: Sendable {
   private let state = Mutex((isOpen: false, waiting: [CheckedContinuation<Void, Never>]()))
 

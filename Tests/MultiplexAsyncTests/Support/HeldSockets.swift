@@ -1,11 +1,11 @@
 import Multiplex
 
-/// How many TCP sockets over IPv4 with this port on their own side some process has open, as the kernel lists them.
+/// How many open TCP sockets over IPv4 have this local port, as the kernel lists them.
 func heldSockets(at address: SocketAddress) throws -> Int {
   try ListedSocket.all(port: port(of: address)).count { $0.isHeld }
 }
 
-/// How many TCP sockets over IPv4 with this port on the other side some process has open, as the kernel lists them.
+/// How many open TCP sockets over IPv4 have this remote port, as the kernel lists them.
 func heldSockets(to address: SocketAddress) throws -> Int {
   try ListedSocket.all(otherPort: port(of: address)).count { $0.isHeld }
 }

@@ -7,10 +7,11 @@ import SystemPackage
   import Musl
 #endif
 
-/// A TCP socket over IPv4, as the kernel lists it to whoever asks for those with a port: see `sock_diag(7)`.
+/// A TCP socket over IPv4, as the kernel lists it on request, by port: see `sock_diag(7)`.
 ///
-/// `/proc/net/tcp` tells the same, but it has a line for each connection that TCP still remembers. After some thousands of
-/// short ones a look at it takes a thread of the tests' pool for seconds, and there are few: all other tests stand still.
+/// `/proc/net/tcp` has the same information, but also a line for each connection that TCP still remembers. After some
+/// thousands of short ones, reading it takes seconds on a thread of the tests' pool. There are few such threads, so all
+/// other tests would stall.
 struct ListedSocket {
   /// Its own port.
   let port: UInt16
@@ -22,7 +23,7 @@ struct ListedSocket {
     let rawValue: UInt32
 
     static let sendingRequest = States(rawValue: 1 << 2)
-    /// What is over, and belongs to nobody.
+    /// Connections that have ended, and belong to nobody.
     static let remembered = States(rawValue: 1 << 6)
     static let open = States(rawValue: 0xfff).subtracting(.remembered)
   }
@@ -66,12 +67,12 @@ struct ListedSocket {
     return unsafe buffer.withUnsafeMutableBytes { unsafe read(fd, $0.baseAddress, $0.count) }
   }
 
-  /// The kernel can't list sockets, or doesn't let us.
+  /// The kernel can't list sockets, or doesn't allow it.
   struct NoAnswer: Error {}
 }
 
-/// What is sent and received: `nlmsghdr`, then `inet_diag_req_v2` or `inet_diag_msg`. Ports are in network order, all other
-/// numbers in the machine's.
+/// What is sent and received: `nlmsghdr`, then `inet_diag_req_v2` or `inet_diag_msg`. Ports are in network byte order,
+/// all other numbers in the machine's.
 private enum Layout {
   static let family: Int32 = 16  // AF_NETLINK
   static let raw: Int32 = 3  // SOCK_RAW
@@ -117,7 +118,7 @@ private enum Layout {
             isHeld: number(in: rest, at: inodeOffset, as: UInt32.self) != 0))
       default: throw ListedSocket.NoAnswer()
       }
-      // Each begins at a multiple of four.
+      // Each starts at a multiple of four.
       rest = rest.dropFirst((length + 3) / 4 * 4)
     }
     return true

@@ -10,6 +10,6 @@ struct ListedThread: Hashable, Sendable {
     return ListedThread(path: "/proc/" + link)
   }
 
-  /// Whether it has not ended.
+  /// Whether it is still running.
   var isAlive: Bool { FileManager.default.fileExists(atPath: path) }
 }

@@ -1,8 +1,8 @@
 import TestSupport
 
-/// Bytes of which no part looks like another of the same length nearby: the same ones each time.
+/// Bytes of which no part looks like another of the same length nearby. They are the same each time.
 ///
-/// Copied, not computed: tests ask for millions of them, on the few threads that all of them share.
+/// Copied, not computed: tests ask for millions of them, on the few threads that they share.
 func numbered(_ count: Int) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(count + period.count)
@@ -11,7 +11,7 @@ func numbered(_ count: Int) -> [UInt8] {
   return bytes
 }
 
-/// As many bytes as a prime number: no buffer's size is a multiple of it.
+/// The number of bytes is prime, so no buffer's size is a multiple of it.
 private let period = {
   var random = SeededGenerator(seed: 1)
   return (0..<16_381).map { _ in UInt8.random(in: 0...255, using: &random) }

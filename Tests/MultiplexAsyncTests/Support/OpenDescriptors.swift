@@ -2,7 +2,7 @@ import Foundation
 
 /// How many descriptors of a kind this process has open: "eventfd", "eventpoll".
 ///
-/// Other tests that run at the same time have some too.
+/// Tests that run in parallel have some too.
 func openDescriptors(ofKind kind: String) -> Int {
   let folder = "/proc/self/fd"
   let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []

@@ -1,7 +1,8 @@
 import MultiplexAsync
 
 extension Reactor {
-  /// Lets some turns pass: by then it has told the kernel what it was given to do before, and has heard of what was ready.
+  /// Waits for some turns. By then the reactor has submitted all earlier requests to the kernel, and handled what was
+  /// ready.
   func takeTurns(_ count: Int = 3) async throws {
     for _ in 0..<count { try await sleep(for: .milliseconds(1)) }
   }

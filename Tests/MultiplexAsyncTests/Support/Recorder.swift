@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What has happened, in its order, from any thread.
+/// Records what happens, in order, from any thread.
 final class Recorder<Element: Sendable>: Sendable {
   private let list = Mutex<[Element]>([])
 
@@ -10,7 +10,7 @@ final class Recorder<Element: Sendable>: Sendable {
     list.withLock { $0.append(element) }
   }
 
-  /// Takes out what was added first.
+  /// Removes the element that was added first.
   func takeFirst() -> Element? {
     list.withLock { $0.isEmpty ? nil : $0.removeFirst() }
   }

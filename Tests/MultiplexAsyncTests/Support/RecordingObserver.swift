@@ -2,7 +2,7 @@ import Multiplex
 import MultiplexAsync
 import SystemPackage
 
-/// Records what an observer is told, and on which thread.
+/// Records the events an observer is notified of, and on which thread.
 final class RecordingObserver: ReactorObserver {
   enum Happening: Sendable {
     case ready(FileDescriptor, Readiness)
@@ -73,7 +73,7 @@ extension RecordingObserver {
   var sent: [Int] { all.compactMap { if case .sent(_, let count) = $0 { count } else { nil } } }
   var queued: [Int] { all.compactMap { if case .queued(_, let count) = $0 { count } else { nil } } }
 
-  /// What one connection was told of, in its order and in a few words.
+  /// The events of one connection, in order and in a few words.
   func story(of connection: ObservedConnection) -> [String] {
     all.compactMap { happening in
       switch happening {

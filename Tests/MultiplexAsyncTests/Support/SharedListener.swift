@@ -1,7 +1,7 @@
 import Multiplex
 import MultiplexAsync
 
-/// A listener, and the same socket in the hands of somebody else.
+/// A listener, and another owner's descriptor of the same socket.
 struct SharedListener {
   let listener: Listener
   let theirs: Socket

@@ -4,15 +4,13 @@ import Testing
 
 /// Serves on loopback while the body runs, then shuts the server down.
 func withServer(
-  on reactor: Reactor, maximumConnections: Int = .max,
-  _ handler: @escaping @Sendable (Connection) async throws -> Void,
+  on reactor: Reactor, _ handler: @escaping @Sendable (Connection) async throws -> Void,
   while body: (Listener) async throws -> Void
 ) async throws {
-  try await withListener(
-    on: reactor, served: { await $0.serve(maximumConnections: maximumConnections, handler) }, while: body)
+  try await withListener(on: reactor, served: { await $0.serve(handler) }, while: body)
 }
 
-/// Listens on loopback, and serves in some way while the body runs; then shuts the server down.
+/// Listens on loopback and serves in some way while the body runs, then shuts the server down.
 func withListener(
   on reactor: Reactor, served serve: @escaping @Sendable (Listener) async -> Void,
   while body: (Listener) async throws -> Void
@@ -24,10 +22,23 @@ func withListener(
   await serving
 }
 
-/// What most servers of the tests do.
+/// The handler of most servers in the tests.
 @Sendable
 func echo(_ connection: Connection) async throws {
   while let chunk = try await connection.read() {
     try await connection.write(chunk)
   }
+}
+
+/// Makes connections to a listener, one after another.
+func connect(_ count: Int, to listener: Listener, on reactor: Reactor) async throws -> [Connection] {
+  var clients: [Connection] = []
+  for _ in 0..<count { clients.append(try await Connection.connect(to: listener.localAddress, on: reactor)) }
+  return clients
+}
+
+/// Expects that what is written comes back.
+func checkEcho(_ client: Connection) async throws {
+  try await client.write("hello")
+  #expect(try await client.read(exactly: 5) == Array("hello".utf8))
 }

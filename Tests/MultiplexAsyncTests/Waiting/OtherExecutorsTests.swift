@@ -10,10 +10,10 @@ import Testing
   import Musl
 #endif
 
-@Suite("Connections used from elsewhere than their reactor", .timeLimit(.minutes(2)))
+@Suite("Connections used outside their reactor", .timeLimit(.minutes(2)))
 struct OtherExecutorsTests {
   @MainActor
-  @Test("the main actor", arguments: usableBackends)
+  @Test("the main actor can use a connection", arguments: usableBackends)
   func mainActor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
@@ -35,7 +35,7 @@ struct OtherExecutorsTests {
     await serving.value
   }
 
-  @Test("an actor, on the default executor and on the reactor", arguments: usableBackends)
+  @Test("an actor can use a connection, from the default executor and from the reactor", arguments: usableBackends)
   func actors(backend: Poller.Backend) async throws {
     actor Client {
       private let connection: Connection
@@ -62,8 +62,8 @@ struct OtherExecutorsTests {
     }
   }
 
-  /// An actor runs its tasks' jobs one after the other on the thread that has it, whatever executor they prefer.
-  @Test("an actor that another thread has while a read comes to an end", arguments: usableBackends)
+  /// An actor runs its tasks' jobs one after another on the thread that holds it, whatever executor they prefer.
+  @Test("a read by an actor that another thread holds receives on the reactor's thread", arguments: usableBackends)
   func heldActor(backend: Poller.Backend) async throws {
     actor Client {
       private let connection: Connection
@@ -74,7 +74,7 @@ struct OtherExecutorsTests {
 
       func read(_ count: Int) async throws -> [UInt8] { try await connection.read(exactly: count) }
 
-      /// Keeps the actor and its thread.
+      /// Holds the actor and its thread.
       func hold(_ body: @Sendable () throws -> Bool) rethrows -> Bool { try body() }
     }
     let threads = Recorder<String>()
@@ -90,7 +90,7 @@ struct OtherExecutorsTests {
       let isHeld = try await client.hold {
         try far.writeAll([1])
         Task(executorPreference: reactor) {
-          // The input has been dealt with by then; if not, the round is wasted.
+          // The input has been handled by then. If not, the round is wasted.
           try await reactor.sleep(for: .milliseconds(5))
           hasPassed.add()
         }
@@ -105,7 +105,8 @@ struct OtherExecutorsTests {
     withExtendedLifetime(peer) {}
   }
 
-  @Test("another reactor, with chunks that go from one to the other", arguments: usableBackends)
+  @Test(
+    "a task of another reactor can use a connection, and pass chunks from one to the other", arguments: usableBackends)
   func anotherReactor(backend: Poller.Backend) async throws {
     let one = try Reactor(backend: backend)
     let other = try Reactor(backend: backend)
@@ -123,7 +124,7 @@ struct OtherExecutorsTests {
     try await relaying.value
   }
 
-  @Test("a reader here, a writer there", arguments: usableBackends)
+  @Test("a reader and a writer on two executors can use a connection", arguments: usableBackends)
   func readerAndWriter(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     try await withServer(on: reactor, echo) { listener in
@@ -141,7 +142,7 @@ struct OtherExecutorsTests {
   }
 }
 
-/// Notes on which thread bytes are received.
+/// Records on which thread bytes are received.
 private struct ThreadRecorder: ReactorObserver {
   let events: ReactorEvents = .transfers
   let threads: Recorder<String>

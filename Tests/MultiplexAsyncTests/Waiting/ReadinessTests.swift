@@ -17,7 +17,7 @@ struct ReadinessTests {
     #expect(try pipe.reader.take() == "x")
   }
 
-  @Test("what is ready already is told at once, again and again", arguments: usableBackends)
+  @Test("a descriptor that is already ready is reported at once, every time", arguments: usableBackends)
   func readyAlready(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -40,7 +40,7 @@ struct ReadinessTests {
     #expect(try await waiting.value.isWritable)
   }
 
-  @Test("out-of-band data are a priority event", arguments: usableBackends)
+  @Test("out-of-band data is a priority event", arguments: usableBackends)
   func priority(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -51,7 +51,7 @@ struct ReadinessTests {
     try descriptor.takeUrgent()
   }
 
-  @Test("one task waits to read while another waits to write", arguments: usableBackends)
+  @Test("one task can wait to read while another waits to write", arguments: usableBackends)
   func bothDirections(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -75,13 +75,13 @@ struct ReadinessTests {
     #expect(try await writing.value.isWritable)
   }
 
-  @Test("each task is told of what it waits for, whatever else is ready", arguments: usableBackends)
+  @Test("each waiting task is resumed for what it waits for, whatever else is ready", arguments: usableBackends)
   func nothingElse(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
     let descriptor = near.fileDescriptor
     try far.sendAll([1])
-    // Both wait before either is told.
+    // Both wait before either is resumed.
     let found = try await reactor.run {
       async let writable = reactor.readiness(of: descriptor, for: .write)
       async let readable = reactor.readiness(of: descriptor, for: .read)
@@ -91,7 +91,7 @@ struct ReadinessTests {
     withExtendedLifetime((near, far)) {}
   }
 
-  @Test("several tasks that wait for the same thing are all told", arguments: usableBackends)
+  @Test("several tasks that wait for the same readiness are all resumed", arguments: usableBackends)
   func several(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -112,7 +112,7 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a wait that is cancelled ends at once, and the descriptor can be waited for again", arguments: usableBackends)
+    "a cancelled wait ends at once, and the descriptor can be waited for again", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -129,7 +129,7 @@ struct ReadinessTests {
     }
   }
 
-  @Test("a task that was cancelled before doesn't wait", arguments: usableBackends)
+  @Test("a task that is already cancelled doesn't wait for readiness", arguments: usableBackends)
   func cancelledBefore(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -141,7 +141,7 @@ struct ReadinessTests {
     await #expect(throws: CancellationError.self) { try await task.value }
   }
 
-  @Test("a descriptor that isn't open is refused", arguments: usableBackends)
+  @Test("waiting for a descriptor that isn't open fails", arguments: usableBackends)
   func notOpen(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let cases: [(Int32, MultiplexError.Reason)] = [(-1, .closed), (-2, .notOpen), (1_000_000, .notOpen)]
@@ -155,7 +155,7 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a wait ends when its descriptor is found closed, and the number is as good as new", arguments: usableBackends)
+    "a wait ends when its descriptor is found closed, and the number can be used again", arguments: usableBackends)
   func closedWhileWaiting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let pipe = try PipeDescriptors()
@@ -168,7 +168,7 @@ struct ReadinessTests {
     #expect(await becomesTrue { hasBegun.value == 1 })
     await reactor.run {}
     try number.close()
-    // A second wait runs into it; the first must not be left behind.
+    // A second wait detects it. The first must not be left behind.
     await #expect(throws: MultiplexError.self) { _ = try await reactor.readiness(of: number, for: .write) }
     #expect(try await waiting.value == .invalid)
 
@@ -181,13 +181,13 @@ struct ReadinessTests {
   }
 
   @Test(
-    "a number that has been closed, and is another file by now, is waited for anew", arguments: usableBackends)
+    "a number that was closed and is now another file is waited for afresh", arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let first = try PipeDescriptors()
     let number = try first.reader.duplicate().renumbered().release()
     for round in 0..<20 {
-      // The first lives on, as do some of the others for a while: they must not be mistaken for those that follow.
+      // The first remains open, as do some of the others for a while: they must not be mistaken for those that follow.
       let pipe = try PipeDescriptors()
       try number.become(pipe.reader.fileDescriptor)
       let waiting = Task { try await reactor.readiness(of: number, for: .read) }
@@ -206,7 +206,7 @@ struct ReadinessTests {
     try? number.close()
   }
 
-  @Test("a socket that was waited for becomes a connection", arguments: usableBackends)
+  @Test("a socket that was waited for can become a connection", arguments: usableBackends)
   func becomesConnection(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
@@ -223,7 +223,7 @@ struct ReadinessTests {
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("to wait again costs one call of epoll")
+    @Test("waiting again takes one call of epoll")
     func callsPerWait() async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])
       let reactor = try Reactor(backend: .epoll)
@@ -253,7 +253,7 @@ struct ReadinessTests {
 }
 
 extension Socket {
-  /// Takes what comes, until a condition comes about.
+  /// Reads incoming bytes until a condition becomes true.
   fileprivate func takeEverything(until condition: () -> Bool) async throws {
     let hasCome = try await becomesTrue {
       try fileDescriptor.drain()

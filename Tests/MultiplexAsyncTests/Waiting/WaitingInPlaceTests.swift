@@ -5,7 +5,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// A read that has the reactor to itself waits without suspending its task. Nobody else may notice.
+/// A read that has the reactor to itself waits without suspending its task. Other tasks must not notice.
 @Suite("A read that waits in place", .timeLimit(.minutes(2)))
 struct WaitingInPlaceTests {
   /// Records whether the reactor waits within a task.
@@ -18,10 +18,10 @@ struct WaitingInPlaceTests {
     }
   }
 
-  /// What takes place while a task of the reactor reads, and nothing else is to be done.
+  /// Runs a body while a task of the reactor reads, and nothing else is to be done.
   ///
-  /// - Parameter body: Is called once the reactor waits for what the task reads.
-  /// - Returns: What the read has come to.
+  /// - Parameter body: Called once the reactor waits for what the task reads.
+  /// - Returns: The result of the read.
   private func read(
     on backend: Poller.Backend, idleTimeout: Duration? = nil,
     while body: (RawPeer, Task<[UInt8]?, any Error>) async throws -> Void
@@ -39,25 +39,25 @@ struct WaitingInPlaceTests {
     return await reading.result
   }
 
-  @Test("gets what comes", arguments: usableBackends)
+  @Test("a read in place returns incoming bytes", arguments: usableBackends)
   func input(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in try peer.socket.sendAll([1, 2, 3]) }
     #expect(try result.get() == [1, 2, 3])
   }
 
-  @Test("gets the end", arguments: usableBackends)
+  @Test("a read in place returns nil at end of input", arguments: usableBackends)
   func end(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in try peer.socket.shutdown(.writing) }
     #expect(try result.get() == nil)
   }
 
-  @Test("is told of a reset", arguments: usableBackends)
+  @Test("a read in place reports a reset", arguments: usableBackends)
   func reset(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in try peer.reset() }
     #expect(await reason { _ = try result.get() } == .reset)
   }
 
-  @Test("lets others run, and time pass", arguments: usableBackends)
+  @Test("a read in place lets other tasks and timers run", arguments: usableBackends)
   func others(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in
       let reactor = peer.connection.reactor
@@ -73,7 +73,7 @@ struct WaitingInPlaceTests {
     #expect(try result.get() == [8])
   }
 
-  @Test("is cancelled, and loses nothing", arguments: usableBackends)
+  @Test("a read in place is cancelled without losing bytes", arguments: usableBackends)
   func cancellation(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, reading in
       reading.cancel()
@@ -84,25 +84,25 @@ struct WaitingInPlaceTests {
     #expect(await reason { _ = try result.get() } == .cancelled)
   }
 
-  @Test("ends when the connection is broken off", arguments: usableBackends)
+  @Test("a read in place ends when the connection is aborted", arguments: usableBackends)
   func abort(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in peer.connection.abort() }
     #expect(await reason { _ = try result.get() } == .closed)
   }
 
-  @Test("ends when the connection was idle for too long", arguments: usableBackends)
+  @Test("a read in place ends when the connection is idle for too long", arguments: usableBackends)
   func idleTimeout(backend: Poller.Backend) async throws {
     let result = try await read(on: backend, idleTimeout: .milliseconds(20)) { _, _ in }
     #expect(await reason { _ = try result.get() } == .timedOut)
   }
 
-  @Test("gets what comes while the idle timeout passes", arguments: usableBackends)
+  @Test("a read in place returns bytes that arrive as the idle timeout expires", arguments: usableBackends)
   func inputInTime(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
     let descriptor = far.fileDescriptor
     let limit = Duration.milliseconds(20)
     let observer = TurnObserver {
-      // The reactor is held up, and finds both when it goes on.
+      // The reactor is blocked, and finds both when it continues.
       _ = try? descriptor.writeAll([1])
       let end = ContinuousClock.now + limit * 2
       while ContinuousClock.now < end {}
@@ -118,10 +118,10 @@ struct WaitingInPlaceTests {
     withExtendedLifetime(far) {}
   }
 
-  @Test("ends when an observer breaks the connection off", arguments: usableBackends)
+  @Test("a read in place ends when an observer aborts the connection", arguments: usableBackends)
   func abortByObserver(backend: Poller.Backend) async throws {
     let connections = Recorder<Connection>()
-    // Taken out, as the observer would keep the reactor by it.
+    // Taken out, as the observer would otherwise keep the reactor alive through it.
     let observer = TurnObserver { connections.takeFirst()?.abort() }
     let reactor = try Reactor(backend: backend, observer: observer)
     let (near, far) = try connectedPair()
@@ -154,7 +154,7 @@ struct WaitingInPlaceTests {
     }
   }
 
-  @Test("keeps nothing that was done before it", arguments: usableBackends)
+  @Test("a read in place keeps nothing alive that ran before it", arguments: usableBackends)
   func nothingIsKept(backend: Poller.Backend) async throws {
     let observer = WaitRecorder()
     let reactor = try Reactor(backend: backend, observer: observer)
@@ -164,7 +164,7 @@ struct WaitingInPlaceTests {
     var other: Connection? = try await Connection.adopt(near, on: reactor)
     weak let last = other
     let blocked = await BlockedReactor(reactor)
-    // What breaks it off has the last reference, and comes to the reactor together with the task.
+    // The abort has the last reference, and reaches the reactor together with the task.
     other?.abort()
     other = nil
     let reading = Task(executorPreference: reactor) { try await connection.read()?.array }
@@ -176,7 +176,7 @@ struct WaitingInPlaceTests {
     withExtendedLifetime(far) {}
   }
 
-  @Test("refuses another reader", arguments: usableBackends)
+  @Test("a read in place refuses another reader", arguments: usableBackends)
   func anotherReader(backend: Poller.Backend) async throws {
     let result = try await read(on: backend) { peer, _ in
       #expect(await reason { _ = try await peer.connection.read() } == .busy)
@@ -185,8 +185,8 @@ struct WaitingInPlaceTests {
     #expect(try result.get() == [1])
   }
 
-  /// Its actor would have to wait as well.
-  @Test("isn't one of an actor's", arguments: usableBackends)
+  /// Otherwise its actor would have to wait as well.
+  @Test("a task isolated to an actor never waits in place", arguments: usableBackends)
   func actor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)
@@ -199,7 +199,7 @@ struct WaitingInPlaceTests {
     #expect(try await reading.value == [1])
   }
 
-  @Test("isn't one of an actor that serves the connection", arguments: usableBackends)
+  @Test("an actor that serves a connection never waits in place", arguments: usableBackends)
   func servingActor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let reader = Reader()
@@ -222,8 +222,9 @@ struct WaitingInPlaceTests {
     }
   }
 
-  /// What has begun such a task goes on once that is suspended, and perhaps only then does what it waits for.
-  @Test("isn't one of a task that runs within another's job", arguments: usableBackends)
+  /// The code that starts such a task continues once the task is suspended, and may only then do what the task waits
+  /// for.
+  @Test("an immediate task within another's job never waits in place", arguments: usableBackends)
   func immediate(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let peer = try await RawPeer(on: reactor)

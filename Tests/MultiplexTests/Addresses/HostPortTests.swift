@@ -6,7 +6,7 @@ import Testing
 
 @Suite("HostPort") struct HostPortTests {
   @Test(
-    "a text is split into host and port",
+    "a string is split into host and port",
     arguments: [
       ("127.0.0.1:9999", "127.0.0.1", "9999"),
       ("localhost:http", "localhost", "http"),
@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(
-    "what is no host and port is refused with advice, and quoted",
+    "a string that isn't HOST:PORT is rejected with advice, and quoted",
     arguments: [
       "", ":", "localhost", "localhost:", "9999", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:+80", "127.0.0.1: 80",
       "127.0.0.1:80 ", "127.0.0.1:99999999999999999999", "127.0.0.1:0x50", "127.0.0.1:٨٠", "127.0.0.1:8²",
@@ -44,28 +44,30 @@ import Testing
   }
 
   @Test(
-    "a host and a port's number are joined",
+    "a host and a port number are joined",
     arguments: [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80"), ("localhost", "localhost:80"), ("", ":80")])
   func joined(host: String, text: String) throws {
     #expect(try HostPort(host: host, port: 80) == HostPort(text))
     #expect(try HostPort(host: host, port: 80).description == text)
   }
 
-  @Test("what is no host can't be joined", arguments: ["a:b", "[::1]", "a/b", "local\0host", "localhost:80"])
+  @Test(
+    "an invalid host can't be joined with a port", arguments: ["a:b", "[::1]", "a/b", "local\0host", "localhost:80"])
   func notJoined(host: String) {
     let error = #expect(throws: MultiplexError.self) { try HostPort(host: host, port: 80) }
     #expect(error?.reason == .unknownAddress)
   }
 
   @Test(
-    "the path of a Unix socket is refused with a word about what takes it", arguments: ["/run/socket", "unix:/run/a:1"])
+    "the path of a Unix socket is rejected with a hint about what accepts it",
+    arguments: ["/run/socket", "unix:/run/a:1"])
   func path(text: String) {
     let error = #expect(throws: MultiplexError.self) { try HostPort(text) }
     #expect(error?.advice?.contains("SocketAddress.unix(path:)") == true)
   }
 
   @Test(
-    "the description can be read back",
+    "the description of a HostPort can be parsed again",
     arguments: ["127.0.0.1:9999", "[::1]:9999", "localhost:http", ":80", "[fe80::1%eth0]:80"])
   func description(text: String) throws {
     let parts = try HostPort(text)
@@ -83,7 +85,7 @@ import Testing
         == [.ipv6(IPv6Address(high: 0x2001_0db8 << 32, low: 7), port: 80)])
   }
 
-  @Test("an empty host is this machine to those who connect, and every address to those who listen")
+  @Test("an empty host resolves to loopback for clients, and to every address for listeners")
   func emptyHost() throws {
     let loopback: [SocketAddress] = [.ipv4(.loopback, port: 80), .ipv6(.loopback, port: 80)]
     let any: [SocketAddress] = [.ipv4(.any, port: 80), .ipv6(.any, port: 80)]
@@ -104,8 +106,8 @@ import Testing
   }
 
   @Test(
-    "what can't be resolved is an error with the resolver's words",
-    // Names that no resolver can ask a server about.
+    "an unresolvable host is an error with the resolver's message",
+    // Names that no resolver can look up at a server.
     arguments: [
       ("a..b:80", "the host's name"), ("127.0.0.1:no-such-service", "'no-such-service'"),
       ("\(String(repeating: "x", count: 300)):80", "the host's name"),
@@ -119,7 +121,7 @@ import Testing
     #expect(error?.description.contains("no such host or service is known") == true)
   }
 
-  @Test("a name that can't be looked up now is told apart from one that has no address")
+  @Test("a name that can't be looked up now is distinguished from one that has no address")
   func temporaryFailure() throws {
     let host = try HostPort("example.org:80")
     let error = host.unresolved(EAI_AGAIN)

@@ -12,7 +12,7 @@ import Testing
 
 @Suite("SocketAddress") struct SocketAddressTests {
   @Test(
-    "numeric addresses are read and written",
+    "numeric addresses are parsed and formatted",
     arguments: [
       ("127.0.0.1:9999", SocketAddress.ipv4(.loopback, port: 9999)),
       ("0.0.0.0:0", .ipv4(.any, port: 0)),
@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(
-    "what is no numeric address is refused",
+    "a string that isn't a numeric address is rejected",
     arguments: [
       "localhost:80", "127.0.0.1:http", ":80", "*:80", "127.0.0.1", "127.1:80", "1.2.3:80", "1.2.3.4.5:80",
       "1.2.3.256:80", "01.2.3.4:80", "1.2.3.0x4:80", "0x7f000001:80", "1.2.3.:80", " 1.2.3.4:80", "1.2.3.4 :80",
@@ -43,14 +43,14 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a text with a zero byte is no address, though C would read it to there")
+  @Test("a string with a zero byte isn't an address, though C would read the part before it")
   func zeroByte() {
     #expect(IPv4Address("127.0.0.1\0") == nil)
     #expect(IPv4Address("127.0.0.1\0.example") == nil)
     #expect(IPv6Address("::1\0") == nil)
   }
 
-  @Test("any address is read back from its description", arguments: 1...50 as ClosedRange<UInt64>)
+  @Test("any address can be parsed from its description", arguments: 1...50 as ClosedRange<UInt64>)
   func roundTrip(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<20 {
@@ -63,7 +63,7 @@ import Testing
     }
   }
 
-  @Test("any address comes back from the form that C has of it", arguments: 1...50 as ClosedRange<UInt64>)
+  @Test("any address survives conversion to a sockaddr and back", arguments: 1...50 as ClosedRange<UInt64>)
   func throughC(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let name = String((0..<Int.random(in: 1...SocketAddress.maximumPathLength - 1, using: &random)).map { _ in "x" })
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test("the kernel's form has the port and the address in network order")
+  @Test("a sockaddr holds the port and the address in network byte order")
   func networkOrder() throws {
     let address = SocketAddress.ipv4(try #require(IPv4Address("1.2.3.4")), port: 0x1234)
     let bytes = unsafe address.withSockaddr { (raw, length) in
@@ -87,7 +87,7 @@ import Testing
     #expect(Array(bytes[2..<8]) == [0x12, 0x34, 1, 2, 3, 4])
   }
 
-  @Test("a form that is cut short, or of another family, is no address")
+  @Test("a sockaddr that is truncated or of another family isn't an address")
   func foreign() throws {
     let address = SocketAddress.ipv6(.loopback, port: 1)
     for cut: socklen_t in [0, 1, 2, 16, 27] {
@@ -99,7 +99,7 @@ import Testing
     #expect(unsafe SocketAddress(&other, length: 16) == nil)
   }
 
-  @Test("Unix addresses have no port; abstract and unnamed ones are described so that they can be told")
+  @Test("Unix addresses have no port, and the descriptions of abstract and unnamed ones are distinguishable")
   func unix() {
     #expect(SocketAddress.unix(path: "/tmp/x").port == nil)
     #expect(SocketAddress.unix(path: "/tmp/x").description == "/tmp/x")
@@ -109,7 +109,8 @@ import Testing
     #expect(SocketAddress.ipv6(.any, port: 7).port == 7)
   }
 
-  @Test("python's ipaddress reads the same addresses from random texts, good and bad, and writes them the same way")
+  @Test(
+    "Python's ipaddress parses the same addresses from random strings, valid and not, and formats them the same way")
   func agreesWithPython() throws {
     var random = SeededGenerator(seed: 11)
     let texts = (0..<2000).map { _ in random.nextAddressText() }
@@ -133,7 +134,7 @@ import Testing
     var goodTexts = 0
     for (text, answer) in zip(texts, answers) {
       let ours = Self.describe(text)
-      // The last 32 bits of mapped and compatible addresses are written with dots by some and without by others.
+      // Some write the last 32 bits of mapped and compatible addresses with dots, and others don't.
       let isEmbedded = IPv6Address(text).map { $0.high == 0 && ($0.low >> 32 == 0 || $0.low >> 32 == 0xffff) } ?? false
       let count = isEmbedded ? 2 : 3
       #expect(ours.split(separator: " ").prefix(count) == answer.split(separator: " ").prefix(count), "\(text)")
@@ -155,7 +156,7 @@ import Testing
 extension SeededGenerator {
   fileprivate mutating func next32() -> UInt32 { UInt32(truncatingIfNeeded: next()) }
 
-  /// An address with runs of zeros, which are what makes writing them difficult.
+  /// An address with runs of zeros, which make formatting difficult.
   fileprivate mutating func nextIPv6Address() -> IPv6Address {
     var halves: [UInt64] = [0, 0]
     for index in 0..<8 where Bool.random(using: &self) {
@@ -164,7 +165,7 @@ extension SeededGenerator {
     return IPv6Address(high: halves[0], low: halves[1])
   }
 
-  /// A text that is an address, or nearly.
+  /// A string that is an address, or nearly.
   fileprivate mutating func nextAddressText() -> String {
     let isIPv4 = Bool.random(using: &self)
     var text: String
@@ -173,7 +174,7 @@ extension SeededGenerator {
     } else {
       text = nextIPv6Address().description
     }
-    // One time in four something is put in, or taken away.
+    // One time in four something is inserted or removed.
     switch Int.random(in: 0..<8, using: &self) {
     case 0:
       let additions = [":", "::", ".", "0", "f", "g", " ", "-", "1.2.3.4"]

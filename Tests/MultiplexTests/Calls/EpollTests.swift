@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Epoll") struct EpollTests {
-  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  /// Two connected sockets, kept for the whole test: the optimizer may release a local variable after its last use.
   private let left: Socket
   private let right: Socket
 
@@ -16,7 +16,7 @@ import Testing
 
   // MARK: The instance
 
-  @Test("an instance has a descriptor of its own, which is closed on exec")
+  @Test("an epoll instance has its own descriptor, which is closed on exec")
   func ownDescriptor() throws {
     let epoll = try Epoll()
     let shared = try Epoll(fromDescriptor: epoll.fileDescriptor)
@@ -24,7 +24,7 @@ import Testing
       let number = instance.fileDescriptor.rawValue
       #expect(number >= 0)
       #expect(try Kernel.fcntl(number, F_GETFD) & FD_CLOEXEC != 0)
-      // The kernel's own word for what it is.
+      // How the kernel itself describes it.
       #expect(
         try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(number)")
           == "anon_inode:[eventpoll]")
@@ -32,7 +32,7 @@ import Testing
     #expect(epoll.fileDescriptor != shared.fileDescriptor)
   }
 
-  @Test("closing twice is no error, and a closed instance says so")
+  @Test("closing an epoll instance twice is no error, and it reports that it is closed")
   func closeTwice() throws {
     let epoll = try Epoll()
     #expect(!epoll.isClosed)
@@ -43,7 +43,7 @@ import Testing
     #expect(epoll.isClosed)
   }
 
-  @Test("every use of a closed instance is an error of its own kind")
+  @Test("every use of a closed epoll instance throws the error for it")
   func useAfterClose() throws {
     let epoll = try Epoll()
     epoll.close()
@@ -59,7 +59,7 @@ import Testing
     #expect(throws: MultiplexError.self) { try Epoll(fromDescriptor: epoll.fileDescriptor) }
   }
 
-  @Test("an instance made from another's descriptor shares its set, and each is closed by itself")
+  @Test("an instance adopted from another's descriptor shares its set, and each is closed separately")
   func fromDescriptor() throws {
     let first = try Epoll()
     let second = try Epoll(fromDescriptor: first.fileDescriptor)
@@ -70,7 +70,7 @@ import Testing
     #expect(Set(try second.wait(timeout: .zero).map(\.data)) == [1, 2])
   }
 
-  @Test("a descriptor that is no epoll instance is found out at the first use")
+  @Test("a descriptor that isn't an epoll instance is detected at the first use")
   func fromAnything() throws {
     let pipe = try PipeDescriptors()
     let epoll = try Epoll(fromDescriptor: pipe.reader.fileDescriptor)
@@ -80,7 +80,7 @@ import Testing
     #expect(refusal?.reason == .notOpen)
   }
 
-  @Test("an instance can be waited for by another")
+  @Test("one epoll instance can wait for another")
   func nested() throws {
     let inner = try Epoll()
     defer { inner.close() }
@@ -92,7 +92,7 @@ import Testing
     #expect(try events(outer, timeout: nil) == [5: .in])
   }
 
-  @Test("an instance can't watch itself")
+  @Test("an epoll instance can't watch itself")
   func itself() throws {
     let epoll = try Epoll()
     let error = #expect(throws: MultiplexError.self) { try epoll.register(epoll, for: .in) }
@@ -122,7 +122,7 @@ import Testing
     #expect(try events(epoll) == [3: .out])
   }
 
-  @Test("a descriptor's number comes with its events unless another is given, of which all 64 bits come back")
+  @Test("events carry the descriptor's number unless other data is given, of which all 64 bits are returned")
   func data() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: .out)
@@ -130,7 +130,7 @@ import Testing
     #expect(try events(epoll) == [UInt64(left.fileDescriptor.rawValue): .out, .max: .out])
   }
 
-  @Test("adding twice, and modifying and removing what isn't there, are three errors that change nothing")
+  @Test("adding twice, and modifying or removing what isn't there, are three errors that change nothing")
   func duplicateAndUnknown() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: .out, data: 1)
@@ -149,7 +149,7 @@ import Testing
     #expect(try events(epoll) == [1: .out])
   }
 
-  @Test("a descriptor that isn't open can't be added", arguments: [-1, Int32.max])
+  @Test("a descriptor that isn't open can't be added to an epoll instance", arguments: [-1, Int32.max])
   func notOpen(number: Int32) throws {
     let epoll = try Epoll()
     let error = #expect(throws: MultiplexError.self) { try epoll.register(FileDescriptor(rawValue: number), for: .in) }
@@ -157,7 +157,7 @@ import Testing
     #expect(error?.descriptor == FileDescriptor(rawValue: number))
   }
 
-  @Test("regular files and directories are refused, with advice", arguments: ["/proc/self/exe", "/"])
+  @Test("epoll rejects regular files and directories, with advice", arguments: ["/proc/self/exe", "/"])
   func regularFile(path: String) throws {
     let file = OwnedDescriptor(adopting: try unsafe FileDescriptor.open(path, .readOnly))
     let epoll = try Epoll()
@@ -167,7 +167,7 @@ import Testing
     #expect(error?.advice?.contains("regular files") == true)
   }
 
-  @Test("a descriptor that was closed while a duplicate lives is reported on, and can't be removed any more")
+  @Test("a descriptor that was closed while a duplicate exists is still reported, and can no longer be removed")
   func closedWhileDuplicated() throws {
     let pipe = try PipeDescriptors()
     let closing = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
@@ -183,7 +183,7 @@ import Testing
     #expect(try events(epoll) == [42: .in])
   }
 
-  @Test("a descriptor whose last duplicate was closed is forgotten in silence")
+  @Test("a descriptor whose last duplicate was closed is forgotten silently")
   func closedForGood() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -196,7 +196,7 @@ import Testing
     #expect(try epoll.wait(timeout: .zero) == [])
   }
 
-  @Test("descriptors beyond 1024 are waited for like others")
+  @Test("epoll waits for descriptors beyond 1024 like any others")
   func beyond1024() throws {
     let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
@@ -220,7 +220,7 @@ import Testing
     #expect(try events(epoll) == [:])
   }
 
-  @Test("edge-triggered, room to write is reported once, and again together with bytes that arrive")
+  @Test("edge-triggered, room to write is reported once, and again together with arriving bytes")
   func edge() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: [.in, .out, .edgeTriggered], data: 1)
@@ -229,12 +229,12 @@ import Testing
     try right.sendAll([1])
     #expect(try events(epoll) == [1: [.in, .out]])
     #expect(try events(epoll) == [:])
-    // Unread bytes are no edge, new ones are.
+    // Unread bytes aren't an edge, new ones are.
     try right.sendAll([2])
     #expect(try events(epoll) == [1: [.in, .out]])
   }
 
-  @Test("edge-triggered, modifying reports anew what is ready")
+  @Test("edge-triggered, modifying a descriptor reports current readiness again")
   func edgeModify() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: [.out, .edgeTriggered], data: 1)
@@ -260,7 +260,7 @@ import Testing
     #expect(try events(epoll) == [:])
   }
 
-  @Test("with no events asked for, a hang-up is reported all the same, each time")
+  @Test("epoll reports a hang-up every time, even if no events are requested")
   func noEvents() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -273,7 +273,7 @@ import Testing
     #expect(try events(epoll) == [1: .hangUp])
   }
 
-  @Test("a peer that has finished sending is reported to those who ask for it")
+  @Test("a peer that has finished sending is reported if that is requested")
   func readHangUp() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: .readHangUp, data: 1)
@@ -282,7 +282,7 @@ import Testing
     #expect(try events(epoll) == [1: .readHangUp])
   }
 
-  @Test("an urgent byte is a priority event")
+  @Test("epoll reports an urgent byte as a priority event")
   func priority() throws {
     let (client, server) = try connectedPair()
     defer { for socket in [client, server] { socket.close() } }
@@ -296,7 +296,7 @@ import Testing
     #expect(try events(epoll, timeout: nil) == [1: .priority])
   }
 
-  @Test("a pipe without a reader is reported with an error")
+  @Test("epoll reports a pipe without a reader with an error")
   func brokenPipe() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -307,7 +307,7 @@ import Testing
     #expect(try events(epoll) == [1: .error])
   }
 
-  @Test("a TCP socket that isn't connected is reported as hung up and writable")
+  @Test("epoll reports an unconnected TCP socket as hung up and writable")
   func unconnected() throws {
     let descriptor = OwnedDescriptor(adopting: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
     let epoll = try Epoll()
@@ -315,18 +315,18 @@ import Testing
     #expect(try events(epoll) == [1: [.out, .hangUp]])
   }
 
-  @Test("exclusive is a mode to add with; it can't be modified")
+  @Test("exclusive mode can be used to add a descriptor, but not modified")
   func exclusive() throws {
     let instances = try [Epoll(), Epoll()]
     for epoll in instances { try epoll.register(left, for: [.in, .exclusive], data: 1) }
     try right.sendAll([1])
-    // Nobody was asleep, so that both find it.
+    // Nothing was asleep, so both find it.
     for epoll in instances { #expect(try events(epoll) == [1: .in]) }
     let error = #expect(throws: MultiplexError.self) { try instances[0].modify(left, for: .in) }
     #expect(error?.reason == .invalidArgument)
   }
 
-  @Test("wake-up is accepted with and without the privilege that it takes")
+  @Test("wake-up mode is accepted with and without the required privilege")
   func wakeUp() throws {
     let epoll = try Epoll()
     try epoll.register(left, for: [.in, .wakeUp], data: 1)
@@ -334,7 +334,7 @@ import Testing
     #expect(try events(epoll) == [1: .in])
   }
 
-  @Test("the bits are those of the C library")
+  @Test("the event bits are those of the C library")
   func bits() {
     let pairs: [(EpollEvents, EPOLL_EVENTS)] = [
       (.in, EPOLLIN), (.priority, EPOLLPRI), (.out, EPOLLOUT), (.error, EPOLLERR), (.hangUp, EPOLLHUP),
@@ -347,7 +347,7 @@ import Testing
 
   // MARK: Waiting
 
-  @Test("fewer than one event can't be asked for", arguments: [0, -1, -2, Int.min])
+  @Test("requesting fewer than one event is an error", arguments: [0, -1, -2, Int.min])
   func tooFewEvents(maximum: Int) throws {
     let epoll = try Epoll()
     let error = #expect(throws: MultiplexError.self) { try epoll.wait(timeout: .zero, maximumEvents: maximum) }
@@ -355,14 +355,14 @@ import Testing
     #expect(error?.errno == .invalidArgument)
   }
 
-  @Test("any number of events can be asked for", arguments: [1, 1 << 40, Int.max])
+  @Test("any number of events can be requested", arguments: [1, 1 << 40, Int.max])
   func manyEvents(maximum: Int) throws {
     let epoll = try Epoll()
     try epoll.register(left, for: .out, data: 1)
     #expect(try epoll.wait(timeout: .zero, maximumEvents: maximum).map(\.data) == [1])
   }
 
-  @Test("events that were left over come first the next time")
+  @Test("events that didn't fit come first in the next wait")
   func leftOver() throws {
     let sockets = try (0..<4).flatMap { _ in
       let (left, right) = try Socket.pair()
@@ -381,7 +381,7 @@ import Testing
   }
 
   @Test(
-    "without a timeout, or with a negative one, it blocks",
+    "epoll blocks with no timeout, or a negative one",
     arguments: [nil, Duration.seconds(-1), Duration.nanoseconds(-1)])
   func blocks(timeout: Duration?) throws {
     let pipe = try PipeDescriptors()
@@ -395,7 +395,7 @@ import Testing
     #expect(try waiting.join() == [1])
   }
 
-  @Test("a wait in vain returns nothing, and not before its time", arguments: [1, 100, 900, 1100, 20_000])
+  @Test("an epoll wait that times out returns nothing, and not early", arguments: [1, 100, 900, 1100, 20_000])
   func neverEarly(microseconds: Int) throws {
     let epoll = try Epoll()
     for _ in 0..<10 {
@@ -405,13 +405,13 @@ import Testing
     }
   }
 
-  @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
+  @Test("an interrupted epoll wait continues with the remaining time, neither ending early nor starting over")
   func interruptions() throws {
     try expectToOutlastInterruptions { try Epoll().wait(timeout: $0).isEmpty }
   }
 }
 
-/// What is ready, by the number it was added with.
+/// What is ready, by the data it was added with.
 private func events(_ epoll: Epoll, timeout: Duration? = .zero) throws -> [UInt64: EpollEvents] {
   Dictionary(uniqueKeysWithValues: try epoll.wait(timeout: timeout).map { ($0.data, $0.events) })
 }

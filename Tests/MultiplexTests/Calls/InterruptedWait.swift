@@ -1,9 +1,10 @@
 import TestSupport
 import Testing
 
-/// Interrupts a wait in vain over and over: it is to go on with the time left, neither ending early nor beginning anew.
+/// Interrupts a wait that finds nothing over and over. It must continue with the remaining time, neither ending early
+/// nor starting over.
 ///
-/// - Parameter wait: Waits for so long, and returns whether it found nothing.
+/// - Parameter wait: Waits for the given time, and returns whether it found nothing.
 func expectToOutlastInterruptions(
   sourceLocation: SourceLocation = #_sourceLocation, _ wait: @escaping @Sendable (Duration) throws -> Bool
 ) throws {
@@ -14,7 +15,7 @@ func expectToOutlastInterruptions(
     let isEmpty = try wait(timeout)
     return (isEmpty, ContinuousClock.now - start)
   }
-  // A wait that began anew each time would never end.
+  // A wait that started over each time would never end.
   let hasEnded = eventually(within: .seconds(20)) {
     waiting.interrupt()
     return waiting.isDone

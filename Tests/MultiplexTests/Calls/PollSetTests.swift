@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("PollSet") struct PollSetTests {
-  /// Two connected sockets, kept for as long as the test runs: the optimizer may let go of a local once nothing uses it.
+  /// Two connected sockets, kept for the whole test: the optimizer may release a local variable after its last use.
   private let left: Socket
   private let right: Socket
 
@@ -13,7 +13,7 @@ import Testing
     (left, right) = try Socket.pair()
   }
 
-  @Test("twelve pipes: each writer is ready, each reader once its pipe was written, and none that was unregistered")
+  @Test("of twelve pipes each writer is ready, and each written reader, and none that was unregistered")
   func twelvePipes() throws {
     let message = " This is a test."
     var set = PollSet()
@@ -45,7 +45,7 @@ import Testing
     #expect(set.isEmpty)
   }
 
-  @Test("a closed descriptor is reported as invalid, each time, and can still be unregistered")
+  @Test("poll reports a closed descriptor as invalid every time, and it can still be unregistered")
   func closedDescriptor() throws {
     let pipe = try PipeDescriptors()
     let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
@@ -60,7 +60,7 @@ import Testing
     #expect(try set.poll(timeout: .zero) == [])
   }
 
-  @Test("a number that never was open can be registered, and is reported as invalid")
+  @Test("a number that was never open can be registered, and is reported as invalid")
   func neverOpen() throws {
     var set = PollSet()
     let stray = FileDescriptor(rawValue: .max)
@@ -68,7 +68,7 @@ import Testing
     #expect(try ready(&set) == [stray: .invalid])
   }
 
-  @Test("a negative descriptor is refused, as the kernel would pass it over", arguments: [-1, Int32.min])
+  @Test("a negative descriptor is rejected, since the kernel would ignore it", arguments: [-1, Int32.min])
   func negativeDescriptor(number: Int32) throws {
     var set = PollSet()
     let error = #expect(throws: MultiplexError.self) { try set.register(FileDescriptor(rawValue: number), for: .in) }
@@ -77,7 +77,7 @@ import Testing
     #expect(set.isEmpty)
   }
 
-  @Test("registering anew replaces the events")
+  @Test("registering a descriptor again replaces its events")
   func reregister() throws {
     try right.sendAll([1])
     var set = PollSet()
@@ -87,7 +87,7 @@ import Testing
     #expect(try ready(&set, timeout: .zero) == [left.fileDescriptor: .out])
   }
 
-  @Test("modifying replaces the events")
+  @Test("modifying a descriptor replaces its events")
   func modify() throws {
     try right.sendAll([1])
     var set = PollSet()
@@ -98,7 +98,7 @@ import Testing
     #expect(try set.poll(timeout: .zero).map(\.events) == [.in])
   }
 
-  @Test("modifying and unregistering what isn't registered are errors that name it, and change nothing")
+  @Test("modifying and unregistering unknown descriptors are errors that name them and change nothing")
   func unknown() throws {
     var set = PollSet()
     try set.register(left, for: .out)
@@ -116,7 +116,7 @@ import Testing
     #expect(set.isEmpty)
   }
 
-  @Test("first there is something to read, then a hang-up, and nothing to read after that")
+  @Test("a pipe is readable first, then hung up, and not readable after that")
   func inThenHangUp() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -133,7 +133,7 @@ import Testing
     #expect(try pipe.reader.take() == "")
   }
 
-  @Test("a child's pipe is read to the hang-up across timeouts")
+  @Test("a child's pipe is polled until it hangs up, across timeouts")
   func childToEnd() throws {
     let output = Foundation.Pipe()
     let input = Foundation.Pipe()
@@ -161,7 +161,7 @@ import Testing
   }
 
   @Test(
-    "without a timeout, or with a negative one, it blocks",
+    "poll blocks with no timeout, or a negative one",
     arguments: [nil, Duration.seconds(-1), Duration.nanoseconds(-1)])
   func blocks(timeout: Duration?) throws {
     let pipe = try PipeDescriptors()
@@ -177,7 +177,7 @@ import Testing
     #expect(try waiting.join() == [.in])
   }
 
-  @Test("a wait in vain returns nothing, and not before its time", arguments: [1, 900, 1100, 20_000])
+  @Test("a poll that times out returns nothing, and not early", arguments: [1, 900, 1100, 20_000])
   func neverEarly(microseconds: Int) throws {
     let pipe = try PipeDescriptors()
     var set = PollSet()
@@ -187,7 +187,7 @@ import Testing
     #expect(ContinuousClock.now - start >= .microseconds(microseconds))
   }
 
-  @Test("an empty set honours the timeout")
+  @Test("an empty poll set honors the timeout")
   func emptySet() throws {
     var set = PollSet()
     let start = ContinuousClock.now
@@ -195,7 +195,7 @@ import Testing
     #expect(ContinuousClock.now - start >= .milliseconds(10))
   }
 
-  @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
+  @Test("an interrupted poll continues with the remaining time, neither ending early nor starting over")
   func interruptions() throws {
     let pipe = try PipeDescriptors()
     var set = PollSet()
@@ -207,7 +207,7 @@ import Testing
     try pipe.writer.close()
   }
 
-  @Test("with no events asked for, a hang-up is reported all the same, each time")
+  @Test("poll reports a hang-up every time, even if no events are requested")
   func noEvents() throws {
     var set = PollSet()
     try set.register(left, for: [])
@@ -218,7 +218,7 @@ import Testing
     #expect(try set.poll().map(\.events) == [.hangUp])
   }
 
-  @Test("a pipe without a reader is reported with an error")
+  @Test("poll reports a pipe without a reader with an error")
   func brokenPipe() throws {
     let pipe = try PipeDescriptors()
     var set = PollSet()
@@ -227,7 +227,7 @@ import Testing
     #expect(try set.poll().map(\.events) == [.error])
   }
 
-  @Test("a peer that has finished sending is reported to those who ask for it")
+  @Test("poll reports a peer that has finished sending if that is requested")
   func readHangUp() throws {
     var set = PollSet()
     try set.register(left, for: .readHangUp)
@@ -238,7 +238,7 @@ import Testing
     #expect(try set.poll().map(\.events) == [.in])
   }
 
-  @Test("a regular file is ready for reading and writing at all times")
+  @Test("poll always reports a regular file as readable and writable")
   func regularFile() throws {
     let file = OwnedDescriptor(adopting: try unsafe FileDescriptor.open("/proc/self/exe", .readOnly))
     var set = PollSet()
@@ -246,7 +246,7 @@ import Testing
     #expect(try set.poll(timeout: .zero).map(\.events) == [[.in, .out]])
   }
 
-  @Test("a TCP socket that isn't connected is reported as hung up and writable")
+  @Test("poll reports an unconnected TCP socket as hung up and writable")
   func unconnected() throws {
     let descriptor = OwnedDescriptor(adopting: try Kernel.socket(SocketAddress.ipv4(.any, port: 0).family, 1))
     var set = PollSet()
@@ -254,7 +254,7 @@ import Testing
     #expect(try set.poll(timeout: .zero).map(\.events) == [[.out, .hangUp]])
   }
 
-  @Test("descriptors beyond 1024 are waited for like others")
+  @Test("poll waits for descriptors beyond 1024 like any others")
   func beyond1024() throws {
     let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
@@ -265,7 +265,7 @@ import Testing
     #expect(try ready(&set) == [reader.fileDescriptor: .in])
   }
 
-  @Test("a copy of a set goes its own way")
+  @Test("a copy of a poll set is independent of the original")
   func copies() throws {
     var original = PollSet()
     try original.register(left, for: .out)
@@ -277,7 +277,7 @@ import Testing
   }
 
   @Test(
-    "after any sequence of changes it reports what is registered, and nothing else",
+    "after any sequence of changes a poll set reports what is registered and nothing else",
     arguments: 1...20 as ClosedRange<UInt64>)
   func model(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
@@ -323,7 +323,7 @@ private func ready(_ set: inout PollSet, timeout: Duration? = nil) throws -> [Fi
   Dictionary(uniqueKeysWithValues: try set.poll(timeout: timeout).map { ($0.descriptor, $0.events) })
 }
 
-/// A pipe for collections, which take no noncopyable values.
+/// A pipe for collections, which can't hold noncopyable values.
 private final class SharedPipe {
   let pipe: PipeDescriptors
   var reader: FileDescriptor { pipe.reader.fileDescriptor }

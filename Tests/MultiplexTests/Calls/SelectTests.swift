@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("select") struct SelectTests {
-  @Test("the three lists are answered each by itself")
+  @Test("select answers each of its three lists separately")
   func distinctLists() throws {
     let input = try PipeDescriptors()
     let output = try PipeDescriptors()
@@ -21,7 +21,7 @@ import Testing
     #expect(!ready.isEmpty)
   }
 
-  @Test("what is ready comes back in the order given, as often as given")
+  @Test("select returns ready descriptors in the order given, and as often as given")
   func orderAndDuplicates() throws {
     let (first, second) = try Socket.pair()
     let (silent, other) = try Socket.pair()
@@ -34,7 +34,7 @@ import Testing
     other.close()
   }
 
-  @Test("any collection of anything that has a descriptor will do, a different one for each list")
+  @Test("select takes any collection of anything that has a descriptor, a different one for each list")
   func anyCollection() throws {
     struct Named: Selectable, Equatable {
       let name: String
@@ -60,7 +60,7 @@ import Testing
     #expect(Set(instances.writing) == [left, right])
   }
 
-  @Test("a zero timeout looks and doesn't wait")
+  @Test("select with a zero timeout checks without waiting")
   func zeroPolls() throws {
     let pipe = try PipeDescriptors()
     let before = try select(reading: [pipe.reader.fileDescriptor], timeout: .zero)
@@ -70,7 +70,7 @@ import Testing
     #expect(after.reading == [pipe.reader.fileDescriptor])
   }
 
-  @Test("without a timeout it blocks until something is ready")
+  @Test("select without a timeout blocks until something is ready")
   func nilBlocks() throws {
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
@@ -81,7 +81,7 @@ import Testing
     #expect(try waiting.join() == [reader])
   }
 
-  @Test("a wait in vain returns three empty lists, and not before its time", arguments: [1, 900, 1100, 20_000])
+  @Test("a select that times out returns three empty lists, and not early", arguments: [1, 900, 1100, 20_000])
   func neverEarly(microseconds: Int) throws {
     let pipe = try PipeDescriptors()
     let descriptor = pipe.reader.fileDescriptor
@@ -91,14 +91,16 @@ import Testing
     #expect(ready.isEmpty)
   }
 
-  @Test("three empty lists honour the timeout")
+  @Test("three empty lists honor the timeout")
   func emptyLists() throws {
     let start = ContinuousClock.now
     #expect(try select(reading: [FileDescriptor](), timeout: .milliseconds(10)).isEmpty)
     #expect(ContinuousClock.now - start >= .milliseconds(10))
   }
 
-  @Test("a negative timeout is an error", arguments: [Duration.nanoseconds(-1), .seconds(-1), .seconds(Int64.min)])
+  @Test(
+    "a negative timeout for select is an error",
+    arguments: [Duration.nanoseconds(-1), .seconds(-1), .seconds(Int64.min)])
   func negativeTimeout(timeout: Duration) throws {
     let error = #expect(throws: MultiplexError.self) {
       try select(reading: [FileDescriptor.standardInput], timeout: timeout)
@@ -109,7 +111,7 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a negative descriptor is an error that names it, in each list", arguments: [-1, -2, Int32.min])
+  @Test("a negative descriptor in any list is an error that names it", arguments: [-1, -2, Int32.min])
   func negativeDescriptor(number: Int32) throws {
     let negative = FileDescriptor(rawValue: number)
     let errors = [
@@ -124,12 +126,12 @@ import Testing
     }
   }
 
-  @Test("a closed descriptor is an error that names it, though others are ready")
+  @Test("select throws an error that names a closed descriptor, even if others are ready")
   func closedDescriptor() throws {
     let pipe = try PipeDescriptors()
     try pipe.writer.put("x")
     let gone = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
-    // Keeps the closed number within the process's table, where the kernel itself notices.
+    // Keeps the closed number within the process's table, where the kernel itself detects it.
     let above = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
     let number = gone.fileDescriptor
     try gone.close()
@@ -143,7 +145,7 @@ import Testing
   }
 
   @Test(
-    "a descriptor beyond all that the process may have is an error, not silence, and costs no memory",
+    "a descriptor beyond the process's limit is an error instead of being ignored, and costs no memory",
     arguments: [5_000_000, Int32.max])
   func beyondTheTable(number: Int32) throws {
     let pipe = try PipeDescriptors()
@@ -157,7 +159,7 @@ import Testing
     #expect(error?.descriptor == stray)
   }
 
-  @Test("descriptors beyond 1024 are waited for like others")
+  @Test("select waits for descriptors beyond 1024 like any others")
   func beyond1024() throws {
     let pipe = try PipeDescriptors()
     let reader = try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered()
@@ -175,7 +177,7 @@ import Testing
     #expect(full.exceptional == [])
   }
 
-  @Test("the end of input counts as readable, and a pipe without a reader as writable")
+  @Test("select reports the end of input as readable, and a pipe without a reader as writable")
   func brokenPipes() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -189,7 +191,7 @@ import Testing
     #expect(ready.writing.count == 1)
   }
 
-  @Test("a regular file is ready for reading and writing at all times")
+  @Test("select always reports a regular file as readable and writable")
   func regularFile() throws {
     let file = OwnedDescriptor(adopting: try unsafe FileDescriptor.open("/proc/self/exe", .readOnly))
     let list = [file.fileDescriptor]
@@ -198,7 +200,7 @@ import Testing
     #expect(ready.writing == list)
   }
 
-  @Test("a child's pipe is read to its end across timeouts")
+  @Test("a child's pipe is read to its end with select, across timeouts")
   func childToEnd() throws {
     let input = Foundation.Pipe()
     let output = Foundation.Pipe()
@@ -213,7 +215,7 @@ import Testing
 
     var heard = ""
     for word in ["one", "two", "three"] {
-      // Nothing has been said, so that there is nothing to hear.
+      // Nothing has been written, so there is nothing to read.
       #expect(try select(reading: [reader], timeout: .milliseconds(5)).isEmpty)
       try input.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
       #expect(try select(reading: [reader]).reading == [reader])
@@ -230,7 +232,7 @@ import Testing
     #expect(eventually { !child.isRunning })
   }
 
-  @Test("an interrupted wait goes on with the time left: it neither ends early nor begins anew")
+  @Test("an interrupted select continues with the remaining time, neither ending early nor starting over")
   func interruptions() throws {
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
@@ -239,7 +241,7 @@ import Testing
   }
 
   @Test(
-    "over many random lists it says of each descriptor what poll says of it alone",
+    "select agrees with poll on each descriptor of many random lists",
     arguments: 1...20 as ClosedRange<UInt64>)
   func agreesWithPoll(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
@@ -259,7 +261,7 @@ import Testing
   }
 }
 
-/// What poll says about one descriptor, now.
+/// What poll reports about one descriptor now.
 private func poll(_ socket: Socket, for events: PollEvents) throws -> PollEvents {
   var set = PollSet()
   try set.register(socket, for: events)

@@ -3,14 +3,14 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Where the system calls, and libraries over them, disagree with one another: here all backends agree.
+/// Where system calls, and libraries built on them, disagree with one another, all backends agree.
 @Suite struct DisagreementTests {
-  /// What happens on each backend; one value if they agree.
+  /// What happens on each backend, or one value if they agree.
   private func outcomes<Outcome: Hashable>(_ body: (Poller) throws -> Outcome) throws -> Set<Outcome> {
     Set(try usableBackends.map { try body(Poller(backend: $0)) })
   }
 
-  @Test("an interest is never empty, so no backend has to make sense of none")
+  @Test("an interest is never empty, so no backend has to handle an empty one")
   func emptyInterest() {
     for interest in Interest.combinations {
       #expect(interest.removing(interest) == nil)
@@ -23,7 +23,7 @@ import Testing
     #expect(Interest.read.removing(.priority) == .read)
   }
 
-  @Test("a duplicate, an unknown descriptor and a closed poller are three errors, the same everywhere")
+  @Test("a duplicate, an unknown descriptor and a closed poller are three distinct errors on every backend")
   func threeErrors() throws {
     let reasons = try outcomes { poller in
       let (near, far) = try Socket.pair()
@@ -37,7 +37,7 @@ import Testing
     #expect(reasons == [[.alreadyRegistered, .notRegistered, .closed]])
   }
 
-  @Test("the errors are worded the same everywhere, and name the call and the descriptor")
+  @Test("errors have the same wording on every backend, and name the call and the descriptor")
   func wording() throws {
     let (near, far) = try Socket.pair()
     let texts = try outcomes { poller in
@@ -54,7 +54,7 @@ import Testing
     #expect(lines.last?.contains("Poller.modify on descriptor \(far.fileDescriptor.rawValue)") == true)
   }
 
-  @Test("a descriptor that was closed while it was registered is invalid, once, and can be unregistered")
+  @Test("a descriptor that was closed while it was registered is reported as invalid once, and can be unregistered")
   func closedWhileRegistered() throws {
     for mode in TriggerMode.allCases {
       let stories = try outcomes { poller in
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test("a peer's going away is told in the same words everywhere")
+  @Test("every backend reports a disconnected peer in the same way")
   func peerGone() throws {
     for mode in TriggerMode.allCases {
       for interest in Interest.combinations {
@@ -93,7 +93,7 @@ import Testing
     }
   }
 
-  @Test("a batch tells of no more than one wait, and nothing after the poller is closed")
+  @Test("a batch has the events of one wait only, and none after the poller is closed")
   func batches() throws {
     let counts = try outcomes { poller in
       let (near, far) = try Socket.pair()

@@ -10,11 +10,11 @@ import Testing
   import Musl
 #endif
 
-/// What an event says about the descriptor.
+/// What an event reports about the descriptor.
 @Suite struct EventTests {
   // MARK: Reading and writing
 
-  @Test("bytes to read are readable", arguments: usableBackends)
+  @Test("bytes to read are reported as readable", arguments: usableBackends)
   func readable(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -27,7 +27,7 @@ import Testing
     #expect(event.isReadable && !event.isWritable)
   }
 
-  @Test("a waiting connection makes a listener readable, until it is accepted", arguments: usableBackends)
+  @Test("a pending connection makes a listener readable until it is accepted", arguments: usableBackends)
   func connection(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -41,7 +41,7 @@ import Testing
     client.close()
   }
 
-  @Test("room to write is writable; without room it isn't", arguments: usableBackends)
+  @Test("a descriptor is writable if there is room, and otherwise isn't", arguments: usableBackends)
   func writable(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -55,7 +55,7 @@ import Testing
     #expect(try poller.found() == [near.fileDescriptor: [.writable]])
   }
 
-  @Test("what the interest doesn't ask for isn't reported", arguments: usableBackends, TriggerMode.allCases)
+  @Test("events that the interest doesn't include aren't reported", arguments: usableBackends, TriggerMode.allCases)
   func unwanted(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -67,7 +67,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(250)) == [:])
   }
 
-  @Test("a pipe's ends are readable and writable as they should be", arguments: usableBackends)
+  @Test("the ends of a pipe are readable and writable at the right times", arguments: usableBackends)
   func pipe(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -83,7 +83,7 @@ import Testing
 
   // MARK: Priority
 
-  @Test("out-of-band data are priority, until they are taken", arguments: usableBackends)
+  @Test("out-of-band data is reported as priority until it is taken", arguments: usableBackends)
   func priority(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try connectedPair()
@@ -96,7 +96,7 @@ import Testing
     #expect(try poller.eventuallyFinds([:]))
   }
 
-  @Test("out-of-band data come with what else is ready", arguments: usableBackends, TriggerMode.allCases)
+  @Test("out-of-band data is reported together with other readiness", arguments: usableBackends, TriggerMode.allCases)
   func priorityAndMore(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try connectedPair()
@@ -112,7 +112,7 @@ import Testing
     #expect(try poller.found() == [descriptor: everything])
   }
 
-  @Test("out-of-band data don't wake those who only read", arguments: usableBackends)
+  @Test("out-of-band data doesn't wake those who only read", arguments: usableBackends)
   func priorityUnwanted(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try connectedPair()
@@ -123,7 +123,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("priority reported once in edge mode and in one-shot mode", arguments: usableBackends)
+  @Test("priority is reported once in edge mode and in one-shot mode", arguments: usableBackends)
   func priorityModes(backend: Poller.Backend) throws {
     for mode in [TriggerMode.edge, .oneShot] {
       let poller = try Poller(backend: backend)
@@ -137,7 +137,7 @@ import Testing
 
   // MARK: The end of input
 
-  @Test("a peer that has finished sending is read-closed, not hung up", arguments: usableBackends)
+  @Test("a peer that has finished sending is reported as read-closed, not as a hang-up", arguments: usableBackends)
   func readClosed(backend: Poller.Backend) throws {
     for (near, far) in [try Socket.pair(), try connectedPair()] {
       let poller = try Poller(backend: backend)
@@ -162,7 +162,7 @@ import Testing
   // MARK: Hang-ups
 
   @Test(
-    "a socket whose peer has gone is hung up, whatever the interest", arguments: usableBackends,
+    "a socket whose peer has gone is reported as a hang-up, whatever the interest", arguments: usableBackends,
     Interest.combinations)
   func socketHangUp(backend: Poller.Backend, interest: Interest) throws {
     for mode in TriggerMode.allCases {
@@ -181,7 +181,7 @@ import Testing
   }
 
   @Test(
-    "a hang-up ends a wait that is under way, whatever the interest and with bytes unread",
+    "a hang-up ends a wait in progress, whatever the interest and with bytes unread",
     arguments: usableBackends, Interest.combinations)
   func hangUpDuringWait(backend: Poller.Backend, interest: Interest) throws {
     for mode in TriggerMode.allCases {
@@ -200,7 +200,7 @@ import Testing
         var found: Readiness = []
         while !found.contains(.hangUp), ContinuousClock.now < end {
           found = try poller.found(within: patience)[near.fileDescriptor] ?? []
-          // Bytes that were there before come first to those who read.
+          // Readers see earlier bytes first.
           if !found.contains(.hangUp), mode == .oneShot { try poller.modify(near, for: interest) }
         }
         #expect(found.contains(.hangUp))
@@ -209,7 +209,8 @@ import Testing
   }
 
   @Test(
-    "a pipe without a writer is hung up, whatever the interest and with bytes unread", arguments: usableBackends,
+    "a pipe without a writer is reported as a hang-up, whatever the interest and with bytes unread",
+    arguments: usableBackends,
     Interest.combinations)
   func pipeHangUp(backend: Poller.Backend, interest: Interest) throws {
     for unreadBytes in [0, 3] {
@@ -224,7 +225,7 @@ import Testing
     }
   }
 
-  @Test("bytes first, then the hang-up, and no bytes after it", arguments: usableBackends)
+  @Test("bytes are reported first, then the hang-up, and no bytes after it", arguments: usableBackends)
   func bytesBeforeHangUp(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -240,7 +241,8 @@ import Testing
   }
 
   @Test(
-    "a pipe without a reader is an error, whatever the interest", arguments: usableBackends, Interest.combinations)
+    "a pipe without a reader is reported as an error, whatever the interest", arguments: usableBackends,
+    Interest.combinations)
   func pipeError(backend: Poller.Backend, interest: Interest) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -252,7 +254,7 @@ import Testing
   }
 
   @Test(
-    "a TCP socket that was never connected is hung up and writable", arguments: usableBackends,
+    "a TCP socket that was never connected is reported as hung up and writable", arguments: usableBackends,
     TriggerMode.allCases)
   func unconnected(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -263,7 +265,7 @@ import Testing
 
   // MARK: Errors
 
-  @Test("a reset is an error, whatever the interest", arguments: usableBackends, Interest.combinations)
+  @Test("a reset is reported as an error, whatever the interest", arguments: usableBackends, Interest.combinations)
   func reset(backend: Poller.Backend, interest: Interest) throws {
     for mode in TriggerMode.allCases {
       let poller = try Poller(backend: backend)
@@ -276,11 +278,11 @@ import Testing
       let event = try #require(try poller.wait(timeout: patience).first { _ in true })
       #expect(event.readiness == kernelReadiness(of: descriptor, for: interest))
       #expect(event.readiness.contains(.error))
-      #expect(event.isReadable && event.isWritable, "either tells what the error is")
+      #expect(event.isReadable && event.isWritable, "reading and writing both report the error")
     }
   }
 
-  @Test("a reset ends a wait that is under way", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a reset ends a wait in progress", arguments: usableBackends, TriggerMode.allCases)
   func resetDuringWait(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try connectedPair()
@@ -302,7 +304,7 @@ import Testing
   // MARK: Closed descriptors
 
   @Test(
-    "a descriptor that was closed while it was registered is invalid, once", arguments: usableBackends,
+    "a descriptor that was closed while it was registered is reported as invalid once", arguments: usableBackends,
     TriggerMode.allCases)
   func invalid(backend: Poller.Backend, mode: TriggerMode) throws {
     for interest in Interest.combinations {
@@ -313,7 +315,7 @@ import Testing
       let number = owned.fileDescriptor
       try poller.register(number, for: interest, mode: mode)
       try owned.close()
-      // Epoll and edge mode find it in a wait that runs into its timeout.
+      // Epoll and edge mode detect it in a wait that times out.
       var found: [FileDescriptor: Readiness] = [:]
       #expect(
         try eventually {
@@ -328,7 +330,7 @@ import Testing
   }
 
   @Test(
-    "select and poll find a closed descriptor with the next wait", arguments: [Poller.Backend.select, .poll],
+    "select and poll detect a closed descriptor in the next wait", arguments: [Poller.Backend.select, .poll],
     [TriggerMode.level, .oneShot])
   func invalidAtOnce(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)

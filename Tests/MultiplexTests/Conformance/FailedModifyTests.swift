@@ -4,9 +4,9 @@
   import TestSupport
   import Testing
 
-  /// What is left when the kernel is too short of something to modify a registration: what there was before.
+  /// If the kernel lacks the resources to modify a registration, the registration stays as it was.
   @Suite("A modify that fails") struct FailedModifyTests {
-    /// A poller with a pipe, whose reading end is under a number that no other test gets.
+    /// A poller with a pipe. The pipe's reading end has a number that no other test gets.
     private struct Watched: ~Copyable {
       let poller: Poller
       let number: FileDescriptor
@@ -14,15 +14,16 @@
     }
 
     @Test(
-      "a shortage leaves the registration as it was, and nothing is closed", arguments: usableBackends,
+      "a modify that fails for lack of memory or descriptors keeps the registration and closes nothing",
+      arguments: usableBackends,
       TriggerMode.allCases)
     func shortage(backend: Poller.Backend, mode: TriggerMode) throws {
       for isOwned in [true, false] {
         for newMode in TriggerMode.allCases {
-          var lent: OwnedDescriptor?
-          let watched = try watch(backend, mode, isOwned: isOwned, lent: &lent)
+          var borrowed: OwnedDescriptor?
+          let watched = try watch(backend, mode, isOwned: isOwned, borrowed: &borrowed)
           let hasFailed = try modifyShortOfEverything(watched, to: newMode)
-          // Poll and select need more of the kernel in edge mode alone, and io_uring nothing before the next wait.
+          // Poll and select need more from the kernel only in edge mode, and io_uring nothing before the next wait.
           #expect(hasFailed == (backend != .ioUring && (backend == .epoll || newMode == .edge)))
           guard hasFailed else { continue }
           #expect(watched.poller.count == 1)
@@ -33,16 +34,16 @@
           try watched.poller.modify(watched.number, for: .read | .priority, mode: newMode)
           #expect(try watched.poller.found(within: patience) == [watched.number: [.readable]])
           try watched.poller.unregister(watched.number)
-          lent = nil
+          borrowed = nil
           #expect(eventually { kernelReadiness(of: watched.writer.fileDescriptor, for: .read) == [.error] })
         }
       }
     }
 
-    @Test("the same holds for a multiplexer, which keeps the attachment", arguments: usableBackends)
+    @Test("a failed Multiplexer.modify keeps the attachment", arguments: usableBackends)
     func attachment(backend: Poller.Backend) throws {
       let multiplexer = try Multiplexer<String>(backend: backend)
-      // A kind of file that io_uring's backend asks epoll about.
+      // A kind of file for which the io_uring backend asks epoll.
       let epoll = try Epoll()
       let (near, far) = try Socket.pair()
       try epoll.register(near, for: .in)
@@ -57,10 +58,10 @@
       #expect(try multiplexer.wait(timeout: patience).map(\.registration.attachment) == ["kept"])
     }
 
-    @Test("a one-shot registration that has fired stays silent", arguments: usableBackends)
+    @Test("a failed modify leaves a one-shot registration that has fired silent", arguments: usableBackends)
     func staysSilent(backend: Poller.Backend) throws {
-      var lent: OwnedDescriptor?
-      let watched = try watch(backend, .oneShot, isOwned: true, lent: &lent)
+      var borrowed: OwnedDescriptor?
+      let watched = try watch(backend, .oneShot, isOwned: true, borrowed: &borrowed)
       try watched.writer.fileDescriptor.put()
       #expect(try watched.poller.tokens(within: patience) == [7])
       #expect(try modifyShortOfEverything(watched, to: .edge) == (backend != .ioUring))
@@ -71,7 +72,7 @@
     }
 
     @Test(
-      "edge mode that a regular file can't have leaves it registered as it was",
+      "a failed change to edge mode leaves a regular file registered as it was",
       arguments: [Poller.Backend.select, .poll, .ioUring].filter(usableBackends.contains))
     func notPollable(backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
@@ -83,7 +84,7 @@
     }
 
     private func watch(
-      _ backend: Poller.Backend, _ mode: TriggerMode, isOwned: Bool, lent: inout OwnedDescriptor?
+      _ backend: Poller.Backend, _ mode: TriggerMode, isOwned: Bool, borrowed: inout OwnedDescriptor?
     ) throws -> Watched {
       let poller = try Poller(backend: backend)
       let pipe = try PipeDescriptors()
@@ -93,7 +94,7 @@
         try poller.register(owning: reader, for: .read, mode: mode, token: 7)
       } else {
         try poller.register(reader, for: .read, mode: mode, token: 7)
-        lent = consume reader
+        borrowed = consume reader
       }
       return Watched(poller: poller, number: number, writer: pipe.writer)
     }

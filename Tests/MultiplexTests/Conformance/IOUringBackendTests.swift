@@ -4,22 +4,22 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What is io_uring's own: polls that hold files, and a ring that belongs to a thread.
+/// What is specific to io_uring: polls that hold files, and a ring that belongs to a thread.
 @Suite("Poller on io_uring", .needsRing) struct IOUringBackendTests {
   // MARK: Wakeups
 
-  /// The kernel's word that there is work to do may outlive the work, when another thread has given it.
-  @Test("each wakeup by another thread is seen, and no wait goes on for ever")
+  /// The kernel's notice that there is work to do may outlive the work, when another thread has caused it.
+  @Test("each wakeup by another thread is seen, and no wait lasts forever")
   func wokenAllTheTime() throws {
     let poller = try Poller(backend: .ioUring)
     let (near, far) = try Socket.pair()
     let sender = far.fileDescriptor
     try poller.register(near, for: .read, mode: .edge)
-    // One wakeup at a time, in the middle of waits that take what the kernel has; no later one makes up for it.
+    // One wakeup at a time, in the middle of waits that take what the kernel has. No later one makes up for it.
     let round = Atomic(0)
     let sent = Atomic(0)
     let isOver = Atomic(false)
-    // Where the two threads have one processor, a round takes a share of its time: then fewer will do.
+    // If both threads share one processor, a round takes a time slice. Then fewer will do.
     let enough = ContinuousClock.now + .seconds(15)
     try withThread {
       var number = 0
@@ -71,13 +71,13 @@ import Testing
     }
   }
 
-  @Test("the peer sees the end at once also when many others become ready at the same time")
+  @Test("the peer sees the end at once, also if many other descriptors become ready at the same time")
   func unregisteredAmongMany() throws {
     Forks.pause()
     defer { Forks.resume() }
     let poller = try Poller(backend: .ioUring)
     let pairs = try (0..<200).map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() { try poller.register(pair.0, for: .read, token: UInt64(index)) }
     #expect(try poller.found() == [:])
@@ -109,7 +109,7 @@ import Testing
   }
 
   @Test(
-    "a descriptor that was closed without being unregistered is let go of when that is found out",
+    "a descriptor that was closed without being unregistered is released once that is detected",
     arguments: TriggerMode.allCases)
   func closedAndFound(mode: TriggerMode) throws {
     Forks.pause()
@@ -127,7 +127,7 @@ import Testing
     #expect(kernelReadiness(of: writer, for: .read) == [.error])
   }
 
-  @Test("a regular file is always ready in level mode, at each wait, beside other descriptors")
+  @Test("a regular file is always ready in level mode, in each wait, alongside other descriptors")
   func regularFile() throws {
     let poller = try Poller(backend: .ioUring)
     let file = OwnedDescriptor(adopting: try FileDescriptor.open(FilePath("/proc/self/exe"), .readOnly))
@@ -158,7 +158,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try poller.register(key, for: .read, mode: .edge) } == .notPollable)
   }
 
-  @Test("kernel: a poll for priority data alone isn't woken by data, hence the other bit that is asked for")
+  @Test("kernel: data doesn't wake a poll for priority data only, hence the additional bit that is requested")
   func kernelPriority() throws {
     var ring = try Ring()
     let (near, far) = try connectedPair()
@@ -198,13 +198,13 @@ import Testing
 
     init(_ poller: Poller) { self.poller = poller }
 
-    /// Does something with the poller on a thread of its own, which then ends.
+    /// Does something with the poller on its own thread, which then ends.
     func elsewhere<Value: Sendable>(_ body: @escaping @Sendable (Poller) throws -> Value) throws -> Value {
       try SecondParty { try body(self.poller) }.join()
     }
   }
 
-  @Test("a poller whose threads have ended goes on working", arguments: TriggerMode.allCases)
+  @Test("a poller whose threads have ended keeps working", arguments: TriggerMode.allCases)
   func threads(mode: TriggerMode) throws {
     let shared = SharedPoller(try Poller(backend: .ioUring))
     let (near, far) = try Socket.pair()
@@ -224,7 +224,7 @@ import Testing
     #expect(try shared.poller.found(within: .milliseconds(5)) == [:])
   }
 
-  @Test("what one thread registers while another waits no more is found by the next", arguments: TriggerMode.allCases)
+  @Test("what another thread registers between two waits is found by the second", arguments: TriggerMode.allCases)
   func changedElsewhere(mode: TriggerMode) throws {
     let shared = SharedPoller(try Poller(backend: .ioUring))
     let pairs = try (0..<3).map { _ in try Socket.pair() }
@@ -247,7 +247,7 @@ import Testing
     withExtendedLifetime(pairs) {}
   }
 
-  @Test("the peer sees the end soon when another thread unregisters and closes")
+  @Test("the peer sees the end soon when another thread unregisters and closes the descriptor")
   func unregisteredElsewhere() throws {
     let shared = SharedPoller(try Poller(backend: .ioUring))
     for _ in 0..<3 {
@@ -263,7 +263,7 @@ import Testing
     }
   }
 
-  @Test("no edge is lost when another thread waits; what is still ready comes once more")
+  @Test("no edge is lost when another thread waits, and what is still ready is reported again")
   func edgesElsewhere() throws {
     let shared = SharedPoller(try Poller(backend: .ioUring))
     let (near, far) = try Socket.pair()
@@ -281,8 +281,8 @@ import Testing
     }
   }
 
-  /// In a process of its own, as nobody else is to take the number.
-  @Test("a number that was closed, and taken by the ring of another thread, has no events, and keeps nothing open")
+  /// In its own process, as nothing else may take the number.
+  @Test("a number that was closed and reused by another thread's ring has no events, and keeps nothing open")
   func takenByRing() async {
     await #expect(processExitsWith: .success) {
       for interest in [Interest.read, .write] {
@@ -292,12 +292,12 @@ import Testing
         let reader = other.reader.fileDescriptor
         let writer = other.writer.fileDescriptor
         try shared.poller.register(reader, for: .read)
-        // The lowest that is free.
-        let lent = try OwnedDescriptor(duplicating: near.fileDescriptor)
-        let number = lent.fileDescriptor
+        // The lowest free one.
+        let reused = try OwnedDescriptor(duplicating: near.fileDescriptor)
+        let number = reused.fileDescriptor
         try shared.poller.register(number, for: interest)
         _ = try shared.elsewhere { try $0.found(within: .milliseconds(1)) }
-        try lent.close()
+        try reused.close()
         _ = try shared.poller.found(within: .milliseconds(1))
         for _ in 0..<3 { #expect(try shared.poller.found(within: .milliseconds(1)) == [:]) }
         #expect(
@@ -311,7 +311,7 @@ import Testing
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("no event is lost where the kernel is interrupted or busy", arguments: UInt64(1)...10)
+    @Test("no event is lost when the kernel is interrupted or busy", arguments: UInt64(1)...10)
     func faults(seed: UInt64) throws {
       let poller = try Poller(backend: .ioUring)
       let pairs = try (0..<20).map { _ in try Socket.pair() }
@@ -334,7 +334,7 @@ import Testing
     }
 
     @Test(
-      "a poll that can't be made keeps nobody from being told of the others, and is made later",
+      "a poll that can't be started doesn't keep others from being reported, and is started later",
       arguments: UInt64(1)...20)
     func failedPoll(seed: UInt64) throws {
       for mode in TriggerMode.allCases {
@@ -358,7 +358,7 @@ import Testing
       }
     }
 
-    @Test("a poll that can't be made at all is told, as nothing else is there to tell")
+    @Test("a poll that can't be started at all is reported if nothing else is ready")
     func everyPollFails() throws {
       let poller = try Poller(backend: .ioUring)
       let (near, far) = try Socket.pair()

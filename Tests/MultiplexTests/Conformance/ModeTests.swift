@@ -7,7 +7,7 @@ import Testing
 @Suite struct ModeTests {
   // MARK: Every mode
 
-  @Test("what was ready before it was registered is reported", arguments: usableBackends, TriggerMode.allCases)
+  @Test("readiness from before the registration is reported", arguments: usableBackends, TriggerMode.allCases)
   func readyBefore(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -16,7 +16,7 @@ import Testing
     #expect(try poller.found() == [near.fileDescriptor: [.readable]])
   }
 
-  @Test("what isn't ready isn't reported", arguments: usableBackends, TriggerMode.allCases)
+  @Test("descriptors that aren't ready aren't reported", arguments: usableBackends, TriggerMode.allCases)
   func notReady(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -28,7 +28,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(20)) == [:])
   }
 
-  @Test("what becomes ready during a wait ends it", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a descriptor that becomes ready during a wait ends it", arguments: usableBackends, TriggerMode.allCases)
   func readyDuring(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -47,20 +47,20 @@ import Testing
   func mixed(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try TriggerMode.allCases.map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, mode) in TriggerMode.allCases.enumerated() {
       try pairs[index].1.fileDescriptor.put()
       try poller.register(pairs[index].0, for: .read, mode: mode, token: UInt64(index))
     }
     #expect(try poller.tokens(within: patience) == [0, 1, 2])
-    #expect(try poller.tokens() == [0], "level alone is reported again")
+    #expect(try poller.tokens() == [0], "only level is reported again")
     for (_, far) in pairs { try far.fileDescriptor.put() }
     #expect(try poller.tokens(within: patience) == [0, 1], "one-shot is silent")
   }
 
   @Test(
-    "modify keeps the mode, or replaces it and arms it again", arguments: usableBackends, TriggerMode.allCases)
+    "modify keeps the mode, or replaces it and rearms it", arguments: usableBackends, TriggerMode.allCases)
   func change(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// Whether a descriptor that has bytes to read, and was just armed, behaves as its mode says.
+  /// Whether a descriptor that has bytes to read and was just armed behaves as its mode requires.
   private func expectMode(_ mode: TriggerMode, of near: Socket, _ far: Socket, in poller: Poller) throws {
     let event: [FileDescriptor: Readiness] = [near.fileDescriptor: [.readable]]
     #expect(try poller.found(within: patience) == event)
@@ -88,7 +88,7 @@ import Testing
 
   // MARK: Level
 
-  @Test("level: every wait reports what is ready, until it isn't", arguments: usableBackends)
+  @Test("level: every wait reports a ready descriptor, until it isn't ready", arguments: usableBackends)
   func level(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -103,7 +103,7 @@ import Testing
 
   // MARK: Edge
 
-  @Test("edge: reported once, and again when more bytes arrive", arguments: usableBackends)
+  @Test("edge: readiness is reported once, and again when more bytes arrive", arguments: usableBackends)
   func edge(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -116,7 +116,7 @@ import Testing
     }
   }
 
-  @Test("edge: what was drained and filled again between two waits is reported", arguments: usableBackends)
+  @Test("edge: a descriptor drained and filled again between two waits is reported", arguments: usableBackends)
   func edgeRefilled(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -132,11 +132,11 @@ import Testing
     }
   }
 
-  @Test("edge: registered anew, one of very many that are ready is reported once", arguments: usableBackends)
+  @Test("edge: one of very many ready descriptors, registered again, is reported once", arguments: usableBackends)
   func manyRegisteredAnew(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
-    // More than one wait has to gather.
+    // More than one wait collects.
     let count = min(1500, try OpenFileLimit.raise().current / 4)
     let numbers = try (0..<count).map { index in
       try poller.register(
@@ -169,7 +169,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("edge: modify makes what is ready count as new", arguments: usableBackends)
+  @Test("edge: modify makes current readiness count as new", arguments: usableBackends)
   func edgeModified(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -181,7 +181,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("edge: writable once, then with what arrives", arguments: usableBackends)
+  @Test("edge: a writable descriptor is reported once, then again with arriving bytes", arguments: usableBackends)
   func edgeWritable(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -217,7 +217,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("edge: unregistering one leaves the others waiting", arguments: usableBackends)
+  @Test("edge: unregistering one descriptor leaves the others waiting", arguments: usableBackends)
   func edgeUnregistered(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (first, firstPeer) = try Socket.pair()
@@ -237,7 +237,7 @@ import Testing
 
   // MARK: One-shot
 
-  @Test("one-shot: reported once, whatever comes after", arguments: usableBackends)
+  @Test("one-shot: readiness is reported once, whatever happens after", arguments: usableBackends)
   func oneShot(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -251,7 +251,7 @@ import Testing
     #expect(poller.count == 1, "it stays registered")
   }
 
-  @Test("one-shot: modify arms it again, once", arguments: usableBackends)
+  @Test("one-shot: modify rearms a descriptor once", arguments: usableBackends)
   func oneShotModified(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -270,7 +270,7 @@ import Testing
     #expect(try poller.found() == [near.fileDescriptor: [.readable]])
   }
 
-  @Test("one-shot: a hang-up that came in silence is reported once armed again", arguments: usableBackends)
+  @Test("one-shot: a hang-up while disarmed is reported once rearmed", arguments: usableBackends)
   func oneShotHangUp(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -283,7 +283,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("one-shot: a silenced descriptor can be unregistered and registered anew", arguments: usableBackends)
+  @Test("one-shot: a disarmed descriptor can be unregistered and registered again", arguments: usableBackends)
   func oneShotAgain(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -297,7 +297,7 @@ import Testing
   }
 
   @Test(
-    "one-shot: a wait sleeps though a silenced descriptor is ready, hung up or closed", arguments: usableBackends)
+    "one-shot: a wait sleeps though a disarmed descriptor is ready, hung up or closed", arguments: usableBackends)
   func oneShotSleeps(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (ready, peer) = try Socket.pair()
@@ -322,7 +322,7 @@ import Testing
     #expect(threadCPUTime() - start < .milliseconds(200))
   }
 
-  @Test("one-shot: silencing one leaves the others armed", arguments: usableBackends)
+  @Test("one-shot: disarming one descriptor leaves the others armed", arguments: usableBackends)
   func oneShotOthers(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (first, firstPeer) = try Socket.pair()

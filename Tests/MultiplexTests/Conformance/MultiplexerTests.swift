@@ -3,11 +3,13 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Python's selectors: descriptors with something of the caller's attached to each.
+/// Like Python's selectors: descriptors, each with an attachment of the caller's.
 @Suite struct MultiplexerTests {
   // MARK: Registering
 
-  @Test("register, look up, modify, unregister", arguments: usableBackends, TriggerMode.allCases)
+  @Test(
+    "a descriptor can be registered, looked up, modified and unregistered", arguments: usableBackends,
+    TriggerMode.allCases)
   func lifecycle(backend: Poller.Backend, mode: TriggerMode) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -49,7 +51,9 @@ import Testing
     #expect(multiplexer.registrations.count == 1)
   }
 
-  @Test("a descriptor that isn't open is refused and leaves nothing behind", arguments: usableBackends)
+  @Test(
+    "registering a descriptor that isn't open with a multiplexer fails and leaves nothing behind",
+    arguments: usableBackends)
   func notOpen(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let pipe = try PipeDescriptors()
@@ -61,20 +65,22 @@ import Testing
     #expect(multiplexer.registrations.isEmpty)
   }
 
-  @Test("an unknown descriptor is no key", arguments: usableBackends)
+  @Test("an unknown descriptor isn't a key", arguments: usableBackends)
   func unknown(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
     try multiplexer.register(far, for: .read, attachment: 1)
     #expect(multiplexer[near] == nil)
-    #expect(multiplexer.registrations[near.fileDescriptor] == nil)
+    #expect(multiplexer[near.fileDescriptor] == nil)
     #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, for: .read) } == .notRegistered)
     #expect(refusal { () throws(MultiplexError) in try multiplexer.modify(near, attachment: 2) } == .notRegistered)
     #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(near) } == .notRegistered)
     #expect(multiplexer.registrations.count == 1)
   }
 
-  @Test("unregistering after the close is no error, and returns the attachment", arguments: usableBackends)
+  @Test(
+    "unregistering from a multiplexer after the close is no error, and returns the attachment",
+    arguments: usableBackends)
   func unregisterAfterClose(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let pipe = try PipeDescriptors()
@@ -86,7 +92,8 @@ import Testing
     #expect(multiplexer.registrations.isEmpty)
   }
 
-  @Test("unregistering after the number was reused leaves the new file alone", arguments: usableBackends)
+  @Test(
+    "unregistering from a multiplexer after the number was reused leaves the new file alone", arguments: usableBackends)
   func unregisterAfterReuse(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -108,11 +115,11 @@ import Testing
     let key = near.fileDescriptor
     try multiplexer.register(near, for: .read, attachment: 1)
     near.close()
-    #expect(multiplexer[near] == nil, "it has no descriptor any more")
+    #expect(multiplexer[near] == nil, "it no longer has a descriptor")
     #expect(try multiplexer.unregister(key) == 1)
   }
 
-  @Test("modifying the attachment alone asks the kernel nothing", arguments: usableBackends, TriggerMode.allCases)
+  @Test("modifying only the attachment makes no system call", arguments: usableBackends, TriggerMode.allCases)
   func attachmentOnly(backend: Poller.Backend, mode: TriggerMode) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let pipe = try PipeDescriptors()
@@ -120,14 +127,14 @@ import Testing
     let number = owned.fileDescriptor
     try multiplexer.register(number, for: .read, mode: mode, attachment: "before")
     try owned.close()
-    // Any call about the descriptor would fail: it isn't open.
+    // Any call on the descriptor would fail: it isn't open.
     try multiplexer.modify(number, attachment: "after")
     #expect(multiplexer[number]?.attachment == "after")
     let reason = refusal { () throws(MultiplexError) in try multiplexer.modify(number, for: .write) }
     #expect(reason == .notOpen)
   }
 
-  @Test("modifying the attachment alone doesn't arm a one-shot registration", arguments: usableBackends)
+  @Test("modifying only the attachment doesn't rearm a one-shot registration", arguments: usableBackends)
   func attachmentDoesNotArm(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -152,7 +159,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try multiplexer.unregister(number) } == .notRegistered)
   }
 
-  @Test("what was handed over is closed by unregistering, and given back by take", arguments: usableBackends)
+  @Test("an owned descriptor is closed by unregister, and returned by take", arguments: usableBackends)
   func owning(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -170,7 +177,7 @@ import Testing
     #expect(eventually { kernelReadiness(of: far.fileDescriptor, for: .read).contains(.hangUp) })
   }
 
-  @Test("attachments are let go of on unregister and on close", arguments: usableBackends)
+  @Test("attachments are released on unregister and on close", arguments: usableBackends)
   func attachmentLifetime(backend: Poller.Backend) throws {
     final class Attachment {}
     let multiplexer = try Multiplexer<Attachment>(backend: backend)
@@ -193,7 +200,7 @@ import Testing
 
   // MARK: Looking up
 
-  @Test("an attachment that goes away may use its multiplexer", arguments: usableBackends)
+  @Test("an attachment can use its multiplexer while it is released", arguments: usableBackends)
   func attachmentDeinit(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Visitor>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -226,7 +233,7 @@ import Testing
     try multiplexer.register(near, for: .read, attachment: 1)
     try multiplexer.register(far, for: .write, attachment: 2)
     #expect(map.count == 2)
-    #expect(map[near.fileDescriptor]?.attachment == 1)
+    #expect(multiplexer[near]?.attachment == 1)
     #expect(Set(map.map(\.attachment)) == [1, 2])
     #expect(map.attached(to: 2).map(\.descriptor) == [far.fileDescriptor])
     #expect(map.attached(to: 3).isEmpty)
@@ -257,7 +264,7 @@ import Testing
 
   // MARK: Waiting
 
-  @Test("events bring the registration and its attachment", arguments: usableBackends)
+  @Test("an event has its registration and attachment", arguments: usableBackends)
   func events(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<String>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -272,7 +279,8 @@ import Testing
     #expect(found == ["reader": [.readable], "writer": [.writable]])
   }
 
-  @Test("an event of a descriptor that was unregistered in the same batch is dropped", arguments: usableBackends)
+  @Test(
+    "a multiplexer drops the event of a descriptor that was unregistered in the same batch", arguments: usableBackends)
   func stale(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -303,7 +311,7 @@ import Testing
     }
   }
 
-  @Test("zero and negative timeouts don't wait, and none lasts a second too little", arguments: usableBackends)
+  @Test("zero and negative timeouts don't wait, and no other ends a second early", arguments: usableBackends)
   func timeouts(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -330,7 +338,8 @@ import Testing
 
   // MARK: Many descriptors
 
-  @Test("descriptors beyond 1024 are waited for like any others", arguments: usableBackends, TriggerMode.allCases)
+  @Test(
+    "a multiplexer waits for descriptors beyond 1024 like any others", arguments: usableBackends, TriggerMode.allCases)
   func highDescriptors(backend: Poller.Backend, mode: TriggerMode) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
@@ -345,13 +354,13 @@ import Testing
     try multiplexer.unregister(owned)
   }
 
-  @Test("some thousands of descriptors, as many as the limit allows, are waited for", arguments: usableBackends)
+  @Test("a multiplexer waits for as many thousands of descriptors as the limit allows", arguments: usableBackends)
   func manyDescriptors(backend: Poller.Backend) throws {
     let multiplexer = try Multiplexer<Int>(backend: backend)
     let (near, far) = try Socket.pair()
     let (ready, readyPeer) = try Socket.pair()
     defer { far.close() }
-    // Parallel tests share the limit.
+    // Tests that run in parallel share the limit.
     let count = min(4000, try OpenFileLimit.raise().current / 5)
     var owners = OwnedDescriptors()
     for index in 0..<count {
@@ -375,7 +384,7 @@ import Testing
   }
 }
 
-/// Duplicates, closed together.
+/// Duplicates that are closed together.
 private struct OwnedDescriptors: ~Copyable {
   private var descriptors: [FileDescriptor] = []
 
@@ -390,7 +399,7 @@ private struct OwnedDescriptors: ~Copyable {
   }
 }
 
-/// Calls back when it goes away.
+/// Calls back when it is released.
 private final class Visitor {
   let farewell: () -> Void
 

@@ -3,12 +3,12 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Descriptors that were handed over are closed exactly once; those that were lent, never.
+/// Owned descriptors are closed exactly once, borrowed ones never.
 ///
-/// Whether one was closed is told by the pipe's other end, which sees the hang-up, and whether it was closed too often by
-/// another file that has taken its number: it must still be open.
+/// The other end of a pipe sees a hang-up when the descriptor is closed. To detect a second close, another file takes
+/// the descriptor's number: it must stay open.
 @Suite struct OwnershipTests {
-  /// The end of a pipe to hand over, under a number that no other test gets, and the end that watches.
+  /// One end of a pipe to hand over, under a number that no other test gets, and the end that watches it.
   private final class Watched {
     let number: FileDescriptor
     let writer: OwnedDescriptor
@@ -25,7 +25,7 @@ import Testing
     /// Whether the reading end, and any duplicate of it, is closed.
     var isClosed: Bool { kernelReadiness(of: writer.fileDescriptor, for: .read) == [.error] }
 
-    /// Gives the number to another file, and tells whether that is closed by mistake.
+    /// Gives the number to another file, and returns whether that gets closed by mistake.
     func survives(_ body: () throws -> Void) throws -> Bool {
       let other = try PipeDescriptors()
       try number.become(other.reader.fileDescriptor)
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(
-    "unregistering closes a descriptor that was handed over, once", arguments: usableBackends, TriggerMode.allCases)
+    "unregistering closes an owned descriptor once", arguments: usableBackends, TriggerMode.allCases)
   func unregister(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -52,7 +52,7 @@ import Testing
     #expect(survives)
   }
 
-  @Test("unregistering forgets what was handed over, also if a duplicate of it lives", arguments: usableBackends)
+  @Test("unregistering forgets an owned descriptor, even if a duplicate of it exists", arguments: usableBackends)
   func unregisterDuplicated(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -66,10 +66,10 @@ import Testing
     try far.fileDescriptor.put()
     #expect(kernelReadiness(of: duplicate.fileDescriptor, for: .read) == [.readable])
     #expect(try poller.tokens(within: .milliseconds(1)) == [])
-    #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge comes once")
+    #expect(try poller.tokens(within: .milliseconds(1)) == [], "an edge is reported once")
   }
 
-  @Test("closing the poller closes what was handed over, once", arguments: usableBackends, TriggerMode.allCases)
+  @Test("closing the poller closes owned descriptors once", arguments: usableBackends, TriggerMode.allCases)
   func close(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -78,7 +78,7 @@ import Testing
     #expect(try watched.survives { poller.close() })
   }
 
-  @Test("a poller that goes away closes what was handed over", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a poller that is dropped closes owned descriptors", arguments: usableBackends, TriggerMode.allCases)
   func deinitialize(backend: Poller.Backend, mode: TriggerMode) throws {
     var poller: Poller? = try Poller(backend: backend)
     let watched = try Watched { try poller?.register(owning: $0, for: .read, mode: mode) }
@@ -87,7 +87,9 @@ import Testing
     #expect(eventually { watched.isClosed })
   }
 
-  @Test("what is taken back is open, and the taker's to close", arguments: usableBackends, TriggerMode.allCases)
+  @Test(
+    "a descriptor that is taken back is open, and its new owner's to close", arguments: usableBackends,
+    TriggerMode.allCases)
   func take(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -102,7 +104,7 @@ import Testing
     #expect(eventually { watched.isClosed })
   }
 
-  @Test("a descriptor that was taken back is watched no more", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a descriptor that was taken back is no longer watched", arguments: usableBackends, TriggerMode.allCases)
   func takenIsSilent(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
@@ -115,7 +117,7 @@ import Testing
     try taken.close()
   }
 
-  @Test("a failed registration closes what was handed over", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a failed registration closes the descriptor it was given", arguments: usableBackends, TriggerMode.allCases)
   func failedRegister(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     poller.close()
@@ -131,8 +133,8 @@ import Testing
     #expect(try watched.survives { poller.close() })
   }
 
-  @Test("a descriptor that was lent isn't closed, nor given away", arguments: usableBackends, TriggerMode.allCases)
-  func lent(backend: Poller.Backend, mode: TriggerMode) throws {
+  @Test("a borrowed descriptor is neither closed nor given away", arguments: usableBackends, TriggerMode.allCases)
+  func borrowed(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
@@ -146,8 +148,8 @@ import Testing
     #expect(try reader.take() == 1)
   }
 
-  @Test("what was handed over stays usable through the descriptor that register returns", arguments: usableBackends)
-  func lentBack(backend: Poller.Backend) throws {
+  @Test("an owned descriptor remains usable through the descriptor that register returns", arguments: usableBackends)
+  func returnedDescriptor(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     var returned = FileDescriptor(rawValue: -1)
     let watched = try Watched { returned = try poller.register(owning: $0, for: .read) }
@@ -157,7 +159,9 @@ import Testing
     #expect(try returned.take() == 1)
   }
 
-  @Test("changing interest and mode neither closes nor forgets ownership", arguments: usableBackends)
+  @Test(
+    "changing interest and mode neither closes an owned descriptor nor forgets that it is owned",
+    arguments: usableBackends)
   func modified(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let watched = try Watched { try poller.register(owning: $0, for: .read) }

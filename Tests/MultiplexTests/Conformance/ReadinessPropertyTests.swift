@@ -3,8 +3,8 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Random sequences of operations, after each of which every backend says of a dozen sockets what the kernel says of
-/// each of them alone.
+/// Random sequences of operations. After each, every backend reports for a dozen sockets what the kernel reports for
+/// each of them by itself.
 @Suite struct ReadinessPropertyTests {
   private struct Watch {
     var interest: Interest
@@ -60,7 +60,8 @@ import Testing
       }
     }
 
-    /// What a wait is to find, as poll says of each descriptor by itself; disarms what it has reported once.
+    /// What a wait should find, according to poll on each descriptor by itself. Disarms one-shot descriptors that it
+    /// has reported.
     mutating func expected() -> [FileDescriptor: Readiness] {
       var expected: [FileDescriptor: Readiness] = [:]
       for (index, watch) in watches where watch.isArmed {
@@ -75,7 +76,8 @@ import Testing
   }
 
   @Test(
-    "any sequence of operations leaves the readiness that the kernel reports", arguments: usableBackends,
+    "after any sequence of operations every backend finds the readiness that the kernel reports",
+    arguments: usableBackends,
     UInt64(1)...12)
   func sequences(backend: Poller.Backend, seed: UInt64) throws {
     var model = try Model(backend: backend, seed: seed)

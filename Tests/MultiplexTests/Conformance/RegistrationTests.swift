@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What registering, modifying and unregistering accept and refuse, and what they leave behind.
+/// What register, modify and unregister accept and refuse, and what they leave behind.
 @Suite struct RegistrationTests {
   @Test("the count follows register and unregister", arguments: usableBackends)
   func count(backend: Poller.Backend) throws {
@@ -66,7 +66,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("an unknown descriptor is neither modified, unregistered nor given back", arguments: usableBackends)
+  @Test("an unknown descriptor can't be modified, unregistered or taken", arguments: usableBackends)
   func unknown(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -116,7 +116,7 @@ import Testing
   @Test("a number beyond all open files isn't open", arguments: usableBackends, TriggerMode.allCases)
   func huge(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
-    // A table that grew to hold it would take more memory than there is.
+    // A table large enough to hold it would take more memory than there is.
     let descriptor = FileDescriptor(rawValue: .max)
     let reason = refusal { () throws(MultiplexError) in try poller.register(descriptor, for: .read, mode: mode) }
     #expect(reason == .notOpen)
@@ -146,7 +146,7 @@ import Testing
     #expect(try poller.tokens(within: patience) == [2])
   }
 
-  @Test("what the poller knows is checked before the kernel is asked", arguments: usableBackends)
+  @Test("the poller's own checks come before the kernel's", arguments: usableBackends)
   func validationFirst(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -155,14 +155,14 @@ import Testing
     let number = owned.fileDescriptor
     try poller.register(number, for: .read)
     try owned.close()
-    // The kernel would say that it isn't open.
+    // The kernel would report that it isn't open.
     #expect(refusal { () throws(MultiplexError) in try poller.register(number, for: .read) } == .alreadyRegistered)
     try poller.unregister(number)
     poller.close()
     #expect(refusal { () throws(MultiplexError) in try poller.register(number, for: .read) } == .closed)
   }
 
-  @Test("a regular file is refused, leaving nothing behind, or always ready", arguments: usableBackends)
+  @Test("a regular file is either refused, leaving nothing behind, or always ready", arguments: usableBackends)
   func regularFile(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let file = try regularFile()
@@ -196,7 +196,7 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
-  @Test("tokens come back as they were given", arguments: usableBackends, TriggerMode.allCases)
+  @Test("tokens are returned as given", arguments: usableBackends, TriggerMode.allCases)
   func tokens(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     for token in [0, 1, UInt64(UInt32.max) + 1, .max] {
@@ -211,7 +211,7 @@ import Testing
   }
 
   @Test(
-    "modify replaces the token, if it is given one, also of an event that isn't visited yet", arguments: usableBackends)
+    "modify replaces the token if one is given, also for an event that isn't visited yet", arguments: usableBackends)
   func newToken(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -258,7 +258,7 @@ import Testing
     }
   }
 
-  @Test("a closed poller refuses every verb, and closing it again does nothing", arguments: usableBackends)
+  @Test("a closed poller refuses every operation, and closing it again does nothing", arguments: usableBackends)
   func closedPoller(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -279,13 +279,13 @@ import Testing
     poller.waker.wake()
   }
 
-  @Test("what a poller opens is closed on exec", arguments: usableBackends)
+  @Test("descriptors that a poller opens are closed on exec", arguments: usableBackends)
   func closeOnExec(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
     defer { far.close() }
     try poller.register(near, for: .read, mode: .edge)
-    // Neither the tests nor their runtime open such files for programs that they start.
+    // Neither the tests nor their runtime open such files for child processes.
     let kinds = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]", "anon_inode:[io_uring]"]
     var seen = 0
     for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {

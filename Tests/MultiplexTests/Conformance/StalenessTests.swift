@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Events that were found, or are still to come, for a descriptor that has been unregistered, closed or replaced.
+/// Events found, or still to come, for a descriptor that has been unregistered, closed or replaced.
 @Suite struct StalenessTests {
   // MARK: Inside one batch
 
@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test(
-    "an event of a descriptor that was registered anew in the same batch is dropped", arguments: usableBackends,
+    "an event of a descriptor that was registered again in the same batch is dropped", arguments: usableBackends,
     TriggerMode.allCases)
   func registeredAnew(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test(
-    "a number that was closed and taken by another file in the same batch has no event", arguments: usableBackends,
+    "a number that was closed and reused for another file in the same batch has no event", arguments: usableBackends,
     TriggerMode.allCases)
   func reused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -60,7 +60,7 @@ import Testing
     try poller.unregister(number)
     try number.become(other.fileDescriptor)
     try poller.register(number, for: .read, mode: mode, token: 2)
-    #expect(batch.isEmpty, "the event belongs to what the number stood for before")
+    #expect(batch.isEmpty, "the event belongs to the number's earlier file")
     #expect(try poller.tokens(within: .milliseconds(1)) == [])
     try otherPeer.fileDescriptor.put()
     #expect(try poller.tokens(within: patience) == [2])
@@ -106,18 +106,18 @@ import Testing
     try far.fileDescriptor.put()
     try otherPeer.fileDescriptor.put()
     #expect(try poller.found(within: .milliseconds(1)) == [:])
-    #expect(try number.take() == 1, "the number still stands for the other socket")
+    #expect(try number.take() == 1, "the number is still the other socket's")
     try poller.register(number, for: .write, mode: mode, token: 2)
     #expect(try poller.tokens(within: patience) == [2])
   }
 
   @Test(
-    "a number that was closed, and taken by the poller itself, can be modified or unregistered, and no edge is lost",
+    "a number that was closed and reused by the poller itself can be modified or unregistered, and no edge is lost",
     // io_uring has no such instance, and would hold the file of another test that has the number by then.
     arguments: usableBackends.filter { $0 != .ioUring }, Interest.combinations)
   func takenByPoller(backend: Poller.Backend, interest: Interest) throws {
     let (near, far) = try Socket.pair()
-    // Another test may be faster, and take the number: then there is nothing to be seen.
+    // Another test may take the number first. Then there is nothing to check.
     for attempt in 0..<10 {
       let poller = try Poller(backend: backend)
       let pipe = try PipeDescriptors()
@@ -134,10 +134,10 @@ import Testing
     }
   }
 
-  // MARK: Closed, while a duplicate lives on
+  // MARK: Closed, while a duplicate exists
 
   @Test(
-    "a descriptor that was closed before it was unregistered is silent, though a duplicate lives",
+    "a descriptor that was closed before it was unregistered is silent, though a duplicate exists",
     arguments: usableBackends, TriggerMode.allCases)
   func duplicateLives(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -149,7 +149,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("a number that is a regular file by now has no edges, and is forgotten", arguments: usableBackends)
+  @Test("a number that is now a regular file has no edges, and is forgotten", arguments: usableBackends)
   func becameRegular(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pipe = try PipeDescriptors()
@@ -179,7 +179,7 @@ import Testing
   }
 
   @Test(
-    "a number registered anew has its own events alone, though a duplicate of the old file lives",
+    "a number that is registered again has only its own events, though a duplicate of the old file exists",
     arguments: usableBackends, TriggerMode.allCases)
   func duplicateLivesNumberReused(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -214,14 +214,14 @@ import Testing
   }
 
   @Test(
-    "a number modified after it was reused has the new file's events alone", arguments: usableBackends,
+    "a number that is modified after it was reused has only the new file's events", arguments: usableBackends,
     TriggerMode.allCases)
   func modifiedAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     try expectNewFileAlone(backend, mode, modifiedTo: [nil])
   }
 
   @Test(
-    "a number modified to another mode, and perhaps back, after it was reused has the new file's events alone",
+    "a number whose mode is changed, and perhaps changed back, after it was reused has only the new file's events",
     arguments: usableBackends, TriggerMode.allCases)
   func otherModeAfterReuse(backend: Poller.Backend, mode: TriggerMode) throws {
     for newMode in TriggerMode.allCases {
@@ -229,7 +229,7 @@ import Testing
     }
   }
 
-  /// - Parameter modes: Nil leaves the mode as it is.
+  /// - Parameter modes: nil leaves the mode as it is.
   private func expectNewFileAlone(
     _ backend: Poller.Backend, _ mode: TriggerMode, modifiedTo modes: [TriggerMode?]
   ) throws {
@@ -250,7 +250,7 @@ import Testing
     #expect(try poller.found(within: .milliseconds(10)) == [:])
   }
 
-  @Test("a mode that replaces edge mode leaves the other edges as they were", arguments: usableBackends)
+  @Test("a mode that replaces edge mode leaves the edges of other descriptors alone", arguments: usableBackends)
   func otherEdgesSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -285,7 +285,7 @@ import Testing
   }
 
   @Test(
-    "a descriptor that was closed is found to be, though a duplicate is ready at each wait", arguments: usableBackends,
+    "a closed descriptor is detected, though a duplicate is ready in each wait", arguments: usableBackends,
     [TriggerMode.level, .edge])
   func readyThenInvalid(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -300,7 +300,7 @@ import Testing
     try poller.unregister(number)
   }
 
-  @Test("getting rid of a stale registration leaves the others as they were", arguments: usableBackends)
+  @Test("removing a stale registration leaves the others as they were", arguments: usableBackends)
   func othersSurvive(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<6).map { _ in try Socket.pair() }
@@ -324,7 +324,7 @@ import Testing
     #expect(try poller.tokens(within: .milliseconds(5)) == [])
   }
 
-  /// A registration that epoll keeps, and that can't be removed any more.
+  /// A registration that epoll keeps, and that can no longer be removed.
   private func leaveStaleRegistration(in poller: Poller, mode: TriggerMode) throws {
     let (near, far) = try Socket.pair()
     let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
@@ -335,7 +335,7 @@ import Testing
 
   #if MULTIPLEX_FAULTS
     @Test(
-      "what was found beside a stale registration isn't lost when descriptors have run out",
+      "readiness found along with a stale registration isn't lost when descriptors have run out",
       arguments: usableBackends)
     func shortage(backend: Poller.Backend) throws {
       for mode in TriggerMode.allCases {
@@ -359,7 +359,7 @@ import Testing
     }
 
     @Test(
-      "what the kernel has no room for when the set is built anew is added with a later wait",
+      "a descriptor that the kernel has no room for when the set is rebuilt is added in a later wait",
       arguments: [Poller.Backend.epoll, .poll, .select].filter(usableBackends.contains), [Errno.noMemory, .noSpace])
     func rebuildShortOfMemory(backend: Poller.Backend, errno: Errno) throws {
       // The emulated edges have an epoll instance of their own.
@@ -373,7 +373,7 @@ import Testing
         let number = owned.fileDescriptor
         try owned.close()
         try poller.unregister(number)
-        // A duplicate lives, and is ready: the wait finds that out, and builds the set anew.
+        // A duplicate exists, and is ready: the wait detects that, and rebuilds the set.
         try far.fileDescriptor.put()
         let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [errno]])
         let error = FaultPlan.$current.withValue(plan) {
@@ -392,7 +392,7 @@ import Testing
 
   // MARK: What the kernel does
 
-  @Test("kernel: epoll reports a closed descriptor whose duplicate lives, and can't remove it")
+  @Test("kernel: epoll reports a closed descriptor whose duplicate exists, and can't remove it")
   func kernelKeepsClosed() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
@@ -419,7 +419,7 @@ import Testing
   }
 
   @Test(
-    "a forked child that closes everything and ends leaves its parent's poller as it was",
+    "a forked child that closes everything and exits leaves its parent's poller as it was",
     arguments: usableBackends, TriggerMode.allCases)
   func fork(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -433,7 +433,7 @@ import Testing
     try poller.unregister(near)
   }
 
-  @Test("kernel: without events to watch for, epoll repeats hang-ups; one-shot mode silences them")
+  @Test("kernel: with no events requested, epoll repeats hang-ups, and one-shot mode silences them")
   func kernelEmptyEvents() throws {
     let epoll = try Epoll()
     let (near, far) = try Socket.pair()
@@ -445,7 +445,7 @@ import Testing
     #expect(try epoll.wait(timeout: .zero).isEmpty)
   }
 
-  @Test("kernel: without events to watch for, poll repeats hang-ups")
+  @Test("kernel: with no events requested, poll repeats hang-ups")
   func kernelEmptyPoll() throws {
     var set = PollSet()
     let (near, far) = try Socket.pair()
@@ -457,9 +457,9 @@ import Testing
 }
 
 extension Poller {
-  /// Watches a duplicate of a descriptor for something to read, and closes it too early.
+  /// Watches a duplicate of a descriptor for reading, and closes it too early.
   ///
-  /// - Returns: The number that it had, which no other test is given.
+  /// - Returns: The number that it had, which no other test gets.
   fileprivate func registerAndClose(
     duplicateOf descriptor: FileDescriptor, _ mode: TriggerMode, token: UInt64 = 0
   ) throws -> FileDescriptor {

@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(
-    "a wait never ends before its time", arguments: usableBackends,
+    "a wait never ends early", arguments: usableBackends,
     [Duration.nanoseconds(1), .microseconds(100), .microseconds(1500), .milliseconds(120)])
   func timeout(backend: Poller.Backend, timeout: Duration) throws {
     let poller = try Poller(backend: backend)
@@ -43,13 +43,13 @@ import Testing
   @Test("a short wait sleeps", arguments: usableBackends)
   func shortWaitSleeps(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
-    // A timeout that was cut to zero would make this a loop without end until the time has come.
+    // If the timeout were truncated to zero, this would busy-loop until the deadline.
     let start = threadCPUTime()
     _ = try poller.wait(timeout: .microseconds(900_500))
     #expect(threadCPUTime() - start < .milliseconds(300))
   }
 
-  @Test("a wait until a moment ends then, and at once if it has passed", arguments: usableBackends)
+  @Test("a wait with a deadline ends at the deadline, or at once if it has passed", arguments: usableBackends)
   func deadline(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let moment = ContinuousClock.now + .milliseconds(60)
@@ -60,7 +60,7 @@ import Testing
     #expect(time < .seconds(20))
   }
 
-  @Test("the longest timeout there is can be given", arguments: usableBackends)
+  @Test("the longest possible timeout is accepted", arguments: usableBackends)
   func hugeTimeout(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -71,7 +71,7 @@ import Testing
     #expect(try poller.found(within: .seconds(Int64(Int32.max))) == expected)
   }
 
-  @Test("without a timeout a wait lasts until something is ready", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a wait without a timeout lasts until something is ready", arguments: usableBackends, TriggerMode.allCases)
   func noTimeout(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -91,11 +91,11 @@ import Testing
     }
   }
 
-  @Test("everything that is ready is found by one wait", arguments: usableBackends)
+  @Test("one wait finds everything that is ready", arguments: usableBackends)
   func allAtOnce(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let pairs = try (0..<12).map { _ in try Socket.pair() }
-    // A loop over the pairs would otherwise be the last that needs them, and close them.
+    // Otherwise a loop over the pairs would be the last to use them, and close them.
     defer { withExtendedLifetime(pairs) {} }
     for (index, pair) in pairs.enumerated() {
       try poller.register(pair.0, for: .read, mode: TriggerMode.allCases[index % 3], token: UInt64(index))
@@ -146,7 +146,7 @@ import Testing
   }
 
   @Test(
-    "a wait sleeps though there are bytes that nobody asked for, some before and some during it",
+    "a wait sleeps though there are unwanted bytes, some from before and some from during the wait",
     arguments: usableBackends, TriggerMode.allCases)
   func unwantedBytes(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
@@ -169,7 +169,7 @@ import Testing
     }
   }
 
-  @Test("a closed descriptor is found by a wait that has unwanted bytes to look past", arguments: usableBackends)
+  @Test("a wait that ignores unwanted bytes still detects a closed descriptor", arguments: usableBackends)
   func closedBesideUnwantedBytes(backend: Poller.Backend) throws {
     for mode in TriggerMode.allCases {
       let poller = try Poller(backend: backend)
@@ -186,7 +186,7 @@ import Testing
     }
   }
 
-  @Test("select finds a closed descriptor long before the time is up, though there are unwanted bytes")
+  @Test("select detects a closed descriptor long before the timeout, though there are unwanted bytes")
   func closedIsFoundBetweenLooks() throws {
     let poller = try Poller(backend: .select)
     let (near, far) = try Socket.pair()
@@ -202,7 +202,7 @@ import Testing
     #expect(time < .seconds(20))
   }
 
-  @Test("a signal doesn't end a wait, which goes on with the time left", arguments: usableBackends)
+  @Test("a signal doesn't end a wait, which continues with the remaining time", arguments: usableBackends)
   func signalDuringTimeout(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -211,14 +211,14 @@ import Testing
     let waiter = KernelThread()
     let isOver = Atomic(false)
     try withThread {
-      // Were the time counted anew after each signal, the wait would last as long as they come: for 40 s.
+      // If the timeout started over after each signal, the wait would last as long as the signals do: 40 s.
       _ = eventually(within: .seconds(40)) {
         waiter.interrupt()
         return isOver.load(ordering: .acquiring)
       }
     } while: {
       defer { isOver.store(true, ordering: .releasing) }
-      // The other thread takes a while to begin.
+      // The other thread takes a moment to start.
       let atFirst = KernelThread.interruptions
       #expect(eventually { KernelThread.interruptions > atFirst })
       let before = KernelThread.interruptions

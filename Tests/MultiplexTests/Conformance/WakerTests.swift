@@ -4,7 +4,7 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Wakes end waits: from any thread, coalesced, and none is lost.
+/// Wakes end waits, from any thread. They are coalesced, and none is lost.
 @Suite struct WakerTests {
   @Test("a wake before the wait ends it at once", arguments: usableBackends)
   func before(backend: Poller.Backend) throws {
@@ -36,7 +36,7 @@ import Testing
     #expect(try poller.wait(timeout: patience).wasWoken)
     #expect(try !poller.wait(timeout: .zero).wasWoken)
     poller.waker.wake()
-    #expect(try poller.wait(timeout: patience).wasWoken, "later ones count anew")
+    #expect(try poller.wait(timeout: patience).wasWoken, "later wakes count again")
   }
 
   @Test("a wait that wasn't woken says so", arguments: usableBackends)
@@ -49,7 +49,7 @@ import Testing
     #expect(try !poller.wait(timeout: .milliseconds(1)).wasWoken)
   }
 
-  @Test("a wake and events come together", arguments: usableBackends, TriggerMode.allCases)
+  @Test("a wake and events are reported together", arguments: usableBackends, TriggerMode.allCases)
   func withEvents(backend: Poller.Backend, mode: TriggerMode) throws {
     let poller = try Poller(backend: backend)
     let (near, far) = try Socket.pair()
@@ -72,11 +72,11 @@ import Testing
     #expect(try !poller.wait(timeout: .zero).wasWoken)
   }
 
-  @Test("what was written before a wake is read after the wait that it ended", arguments: usableBackends)
+  @Test("a write before a wake is visible after the wait that it ended", arguments: usableBackends)
   func memory(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
-    // Relaxed on both sides: the order is the waker's doing.
+    // Relaxed on both sides: the waker provides the ordering.
     let published = Atomic(0)
     let seen = Atomic(0)
     let rounds = 2000
@@ -98,13 +98,13 @@ import Testing
     }
   }
 
-  @Test("of the wakes of many threads none is lost", arguments: usableBackends)
+  @Test("no wake of many threads is lost", arguments: usableBackends)
   func manyThreads(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)
     let waker = poller.waker
     let isOver = Atomic(false)
     let finished = Atomic(0)
-    // Wakes that come while the poller takes back an earlier one are those that could be lost: there are to be many.
+    // Wakes that arrive while the poller resets an earlier one are those that could be lost. There have to be many.
     @Sendable func wakeOnAndOn() {
       while !isOver.load(ordering: .relaxed) { waker.wake() }
       finished.add(1, ordering: .relaxed)
@@ -119,7 +119,7 @@ import Testing
             try #require(wasWoken)
           }
           isOver.store(true, ordering: .relaxed)
-          // Each of the last wakes comes after its count: were one lost, this would wait in vain.
+          // Each of the last wakes comes after its count. If one were lost, this would wait forever.
           while finished.load(ordering: .relaxed) < 3 {
             let wasWoken = try poller.wait(timeout: patience).wasWoken
             try #require(wasWoken)
@@ -128,7 +128,7 @@ import Testing
       }
     }
     _ = try poller.wait(timeout: .zero)
-    #expect(try !poller.wait(timeout: .zero).wasWoken, "once the last are taken there are no more")
+    #expect(try !poller.wait(timeout: .zero).wasWoken, "no wakes are left after the last")
   }
 
   @Test("a waker outlives its poller", arguments: usableBackends)
@@ -137,7 +137,7 @@ import Testing
     waker.wake()
     let (near, far) = try Socket.pair()
     for _ in 0..<100 { waker.wake() }
-    #expect(try near.fileDescriptor.take() == nil, "it hasn't written into what took its number")
+    #expect(try near.fileDescriptor.take() == nil, "it hasn't written to the file that took its number")
     #expect(try far.fileDescriptor.take() == nil)
   }
 

@@ -5,9 +5,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Whether the descriptor was closed is seen at the other end of its pipe, as numbers are taken by others meanwhile.
+/// The other end of its pipe shows whether a descriptor was closed, since its number may be reused meanwhile.
 @Suite("OwnedDescriptor") struct OwnedDescriptorTests {
-  @Test("it is closed where its scope ends")
+  @Test("an owned descriptor is closed at the end of its scope")
   func scope() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -17,7 +17,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("it is open for as long as its scope lasts, used or not")
+  @Test("an owned descriptor is open until the end of its scope, used or not")
   func untilTheEnd() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -27,7 +27,7 @@ import Testing
     _ = consume writer
   }
 
-  @Test("it is closed at once where it is dropped")
+  @Test("an owned descriptor is closed at once where it is dropped")
   func dropped() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -35,7 +35,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("closing it closes it, and the end of its scope doesn't close the number again")
+  @Test("close closes an owned descriptor, and the end of its scope doesn't close the number again")
   func closedOnce() throws {
     let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
@@ -45,20 +45,20 @@ import Testing
     func use(_ writer: consuming OwnedDescriptor, _ other: Int32) throws {
       let number = writer.fileDescriptor.rawValue
       try writer.close()
-      // Somebody else gets the number.
+      // Another file gets the number.
       try Kernel.duplicate(other, as: number)
     }
     try use(writer, sentinel.writer.fileDescriptor.rawValue)
     #expect(try pipe.reader.ends())
     let other = OwnedDescriptor(adopting: number)
     try sentinel.writer.close()
-    // The sentinel's only writer is at that number: it is still open.
+    // The sentinel's only writer has that number: it is still open.
     #expect(try sentinel.reader.take() == nil)
     try other.close()
     #expect(try sentinel.reader.ends())
   }
 
-  @Test("once released it is the caller's to close")
+  @Test("a released descriptor is the caller's to close")
   func released() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -69,7 +69,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("it is closed where an error ends its scope")
+  @Test("an owned descriptor is closed when an error ends its scope")
   func thrown() throws {
     struct Failure: Error {}
     let pipe = try PipeDescriptors()
@@ -86,7 +86,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("an initializer that throws closes what it was given")
+  @Test("an initializer that throws closes the descriptor it was given")
   func throwingInitializer() throws {
     struct Failure: Error {}
     struct Holder: ~Copyable {
@@ -105,7 +105,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("in an object it is closed when the last reference goes")
+  @Test("an owned descriptor in an object is closed with the last reference")
   func inClass() throws {
     final class Holder {
       let descriptor: OwnedDescriptor
@@ -123,7 +123,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("in an optional it is closed when the optional becomes nil")
+  @Test("an owned descriptor in an optional is closed when the optional becomes nil")
   func inOptional() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -134,7 +134,7 @@ import Testing
     _ = consume optional
   }
 
-  @Test("a variable's old descriptor is closed when it is given another")
+  @Test("assigning to a variable closes the old descriptor")
   func reassigned() throws {
     let first = try PipeDescriptors()
     let second = try PipeDescriptors()
@@ -147,7 +147,7 @@ import Testing
     #expect(try second.reader.ends())
   }
 
-  @Test("in a mutex it is closed when it is taken out and dropped")
+  @Test("an owned descriptor that is taken out of a mutex and dropped is closed")
   func inMutex() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -161,7 +161,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("left in a mutex it is closed with the mutex")
+  @Test("an owned descriptor left in a mutex is closed with the mutex")
   func leftInMutex() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -173,7 +173,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("a pipe that is dropped closes both ends, and one that is taken apart the end that is left")
+  @Test("a dropped pipe closes both ends, and one that is taken apart closes the remaining end")
   func pipes() throws {
     func takeReader(_ pipe: consuming PipeDescriptors) -> OwnedDescriptor { pipe.reader }
     let pipe = try PipeDescriptors()
@@ -184,7 +184,7 @@ import Testing
     #expect(try reader.ends())
   }
 
-  @Test("a socket that is adopted is closed with its object, or by closing it, once")
+  @Test("an adopted socket is closed once, with its object or by close")
   func sockets() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -199,7 +199,7 @@ import Testing
     #expect(try left.receive(upTo: 1) == [])
   }
 
-  @Test("a duplicate is another descriptor of the same file, closed by itself and on exec")
+  @Test("a duplicate is another descriptor of the same file, closed separately and on exec")
   func duplicate() throws {
     let pipe = try PipeDescriptors()
     let writer = pipe.writer
@@ -214,7 +214,7 @@ import Testing
     #expect(try pipe.reader.ends())
   }
 
-  @Test("what isn't open can't be duplicated")
+  @Test("a descriptor that isn't open can't be duplicated")
   func duplicateOfNothing() throws {
     let error = #expect(throws: MultiplexError.self) {
       _ = try OwnedDescriptor(duplicating: FileDescriptor(rawValue: -1))
@@ -223,7 +223,7 @@ import Testing
     #expect(error?.descriptor == FileDescriptor(rawValue: -1))
   }
 
-  @Test("an adopted descriptor is made non-blocking, or blocking again")
+  @Test("an adopted descriptor can be made non-blocking, and blocking again")
   func nonBlocking() throws {
     let pipe = try PipeDescriptors()
     for isNonBlocking in [false, true, true] {
@@ -236,7 +236,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try closed.setNonBlocking() } == .notOpen)
   }
 
-  @Test("to read nothing is refused: it would look like the end of input")
+  @Test("a read of zero bytes is refused, since it would look like the end of input")
   func readNothing() throws {
     let pipe = try PipeDescriptors()
     var nothing: [UInt8] = []
@@ -248,7 +248,7 @@ import Testing
     #expect(error?.reason == .invalidArgument)
   }
 
-  @Test("closing tells of a descriptor that somebody else has closed")
+  @Test("close reports that somebody else has closed the descriptor")
   func closedElsewhere() throws {
     let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Pipe descriptors") struct PipeDescriptorsTests {
-  @Test("both ends are non-blocking and closed on exec")
+  @Test("both ends of a pipe are non-blocking and closed on exec")
   func flags() throws {
     let pipe = try PipeDescriptors()
     for number in [pipe.reader.fileDescriptor.rawValue, pipe.writer.fileDescriptor.rawValue] {
@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  @Test("what is written at one end is read at the other, in order, and then there is nothing")
+  @Test("bytes written at one end are read at the other, in order, and then there are none")
   func inOrder() throws {
     let pipe = try PipeDescriptors()
     #expect(try pipe.reader.take() == nil)
@@ -25,7 +25,7 @@ import Testing
     #expect(try pipe.reader.take() == nil)
   }
 
-  @Test("writes any bytes: an array, a slice, and a collection that isn't contiguous")
+  @Test("a pipe accepts any bytes: an array, a slice, and a collection that isn't contiguous")
   func collections() throws {
     let pipe = try PipeDescriptors()
     #expect(try pipe.writer.write(Array("ab".utf8)) == 2)
@@ -34,7 +34,7 @@ import Testing
     #expect(try pipe.reader.take() == "abcdef")
   }
 
-  @Test("reads into an array so much as is there, and no more than is wanted")
+  @Test("a read from a pipe returns what is there, and no more than requested")
   func intoArray() throws {
     let pipe = try PipeDescriptors()
     #expect(try pipe.reader.read(upTo: 10) == nil)
@@ -43,10 +43,12 @@ import Testing
     #expect(try pipe.reader.read(upTo: .max) == Array("ef".utf8))
     #expect(refusal { () throws(MultiplexError) in _ = try pipe.reader.read(upTo: 0) } == .invalidArgument)
     try pipe.writer.close()
+    // A process that is being spawned may have the other end for a moment.
+    #expect(try pipe.reader.ends())
     #expect(try pipe.reader.read(upTo: 1) == [])
   }
 
-  @Test("once the writer is closed the reader gets what is left, and then the end of input")
+  @Test("once the writer is closed the reader gets the remaining bytes, and then the end of input")
   func endOfInput() throws {
     let pipe = try PipeDescriptors()
     try pipe.writer.put("rest")
@@ -56,7 +58,7 @@ import Testing
     #expect(try pipe.reader.take() == "")
   }
 
-  @Test("a full pipe takes nothing more until something was read")
+  @Test("a full pipe accepts nothing until something was read")
   func full() throws {
     let pipe = try PipeDescriptors()
     let block = [UInt8](repeating: 7, count: 4096)
@@ -67,7 +69,7 @@ import Testing
     #expect(try pipe.writer.write(unsafe block.span.bytes) == 4096)
   }
 
-  @Test("the wrong end is an error that says so")
+  @Test("using the wrong end of a pipe is an error that says so")
   func wrongEnd() throws {
     let pipe = try PipeDescriptors()
     let writing = #expect(throws: MultiplexError.self) { try pipe.reader.put("x") }
@@ -79,11 +81,11 @@ import Testing
     #expect(reading?.advice?.contains("for reading") == true)
   }
 
-  @Test("a program that is started inherits neither end")
+  @Test("a child process inherits neither end of a pipe")
   func notInherited() throws {
     let pipe = try PipeDescriptors()
     let writer = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
-    // One that isn't close-on-exec is inherited: the C library's way of starting it keeps nothing from it.
+    // A descriptor that isn't close-on-exec is inherited: the C library's way of spawning closes nothing.
     let other = try OwnedDescriptor(duplicating: pipe.writer.fileDescriptor).renumbered()
     _ = try Kernel.fcntl(other.fileDescriptor.rawValue, F_SETFD, 0)
     let numbers = [writer.fileDescriptor.rawValue, other.fileDescriptor.rawValue]

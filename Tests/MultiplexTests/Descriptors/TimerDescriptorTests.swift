@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite("TimerDescriptor") struct TimerDescriptorTests {
-  @Test("it is readable once the time has passed, and not before", arguments: usableBackends)
+  @Test("a timer is readable once the time has passed, and not before", arguments: usableBackends)
   func once(backend: Poller.Backend) throws {
     let timer = try TimerDescriptor()
     let poller = try Poller(backend: backend)
@@ -20,7 +20,7 @@ import Testing
     try poller.unregister(timer)
   }
 
-  @Test("it expires again and again, and counts what nobody has asked for")
+  @Test("a repeating timer expires again and again, and counts unread expirations")
   func again() throws {
     let timer = try TimerDescriptor()
     let start = ContinuousClock.now
@@ -30,11 +30,11 @@ import Testing
       count += try timer.takeExpirations()
     }
     #expect(count >= 10)
-    // The first is over at once.
+    // The first expires at once.
     #expect(ContinuousClock.now - start >= .milliseconds(5) * (count - 1))
   }
 
-  @Test("no time at all is over at once", arguments: [Duration.zero, .seconds(-1), .nanoseconds(1)])
+  @Test("a timer of zero duration expires at once", arguments: [Duration.zero, .seconds(-1), .nanoseconds(1)])
   func noTime(delay: Duration) throws {
     let timer = try TimerDescriptor()
     try timer.start(after: delay)
@@ -42,7 +42,7 @@ import Testing
     #expect(try timer.takeExpirations() == 1)
   }
 
-  @Test("one that doesn't run, was stopped, or is started anew forgets what was before")
+  @Test("a timer that isn't running, was stopped or was restarted forgets earlier expirations")
   func stopping() throws {
     let timer = try TimerDescriptor()
     #expect(try timer.takeExpirations() == 0)
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    "the longest times there are don't end at once",
+    "the longest possible times don't expire at once",
     arguments: [Duration.seconds(Int64.max), .seconds(1e15), .seconds(Int64.max) * 2, Duration(attoseconds: .max)])
   func longTimes(time: Duration) throws {
     let timer = try TimerDescriptor()
@@ -65,7 +65,7 @@ import Testing
     #expect(try timer.takeExpirations() == 0)
   }
 
-  @Test("each expiration comes to one of several threads")
+  @Test("each expiration goes to one of several threads")
   func threads() throws {
     final class Shared: Sendable {
       let timer: TimerDescriptor
@@ -78,7 +78,7 @@ import Testing
     #expect(try others.map { try $0.join() }.reduce(0, +) == 1)
   }
 
-  @Test("an interval of no time is refused", arguments: [Duration.zero, .seconds(-1)])
+  @Test("an interval of zero is refused", arguments: [Duration.zero, .seconds(-1)])
   func noInterval(interval: Duration) throws {
     let timer = try TimerDescriptor()
     let error = #expect(throws: MultiplexError.self) { try timer.start(after: .seconds(1), every: interval) }
@@ -86,7 +86,7 @@ import Testing
     #expect("\(try #require(error))".contains("longer than zero"))
   }
 
-  @Test("it is non-blocking and closed on exec")
+  @Test("a timer is non-blocking and closed on exec")
   func flags() throws {
     let timer = try TimerDescriptor()
     #expect(try Kernel.fcntl(timer.fileDescriptor.rawValue, F_GETFD) & FD_CLOEXEC != 0)

@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test(
-    "there is advice where there is something to do, and none elsewhere",
+    "there is advice where there is something to do, and otherwise none",
     arguments: [
       ("epoll_ctl", Errno.notPermitted, "regular files"),
       ("epoll_ctl", .noSpace, "max_user_watches"),
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test("the description is one line: the call, what it was made on, what happened, and what to do")
+  @Test("an error's description is one line: the call, its subject, what happened, and what to do")
   func description() {
     let refused = MultiplexError(call: "connect", subject: "127.0.0.1:9", errno: .connectionRefused)
     #expect(
@@ -63,7 +63,7 @@ import Testing
     #expect(closed.description == "epoll_wait: already closed")
   }
 
-  @Test("what the kernel calls an invalid argument is not said to be out of range")
+  @Test("an invalid argument reported by the kernel isn't described as out of range")
   func invalidArgument() {
     let error = MultiplexError(call: "setsockopt", descriptor: FileDescriptor(rawValue: 3), errno: .invalidArgument)
     #expect(error.description == "setsockopt on descriptor 3: Invalid argument")

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The two queues by themselves, on memory that plays the kernel's part. Positions wrap around at 2^32.
+/// The two queues by themselves, on memory that stands in for the kernel's. Positions wrap around at 2^32.
 @Suite("Ring, queues") struct QueueTests {
   /// Memory for a queue, zeroed.
   @safe private final class Memory {
@@ -36,7 +36,7 @@ import Testing
   }
 
   @Test(
-    "submissions lie where the kernel looks for them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
+    "submissions are where the kernel looks for them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
   func submissions(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let capacity = UInt32(1) << UInt32.random(in: 0...6, using: &random)
@@ -78,7 +78,8 @@ import Testing
   }
 
   @Test(
-    "completions are read where the kernel put them, across the wrap-around", arguments: 1...20 as ClosedRange<UInt64>)
+    "completions are read from where the kernel put them, across the wrap-around",
+    arguments: 1...20 as ClosedRange<UInt64>)
   func completions(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     let capacity = UInt32(1) << UInt32.random(in: 0...6, using: &random)
@@ -107,7 +108,7 @@ import Testing
         try #require(completion == nil)
       }
       try #require(UInt64(queue.count) == put - taken)
-      try #require(memory.headPosition == UInt32(truncatingIfNeeded: taken), "the kernel may use the place again")
+      try #require(memory.headPosition == UInt32(truncatingIfNeeded: taken), "the kernel may reuse the entry")
     }
     try #require(taken > UInt64(UInt32.max) + 1)
     withExtendedLifetime(memory) {}

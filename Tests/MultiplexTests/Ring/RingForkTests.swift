@@ -7,8 +7,8 @@ import Testing
 
 /// A forked child that closes what it has inherited leaves its parent's as it was, though the queues are shared.
 ///
-/// Each test is a process of its own, in which nothing else runs: a child of another could wait for ever for a lock of the
-/// runtime that some thread had when it was forked.
+/// Each test is its own process, in which nothing else runs. The child of another could wait forever for a lock of the
+/// runtime that some thread held when it was forked.
 @Suite("Ring, forked", .needsRing) struct RingForkTests {
   @Test("a child that closes its parent's poller cancels nothing, whatever the parent has prepared meanwhile")
   func poller() async {
@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  @Test("a child where a ring ends leaves its parent the buffers")
+  @Test("a child in which a ring ends leaves the parent its buffers")
   func group() async {
     await #expect(processExitsWith: .success) {
       for isSingleIssuer in [true, false] {
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test("an operation that is under way when a ring ends doesn't write to memory any more, though a child has the ring")
+  @Test("an operation in progress when a ring ends no longer writes to memory, though a child has the ring")
   func memory() async {
     await #expect(processExitsWith: .success) {
       for isSingleIssuer in [true, false] {
@@ -74,7 +74,7 @@ import Testing
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("a child that closes its parent's poller doesn't submit in its place where the kernel would let it (5.19)")
+    @Test("a child that closes its parent's poller doesn't submit on its behalf even if the kernel allows it (5.19)")
     func withoutSingleIssuer() async {
       await #expect(processExitsWith: .success) {
         let poller = try Self.onOldKernel { try Poller(backend: .ioUring) }
@@ -82,7 +82,7 @@ import Testing
         try poller.register(near, for: .read, token: 1)
         try #require(try poller.tokens() == [])
         try #require(try Child { poller.close() }.go() == 0)
-        // With the kernel ahead of its queue, the parent would never be done with submitting.
+        // With the kernel ahead of its queue, the parent would never finish submitting.
         alarm(20)
         try far.fileDescriptor.put()
         try #require(try poller.tokens(within: patience) == [1])
@@ -91,7 +91,7 @@ import Testing
       }
     }
 
-    /// Has the kernel refuse rings of a single issuer, and what came after them.
+    /// Makes the kernel refuse single-issuer rings, and what was added after them.
     private static func onOldKernel<Value>(_ body: () throws -> Value) throws -> Value {
       func plan(_ seed: UInt64) -> FaultPlan {
         FaultPlan(seed: seed, oneIn: 2, faults: [.io_uring_setup: [.invalidArgument]])
@@ -107,7 +107,7 @@ import Testing
     }
   #endif
 
-  /// A child that calls a function when it is told to, and ends.
+  /// A child that calls a function when told to, and exits.
   private final class Child {
     private let start: PipeDescriptors
     private let process: pid_t

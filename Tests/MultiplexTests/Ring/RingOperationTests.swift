@@ -8,7 +8,7 @@ import Testing
 @Suite("Ring, operations", .needsRing) struct RingOperationTests {
   // MARK: Polls
 
-  @Test("a poll completes when the descriptor is ready, once")
+  @Test("a poll completes once when the descriptor is ready")
   func poll() throws {
     var ring = try Ring()
     let pipe = try PipeDescriptors()
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(
-    "the modes of epoll mean nothing to a poll",
+    "the mode bits of epoll have no effect on a poll",
     arguments: [EpollEvents.oneShot, .edgeTriggered, .exclusive, .wakeUp, [.oneShot, .exclusive]])
   func modes(modes: EpollEvents) throws {
     var ring = try Ring()
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test("a multishot poll can be changed, and looks at once")
+  @Test("a multishot poll can be changed, and checks for readiness at once")
   func updatedPoll() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
@@ -72,7 +72,7 @@ import Testing
     #expect(try ring.complete(1).map(\.errno) == [.noSuchFileOrDirectory])
   }
 
-  @Test("a poll of a closed descriptor says so")
+  @Test("a poll of a closed descriptor completes with an error")
   func closedPoll() throws {
     var ring = try Ring()
     try ring.prepare(.poll(FileDescriptor(rawValue: .max), for: .in, token: 1))
@@ -111,7 +111,7 @@ import Testing
 
   // MARK: Files
 
-  @Test("bytes are written and read at an offset, or at the file's own position, which moves")
+  @Test("bytes are written and read at an offset, or at the file's own position, which advances")
   func file() throws {
     var ring = try Ring()
     let owned = try TemporaryFolder().makeFile()
@@ -137,7 +137,7 @@ import Testing
     }
   }
 
-  @Test("what can't be read or written completes with why")
+  @Test("a failing read or write completes with its error")
   func unreadableFile() throws {
     var ring = try Ring()
     let pipe = try PipeDescriptors()
@@ -156,7 +156,7 @@ import Testing
     #expect(try ring.complete(1).map(\.errno) == [.invalidArgument])
   }
 
-  @Test("a pipe is read when something comes")
+  @Test("a read from a pipe completes when something is written")
   func pipe() throws {
     var ring = try Ring()
     let pipe = try PipeDescriptors()
@@ -169,7 +169,7 @@ import Testing
     #expect(unsafe String(decoding: memory.prefix(3), as: UTF8.self) == "abc")
   }
 
-  @Test("what is linked begins once the one before has succeeded, and is cancelled where it hasn't")
+  @Test("a linked operation starts once the previous one has succeeded, and is cancelled if it hasn't")
   func linked() throws {
     var ring = try Ring()
     let owned = try TemporaryFolder().makeFile()
@@ -189,7 +189,7 @@ import Testing
 
   // MARK: Accepting
 
-  @Test("connections are accepted one after the other by one submission, non-blocking and close-on-exec")
+  @Test("one submission accepts several connections, non-blocking and close-on-exec")
   func accept() throws {
     var ring = try Ring()
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -212,7 +212,7 @@ import Testing
 
   // MARK: Connecting
 
-  @Test("a connect completes once the connection is there, over TCP and Unix sockets")
+  @Test("a connect completes once connected, over TCP and Unix sockets")
   func connect() throws {
     var ring = try Ring()
     let folder = try TemporaryFolder()
@@ -234,7 +234,7 @@ import Testing
     }
   }
 
-  @Test("a connect completes with why it was in vain")
+  @Test("a failing connect completes with its error")
   func connectToNobody() throws {
     var ring = try Ring()
     try withUnusedAddress { address in
@@ -249,7 +249,7 @@ import Testing
 
   // MARK: Receiving
 
-  @Test("a multishot receive takes buffers in order, ends when there are none, and goes on with what is given back")
+  @Test("a multishot receive takes buffers in order, ends when there are none, and continues with recycled ones")
   func receive() throws {
     var ring = try Ring()
     try #require(ring.features.supportsMultishotReceive)
@@ -282,17 +282,17 @@ import Testing
           buffers.append(buffer)
         }
       }
-      // None was given back meanwhile: four at most, in the order in which they were.
+      // None was recycled meanwhile: at most four, in the order in which they were provided.
       #expect(buffers == Array(0..<UInt16(buffers.count)))
       #expect(buffers.count <= 4)
       buffers.forEach(group.provide)
     }
     #expect(received == sent)
-    // 150 bytes are two full rounds and a third that sees the end of input.
+    // 150 bytes take two full rounds, and a third sees the end of input.
     #expect(endings == [.noBufferSpace, .noBufferSpace, nil])
   }
 
-  @Test("a buffer that is provided twice is the kernel's once, until a completion has named it")
+  @Test("a buffer that is provided twice belongs to the kernel once, until a completion has named it")
   func providedTwice() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
@@ -330,7 +330,7 @@ import Testing
     }
   }
 
-  @Test("bytes of a buffer are lent within its bounds, and none of one that isn't the group's")
+  @Test("bytes of a buffer are borrowed within its bounds, and none of one that isn't in the group")
   func bufferBounds() throws {
     let group = try BufferGroup(id: 1, capacity: 2, bufferSize: 8)
     for (buffer, count, expected) in [
@@ -347,7 +347,7 @@ import Testing
     }
   }
 
-  @Test("no bytes of a buffer that is the kernel's are lent, until a completion has named it")
+  @Test("no bytes of a buffer that belongs to the kernel are borrowed, until a completion has named it")
   func bytesOfTheKernels() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
@@ -369,9 +369,9 @@ import Testing
     #expect(lentBytes() == [0, 16])
   }
 
-  /// As 16 KiB are where a page has 64.
+  /// 16 KiB buffers, on a machine with pages of 64 KiB.
   @Test(
-    "memory that is given back is one buffer's alone, also where buffers share a page", arguments: [2048, 6144, 8192])
+    "recycled memory belongs to one buffer only, even if buffers share a page", arguments: [2048, 6144, 8192])
   func releasedMemory(size: Int) throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
@@ -392,7 +392,7 @@ import Testing
     }
   }
 
-  @Test("a group's number is used once in a ring, and a group by one ring")
+  @Test("a group number is used once in a ring, and a group by one ring")
   func groups() throws {
     var ring = try Ring()
     var other = try Ring()
@@ -413,7 +413,7 @@ import Testing
   func largeMemory() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()
-    // Nothing of it is touched but the beginning.
+    // Only the beginning of it is touched.
     let size = 3 << 30
     let start = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
     defer { _ = unsafe munmap(start, size) }
@@ -487,7 +487,7 @@ import Testing
 
   // MARK: Ending
 
-  @Test("a shutdown ends a direction, and a close the descriptor")
+  @Test("a shutdown ends one direction, and a close the descriptor")
   func shutdownAndClose() throws {
     var ring = try Ring()
     let (near, far) = try Socket.pair()

@@ -5,12 +5,13 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a ring has of the system is given back when it ends. Other tests have rings too: hence many, and generous bounds.
+/// A ring returns its resources to the system when it ends. Other tests have rings too, so there are many, and the
+/// bounds are generous.
 @Suite("Ring, ownership", .needsRing) struct RingOwnershipTests {
   private static let many = 300
   private static let others = 150
 
-  @Test("a ring's descriptor and memory are gone when it ends")
+  @Test("a ring's descriptor and memory are released when it ends")
   func ends() throws {
     let before = (openRings(), mappedRings())
     for index in 0..<Self.many {
@@ -22,7 +23,7 @@ import Testing
     #expect(eventually { mappedRings() < before.1 + 2 * Self.others })
   }
 
-  @Test("a ring is there for as long as its value")
+  @Test("a ring exists as long as its value")
   func lives() throws {
     let ring = try Ring()
     let number = ring.fileDescriptor.rawValue
@@ -32,7 +33,7 @@ import Testing
     _ = consume ring
   }
 
-  @Test("the buffers of a group are gone with the last of the group and its ring")
+  @Test("the buffers of a group are released with the last of the group and its ring")
   func groups() throws {
     let size = 64 << 20
     let before = try virtualMemory()
@@ -44,7 +45,7 @@ import Testing
     #expect(try virtualMemory() - before < Self.many * size / 2)
   }
 
-  @Test("an operation that is under way when the ring ends lets go of its file")
+  @Test("an operation in progress when the ring ends releases its file")
   func cancelled() throws {
     let pipe = try PipeDescriptors()
     let reader = try pipe.reader.renumbered()
@@ -75,9 +76,9 @@ func openRings() -> Int {
   }
 }
 
-/// How many pieces of memory this process shares with rings: two each.
+/// How many memory mappings this process shares with rings: two for each.
 func mappedRings() -> Int {
-  // Foundation takes the end of the first piece that such a file hands out for its own.
+  // Foundation mistakes the end of the first chunk that such a file returns for the end of the file.
   var maps: [UInt8] = []
   if let file = FileHandle(forReadingAtPath: "/proc/self/maps") {
     while let piece = try? file.read(upToCount: 65_536), !piece.isEmpty { maps += piece }

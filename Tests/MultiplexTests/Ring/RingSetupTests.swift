@@ -4,10 +4,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// What a ring is made with, and why it can't be made.
+/// The parameters a ring is made with, and why it can't be made.
 @Suite("Ring, set-up", .needsRing) struct RingSetupTests {
   @Test(
-    "features and operations are those that the kernel tells another program",
+    "features and operations are those that the kernel reports to another program",
     .enabled(if: Executable.installed("python3") != nil))
   func witness() throws {
     let program = """
@@ -30,13 +30,13 @@ import Testing
     #expect(ring.features.operations.isSuperset(of: [cmx_OP_NOP, cmx_OP_POLL_ADD, cmx_OP_ACCEPT, cmx_OP_RECV]))
   }
 
-  @Test("the ring of a single issuer defers work where the kernel is able to, and no other does")
+  @Test("a single-issuer ring defers work if the kernel supports it, and no other ring does")
   func deferring() throws {
     let single = try Ring(isSingleIssuer: true).features
     let shared = try Ring().features
     #expect(single.defersWork == (single.setup & cmx_SETUP_DEFER_TASKRUN != 0))
     #expect(!shared.defersWork)
-    // Sends without a copy came one release before.
+    // Zero-copy sends were added one release earlier.
     if single.supportsBundles { #expect(single.defersWork && single.supportsMultishotReceive) }
   }
 
@@ -55,7 +55,7 @@ import Testing
 
   #if MULTIPLEX_FAULTS
     @Test(
-      "a kernel without io_uring, one that forbids it and a limit of memory are told apart, with advice",
+      "a kernel without io_uring, one that forbids it and a memory limit are distinguished, with advice",
       arguments: [
         (Errno.noFunction, "Linux 5.19"), (.notPermitted, "io_uring_disabled"), (.permissionDenied, "seccomp"),
         (.noMemory, "ulimit -l"), (.invalidArgument, "too old"),
@@ -75,7 +75,7 @@ import Testing
       #expect(Poller.Backend.ioUring.unavailability == nil)
     }
 
-    @Test("a shortage of descriptors, which passes, makes nothing unavailable")
+    @Test("a temporary shortage of descriptors makes nothing unavailable")
     func shortage() throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.io_uring_setup: [.tooManyOpenFiles]])
       FaultPlan.$current.withValue(plan) {
@@ -85,7 +85,7 @@ import Testing
       }
     }
 
-    @Test("flags that a kernel doesn't know are left out one by one, the newest first", arguments: UInt64(1)...40)
+    @Test("flags that a kernel doesn't know are dropped one by one, the newest first", arguments: UInt64(1)...40)
     func fallback(seed: UInt64) throws {
       let newestFirst = [
         cmx_SETUP_NO_SQARRAY, cmx_SETUP_DEFER_TASKRUN, cmx_SETUP_SINGLE_ISSUER, cmx_SETUP_TASKRUN_FLAG,
@@ -120,7 +120,7 @@ import Testing
       #expect(eventually { openRings() < before + 30 })
     }
 
-    @Test("that the kernel is busy loses nothing", arguments: UInt64(1)...10)
+    @Test("nothing is lost when the kernel is busy", arguments: UInt64(1)...10)
     func busy(seed: UInt64) throws {
       let plan = FaultPlan(seed: seed, oneIn: 3, faults: [.io_uring_enter: [.resourceBusy, .interrupted]])
       var ring = try Ring(entries: 4, completions: 8)
@@ -137,7 +137,7 @@ import Testing
             }
           } catch {
             guard (error as? MultiplexError)?.errno == .resourceBusy else { throw error }
-            // There is to be room: then once more.
+            // If room is needed, try again.
           }
           while let completion = ring.nextCompletion() { tokens.append(completion.token) }
         }

@@ -11,7 +11,7 @@ extension Trait where Self == ConditionTrait {
 }
 
 extension Ring {
-  /// Submits what was prepared, and takes completions until there are so many, or patience is at its end.
+  /// Submits what was prepared, and takes completions until there are `count`, or patience runs out.
   mutating func complete(_ count: Int) throws -> [Completion] {
     var taken: [Completion] = []
     let end = ContinuousClock.now + patience
@@ -33,7 +33,7 @@ extension Ring {
   }
 }
 
-/// A ring to be used by several threads, one at a time.
+/// A ring for several threads, used by one at a time.
 final class SharedRing: @unchecked Sendable {
   private var ring: Ring
 
@@ -44,12 +44,12 @@ final class SharedRing: @unchecked Sendable {
   /// How the ring was set up.
   var setup: UInt32 { ring.features.setup }
 
-  /// Lets the ring take from a group.
+  /// Lets the ring take buffers from a group.
   func register(_ group: BufferGroup) throws(MultiplexError) {
     try ring.register(group)
   }
 
-  /// Ends the ring on the calling thread, and has another in its place.
+  /// Ends the ring on the calling thread, and replaces it with another.
   func startOver() throws {
     ring = try Ring()
   }

@@ -5,7 +5,7 @@ import Testing
 
 /// Submitting and completing, with operations that do nothing.
 @Suite("Ring", .needsRing) struct RingTests {
-  @Test("what is submitted completes, with its token", arguments: [false, true])
+  @Test("a submitted operation completes, with its token", arguments: [false, true])
   func roundTrip(isSingleIssuer: Bool) throws {
     var ring = try Ring(isSingleIssuer: isSingleIssuer)
     for token in [0, 1, UInt64.max] {
@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test("nothing is submitted before it is asked for, and everything then")
+  @Test("nothing is submitted before submit is called, and then everything is")
   func submission() throws {
     var ring = try Ring(entries: 8)
     for token in 0..<UInt64(5) { try ring.prepare(.nop(token: token)) }
@@ -61,7 +61,7 @@ import Testing
         try ring.prepare(.nop(token: token))
       } catch {
         guard error.errno == .resourceBusy else { throw error }
-        // Older kernels take nothing more until there is room.
+        // Older kernels accept nothing more until there is room.
         while let completion = ring.nextCompletion() { tokens.append(completion.token) }
         try ring.prepare(.nop(token: token))
       }
@@ -72,7 +72,7 @@ import Testing
     #expect(rest.isEmpty)
   }
 
-  @Test("a ring does many more operations than it has room for", arguments: [false, true])
+  @Test("a ring performs many more operations than it has room for", arguments: [false, true])
   func manyOperations(isSingleIssuer: Bool) throws {
     var ring = try Ring(entries: 8, isSingleIssuer: isSingleIssuer)
     var next: UInt64 = 0
@@ -92,7 +92,7 @@ import Testing
     #expect(expected == next)
   }
 
-  @Test("sizes are rounded up to a power of two, and refused where there is none")
+  @Test("sizes are rounded up to a power of two, and rejected if there is none")
   func sizes() throws {
     for (entries, capacity) in [(1, 1), (3, 4), (100, 128), (256, 256)] {
       let ring = try Ring(entries: entries)

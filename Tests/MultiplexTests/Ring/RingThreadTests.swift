@@ -6,7 +6,7 @@ import Testing
 
 /// Which threads may use a ring.
 @Suite("Ring, threads", .needsRing) struct RingThreadTests {
-  @Test("a ring is used by one thread after the other")
+  @Test("a ring can be used by one thread after another")
   func severalThreads() throws {
     let ring = try SharedRing(isSingleIssuer: false)
     for token in 0..<UInt64(5) {
@@ -17,18 +17,18 @@ import Testing
     #expect(tokens == [9])
   }
 
-  @Test("a single issuer may be another thread than the one that made the ring")
+  @Test("the single issuer can be another thread than the one that made the ring")
   func madeElsewhere() throws {
     let ring = try SharedRing(isSingleIssuer: true)
     let tokens = try SecondParty { try ring.roundTrip(token: 1) }.join()
     #expect(tokens == [1])
   }
 
-  @Test("a second thread is refused by the ring of a single issuer, with advice, also when the first has ended")
+  @Test("a single-issuer ring refuses a second thread, with advice, also if the first has ended")
   func singleIssuer() throws {
     let ring = try SharedRing(isSingleIssuer: true)
     _ = try SecondParty { try ring.roundTrip(token: 1) }.join()
-    // One of the later threads may have the first one's place in memory, and with that its name.
+    // A later thread may have the first one's place in memory, and with it its identifier.
     for _ in 0..<5 {
       let second = SecondParty { try ring.roundTrip(token: 2) }
       let error = #expect(throws: MultiplexError.self) { try second.join() }
@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  @Test("no ring is given the buffers of one that has ended on another thread than its own: the kernel kept them")
+  @Test("no ring is given the buffers of one that ended on another thread than its own, since the kernel kept them")
   func groupOfRingThatEndedElsewhere() throws {
     let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
     let ring = try SharedRing(isSingleIssuer: true)

@@ -6,7 +6,7 @@ import Testing
 /// How long a ring waits, and what ends that.
 @Suite("Ring, waiting", .needsRing) struct RingWaitingTests {
   @Test(
-    "a wait in vain lasts as long as it is to, whether something is submitted with it or not",
+    "a wait that times out lasts its full time, whether or not it submits something",
     arguments: [Duration.nanoseconds(1), .microseconds(700), .milliseconds(50)], [false, true])
   func timeout(timeout: Duration, submits: Bool) throws {
     var ring = try Ring(isSingleIssuer: true)
@@ -19,7 +19,7 @@ import Testing
     #expect(ring.nextCompletion() == nil)
   }
 
-  @Test("a wait goes on until there are as many completions as were asked for")
+  @Test("a wait continues until there are as many completions as requested")
   func count() throws {
     var ring = try Ring()
     let pipe = try PipeDescriptors()
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test("a wait for more completions than there is room for ends when there are as many as that")
+  @Test("a wait for more completions than there is room for ends when there is no more room")
   func moreThanRoom() throws {
     var ring = try Ring(entries: 4, completions: 4)
     for _ in 0..<4 { try ring.prepare(.nop()) }
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(
-    "zero and negative timeouts don't wait, but submit", arguments: [Duration.zero, .seconds(-1), .seconds(Int64.min)])
+    "zero and negative timeouts submit without waiting", arguments: [Duration.zero, .seconds(-1), .seconds(Int64.min)])
   func noWait(timeout: Duration) throws {
     var ring = try Ring()
     let pipe = try PipeDescriptors()
@@ -57,7 +57,7 @@ import Testing
     #expect(ContinuousClock.now - start < .seconds(20))
   }
 
-  @Test("the longest timeout there is can be given")
+  @Test("the longest possible timeout is accepted")
   func longest() throws {
     var ring = try Ring()
     try ring.prepare(.nop(token: 3))
@@ -65,7 +65,7 @@ import Testing
     #expect(ring.nextCompletion()?.token == 3)
   }
 
-  @Test("signals neither end a wait nor make it begin anew", arguments: [false, true])
+  @Test("signals neither end a wait nor make it start over", arguments: [false, true])
   func signals(submits: Bool) throws {
     try expectToOutlastInterruptions { timeout in
       var ring = try Ring(isSingleIssuer: true)
@@ -87,7 +87,7 @@ import Testing
     #expect(kernelReadiness(of: ring.fileDescriptor, for: .read) == [])
   }
 
-  @Test("work that the kernel has put off is seen without asking it")
+  @Test("work that the kernel has deferred is seen without a system call")
   func pendingWork() throws {
     var ring = try Ring(isSingleIssuer: true)
     try #require(ring.features.defersWork)

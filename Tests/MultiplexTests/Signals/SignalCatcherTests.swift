@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 
 @Suite("SignalCatcher") struct SignalCatcherTests {
-  @Test("what came to a catcher that has ended is nothing to the next")
+  @Test("signals that arrived for a catcher that has ended aren't passed to the next")
   func reuse() throws {
-    // Real-time signals that no other test of this process has.
+    // Real-time signals that no other test in this process uses.
     let (number, other) = (Int32(63), Int32(64))
     for number in [number, other] { _ = signal(number, SIG_IGN) }
     try SecondParty {

@@ -6,9 +6,9 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// Signals are for one thread here, which has them to itself.
+/// Signals here are for one thread, which has them to itself.
 @Suite("SignalDescriptor") struct SignalDescriptorTests {
-  @Test("a signal that arrives makes it readable, is taken once, and does nothing else")
+  @Test("an arriving signal makes the descriptor readable, is taken once, and has no other effect")
   func oneSignal() throws {
     let outcome = try SecondParty {
       let signals = try SignalDescriptor([SIGUSR1, SIGUSR2])
@@ -22,7 +22,7 @@ import Testing
     #expect(outcome.2 == [SIGUSR1, nil])
   }
 
-  @Test("several signals are taken one after the other, each once however often it came")
+  @Test("several signals are taken one after another, each once however often it arrived")
   func severalSignals() throws {
     let taken = try SecondParty {
       let signals = try SignalDescriptor([SIGUSR1, SIGUSR2])
@@ -50,9 +50,9 @@ import Testing
     #expect(before == after)
   }
 
-  @Test("signals that have come, and weren't taken, have no effect when the value ends")
+  @Test("pending signals that weren't taken have no effect when the value ends")
   func pendingAtTheEnd() throws {
-    // Ignored by default, so that a failure ends nothing but this test.
+    // Ignored by default, so that a failure ends only this test.
     _ = signal(SIGURG) { _ in effects.add(1, ordering: .relaxed) }
     defer { _ = signal(SIGURG, SIG_DFL) }
     try SecondParty {
@@ -66,7 +66,7 @@ import Testing
     #expect(effects.load(ordering: .relaxed) == 0)
   }
 
-  @Test("two values on one thread end in any order: a signal is blocked as long as one of them wants it")
+  @Test("two values on one thread end in any order, and a signal is blocked as long as one of them uses it")
   func severalValues() throws {
     let states = try SecondParty {
       func end(_ signals: consuming SignalDescriptor) {}
@@ -87,7 +87,7 @@ import Testing
     #expect(states == [[true, true], [false, false], [true]])
   }
 
-  @Test("a value that outlives its thread blocks nothing in a later one of the same name")
+  @Test("a value that outlives its thread blocks nothing in a later thread with the same identifier")
   func outlived() throws {
     final class Kept: @unchecked Sendable { var value: SignalDescriptor? }
     let kept = Kept()
@@ -127,7 +127,7 @@ import Testing
     #expect(states == [true, false])
   }
 
-  @Test("signals that can't be received are refused", arguments: [SIGKILL, SIGSTOP])
+  @Test("signals that can't be received are rejected", arguments: [SIGKILL, SIGSTOP])
   func unreceivable(number: Int32) throws {
     let error = #expect(throws: MultiplexError.self) { _ = try SignalDescriptor([SIGUSR1, number]) }
     #expect(error?.reason == .invalidArgument)
@@ -135,7 +135,7 @@ import Testing
     #expect(error?.advice?.contains("SIGKILL") == true)
   }
 
-  @Test("the descriptor is non-blocking and closed on exec")
+  @Test("a signal descriptor is non-blocking and closed on exec")
   func flags() throws {
     let (status, descriptor) = try SecondParty {
       let signals = try SignalDescriptor([SIGUSR1])
@@ -146,7 +146,7 @@ import Testing
     #expect(descriptor & FD_CLOEXEC != 0)
   }
 
-  @Test("a number that is no signal is refused, and the mask stays as it was", arguments: [-1, 0, 10_000])
+  @Test("an invalid signal number is rejected, and the mask is unchanged", arguments: [-1, 0, 10_000])
   func noSignal(number: Int32) throws {
     let (error, before, after) = try SecondParty {
       let before = isBlocked(SIGUSR1)
@@ -180,5 +180,5 @@ private func change(_ how: Int32, _ signal: Int32) {
   unsafe pthread_sigmask(how, &mask, nil)
 }
 
-/// How often a signal had its ordinary effect.
+/// How often a signal had its default effect.
 private let effects = Atomic(0)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Connecting to a host by its name")
 struct ConnectingByNameTests {
-  @Test("tries the host's addresses until one answers")
+  @Test("connecting by name tries the host's addresses until one answers")
   func severalAddresses() throws {
     // On many machines localhost is ::1 first, where nobody listens.
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -15,7 +15,7 @@ struct ConnectingByNameTests {
     #expect(try listener.acceptNext().peerAddress == client.localAddress())
   }
 
-  @Test("reports the refusal when none of them answers")
+  @Test("connecting by name reports the refusal if none of the addresses answers")
   func noAnswer() throws {
     try withUnusedAddress { address in
       let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: HostPort("\(address)")) }
@@ -24,7 +24,7 @@ struct ConnectingByNameTests {
     }
   }
 
-  @Test("reports a name that has no address as such")
+  @Test("connecting by name reports a name without an address as such")
   func unknownName() throws {
     // Names below .invalid never exist (RFC 6761).
     let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: HostPort("nobody.invalid:1")) }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Out-of-band data left inline")
 struct OutOfBandInlineTests {
-  @Test("stays in its place in the stream, and is exceptional until it is read, on connections of such a listener")
+  @Test("inline out-of-band data keeps its place in the stream, and is exceptional until it is read")
   func staysInPlace() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     try listener.set(.outOfBandInline, to: true)

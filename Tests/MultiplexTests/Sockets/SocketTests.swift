@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Socket") struct SocketTests {
-  /// The kinds of address that a socket can have, as this machine offers them.
+  /// The kinds of address that a socket can have on this machine.
   enum Kind: String, CaseIterable, CustomTestStringConvertible {
     case ipv4, ipv6, unix, abstractUnix
 
@@ -53,7 +53,7 @@ import Testing
     #expect(try server.peerAddress == client.localAddress())
   }
 
-  @Test("every socket is non-blocking and closed on exec, accepted ones too", arguments: Kind.available)
+  @Test("every socket is non-blocking and closed on exec, including accepted ones", arguments: Kind.available)
   func flags(kind: Kind) throws {
     let listener = try Socket.listening(on: kind.address(in: folder))
     let client = try Socket.connected(to: try listener.localAddress())
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test("accept returns nil when no connection waits", arguments: Kind.available)
+  @Test("accept returns nil if no connection is pending", arguments: Kind.available)
   func nothingToAccept(kind: Kind) throws {
     let listener = try Socket.listening(on: kind.address(in: folder))
     #expect(try listener.accept() == nil)
@@ -76,7 +76,7 @@ import Testing
     client.close()
   }
 
-  @Test("a client of another make is understood: python connects, and gets its bytes back")
+  @Test("interoperates with a Python client")
   func otherClient() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let port = try #require(try listener.localAddress().port)
@@ -99,9 +99,9 @@ import Testing
     #expect(try python.join() == "hello \(peer)\n")
   }
 
-  @Test("a refused connection is an error that names the address and asks whether the server runs")
+  @Test("a refused connection is an error that names the address and asks whether the server is running")
   func refused() throws {
-    // Bound, so that nobody else listens there, but not listened on.
+    // Bound, so that nobody else listens there, but not listening.
     let bound = OwnedDescriptor(adopting: try Kernel.socket(AF_INET, cmx_SOCK_STREAM))
     try unsafe SocketAddress.ipv4(.loopback, port: 0).withSockaddr { (raw, length) throws(Errno) in
       try unsafe Kernel.bind(bound.fileDescriptor.rawValue, raw, length)
@@ -120,7 +120,7 @@ import Testing
     _ = consume bound
   }
 
-  @Test("a connection that was begun is finished once the socket is writable")
+  @Test("a connection in progress can be finished once the socket is writable")
   func finishConnecting() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try Socket.connecting(to: try listener.localAddress())
@@ -146,7 +146,7 @@ import Testing
     #expect(refusal { () throws(MultiplexError) in try client.beginConnecting(to: address) } == .closed)
   }
 
-  @Test("a path that the kernel would see a part of is refused by connect, too")
+  @Test("connect rejects a path that the kernel would truncate")
   func longPathToConnect() throws {
     let (left, right) = try Socket.pair()
     let error = #expect(throws: MultiplexError.self) {
@@ -156,11 +156,11 @@ import Testing
     right.close()
   }
 
-  @Test("a connection that is still coming about isn't taken for one that has")
+  @Test("a connection in progress isn't mistaken for an established one")
   func stillConnecting() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
     let address = try listener.localAddress()
-    // Where the queue is full, the kernel passes over attempts, which are repeated for seconds.
+    // If the queue is full, the kernel drops attempts, which are repeated for seconds.
     var clients = [try Socket.connecting(to: address)]
     #expect(eventually { kernelReadiness(of: clients[0].fileDescriptor, for: .write) == [.writable] })
     while kernelReadiness(of: clients[clients.count - 1].fileDescriptor, for: .write) == [.writable] {
@@ -174,7 +174,7 @@ import Testing
     for client in clients { try client.finishConnecting() }
   }
 
-  @Test("connecting to a Unix socket whose queue is full waits until there is room, or the time is up")
+  @Test("connecting to a Unix socket whose queue is full waits until there is room, or times out")
   func fullQueue() throws {
     let address = SocketAddress.unix(path: folder.file("full"))
     let listener = try Socket.listening(on: address, backlog: 0)
@@ -195,7 +195,7 @@ import Testing
     first.close()
   }
 
-  @Test("a Unix socket that isn't there is an error that says so")
+  @Test("a Unix socket that doesn't exist is an error that says so")
   func noSuchSocket() throws {
     let address = SocketAddress.unix(path: folder.file("nobody"))
     let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: address) }
@@ -204,7 +204,7 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a port that is listened on can't be listened on again", arguments: Kind.available)
+  @Test("a port that is in use can't be listened on again", arguments: Kind.available)
   func addressInUse(kind: Kind) throws {
     let listener = try Socket.listening(on: kind.address(in: folder))
     let address = try listener.localAddress()
@@ -214,7 +214,7 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a port is listened on again at once, though connections of the listener before still end")
+  @Test("a port can be listened on again at once, though the old listener's connections are still closing")
   func portOfEarlierConnection() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -230,7 +230,7 @@ import Testing
     #expect(try Socket.listening(on: address).localAddress() == address)
   }
 
-  @Test("several listeners share a port if all of them want to, and each connection reaches one of them")
+  @Test("several listeners share a port if all of them ask for it, and each connection reaches one of them")
   func sharedPort() throws {
     let first = try Socket.listening(on: .ipv4(.loopback, port: 0), reusePort: true)
     let address = try first.localAddress()
@@ -241,12 +241,12 @@ import Testing
     #expect(try ready.first?.accept()?.peerAddress == client.localAddress())
   }
 
-  @Test("an IPv6 listener takes no IPv4 connections", .enabled(if: Kind.available.contains(.ipv6)))
+  @Test("an IPv6 listener accepts no IPv4 connections", .enabled(if: Kind.available.contains(.ipv6)))
   func ipv6Only() throws {
     let listener = try Socket.listening(on: .ipv6(.any, port: 0))
     let port = try #require(try listener.localAddress().port)
     #expect(try listener.value(of: .ipv6Only) == true)
-    // So that the same port is free for an IPv4 listener.
+    // So that the same port is available for an IPv4 listener.
     #expect(try Socket.listening(on: .ipv4(.loopback, port: port)).localAddress().port == port)
   }
 
@@ -259,7 +259,7 @@ import Testing
     #expect(error?.advice != nil)
   }
 
-  @Test("a Unix path of 107 bytes is the longest, and one of 108 is refused, not cut")
+  @Test("a Unix path can have 107 bytes, and one of 108 is rejected, not truncated")
   func longPath() throws {
     let room = SocketAddress.maximumPathLength - folder.file("").utf8.count
     let longest = folder.file(String(repeating: "x", count: room))
@@ -273,7 +273,7 @@ import Testing
     }
   }
 
-  @Test("a Unix path with a zero byte is refused, not cut")
+  @Test("a Unix path with a zero byte is rejected, not truncated")
   func zeroByte() throws {
     let address = SocketAddress.unix(path: folder.file("one\0two"))
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: address) }
@@ -283,7 +283,7 @@ import Testing
 
   // MARK: Bytes
 
-  @Test("when nothing has arrived there is nothing to receive, and when there is no room nothing is sent")
+  @Test("receive returns nil if nothing has arrived, and send returns nil if there is no room")
   func wouldBlock() throws {
     let (left, right) = try Socket.pair()
     #expect(try left.receive(upTo: 10) == nil)
@@ -306,7 +306,8 @@ import Testing
   }
 
   @Test(
-    "half-close: the peer reads the end of input once it has everything, and can still send", arguments: Kind.available)
+    "after a half-close the peer reads everything, then the end of input, and can still send", arguments: Kind.available
+  )
   func halfClose(kind: Kind) throws {
     let (client, server) = try connection(kind)
     try client.sendAll([1, 2, 3])
@@ -341,7 +342,7 @@ import Testing
     #expect(error?.descriptor == server.fileDescriptor)
   }
 
-  @Test("to receive nothing is refused: it would look like the end of input", arguments: [0, -1, .min])
+  @Test("a receive of zero bytes is refused, since it would look like the end of input", arguments: [0, -1, .min])
   func receiveNothing(count: Int) throws {
     let (left, right) = try Socket.pair()
     #expect(try right.send([1]) == 1)
@@ -379,7 +380,7 @@ import Testing
       right.close()
       let error = #expect(throws: MultiplexError.self) { try left.sendAll([1]) }
       let raisedBySend = try signals.next()
-      // The proof that a signal would have been seen.
+      // Proves that a signal would have been seen.
       _ = try? unsafe [UInt8(1)].withUnsafeBytes { try unsafe Kernel.write(left.fileDescriptor.rawValue, $0) }
       return (error, [raisedBySend, try signals.next()])
     }.join()
@@ -388,7 +389,7 @@ import Testing
     #expect(signals == [nil, SIGPIPE])
   }
 
-  @Test("many megabytes reach a slow reader identical", arguments: Kind.available)
+  @Test("many megabytes reach a slow reader unchanged", arguments: Kind.available)
   func sendAll(kind: Kind) throws {
     let (client, server) = try connection(kind)
     var random = SeededGenerator(seed: 7)
@@ -399,7 +400,7 @@ import Testing
     let reader = SecondParty {
       let server = Socket(adopting: OwnedDescriptor(adopting: descriptor))
       var received: [UInt8] = []
-      // A slow reader: small sips, and a rest now and then.
+      // A slow reader: small reads, and a pause now and then.
       for turn in 0... {
         _ = try select(reading: [server])
         guard let bytes = try server.receive(upTo: 40_000) else { continue }
@@ -416,7 +417,7 @@ import Testing
     #expect(isIdentical)
   }
 
-  @Test("sending to a peer that takes nothing ends with the time, whatever is negative included")
+  @Test("sending to a peer that takes nothing times out, also with a negative timeout")
   func sendAllTimeout() throws {
     let (left, right) = try Socket.pair()
     let bytes = [UInt8](repeating: 1, count: 8 << 20)
@@ -431,11 +432,11 @@ import Testing
     right.close()
   }
 
-  @Test("connecting to a host that doesn't answer ends with the time")
+  @Test("connecting to a host that doesn't answer times out")
   func connectTimeout() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
     let address = try listener.localAddress()
-    // A full queue swallows what comes: the peer looks like one that doesn't answer.
+    // A full queue drops new connections: the peer seems not to answer.
     let waiting = try (0..<4).map { _ in try Socket.connecting(to: address) }
     let error = #expect(throws: MultiplexError.self) { try Socket.connected(to: address, timeout: .milliseconds(20)) }
     #expect(error?.call == "connect")
@@ -446,7 +447,7 @@ import Testing
 
   // MARK: Values
 
-  @Test("closing twice is no error, and every use of a closed socket is one of its own kind")
+  @Test("closing a socket twice is no error, and every use of a closed socket throws the error for it")
   func closed() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -481,7 +482,7 @@ import Testing
   }
 
   @Test(
-    "numbers are set and read back",
+    "numeric options are set and read back",
     arguments: [SocketOption<Int32>.keepAliveIdle, .keepAliveInterval, .keepAliveCount, .userTimeout])
   func numbers(option: SocketOption<Int32>) throws {
     let (client, _) = try connection(.ipv4)
@@ -507,7 +508,7 @@ import Testing
     #expect(error?.descriptor == left.fileDescriptor)
   }
 
-  @Test("a socket is equal to itself alone, and describes its addresses")
+  @Test("a socket is equal only to itself, and describes its addresses")
   func values() throws {
     let (client, server) = try connection(.ipv4)
     #expect(client != server)
@@ -525,7 +526,7 @@ import Testing
     return (client, try listener.acceptNext())
   }
 
-  /// The next connection, or nil if it can't be expected any more.
+  /// The next connection, or nil if none can be expected any more.
   private func accepted(from listener: Socket, unless isOver: () -> Bool) throws -> Socket? {
     var socket: Socket?
     _ = try eventually {
@@ -535,7 +536,7 @@ import Testing
     return socket
   }
 
-  /// Receives until there are so many bytes, or the end of input.
+  /// Receives until there are `count` bytes, or the end of input.
   private func bytes(from socket: Socket, count: Int) throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count {
@@ -547,7 +548,7 @@ import Testing
     return bytes
   }
 
-  /// Closes a connection without a farewell.
+  /// Closes a connection with a reset.
   private func reset(_ socket: Socket) throws {
     var immediately = linger(l_onoff: 1, l_linger: 0)
     let number = socket.fileDescriptor.rawValue

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("UDPSocket") struct UDPSocketTests {
   @Test(
-    "datagrams keep their bounds and tell their sender, who can be answered", arguments: ["127.0.0.1:0", "[::1]:0"])
+    "a UDP datagram arrives whole, with its sender's address, to which a reply can be sent",
+    arguments: ["127.0.0.1:0", "[::1]:0"])
   func exchange(address: String) throws {
     let server = try UDPSocket.bound(to: SocketAddress(address))
     let client = try UDPSocket.bound(to: SocketAddress(address))
@@ -21,7 +22,7 @@ import Testing
     #expect(try server.receive() == nil)
   }
 
-  @Test("a registered socket is ready when a datagram has come, and not before", arguments: usableBackends)
+  @Test("a registered UDP socket is ready when a datagram has arrived, and not before", arguments: usableBackends)
   func polling(backend: Poller.Backend) throws {
     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
     let poller = try Poller(backend: backend)
@@ -34,7 +35,7 @@ import Testing
     try poller.unregister(socket)
   }
 
-  @Test("a connected socket needs no address, and hears nobody else")
+  @Test("a connected UDP socket needs no address, and receives from no other")
   func connected() throws {
     let server = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
     let stranger = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
@@ -47,7 +48,7 @@ import Testing
     #expect(try awaitDatagram(on: client)?.bytes == [2])
   }
 
-  @Test("a connected socket learns that nobody listens")
+  @Test("a connected UDP socket learns that nobody listens")
   func refused() throws {
     let socket = try UDPSocket.connected(to: vacantAddress())
     #expect(try socket.send([1]))
@@ -56,7 +57,7 @@ import Testing
     #expect(error?.errno == .connectionRefused)
   }
 
-  @Test("what the memory has no room for is lost, with its datagram alone")
+  @Test("bytes of a datagram that don't fit in the memory are lost, but no other datagram is")
   func truncation() throws {
     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
     for message: [UInt8] in [[1, 2, 3, 4], [5]] { #expect(try socket.send(message, to: socket.localAddress())) }
@@ -81,7 +82,7 @@ import Testing
     #expect("\(try #require(error))".contains("65,507"))
   }
 
-  @Test("whatever can't be sent says what to do")
+  @Test("errors of a send say what to do")
   func advice() throws {
     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
     let nowhere = #expect(throws: MultiplexError.self) { _ = try socket.send([1]) }
@@ -94,7 +95,7 @@ import Testing
     #expect(path?.reason == .invalidArgument)
   }
 
-  @Test("several sockets share an address where all of them ask for it")
+  @Test("several UDP sockets share an address if all of them ask for it")
   func sharing() throws {
     let first = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"), reusePort: true)
     _ = try UDPSocket.bound(to: first.localAddress(), reusePort: true)
@@ -102,7 +103,7 @@ import Testing
     #expect(error?.errno == .addressInUse)
   }
 
-  @Test("it is closed when the value ends: its port is free again")
+  @Test("a UDP socket is closed when its value ends, and its port is free again")
   func ownership() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -113,7 +114,7 @@ import Testing
     #expect(try UDPSocket.bound(to: address).localAddress() == address)
   }
 
-  @Test("another owner takes the descriptor, open")
+  @Test("a descriptor that is taken from a UDP socket stays open")
   func handedOver() throws {
     let socket = try UDPSocket.bound(to: SocketAddress("127.0.0.1:0"))
     let address = try socket.localAddress()
@@ -123,7 +124,7 @@ import Testing
     #expect(adopted.peerAddress == nil)
   }
 
-  /// Where a socket was, and nobody is.
+  /// An address where a socket was, and now there is none.
   private func vacantAddress() throws -> SocketAddress {
     try UDPSocket.bound(to: SocketAddress("127.0.0.1:0")).localAddress()
   }

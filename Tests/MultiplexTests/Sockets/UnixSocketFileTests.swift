@@ -11,8 +11,8 @@ import Testing
     folder = try TemporaryFolder()
   }
 
-  @Test("the file of a socket that nobody listens on any more is replaced")
-  func deadSocket() throws {
+  @Test("a stale socket file is replaced")
+  func staleFile() throws {
     Forks.pause()
     defer { Forks.resume() }
     let path = folder.file("dead")
@@ -26,7 +26,7 @@ import Testing
     client.close()
   }
 
-  @Test("a socket that somebody listens on is not replaced, and goes on working")
+  @Test("a socket that somebody listens on is not replaced, and keeps working")
   func liveSocket() throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -37,13 +37,13 @@ import Testing
     #expect(error?.errno == .addressInUse)
     let client = try Socket.connected(to: address)
     try client.sendAll([7])
-    // The look whether somebody listens was a connection too, and was closed at once.
+    // The check whether somebody listens was a connection too, and was closed at once.
     let accepted = try [listener.accept(), listener.accept()]
     #expect(accepted.compactMap { try? $0?.receive(upTo: 1) } == [[], [7]])
   }
 
   #if MULTIPLEX_FAULTS
-    @Test("a socket that is bound and can't listen leaves no file behind")
+    @Test("a socket that is bound but can't listen leaves no file behind")
     func failedListen() throws {
       let path = folder.file("socket")
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.listen: [.noMemory]])
@@ -61,7 +61,7 @@ import Testing
     let listener = try Socket.listening(on: .unix(path: path), backlog: 0)
     let waiting = try Socket.connected(to: .unix(path: path))
     #expect(throws: MultiplexError.self) { try Socket.connecting(to: .unix(path: path)) }
-    try UnixSocketFile.removeIfDead(path)
+    try UnixSocketFile.removeIfStale(path)
     #expect(folder.exists("full"))
     #expect(try listener.accept() != nil)
     waiting.close()
@@ -74,11 +74,11 @@ import Testing
     let error = #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: path)) }
     #expect(error?.errno == .addressInUse)
     #expect(error?.subject == path)
-    try UnixSocketFile.removeIfDead(path)
+    try UnixSocketFile.removeIfStale(path)
     #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
   }
 
-  @Test("a directory, a pipe and a link to a dead socket are never removed")
+  @Test("a directory, a pipe and a link to a stale socket file are never removed")
   func otherFiles() throws {
     let directory = folder.file("directory")
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
@@ -89,24 +89,27 @@ import Testing
     let link = folder.file("link")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: socket)
     for name in ["directory", "pipe", "link"] {
-      try UnixSocketFile.removeIfDead(folder.file(name))
+      try UnixSocketFile.removeIfStale(folder.file(name))
       #expect(throws: MultiplexError.self) { try Socket.listening(on: .unix(path: folder.file(name))) }
       #expect(folder.exists(name))
     }
     #expect(folder.exists("socket"))
   }
 
-  @Test("a path where there is nothing is left alone")
+  @Test("removing a stale file at a path where there is nothing changes nothing")
   func nothing() throws {
-    try UnixSocketFile.removeIfDead(folder.file("nothing"))
-    try UnixSocketFile.removeIfDead(folder.file("no/such/folder"))
+    for path in ["nothing", "no/such/folder"] {
+      #expect(throws: Never.self) { try UnixSocketFile.removeIfStale(folder.file(path)) }
+    }
+    #expect(!folder.exists("nothing"))
+    #expect(!folder.exists("no"))
   }
 
   @Test("a path with a zero byte doesn't stand for the file that it begins with")
   func zeroByte() throws {
     let path = folder.file("dead")
     try Socket.listening(on: .unix(path: path)).close()
-    try UnixSocketFile.removeIfDead(path + "\0more")
+    try UnixSocketFile.removeIfStale(path + "\0more")
     #expect(folder.exists("dead"))
   }
 }

@@ -10,7 +10,7 @@ import Testing
     folder = try TemporaryFolder()
   }
 
-  @Test("of several that replace a dead socket at the same time, one listens", arguments: 0..<50)
+  @Test("of several threads that replace a stale socket file at the same time, one listens", arguments: 0..<50)
   func simultaneous(round: Int) throws {
     Forks.pause()
     defer { Forks.resume() }
@@ -27,7 +27,7 @@ import Testing
     let listeners = try parties.compactMap { try $0.join() }
     #expect(listeners.count == 1)
 
-    // And it is the one that those who connect reach.
+    // And it is the one that clients reach.
     let client = try Socket.connected(to: address)
     try client.sendAll([7])
     let hasArrived = try eventually {
@@ -40,7 +40,7 @@ import Testing
     client.close()
   }
 
-  @Test("a folder that somebody keeps locked is no obstacle")
+  @Test("a directory that somebody keeps locked is no obstacle")
   func lockedFolder() throws {
     let lock = unsafe open(folder.file("."), O_RDONLY | O_CLOEXEC)
     defer { close(lock) }
@@ -51,7 +51,7 @@ import Testing
     client.close()
   }
 
-  /// Lets threads go at once.
+  /// Releases threads at the same time.
   private final class Start: Sendable {
     private let gate = DispatchSemaphore(value: 0)
 
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  /// Handed from the thread that made it to the one that uses it, never shared.
+  /// Passed from the thread that made it to the one that uses it, never shared.
   private struct Listener: @unchecked Sendable {
     let socket: Socket
   }

@@ -1,2 +1,2 @@
-/// Longer than anything takes that is to happen at all; only tests that fail wait as long.
+/// Longer than anything takes that happens at all. Only failing tests wait this long.
 let patience = Duration.seconds(30)

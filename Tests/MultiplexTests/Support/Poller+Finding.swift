@@ -20,7 +20,7 @@ extension Poller {
     try wait(timeout: timeout).map(\.token).sorted()
   }
 
-  /// Waits, if need be several times, until one wait finds exactly this. For level mode.
+  /// Waits until one wait finds exactly this, several times if necessary. For level mode.
   func eventuallyFinds(_ expected: [FileDescriptor: Readiness]) throws -> Bool {
     try eventually(within: patience) { try found(within: .milliseconds(20)) == expected }
   }

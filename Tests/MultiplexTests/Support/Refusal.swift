@@ -1,6 +1,6 @@
 import Multiplex
 
-/// What a call was refused for; nil if it wasn't.
+/// Why a call was refused; nil if it wasn't.
 func refusal(_ body: () throws(MultiplexError) -> Void) -> MultiplexError.Reason? {
   do {
     try body()

@@ -5,8 +5,8 @@
   import TestSupport
   import Testing
 
-  /// The kernel may answer any call with "interrupted" or "not now", and may move fewer bytes than asked: nothing may be
-  /// lost by that. Here it does so all the time, in an order that the seed repeats.
+  /// The kernel may answer any call with EINTR or EAGAIN, and may transfer fewer bytes than requested. Nothing may be
+  /// lost. Here it does so all the time, in an order that the seed reproduces.
   @Suite("Faults") struct FaultTests {
     private static let seeds: ClosedRange<UInt64> = 1...40
 
@@ -25,7 +25,7 @@
       ]
     ]
 
-    @Test("receiving loses no byte and invents no end of input", arguments: seeds)
+    @Test("under faults, receiving loses no byte and invents no end of input", arguments: seeds)
     func receiving(seed: UInt64) throws {
       let (left, right) = try Socket.pair()
       let sent = text(seed: seed)
@@ -37,7 +37,7 @@
       #expect(plan.injected > 0)
     }
 
-    @Test("sending what there is room for sends nothing twice and loses nothing", arguments: seeds)
+    @Test("under faults, sending what there is room for sends nothing twice and loses nothing", arguments: seeds)
     func sending(seed: UInt64) throws {
       let (left, right) = try Socket.pair()
       let bytes = text(seed: seed)
@@ -55,7 +55,7 @@
     }
 
     @Test(
-      "sending everything sends everything, once, through waits that are interrupted",
+      "under faults, sending everything sends it once, through interrupted waits",
       arguments: 1...10 as ClosedRange<UInt64>)
     func sendingAll(seed: UInt64) throws {
       let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -63,7 +63,7 @@
       let reader = SecondParty { try everything(from: try Socket.connected(to: address)) }
       _ = try select(reading: [listener])
       let socket = try #require(try listener.accept())
-      // No room for all, so that there is something to wait for.
+      // There isn't room for everything, so that there is something to wait for.
       try socket.set(.sendBuffer, to: 4096)
       let bytes = (0..<100).flatMap { text(seed: seed &+ $0) }
       let plan = FaultPlan(seed: seed, oneIn: 2, faults: Self.transfers.merging(Self.waits) { first, _ in first })
@@ -73,7 +73,7 @@
       #expect(plan.injected > 0)
     }
 
-    @Test("a pipe loses no byte either", arguments: seeds)
+    @Test("under faults, a pipe loses no byte", arguments: seeds)
     func pipes(seed: UInt64) throws {
       let pipe = try PipeDescriptors()
       let sent = text(seed: seed)
@@ -91,7 +91,7 @@
       #expect(plan.injected > 0)
     }
 
-    @Test("accept gives every connection, each once", arguments: seeds)
+    @Test("under faults, accept returns every connection once", arguments: seeds)
     func accepting(seed: UInt64) throws {
       let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
       let address = try listener.localAddress()
@@ -110,7 +110,7 @@
     }
 
     @Test(
-      "an accept that can't have a descriptor is an error, and the connection goes on waiting",
+      "an accept that can't get a descriptor is an error, and the connection stays pending",
       arguments: [Errno.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory])
     func acceptWithoutRoom(errno: Errno) throws {
       let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -126,7 +126,7 @@
     }
 
     @Test(
-      "an echo through a poller loses no byte and no connection", arguments: usableBackends,
+      "under faults, an echo through a poller loses no byte and no connection", arguments: usableBackends,
       Array(1...10 as ClosedRange<UInt64>))
     func echo(backend: Poller.Backend, seed: UInt64) throws {
       let faults = [Self.transfers, Self.waits, Self.accepts].reduce([:]) { $0.merging($1) { first, _ in first } }
@@ -146,7 +146,7 @@
       #expect(plan.injected > 0)
     }
 
-    @Test("interruptions neither end a wait early nor begin it anew", arguments: usableBackends)
+    @Test("interruptions neither end a wait early nor make it start over", arguments: usableBackends)
     func interruptedWait(backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
       let pipe = try PipeDescriptors()
@@ -163,7 +163,7 @@
       #expect(plan.injected > 0)
     }
 
-    @Test("a wake is neither lost nor repeated", arguments: usableBackends)
+    @Test("under faults, a wake is neither lost nor repeated", arguments: usableBackends)
     func wakes(backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
       let plan = FaultPlan(
@@ -180,7 +180,7 @@
     }
 
     @Test(
-      "without epoll_pwait2 an epoll instance waits in milliseconds, and no less than asked",
+      "without epoll_pwait2 an epoll instance waits in milliseconds, and no less than requested",
       arguments: [Errno.noFunction, .notPermitted])
     func withoutNanoseconds(errno: Errno) throws {
       let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_pwait2: [errno]])
@@ -197,7 +197,7 @@
       #expect(plan.injected == 1)
     }
 
-    @Test("a seed repeats its faults, and a plan without any for a call leaves it alone")
+    @Test("a seed repeats its faults, and calls without faults in the plan are left alone")
     func plans() throws {
       func run(seed: UInt64) throws -> [Int?] {
         let pipe = try PipeDescriptors()
@@ -215,7 +215,7 @@
 
     // MARK: Helpers
 
-    /// Some kilobytes of text, which a socket has room for at once.
+    /// Some kilobytes of text, for which a socket has room at once.
     private func text(seed: UInt64) -> [UInt8] {
       var random = SeededGenerator(seed: seed)
       return (0..<Int.random(in: 3000...8000, using: &random)).map { _ in UInt8.random(in: 32...126, using: &random) }
@@ -235,7 +235,7 @@
       return bytes
     }
 
-    /// Accepts so many connections, and echoes what each sends until its end of input.
+    /// Accepts `count` connections, and echoes what each sends until its end of input.
     private func serve(_ listener: Socket, _ count: Int, _ backend: Poller.Backend) throws {
       let poller = try Poller(backend: backend)
       var connections: [FileDescriptor: Socket] = [:]

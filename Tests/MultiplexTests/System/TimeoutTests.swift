@@ -10,41 +10,41 @@ import Testing
   func roundedUp(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<200 {
-      // From attoseconds to days, as likely short as long.
+      // From attoseconds to days, with short ones as likely as long ones.
       let attoseconds = Int64.random(in: 0 ... .max >> Int64.random(in: 1..<63, using: &random), using: &random)
       let duration = Duration(secondsComponent: attoseconds % 100_000, attosecondsComponent: attoseconds)
-      let (seconds, rest) = Timeout.nanoseconds(duration)
-      let exact = Duration.seconds(seconds) + .nanoseconds(rest)
+      let (seconds, remainder) = Timeout.nanoseconds(duration)
+      let exact = Duration.seconds(seconds) + .nanoseconds(remainder)
       #expect(exact >= duration && exact - duration < .nanoseconds(1))
-      #expect((0..<1_000_000_000).contains(rest))
+      #expect((0..<1_000_000_000).contains(remainder))
       let coarse = Duration.milliseconds(Int64(Timeout.milliseconds(duration)))
       #expect(coarse >= duration && coarse - duration < .milliseconds(1))
     }
   }
 
-  @Test("the smallest time that is no time at all is not taken for none")
+  @Test("the smallest nonzero duration isn't rounded to zero")
   func smallest() {
     let attosecond = Duration(secondsComponent: 0, attosecondsComponent: 1)
-    #expect(Timeout.nanoseconds(attosecond).rest == 1)
+    #expect(Timeout.nanoseconds(attosecond).remainder == 1)
     #expect(Timeout.milliseconds(attosecond) == 1)
   }
 
-  @Test("nearly a second is a second, not a thousand million nanoseconds")
+  @Test("durations just below a second round up to a full second")
   func carry() {
     let nearly = Duration.seconds(3) - Duration(secondsComponent: 0, attosecondsComponent: 1)
     #expect(Timeout.nanoseconds(nearly).seconds == 3)
-    #expect(Timeout.nanoseconds(nearly).rest == 0)
+    #expect(Timeout.nanoseconds(nearly).remainder == 0)
     #expect(Timeout.milliseconds(nearly) == 3000)
   }
 
-  @Test("less than nothing is nothing", arguments: [Duration.zero, .nanoseconds(-1), .seconds(Int64.min)])
+  @Test("zero and negative durations become zero", arguments: [Duration.zero, .nanoseconds(-1), .seconds(Int64.min)])
   func negative(duration: Duration) {
     #expect(Timeout.nanoseconds(duration).seconds == 0)
-    #expect(Timeout.nanoseconds(duration).rest == 0)
+    #expect(Timeout.nanoseconds(duration).remainder == 0)
     #expect(Timeout.milliseconds(duration) == 0)
   }
 
-  @Test("what is longer than the kernel can count is as long as it can")
+  @Test("a duration longer than the kernel can count becomes the longest one")
   func longest() {
     let longest = Duration.seconds(Int64.max) + .nanoseconds(999_999_999)
     #expect(Timeout.nanoseconds(longest).seconds == .max)
@@ -63,7 +63,7 @@ import Testing
   }
 
   @Test(
-    "a timeout beyond all bounds waits, and is no error, with every call",
+    "a timeout beyond all bounds waits and is no error, with every call",
     arguments: [Duration.seconds(Int64.max), .seconds(1 << 62), .seconds(1e20)])
   func beyondAllBounds(timeout: Duration) throws {
     let pipe = try PipeDescriptors()

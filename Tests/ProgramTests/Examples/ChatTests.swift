@@ -5,7 +5,7 @@ import Testing
 
 @Suite("chat")
 struct ChatTests {
-  @Test("what one says, line by line, all the others get")
+  @Test("a chat posts each line of a client to all others")
   func conversation() throws {
     let chat = try ChatServer()
     let clients = try (0..<3).map { _ in try chat.connect() }
@@ -19,7 +19,7 @@ struct ChatTests {
     }
   }
 
-  @Test("a last line without an end gets one, and whoever has left is told nothing more")
+  @Test("a chat terminates a last line without a newline, and posts nothing to clients that have left")
   func leaving() throws {
     let chat = try ChatServer()
     let (leaving, staying) = (try chat.connect(), try chat.connect())
@@ -31,7 +31,7 @@ struct ChatTests {
     #expect(try leaving.receiveToEnd().isEmpty)
   }
 
-  @Test("a line that is too long ends its client's connection alone")
+  @Test("a line that is too long ends only its client's connection")
   func longLine() throws {
     let chat = try ChatServer()
     let (wordy, other, third) = (try chat.connect(), try chat.connect(), try chat.connect())
@@ -41,18 +41,19 @@ struct ChatTests {
     try expect("\(other.socket.localAddress()): still there\n", by: third)
   }
 
-  @Test("one that doesn't read is out before long, and the others lose nothing")
+  @Test("a chat disconnects a client that doesn't read, and the others lose nothing")
   func slowReader() throws {
     let chat = try ChatServer()
     let (speaker, listener, stuck) = (try chat.connect(), try chat.connect(), try chat.connect())
     let line = String(repeating: "x", count: 4000) + "\n"
     let expected = "\(try speaker.socket.localAddress()): \(line)"
-    // Each line is awaited, so that the others keep up; the stuck one's is kept: in the kernel first, then in the chat.
+    // Each line is awaited, so that the others keep up. The lines for the stuck client queue in the kernel, then in the
+    // chat.
     var spoken = 0
     while chat.process.openSockets == 4, spoken < 20_000 {
       try speaker.send(line)
       guard try listener.receiveText(expected.utf8.count) == expected else {
-        Issue.record("line \(spoken) is another one")
+        Issue.record("line \(spoken) differs")
         return
       }
       spoken += 1
@@ -63,7 +64,7 @@ struct ChatTests {
     withExtendedLifetime(stuck) {}
   }
 
-  @Test("a signal ends it: everybody gets what was said, and the end", arguments: [SIGINT, SIGTERM])
+  @Test("a chat ends on a signal, after its clients have received all lines", arguments: [SIGINT, SIGTERM])
   func signal(number: Int32) throws {
     let chat = try ChatServer()
     let (speaker, listener) = (try chat.connect(), try chat.connect())
@@ -75,7 +76,7 @@ struct ChatTests {
     #expect(chat.process.errorText.isEmpty)
   }
 
-  @Test("says that nobody more can join, for want of descriptors, and goes on")
+  @Test("a chat without free descriptors says that nobody else can join, and keeps running")
   func fewDescriptors() throws {
     let chat = try ChatServer(openFileLimit: 24)
     let (one, other) = (try chat.connect(), try chat.connect())
@@ -86,7 +87,7 @@ struct ChatTests {
     withExtendedLifetime(crowd) {}
   }
 
-  @Test("an address that is taken and arguments that make no sense are refused")
+  @Test("a chat rejects invalid arguments and an address in use")
   func badArguments() throws {
     let taken = try Socket.listening(on: .ipv4(.loopback, port: 0))
     for (arguments, status) in [(["\(try taken.localAddress())"], 69), (["nonsense"], 64), (["--help"], 64)] {
@@ -102,7 +103,7 @@ struct ChatTests {
   }
 }
 
-/// The chat, running on a port of its own.
+/// A running chat.
 private struct ChatServer {
   let process: ChildProcess
   let address: SocketAddress
@@ -112,7 +113,7 @@ private struct ChatServer {
     address = try process.listeningAddress()
   }
 
-  /// Connects, and waits until it is in: whoever comes later doesn't get what was said before.
+  /// Connects, and waits until the client has joined: lines that are said before aren't posted to it.
   func connect() throws -> EchoPeer {
     let peer = try EchoPeer(connectingTo: address, of: process)
     let greeting = "you are \(try peer.socket.localAddress())\n"

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("echo-client")
 struct EchoClientTests {
-  @Test("prompts, sends each line and prints the reply, until its input ends")
+  @Test("a client prompts, sends each line and prints the reply, until its input ends")
   func lines() throws {
     let server = try EchoServer(.select)
     let client = try start(server.address)
@@ -16,7 +16,7 @@ struct EchoClientTests {
     #expect(client.errorText.isEmpty)
   }
 
-  @Test("prompts before it waits, and again after each reply")
+  @Test("a client prompts before it waits, and again after each reply")
   func prompts() throws {
     let server = try EchoServer(.queued)
     let client = try start(server.address)
@@ -27,7 +27,7 @@ struct EchoClientTests {
     }
   }
 
-  @Test("asks nothing for an empty line, and goes on")
+  @Test("a client sends nothing for an empty line, and continues")
   func emptyLine() throws {
     let server = try EchoServer(.select)
     let client = try start(server.address)
@@ -37,7 +37,7 @@ struct EchoClientTests {
     #expect(client.outputText == ">>:>>:>>:after\n>>:\n")
   }
 
-  @Test("ends with status 0 where its input is empty")
+  @Test("a client exits with status 0 if its input is empty")
   func noInput() throws {
     let server = try EchoServer(.select)
     let client = try start(server.address)
@@ -46,11 +46,11 @@ struct EchoClientTests {
     #expect(client.outputText == ">>:\n")
   }
 
-  @Test("takes a line of many MiB through each server", arguments: EchoProgram.allCases)
+  @Test("a client exchanges a line of many MiB with each server", arguments: EchoProgram.allCases)
   func longLine(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let client = try start(server.address)
-    // Any bytes but the end of a line.
+    // Any bytes except newlines.
     let line = EchoPeer.bytes(9_000_001).map { $0 == 10 ? 11 : $0 }
     client.send(line + [10])
     client.closeInput()
@@ -59,7 +59,7 @@ struct EchoClientTests {
     #expect(isWhole)
   }
 
-  @Test("passes a character on whole that arrives in pieces")
+  @Test("a client prints a character whole that arrives in pieces")
   func splitCharacters() throws {
     let (client, server) = try startWithPlayedServer()
     let line = "é🙂复"
@@ -73,7 +73,7 @@ struct EchoClientTests {
     #expect(try client.expect("\n") == ">>:\(line)\n")
   }
 
-  @Test("ends when the server goes away while it waits for the keyboard")
+  @Test("a client ends when the server closes while it waits for the keyboard")
   func serverGoneAtPrompt() throws {
     let (client, server) = try startWithPlayedServer()
     try client.expect(">>:")
@@ -82,7 +82,7 @@ struct EchoClientTests {
     #expect(client.errorText == "echo-client: the server has closed the connection\n")
   }
 
-  @Test("ends when the server goes away in the middle of a reply, after what came of it")
+  @Test("a client ends when the server closes in the middle of a reply, and prints the received part")
   func serverGoneInReply() throws {
     let (client, server) = try startWithPlayedServer()
     client.send("whole\n")
@@ -94,7 +94,7 @@ struct EchoClientTests {
     #expect(client.errorText == "echo-client: the server has closed the connection\n")
   }
 
-  @Test("ends when the server resets the connection")
+  @Test("a client ends when the server resets the connection")
   func serverReset() throws {
     let (client, server) = try startWithPlayedServer()
     client.send("never read\n")
@@ -105,7 +105,7 @@ struct EchoClientTests {
     #expect(client.errorText.split(separator: "\n").count == 1)
   }
 
-  @Test("ends when the server goes away in the middle of a long line, though nobody reads it")
+  @Test("a client ends when the server closes without reading all of a long line")
   func serverGoneInLine() throws {
     let (client, server) = try startWithPlayedServer()
     client.send([UInt8](repeating: 120, count: 64 << 20) + [10])
@@ -114,7 +114,7 @@ struct EchoClientTests {
     #expect(try client.waitForExit() == .exited(74))
   }
 
-  @Test("prints what a server says without being asked")
+  @Test("a client prints unsolicited bytes from the server")
   func unasked() throws {
     let (client, server) = try startWithPlayedServer()
     try client.expect(">>:")
@@ -122,7 +122,7 @@ struct EchoClientTests {
     #expect(try client.expect("welcome") == "welcome")
   }
 
-  @Test("talks to the tutorial's server", .enabled(if: TutorialProgram.canRun))
+  @Test("a client works with the tutorial's server", .enabled(if: TutorialProgram.canRun))
   func tutorialServer() throws {
     let server = try TutorialProgram.server.run(port: "0")
     let inputs = try server.line(containing: "laddr=('127.0.0.1', ")
@@ -139,7 +139,7 @@ struct EchoClientTests {
     #expect(try client.waitForExit() == .exited(0))
   }
 
-  @Test("finds a server by name, whichever of the name's addresses it listens on")
+  @Test("a client finds a server by name, whichever of the name's addresses it listens on")
   func byName() throws {
     let server = try EchoServer(.select)
     let client = try ChildProcess(Executable.built("echo-client"), ["localhost:\(server.port)"])
@@ -149,7 +149,7 @@ struct EchoClientTests {
     #expect(client.outputText == ">>:hello\n>>:\n")
   }
 
-  @Test("says that nothing listens, and where")
+  @Test("a client reports the address on which nothing listens")
   func refused() throws {
     try withUnusedAddress { address in
       let client = try start(address)
@@ -162,7 +162,7 @@ struct EchoClientTests {
   }
 
   @Test(
-    "refuses arguments that make no sense",
+    "a client rejects invalid arguments",
     arguments: [["nonsense"], ["127.0.0.1:x:1"], ["a:1", "b:2"], ["--help"]])
   func badArguments(arguments: [String]) throws {
     let client = try ChildProcess(Executable.built("echo-client"), arguments)
@@ -175,7 +175,7 @@ struct EchoClientTests {
     try ChildProcess(Executable.built("echo-client"), ["\(address)"])
   }
 
-  /// The client, and its server, which the test plays itself.
+  /// Returns a client, and its server, which is played by the test.
   private func startWithPlayedServer() throws -> (client: ChildProcess, server: EchoPeer) {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try start(listener.localAddress())

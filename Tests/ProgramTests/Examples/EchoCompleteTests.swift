@@ -4,7 +4,7 @@ import Testing
 
 @Suite("echo-complete")
 struct EchoCompleteTests {
-  @Test("echoes out-of-band data in its place, and keeps the connection")
+  @Test("echo-complete echoes out-of-band data in its place, and keeps the connection")
   func outOfBand() throws {
     let server = try EchoServer(.complete)
     let peer = try server.connect()
@@ -14,23 +14,23 @@ struct EchoCompleteTests {
     try peer.send("after")
     #expect(try peer.receiveText(6) == "!after")
     _ = try server.process.line(containing: "out-of-band data from <socket 4")
-    // It is over: the loop waits again.
+    // The data has been read: the loop waits again.
     #expect(try server.time(ofTurns: 6) > .seconds(1))
-    #expect(server.openDescriptors == 5)
+    #expect(server.process.openDescriptors.count == 5)
   }
 
-  @Test("doesn't spin over out-of-band data from a client that it doesn't read from")
+  @Test("echo-complete doesn't spin because of out-of-band data from a client that it doesn't read from")
   func outOfBandWhilePaused() throws {
     let server = try EchoServer(.complete)
     let stuck = try server.connect()
     try sendUntilPaused(stuck, server)
-    // There is room for it in the server's kernel, where it stays unread.
+    // It stays unread in the kernel's receive buffer, which has room for it.
     try stuck.socket.fileDescriptor.putUrgent()
     #expect(try server.time(ofTurns: 6) > .seconds(1))
     #expect(server.process.isRunning)
   }
 
-  @Test("removes a connection that breaks after out-of-band data from every list")
+  @Test("echo-complete removes a connection that breaks after out-of-band data from every list")
   func breaksAfterOutOfBand() throws {
     let server = try EchoServer(.complete)
     let peer = try server.connect()
@@ -43,18 +43,18 @@ struct EchoCompleteTests {
     #expect(try next.receiveText(11) == "still there")
   }
 
-  /// Sends piece by piece, and reads nothing, until the server owes too much to read on.
+  /// Sends piece by piece, and reads nothing, until the server has queued too much to read on.
   private func sendUntilPaused(_ peer: EchoPeer, _ server: EchoServer) throws {
     try peer.socket.set(.receiveBuffer, to: 4096)
     let piece = EchoPeer.bytes(65_536)
     for _ in 0..<1000 {
       server.process.takeOutput()
       try peer.socket.sendAll(piece, timeout: ChildProcess.limit)
-      // A turn or two may have been for writing alone. With more of them than that, the piece is left unread.
+      // A turn or two may have been only for writing. After more of them, the piece stays unread.
       var turns = 0
       while turns < 5, try server.process.line(containing: "rlist:") == "rlist: []" { turns += 1 }
       if turns == 5 { return }
     }
-    Issue.record("the server reads on, whatever it owes")
+    Issue.record("the server keeps reading, however much it has queued")
   }
 }

@@ -2,10 +2,11 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// What the queues of echo-queued and echo-complete are for.
-@Suite("A server with a queue for each connection")
+/// The purpose of the queues in echo-queued and echo-complete.
+@Suite("Servers with a queue per connection")
 struct EchoQueuedTests {
-  @Test("lets nobody wait for a client that takes nothing, which still gets it all", arguments: EchoProgram.withQueues)
+  @Test(
+    "a client that reads nothing delays no other client, and loses no bytes", arguments: EchoProgram.withQueues)
   func stuckClient(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let stuck = try server.connect()
@@ -23,14 +24,14 @@ struct EchoQueuedTests {
     #expect(isWhole)
   }
 
-  @Test("reads no more from a client that has too much to take", arguments: EchoProgram.withQueues)
+  @Test("a client with too many queued bytes isn't read from", arguments: EchoProgram.withQueues)
   func boundedQueue(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let stuck = try server.connect()
     let count = try stuck.fill(with: EchoPeer.bytes(64 << 20))
-    // The queue, and what the kernel holds on both sides.
+    // The queue, and the kernel's buffers on both sides.
     #expect(count < 32 << 20)
-    // The server waits, though more bytes wait to be read.
+    // The server waits, although more bytes could be read.
     #expect(try server.time(ofTurns: 6) > .seconds(1))
   }
 }

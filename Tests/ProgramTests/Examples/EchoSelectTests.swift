@@ -4,7 +4,7 @@ import Testing
 
 @Suite("echo-select")
 struct EchoSelectTests {
-  @Test("answers the tutorial's client", .enabled(if: TutorialProgram.canRun))
+  @Test("echo-select works with the tutorial's client", .enabled(if: TutorialProgram.canRun))
   func tutorialClient() throws {
     let server = try EchoServer(.select)
     let client = try TutorialProgram.client.run(port: server.port)
@@ -15,7 +15,7 @@ struct EchoSelectTests {
     }
   }
 
-  @Test("drops a client that takes nothing for too long, and serves the others again")
+  @Test("echo-select drops a client that reads nothing for too long, and serves the others again")
   func stuckClient() throws {
     let server = try EchoServer(.select)
     let stuck = try server.connect()

@@ -1,9 +1,8 @@
-import Foundation
 import Multiplex
 import TestSupport
 import Testing
 
-/// One of the tutorial's servers, running on a port of its own.
+/// A running server of the tutorial.
 struct EchoServer {
   let process: ChildProcess
   let address: SocketAddress
@@ -18,16 +17,11 @@ struct EchoServer {
 
   func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
-  /// The kernel's answer to how many descriptors the server has open.
-  var openDescriptors: Int {
-    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.processID)/fd").count) ?? -1
-  }
-
-  /// Waits until the server has closed every connection, and its list of inputs says so too.
+  /// Waits until the server has closed every connection, and has removed them from its list of inputs.
   func hasOnlyItsListener() throws -> Bool {
     let standardStreamsAndListener = 4
-    guard eventually({ openDescriptors == standardStreamsAndListener }) else { return false }
-    // Some turns may have been printed before.
+    guard eventually({ process.openDescriptors.count == standardStreamsAndListener }) else { return false }
+    // Some turns may have been printed earlier.
     for _ in 0..<1000 {
       let line = try process.line(containing: "inputs:")
       if line == "inputs: [<socket 3: \(address)>]" { return true }
@@ -35,9 +29,10 @@ struct EchoServer {
     return false
   }
 
-  /// How long the server takes for some turns of its loop. One in which nothing happens takes half a second.
+  /// Measures how long the server takes for `count` turns of its loop. A turn in which nothing happens takes half a
+  /// second.
   func time(ofTurns count: Int) throws -> Duration {
-    // Those that were printed before don't count.
+    // Turns that were printed earlier don't count.
     process.takeOutput()
     return try ContinuousClock().measure {
       for _ in 0..<count { _ = try process.line(containing: "rlist:") }

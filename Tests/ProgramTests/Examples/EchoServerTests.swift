@@ -2,10 +2,10 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// What all three of the tutorial's servers have in common.
-@Suite("Each of the tutorial's servers")
+/// What all three servers of the tutorial have in common.
+@Suite("The tutorial's servers")
 struct EchoServerTests {
-  @Test("prints its inputs and what is ready on each turn", arguments: EchoProgram.allCases)
+  @Test("a server prints its inputs and the ready ones in each turn", arguments: EchoProgram.allCases)
   func printsTurns(program: EchoProgram) throws {
     let server = try EchoServer(program)
     #expect(try server.process.nextLine() == "inputs: [<socket 3: \(server.address)>]")
@@ -18,7 +18,7 @@ struct EchoServerTests {
     #expect(try server.process.nextLine() == inputs)
   }
 
-  @Test("answers netcat", .enabled(if: Executable.installed("nc") != nil), arguments: EchoProgram.allCases)
+  @Test("a server echoes to netcat", .enabled(if: Executable.installed("nc") != nil), arguments: EchoProgram.allCases)
   func netcat(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let netcat = try ChildProcess("nc", ["-N", "127.0.0.1", server.port])
@@ -29,7 +29,7 @@ struct EchoServerTests {
   }
 
   @Test(
-    "answers socat, which half-closes", .enabled(if: Executable.installed("socat") != nil),
+    "a server echoes to socat, which half-closes", .enabled(if: Executable.installed("socat") != nil),
     arguments: EchoProgram.allCases)
   func socat(program: EchoProgram) throws {
     let server = try EchoServer(program)
@@ -42,7 +42,7 @@ struct EchoServerTests {
     #expect(isWhole)
   }
 
-  @Test("serves two clients at once, and gives each its own", arguments: EchoProgram.allCases)
+  @Test("a server serves two clients at once, and sends each its own bytes", arguments: EchoProgram.allCases)
   func twoClients(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let (one, other) = (try server.connect(), try server.connect())
@@ -54,7 +54,7 @@ struct EchoServerTests {
     }
   }
 
-  @Test("gives a large message back whole to a slow reader", arguments: EchoProgram.allCases)
+  @Test("a server returns a large message whole to a slow reader", arguments: EchoProgram.allCases)
   func largeMessage(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
@@ -65,7 +65,9 @@ struct EchoServerTests {
     #expect(isWhole)
   }
 
-  @Test("gives a client that has finished sending all that it is owed, then ends", arguments: EchoProgram.allCases)
+  @Test(
+    "a server sends all queued bytes to a client that has finished sending, then closes",
+    arguments: EchoProgram.allCases)
   func halfClose(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
@@ -78,13 +80,14 @@ struct EchoServerTests {
     #expect(try server.hasOnlyItsListener())
   }
 
-  @Test("survives a client that resets its connection, and closes its own end", arguments: EchoProgram.allCases)
+  @Test(
+    "a server survives a client that resets its connection, and closes its own end", arguments: EchoProgram.allCases)
   func reset(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
     try peer.send("never read")
     #expect(try peer.hasSomethingToRead())
-    // A socket that is closed with bytes unread resets its connection.
+    // Closing a socket with bytes unread resets the connection.
     peer.socket.close()
     #expect(try server.process.line(containing: "reset").contains("Connection reset by peer"))
     #expect(try server.hasOnlyItsListener())
@@ -94,7 +97,7 @@ struct EchoServerTests {
     #expect(try next.receiveText(11) == "still there")
   }
 
-  @Test("survives a client that goes away in the middle of a large reply", arguments: EchoProgram.allCases)
+  @Test("a server survives a client that leaves in the middle of a large reply", arguments: EchoProgram.allCases)
   func resetWhileSending(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
@@ -104,7 +107,7 @@ struct EchoServerTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("closes the connections of clients that have gone", arguments: EchoProgram.allCases)
+  @Test("a server closes the connections of clients that have left", arguments: EchoProgram.allCases)
   func closesConnections(program: EchoProgram) throws {
     let server = try EchoServer(program)
     for _ in 0..<20 {
@@ -116,13 +119,15 @@ struct EchoServerTests {
     #expect(try server.hasOnlyItsListener())
   }
 
-  @Test("waits out a lack of descriptors, and accepts again when there are some", arguments: EchoProgram.allCases)
+  @Test(
+    "a server without free descriptors neither spins nor ends, and accepts again later",
+    arguments: EchoProgram.allCases)
   func noDescriptors(program: EchoProgram) throws {
     // The standard streams, the listener and two connections.
     let server = try EchoServer(program, openFileLimit: 6)
     let peers = try (0..<4).map { _ in try server.connect() }
-    #expect(try server.process.line(containing: "accept4").contains("may open no more files"))
-    // Of two turns one is spent without the listener, and takes half a second: eight take two.
+    #expect(try server.process.line(containing: "accept4").contains("open-file limit"))
+    // Every other turn is without the listener, and takes half a second: eight turns take two seconds.
     #expect(try server.time(ofTurns: 8) > .seconds(1))
 
     try peers[0].send("0")
@@ -133,7 +138,7 @@ struct EchoServerTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("says that a port is in use, and which", arguments: EchoProgram.allCases)
+  @Test("a server reports the address that is in use", arguments: EchoProgram.allCases)
   func portInUse(program: EchoProgram) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let address = try listener.localAddress()
@@ -146,7 +151,7 @@ struct EchoServerTests {
   }
 
   @Test(
-    "refuses arguments that make no sense", arguments: EchoProgram.allCases,
+    "a server rejects invalid arguments", arguments: EchoProgram.allCases,
     [["nonsense"], ["127.0.0.1"], ["127.0.0.1:65536"], ["::1:9999"], [""], ["127.0.0.1:0", "127.0.0.1:0"], ["--help"]])
   func badArguments(program: EchoProgram, arguments: [String]) throws {
     let server = try ChildProcess(Executable.built(program.rawValue), arguments)

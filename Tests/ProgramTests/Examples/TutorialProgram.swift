@@ -1,6 +1,6 @@
 import TestSupport
 
-/// The tutorial's first server and its client, word for word but for the port, which is their argument.
+/// The tutorial's first server and its client, verbatim except for the port, which is an argument.
 enum TutorialProgram: String {
   case server = #"""
     #!/usr/bin/env python
@@ -54,7 +54,7 @@ enum TutorialProgram: String {
 
   static let canRun = Executable.installed("python3") != nil
 
-  /// Starts the program; its output comes at once, not when a buffer is full.
+  /// Starts the program with unbuffered output.
   func run(port: String) throws -> ChildProcess {
     try ChildProcess(
       "python3", ["-c", rawValue, port], environment: ["PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"])

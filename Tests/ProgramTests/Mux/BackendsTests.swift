@@ -3,16 +3,16 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux backends`, what this machine offers.
+/// `mux backends`, which shows what this machine offers.
 @Suite("mux backends")
 struct BackendsTests {
   private func run(_ arguments: String...) throws -> ChildProcess {
-    let process = try ChildProcess(try Executable.built("mux"), ["backends"] + arguments)
+    let process = try ChildProcess.mux(["backends"] + arguments)
     #expect(try process.waitForExit() == .exited(0))
     return process
   }
 
-  @Test("shows every backend, aligned, and which one auto takes")
+  @Test("prints an aligned table of all backends, and which one auto selects")
   func table() throws {
     let lines = try run().outputText.split(separator: "\n").map(String.init)
     #expect(lines[0].hasPrefix("BACKEND"))
@@ -25,7 +25,7 @@ struct BackendsTests {
     #expect(lines.count == Poller.Backend.allCases.count + 2)
   }
 
-  @Test("prints the same as JSON")
+  @Test("prints the backends as JSON")
   func json() throws {
     let object = try JSONSerialization.jsonObject(with: Data(try run("--json").output))
     let report = try #require(object as? [String: Any])
@@ -36,7 +36,7 @@ struct BackendsTests {
     #expect(entries.allSatisfy { ($0["maximumDescriptors"] as? Int ?? 0) > 0 })
   }
 
-  @Test("tells why io_uring doesn't work where it is forbidden", .enabled(if: Executable.installed("python3") != nil))
+  @Test("says why io_uring doesn't work if it is forbidden", .enabled(if: Executable.installed("python3") != nil))
   func forbidden() throws {
     let process = try Sandbox.withoutRing(try Executable.built("mux"), ["backends"])
     #expect(try process.waitForExit() == .exited(0))
@@ -48,16 +48,16 @@ struct BackendsTests {
     #expect(lines.contains { $0.hasPrefix("epoll ") && $0.contains("poller, reactor") })
   }
 
-  @Test("a server says once that it does without io_uring", .enabled(if: Executable.installed("python3") != nil))
+  @Test("a server warns once that io_uring isn't available", .enabled(if: Executable.installed("python3") != nil))
   func fallingBack() throws {
     let process = try Sandbox.withoutRing(try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"])
     #expect(try process.nextLine().hasSuffix("(epoll)"))
     process.signal(SIGTERM)
     #expect(try process.waitForExit() == .exited(0))
-    #expect(process.errorText.split(separator: "\n").count { $0.contains("without io_uring") } == 1)
+    #expect(process.errorText.split(separator: "\n").count { $0.contains("io_uring isn't available") } == 1)
   }
 
-  @Test("a server isn't started on a backend that is forbidden", .enabled(if: Executable.installed("python3") != nil))
+  @Test("a server doesn't start on a forbidden backend", .enabled(if: Executable.installed("python3") != nil))
   func forbiddenServer() throws {
     let arguments = ["serve", "--backend", "io_uring", "--listen", "127.0.0.1:0"]
     let process = try Sandbox.withoutRing(try Executable.built("mux"), arguments)

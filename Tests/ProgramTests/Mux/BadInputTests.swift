@@ -3,13 +3,13 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// Bad input to `mux`: one line that names the thing and the remedy, and an exit status of sysexits.h.
-@Suite("mux, used wrongly")
+/// Bad input to `mux` is reported on one line that names the problem and the remedy, with an exit status of sysexits.h.
+@Suite("mux, used incorrectly")
 struct BadInputTests {
   private func expectFailure(
     _ arguments: [String], status: Int32, naming texts: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
-    let process = try ChildProcess(try Executable.built("mux"), arguments)
+    let process = try ChildProcess.mux(arguments)
     process.closeInput()
     #expect(try process.waitForExit() == .exited(status), sourceLocation: sourceLocation)
     let lines = process.errorText.split(separator: "\n")
@@ -20,7 +20,9 @@ struct BadInputTests {
     #expect(process.outputText.isEmpty, sourceLocation: sourceLocation)
   }
 
-  @Test("a wrong address", arguments: ["nowhere", "127.0.0.1", "127.0.0.1:99999", "::1:80", "127.0.0.1:", ""])
+  @Test(
+    "a malformed address is reported with exit status 64",
+    arguments: ["nowhere", "127.0.0.1", "127.0.0.1:99999", "::1:80", "127.0.0.1:", ""])
   func wrongAddress(text: String) throws {
     try expectFailure(["serve", "--listen", text], status: 64, naming: "'\(text)'", "--listen")
     try expectFailure(["connect", text], status: 64, naming: "'\(text)'")
@@ -31,7 +33,7 @@ struct BadInputTests {
     ["relay", "--listen", "127.0.0.1:0", "--to"],
   ]
 
-  @Test("an address in every command: how it is written, and what can't be one", arguments: commands)
+  @Test("every command says how to write an address, and what can't be one", arguments: commands)
   func grammar(command: [String]) throws {
     try expectFailure(command + ["nowhere"], status: 64, naming: "'nowhere'", "HOST:PORT", "unix:PATH", "slash")
     try expectFailure(command + ["unix:"], status: 64, naming: "'unix:'", "can't be empty")
@@ -39,23 +41,24 @@ struct BadInputTests {
     for path in [long, "unix:\(long)"] {
       try expectFailure(command + [path], status: 64, naming: "'\(path)'", "107 bytes")
     }
-    try expectFailure(command + ["localhost:nonesuch"], status: 64, naming: "no service", "'nonesuch'")
+    try expectFailure(command + ["localhost:nonesuch"], status: 64, naming: "unknown service 'nonesuch'")
   }
 
-  @Test("port 0, where one connects", arguments: [commands[1], commands[2], commands[4]])
+  @Test(
+    "port 0 in connecting commands is reported with exit status 64", arguments: [commands[1], commands[2], commands[4]])
   func noPort(command: [String]) throws {
     try expectFailure(command + ["127.0.0.1:0"], status: 64, naming: "'127.0.0.1:0'", "port 0")
   }
 
   @Test(
-    "an option whose value was forgotten behind the equals sign",
+    "an option without a value after its equals sign is reported with exit status 64",
     arguments: [["serve", "--unix="], ["bench", "--report=", "127.0.0.1:1"], ["compare", "--report="]])
   func emptyValue(arguments: [String]) throws {
     try expectFailure(arguments, status: 64, naming: arguments[1], "no value")
   }
 
   @Test(
-    "negative numbers, which are out of range",
+    "negative numbers are reported as out of range",
     arguments: [
       (["relay"], "--max-connections"), (["relay"], "--connect-timeout"), (["relay"], "--idle-timeout"),
       (["relay"], "--drain-timeout"),
@@ -67,7 +70,7 @@ struct BadInputTests {
   }
 
   @Test(
-    "times out of range: says which there are",
+    "times out of range are reported with the valid range",
     arguments: [
       (["connect", "--timeout", "0.0005"], "--timeout must be from 0.001 to 3,000,000,000 seconds"),
       (["connect", "--timeout", "1e10"], "--timeout must be from 0.001 to 3,000,000,000 seconds"),
@@ -80,26 +83,26 @@ struct BadInputTests {
     try expectFailure(arguments, status: 64, naming: message)
   }
 
-  @Test("tells its version")
+  @Test("mux prints its version")
   func version() throws {
-    let process = try ChildProcess(try Executable.built("mux"), ["--version"])
+    let process = try ChildProcess.mux(["--version"])
     #expect(try process.waitForExit() == .exited(0))
     #expect(process.outputText.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
   }
 
-  @Test("an address that no interface has")
+  @Test("an address that no interface has is reported with exit status 69")
   func foreignAddress() throws {
     try expectFailure(["serve", "--listen", "192.0.2.1:0"], status: 69, naming: "192.0.2.1:0", "network interface")
   }
 
-  @Test("a port in use")
+  @Test("a port in use is reported with exit status 69")
   func portInUse() throws {
     let server = try MuxServer()
     let address = "127.0.0.1:\(try server.port)"
     try expectFailure(["serve", "--listen", address], status: 69, naming: address, "choose another port")
   }
 
-  @Test("a port in use, with several threads on either side", arguments: ["1", "2"])
+  @Test("a port in use by a server with several threads is reported with exit status 69", arguments: ["1", "2"])
   func portInUseByThreads(threads: String) throws {
     let server = try MuxServer(.automatic, ["--threads", "2"])
     let address = "127.0.0.1:\(try server.port)"
@@ -107,7 +110,7 @@ struct BadInputTests {
       ["serve", "--threads", threads, "--listen", address], status: 69, naming: address, "choose another port")
   }
 
-  @Test("an unknown backend, service or option")
+  @Test("an unknown backend, service, option or command is reported with exit status 64")
   func unknownNames() throws {
     try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
     try expectFailure(["serve", "--service", "time"], status: 64, naming: "'time'", "daytime")
@@ -116,7 +119,7 @@ struct BadInputTests {
   }
 
   @Test(
-    "limits out of range",
+    "limits out of range are reported with exit status 64",
     arguments: [
       ("--max-connections", "0"), ("--max-connections", "-1"), ("--max-connections", "many"), ("--high-water", "0"),
       ("--idle-timeout", "0"), ("--idle-timeout", "-2"), ("--idle-timeout", "nan"), ("--idle-timeout", "inf"),
@@ -128,7 +131,7 @@ struct BadInputTests {
     try expectFailure(["serve", option, value], status: 64, naming: option, value.hasPrefix("m") ? value : "must be")
   }
 
-  @Test("a path where there is a file or a folder, which is left alone")
+  @Test("the path of an existing file or directory is refused, and the file is left alone")
   func existingFile() throws {
     let folder = try TemporaryFolder()
     try Data("precious".utf8).write(to: URL(fileURLWithPath: folder.file("file")))
@@ -138,7 +141,7 @@ struct BadInputTests {
     #expect(try String(contentsOfFile: folder.file("file"), encoding: .utf8) == "precious")
   }
 
-  @Test("a path on which another server listens, which goes on")
+  @Test("a path on which another server listens is refused, and that server keeps running")
   func liveSocket() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
@@ -149,44 +152,43 @@ struct BadInputTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("a path that is too long, or in no folder")
+  @Test("a bad path of a Unix socket is reported with exit status 64 or 69")
   func badPaths() throws {
     let long = "/tmp/" + String(repeating: "x", count: 200)
     try expectFailure(["serve", "--unix", long], status: 64, naming: long, "107 bytes")
-    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "folder")
-    // What an unset variable of a shell comes to; the kernel would make a name up.
+    try expectFailure(["serve", "--unix", "/nowhere/socket"], status: 69, naming: "/nowhere/socket", "doesn't exist")
+    // What an unset shell variable expands to; the kernel would make up a name.
     try expectFailure(["serve", "--unix", ""], status: 64, naming: "--unix")
     try expectFailure(["connect", "--unix", ""], status: 64, naming: "--unix")
   }
 
-  @Test("too few descriptors to begin with", arguments: 4...9)
+  @Test("too few descriptors to start are reported with exit status 71", arguments: 4...9)
   func noDescriptors(limit: Int) throws {
-    let process = try ChildProcess(
-      try Executable.built("mux"), ["serve", "--listen", "127.0.0.1:0"], openFileLimit: limit)
+    let process = try ChildProcess.mux(["serve", "--listen", "127.0.0.1:0"], openFileLimit: limit)
     #expect(try process.waitForExit() == .exited(71))
     #expect(process.errorText.split(separator: "\n").count == 1)
     #expect(process.errorText.contains("ulimit -n"))
   }
 
   @Test(
-    "either serves or says that it has too few descriptors, whatever the threads and the backend take",
+    "a server either serves or reports too few descriptors, whatever the threads and the backend need",
     arguments: usableBackends, [1, 3])
   func fewDescriptors(backend: Poller.Backend, threads: Int) throws {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--backend", backend.name, "--threads", "\(threads)"]
     for limit in 11...24 {
-      let process = try ChildProcess(try Executable.built("mux"), arguments, openFileLimit: limit)
+      let process = try ChildProcess.mux(arguments, openFileLimit: limit)
       guard let line = try? process.nextLine() else {
         #expect(try process.waitForExit() == .exited(71))
         #expect(process.errorText.contains("ulimit -n"))
         continue
       }
-      let peer = try EchoPeer(connectingTo: SocketAddress(String(line.split(separator: " ")[2])))
+      let peer = try EchoPeer(connectingTo: ChildProcess.listeningAddress(in: line))
       try peer.send("x")
       #expect(try peer.receiveText(1) == "x", "\(limit)")
     }
   }
 
-  @Test("leaves no socket file behind when a later address fails")
+  @Test("a server leaves no socket file behind when a later address fails")
   func nothingLeftBehind() throws {
     let folder = try TemporaryFolder()
     try expectFailure(
@@ -195,19 +197,19 @@ struct BadInputTests {
   }
 
   @Test(
-    "a relay to itself",
+    "a relay to itself is refused",
     arguments: [
       ("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("127.0.0.1", "0.0.0.0"), ("127.0.0.1", ""),
       ("0.0.0.0", "127.0.0.1"), ("0.0.0.0", "127.1.2.3"), ("*", "localhost"), ("0.0.0.0", "[::ffff:127.0.0.1]"),
     ])
   func ownTarget(host: String, target: String) throws {
-    // Free a moment ago.
+    // The port was free a moment ago.
     let port = try UnusedAddress().address.port ?? 0
     try expectFailure(
       ["relay", "--listen", "\(host):\(port)", "--to", "\(target):\(port)"], status: 64, naming: ":\(port) leads back")
   }
 
-  @Test("a relay to its own path, by way of a link too")
+  @Test("a relay to its own path is refused, also through a link")
   func ownTargetPath() throws {
     let folder = try TemporaryFolder()
     try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: folder.path)
@@ -218,7 +220,7 @@ struct BadInputTests {
     }
   }
 
-  @Test("connecting where nobody listens, and by a name that nobody has")
+  @Test("connecting to an address without a listener, or to an unknown host, is reported")
   func connectFailures() throws {
     try withUnusedAddress { address in
       try expectFailure(["connect", "\(address)"], status: 69, naming: "\(address)", "is the server running?")

@@ -8,7 +8,7 @@ import Testing
 struct BenchTests {
   // MARK: Measuring
 
-  @Test("measures a server on each backend, with figures that agree with each other", arguments: usableBackends)
+  @Test("measures a server on each backend, with consistent figures", arguments: usableBackends)
   func figures(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let figures = try bench(
@@ -19,7 +19,7 @@ struct BenchTests {
     #expect(figures.seconds >= 0.4)
     expectAgreement(figures)
     #expect(figures.lostConnections == 0 && figures.unanswered == 0)
-    // Each point tells a rate, in the middle of its time: over the time that they cover, they make up the whole.
+    // Each point is a rate, at the middle of its interval: the intervals add up to the whole run.
     var (covered, counted) = (0.0, 0.0)
     for point in figures.throughput {
       let time = 2 * (point.seconds - covered)
@@ -31,7 +31,7 @@ struct BenchTests {
     #expect(abs(counted - Double(figures.requests)) < 0.5)
   }
 
-  @Test("sends exactly as many messages as asked for, of the size and over the connections asked for")
+  @Test("sends exactly the requested number of messages, of the requested size and over the requested connections")
   func exactRequests() throws {
     let seen = try OddServer.serving(.none) { address in
       let figures = try bench("\(address)", "--requests", "1000", "--size", "33", "--connections", "7")
@@ -42,7 +42,7 @@ struct BenchTests {
     #expect(seen.bytes == 33_000)
   }
 
-  @Test("fills the pipeline with messages that are longer than any buffer", arguments: usableBackends)
+  @Test("fills the pipeline with messages longer than any buffer", arguments: usableBackends)
   func longMessages(backend: Poller.Backend) throws {
     let server = try MuxServer()
     let figures = try bench(
@@ -52,7 +52,7 @@ struct BenchTests {
     expectAgreement(figures)
   }
 
-  @Test("over a Unix socket, named in either way")
+  @Test("measures a server on a Unix socket")
   func unixSocket() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("socket")
@@ -64,7 +64,7 @@ struct BenchTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("prints an aligned table, and nothing else into a pipe")
+  @Test("prints aligned tables of a measurement, and nothing else into a pipe")
   func table() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--requests", "500"])
@@ -79,7 +79,7 @@ struct BenchTests {
     #expect(lines[latencies].contains("P99.9"))
   }
 
-  @Test("tells how far it has come on a terminal", .enabled(if: Executable.installed("script") != nil))
+  @Test("shows the progress of a measurement on a terminal", .enabled(if: Executable.installed("script") != nil))
   func progress() throws {
     let server = try MuxServer()
     let command = "\(try Executable.built("mux")) bench \(try server.address) --duration 1.2 --warmup 0.2"
@@ -91,7 +91,7 @@ struct BenchTests {
     #expect(try terminal.waitForExit() == .exited(0))
   }
 
-  @Test("the mean of one message is its latency, to the last digit")
+  @Test("the mean of one latency is that latency, exactly")
   func exactMean() throws {
     let server = try MuxServer()
     let latency = try bench("\(server.address)", "--requests", "1").latency
@@ -100,13 +100,13 @@ struct BenchTests {
 
   // MARK: On a schedule
 
-  @Test("keeps to --rate")
+  @Test("sends messages at the rate given by --rate")
   func rate() throws {
     let server = try MuxServer()
     let figures = try bench("\(server.address)", "--requests", "200", "--rate", "500", "--connections", "5")
     #expect(figures.requests == 200)
     #expect(figures.scheduledPerSecond == 500)
-    // The last is due 199 intervals after the first.
+    // The last message is due 199 intervals after the first.
     #expect(figures.seconds >= 199.0 / 500)
     expectAgreement(figures)
     let sinceSending = try #require(figures.latencySinceSending)
@@ -114,30 +114,30 @@ struct BenchTests {
     #expect(figures.latency.maximum >= sinceSending.maximum)
   }
 
-  @Test("with --rate, a stall counts for all messages that it keeps waiting, not for one alone")
+  @Test("with --rate, a stall counts for all messages that it delays, not only for one")
   func coordinatedOmission() throws {
     _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
       let figures = try bench("\(address)", "--requests", "50", "--rate", "100", "--connections", "1")
       #expect(figures.requests == 50)
-      // All were due within the stall, and waited for its end: a quarter of a second on the average.
+      // All were due during the stall, and waited for its end: a quarter of a second on average.
       #expect(figures.latency.median >= 100_000)
       #expect(try #require(figures.latencySinceSending).median < 100_000)
     }
   }
 
-  @Test("with --rate, what was due and not sent by the end is counted, with the time that it has waited")
+  @Test("with --rate, messages due but unsent at the end are counted, with the time they had waited")
   func unsent() throws {
     _ = try OddServer.serving(.stalls(.seconds(1))) { address in
       let process = try run([
         "\(address)", "--duration", "0.5", "--warmup", "0", "--rate", "100", "--connections", "1", "--json",
       ])
       let figures = try figures(of: process)
-      // All of it falls into the stall, but for the first message, which ends it.
+      // All messages fall into the stall, except the first, which ends it.
       #expect(figures.requests == 1 && figures.unsent == 49 && figures.unanswered == 0)
       #expect(figures.latency.count == 50)
       #expect((200_000...300_000).contains(figures.latency.median))
       #expect(figures.latencySinceSending?.count == 1)
-      #expect(process.errorText.contains("49 messages were due and not sent"))
+      #expect(process.errorText.contains("49 messages due but unsent at the end"))
     }
   }
 
@@ -157,7 +157,7 @@ struct BenchTests {
     }
   }
 
-  @Test("with --rate, the share of a lost connection is found also where the messages are as many as can be asked for")
+  @Test("with --rate, the share of a lost connection is computed even for the maximum number of messages")
   func shareOfTheMost() throws {
     _ = try OddServer.serving(.closesAtOnce) { address in
       let process = try run(["\(address)", "--connections", "2", "--requests", "\(Int.max)", "--rate", "1000"])
@@ -165,22 +165,22 @@ struct BenchTests {
     }
   }
 
-  @Test("with a --rate that nobody can keep, ends in time, and tells what is missing")
+  @Test("with a --rate that is too high, a run ends in time, and reports unsent messages")
   func impossibleRate() throws {
     let server = try MuxServer()
     let figures = try bench(
       "\(server.address)", "--duration", "0.3", "--warmup", "0.1", "--rate", "2000000", "--connections", "5")
     #expect(figures.requests > 0)
     let unsent = try #require(figures.unsent)
-    // It has not gone on until all were sent.
+    // It hasn't continued until all were sent.
     #expect(unsent > 0)
     #expect(figures.requests + unsent == 600_000)
     #expect(figures.latency.count == 600_000)
-    // Those of the first half have waited for more than half of the time.
+    // Messages of the first half have waited for more than half of the time.
     #expect(figures.latency.median > 100_000)
   }
 
-  @Test("shows a rate below one as it is")
+  @Test("prints a rate below one without rounding it")
   func slowRate() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--requests", "1", "--rate", "0.5"])
@@ -188,50 +188,52 @@ struct BenchTests {
     #expect(process.outputText.contains("0.5/s scheduled"))
   }
 
-  @Test("says so when the schedule can't be kept")
+  @Test("says so when the schedule isn't met")
   func behindSchedule() throws {
     _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
       let process = try run([
         "\(address)", "--duration", "0.6", "--warmup", "0", "--rate", "100000", "--connections", "1",
       ])
       #expect(try process.waitForExit() == .exited(0))
-      #expect(process.errorText.contains("the schedule was not kept"))
+      #expect(process.errorText.contains("schedule not met"))
     }
   }
 
   // MARK: Servers that don't echo
 
-  @Test("a changed byte: says on which connection, where, and what it should have been")
+  @Test("reports a changed byte with its connection, its position and the expected value")
   func corruption() throws {
     _ = try OddServer.serving(.corrupts(1000)) { address in
       let process = try run(["\(address)", "--connections", "1", "--size", "64", "--json"])
       let line = try failure(of: process, status: 76)
       let match = try #require(
         line.firstMatch(
-          of: #/connection 1, byte 1000 of the stream \(byte 40 of message 16\) is 0x(..) instead of 0x(..)/#))
+          of:
+            #/connection 1, byte 1000 of the stream \(byte 40 of message 16\), counted from 0, is 0x(..) instead of 0x(..)/#
+        ))
       let got = try #require(UInt8(match.1, radix: 16)), expected = try #require(UInt8(match.2, radix: 16))
       #expect(got == ~expected)
     }
   }
 
-  @Test("more than was sent")
+  @Test("reports surplus bytes")
   func surplus() throws {
     _ = try OddServer.serving(.adds) { address in
       let line = try failure(of: run(["\(address)"]), status: 76)
-      #expect(line.contains("more came back than was sent"))
+      #expect(line.contains("more bytes came back than were sent"))
     }
   }
 
-  @Test("no answer at all")
+  @Test("reports a server that never answers")
   func silence() throws {
     _ = try OddServer.serving(.silent) { address in
       let line = try failure(of: run(["\(address)", "--timeout", "0.3"]), status: 76)
       #expect(line.contains("\(address)") && line.contains("nothing came back"))
-      #expect(line.contains("no answer within 300 ms"))
+      #expect(line.contains("no response within 300 ms"))
     }
   }
 
-  @Test("connections that are closed instead of answered")
+  @Test("reports a server that closes all connections")
   func closing() throws {
     _ = try OddServer.serving(.closesAtOnce) { address in
       let line = try failure(of: run(["\(address)"]), status: 76)
@@ -239,7 +241,7 @@ struct BenchTests {
     }
   }
 
-  @Test("a connection that is lost on the way is counted, and the others go on")
+  @Test("a connection lost during the run is counted, and the others continue")
   func loss() throws {
     _ = try OddServer.serving(.closesFirst(after: 2000)) { address in
       let process = try run(
@@ -247,7 +249,7 @@ struct BenchTests {
       let figures = try figures(of: process, status: 74)
       #expect(figures.lostConnections == 1)
       #expect(figures.losses.map(\.connections) == [1])
-      // What was on the way is lost with it.
+      // The message in flight is lost with it.
       #expect(figures.requests == 600 - figures.unanswered)
       #expect(figures.unanswered == 1)
       expectAgreement(figures)
@@ -255,7 +257,7 @@ struct BenchTests {
     }
   }
 
-  @Test("shows no latency where there is none")
+  @Test("prints no latencies if there are none")
   func noLatency() throws {
     _ = try OddServer.serving(.closesFirst(after: 500_000)) { address in
       let arguments = ["\(address)", "--connections", "1", "--size", "1000000", "--requests", "1"]
@@ -267,25 +269,25 @@ struct BenchTests {
     }
   }
 
-  @Test("a server that stops answering: the run ends with what there is")
+  @Test("a run ends with the results so far if the server stops answering")
   func stoppedAnswering() throws {
     let server = try MuxServer()
     let before = try server.processorTicks
     let process = try run(
       ["\(server.address)", "--connections", "2", "--duration", "60", "--warmup", "0", "--timeout", "0.5", "--json"])
-    // Once it is under way, the server rests.
+    // The server is stopped once the run is under way.
     #expect(try eventually { try server.processorTicks > before + 5 })
     server.process.signal(SIGSTOP)
     defer { server.process.signal(SIGCONT) }
     let figures = try figures(of: process, status: 74)
     #expect(figures.lostConnections == 2 && figures.unanswered == 2)
     #expect(figures.requests > 0)
-    #expect(figures.losses.map(\.reason) == ["no answer within 500 ms"])
+    #expect(figures.losses.map(\.reason) == ["no response within 500 ms"])
   }
 
   // MARK: Failures
 
-  @Test("a server that can't be reached")
+  @Test("a server that can't be reached is reported")
   func unreachable() throws {
     try withUnusedAddress { address in
       let line = try failure(of: run(["\(address)"]), status: 69)
@@ -297,7 +299,7 @@ struct BenchTests {
     #expect(noHost.contains("name.invalid:80"))
   }
 
-  @Test("too few open files: says how many are needed, and how to raise the limit")
+  @Test("too low an open-file limit is reported, with the number of files needed and how to raise it")
   func openFiles() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--connections", "100"], openFileLimit: 64)
@@ -306,7 +308,7 @@ struct BenchTests {
   }
 
   @Test(
-    "options out of range, or that exclude each other",
+    "options that are out of range or exclude each other are reported with exit status 64",
     arguments: [
       ["--connections", "0"], ["--size", "0"], ["--pipeline", "-1"], ["--duration", "0"], ["--requests", "0"],
       ["--rate", "0"], ["--rate", "nan"], ["--rate", "1e9"], ["--warmup", "-1"], ["--timeout", "0"],
@@ -320,11 +322,11 @@ struct BenchTests {
 
   // MARK: Signals
 
-  @Test("an interruption ends it early, with the results so far")
+  @Test("an interrupt ends a run early, with the results so far")
   func interruption() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--duration", "60", "--warmup", "0", "--json"])
-    try waitUntilSignalsAreHeeded(by: process)
+    try waitUntilSignalsAreHandled(by: process)
     #expect(try eventually { try server.processorTicks > 0 })
     process.signal(SIGINT)
     let figures = try figures(of: process)
@@ -334,21 +336,38 @@ struct BenchTests {
     #expect(process.errorText.contains("interrupted"))
   }
 
-  @Test("a second interruption ends it at once, though answers are missing")
+  @Test("interrupts in quick succession are one, also while the results are printed", arguments: 1...5)
+  func closeInterrupts(pause: Int) throws {
+    let server = try MuxServer()
+    let process = try ChildProcess.mux([
+      "bench", "127.0.0.1:\(try server.port)", "--rate", "1000", "--duration", "100", "--warmup", "0",
+    ])
+    #expect(eventually { process.signalMask("SigBlk").contains(SIGINT) })
+    let start = ContinuousClock.now
+    // All within the quarter of a second that makes them one.
+    while .now - start < .milliseconds(100) {
+      process.signal(SIGINT)
+      _ = eventually(within: .milliseconds(2 * pause)) { !process.isRunning }
+    }
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.outputText.contains("LATENCY"))
+  }
+
+  @Test("a second interrupt ends a run at once, even if responses are missing")
   func secondInterruption() throws {
     _ = try OddServer.serving(.silent) { address in
       let process = try run(["\(address)", "--timeout", "60", "--warmup", "0"])
-      try waitUntilSignalsAreHeeded(by: process)
+      try waitUntilSignalsAreHandled(by: process)
       #expect(process.endsOfRepeated(SIGINT))
       #expect(try process.waitForExit() == .exited(130))
     }
   }
 
-  @Test("an interruption that comes as several signals is one")
+  @Test("an interrupt that arrives as several signals counts as one")
   func repeatedInterruption() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--duration", "60", "--warmup", "0", "--json"])
-    try waitUntilSignalsAreHeeded(by: process)
+    try waitUntilSignalsAreHandled(by: process)
     #expect(try eventually { try server.processorTicks > 0 })
     process.signal(SIGINT)
     process.signal(SIGTERM)
@@ -358,7 +377,7 @@ struct BenchTests {
   // MARK: The report
 
   @Test(
-    "writes a report that is well-formed and needs nothing else, whatever the names in it", arguments: [false, true])
+    "writes a well-formed, self-contained report of a measurement, whatever the names in it", arguments: [false, true])
   func report(hasSchedule: Bool) throws {
     let folder = try TemporaryFolder()
     let path = folder.file("a <b> & \"c\" 'd'")
@@ -378,7 +397,7 @@ struct BenchTests {
     #expect(report.text.contains("since due") == hasSchedule)
   }
 
-  @Test("the curve in the report ends with the longest latency, be it one alone")
+  @Test("the curve in the report ends at the longest latency, even if it is a single one")
   func longestLatency() throws {
     let folder = try TemporaryFolder()
     let file = folder.file("report.html")
@@ -386,27 +405,39 @@ struct BenchTests {
       let process = try run(["\(address)", "--requests", "20", "--connections", "1", "--report", file])
       #expect(try process.waitForExit() == .exited(0))
     }
-    // The axis ends above all points of the curve. The other answers take less than a hundredth of that.
+    // The axis ends above all points of the curve. The other responses take less than a hundredth of that.
     let labels = try HTMLReport(file).text.split(separator: "\n")
     #expect(labels.contains("100 ms"))
   }
 
-  @Test("says that a report can't be written before it does the work")
+  @Test("reports before the measurement that a report can't be written")
   func badReport() throws {
     let process = try run(["127.0.0.1:1", "--report", "/nowhere/report.html"])
     let line = try failure(of: process, status: 73)
     #expect(line.contains("/nowhere/report.html"))
   }
 
-  @Test("says in one line that the disk was full")
+  @Test("reports that a file may not grow as far as it would", .enabled(if: Executable.installed("sh") != nil))
+  func fileSizeLimit() throws {
+    let server = try MuxServer()
+    let folder = try TemporaryFolder()
+    let command = "ulimit -f 1; exec \"$0\" bench \"$1\" --requests 10 --report \"$2\""
+    let process = try ChildProcess(
+      "sh", ["-c", command, try Executable.built("mux"), "\(server.address)", folder.file("report.html")])
+    #expect(try process.waitForExit() == .exited(74))
+    #expect(process.errorText.hasPrefix("mux: can't write the report"))
+    #expect(process.errorText.contains("File too large"))
+  }
+
+  @Test("reports on one line that the disk is full")
   func fullDisk() throws {
     let server = try MuxServer()
     let process = try run(["\(server.address)", "--requests", "10", "--report", "/dev/full"])
     #expect(try process.waitForExit() == .exited(74))
-    #expect(process.errorText == "mux: the report '/dev/full' can't be written: No space left on device\n")
+    #expect(process.errorText == "mux: can't write the report '/dev/full': No space left on device\n")
   }
 
-  @Test("leaves an earlier report alone, and no empty one, when there is nothing to report")
+  @Test("leaves an earlier report alone, and no empty file behind, when there is nothing to report")
   func noReport() throws {
     let folder = try TemporaryFolder()
     try Data("earlier".utf8).write(to: URL(fileURLWithPath: folder.file("earlier")))
@@ -423,7 +454,7 @@ struct BenchTests {
 // MARK: - Running it
 
 extension BenchTests {
-  /// What the tests read of the JSON.
+  /// The part of the JSON that the tests read.
   private struct Figures: Decodable {
     struct Latency: Decodable {
       struct Percentile: Decodable {
@@ -472,7 +503,7 @@ extension BenchTests {
   }
 
   private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
-    try ChildProcess(try Executable.built("mux"), ["bench"] + arguments, openFileLimit: openFileLimit)
+    try ChildProcess.mux(["bench"] + arguments, openFileLimit: openFileLimit)
   }
 
   private func bench(_ arguments: String...) throws -> Figures {
@@ -484,7 +515,7 @@ extension BenchTests {
     return try JSONDecoder().decode(Figures.self, from: Data(process.output))
   }
 
-  /// Waits for a failure, and returns the one line that tells of it.
+  /// Waits for a failure, and returns the line that describes it.
   private func failure(of process: ChildProcess, status: Int32) throws -> String {
     #expect(try process.waitForExit() == .exited(status), "\(process.errorText)")
     #expect(process.outputText.isEmpty)
@@ -505,7 +536,7 @@ extension BenchTests {
     #expect(latency.percentiles.map(\.percentile).contains(99), sourceLocation: sourceLocation)
   }
 
-  private func waitUntilSignalsAreHeeded(by process: ChildProcess) throws {
+  private func waitUntilSignalsAreHandled(by process: ChildProcess) throws {
     try #require(eventually { process.signalMask("SigBlk").contains(SIGINT) })
   }
 }

@@ -3,10 +3,10 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux compare`, the backends side by side.
+/// `mux compare`, which compares the backends.
 @Suite("mux compare")
 struct CompareTests {
-  @Test("measures every backend that works here with each number of descriptors, in rising order")
+  @Test("measures every available backend with each number of descriptors, in ascending order")
   func figures() throws {
     let process = try run(["--descriptors", "40,1,7", "--rounds", "1", "--json"])
     #expect(try process.waitForExit(within: .seconds(120)) == .exited(0), "\(process.errorText)")
@@ -14,7 +14,7 @@ struct CompareTests {
     let available = Poller.Backend.allCases.filter { $0.unavailability == nil }.map(\.name)
     #expect(figures.backends == available)
     #expect(figures.rows.map(\.descriptors) == [1, 7, 40])
-    // No more can be active than there are.
+    // At most all of them are active.
     #expect(figures.rows.map(\.active) == [1, 7, 10])
     for row in figures.rows {
       #expect(row.nanosecondsPerEvent.keys.sorted() == available.sorted())
@@ -24,7 +24,7 @@ struct CompareTests {
     #expect(figures.skipped.isEmpty)
   }
 
-  @Test("shows why epoll exists: with poll and select, an event costs more where more descriptors are idle")
+  @Test("shows that idle descriptors make events more expensive with poll and select, but not with epoll")
   func cost() throws {
     let process = try run(["--descriptors", "10,2000", "--active", "1", "--rounds", "1", "--json"])
     #expect(try process.waitForExit(within: .seconds(120)) == .exited(0), "\(process.errorText)")
@@ -32,7 +32,7 @@ struct CompareTests {
     func growth(_ backend: String) throws -> Double {
       try #require(rows.last?.nanosecondsPerEvent[backend]) / #require(rows.first?.nanosecondsPerEvent[backend])
     }
-    // Ten and more on a quiet machine, and about one.
+    // Ten or more on a quiet machine, compared with about one.
     #expect(try growth("poll") > 2 * growth("epoll"))
     #expect(try growth("select") > 2 * growth("epoll"))
   }
@@ -51,7 +51,7 @@ struct CompareTests {
     #expect(lines.count { $0.contains("█") } == cells)
   }
 
-  @Test("tells how far it has come on a terminal", .enabled(if: Executable.installed("script") != nil))
+  @Test("shows the progress of a comparison on a terminal", .enabled(if: Executable.installed("script") != nil))
   func progress() throws {
     let command = "\(try Executable.built("mux")) compare --descriptors 4 --rounds 2"
     let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
@@ -60,30 +60,30 @@ struct CompareTests {
     #expect(try terminal.waitForExit(within: .seconds(120)) == .exited(0))
   }
 
-  @Test("leaves out what the limit of open files doesn't allow, and says how to raise it")
+  @Test("skips numbers of descriptors that the open-file limit doesn't allow, and says how to raise it")
   func openFiles() throws {
     let process = try run(["--descriptors", "5,1000", "--rounds", "1", "--json"], openFileLimit: 100)
     #expect(try process.waitForExit(within: .seconds(120)) == .exited(0))
     let figures = try JSONDecoder().decode(Figures.self, from: Data(process.output))
     #expect(figures.rows.map(\.descriptors) == [5])
     #expect(figures.skipped.count == 1)
-    #expect(process.errorText.contains("1,000 descriptors are left out"))
+    #expect(process.errorText.contains("skipping 1,000 descriptors"))
     #expect(process.errorText.contains("ulimit -n"))
   }
 
-  @Test("fails where the limit of open files allows nothing at all, and says what each would need")
+  @Test("fails if the open-file limit allows no comparison at all, and says what each would need")
   func nothingPossible() throws {
     let folder = try TemporaryFolder()
     let process = try run(["--report", folder.file("report.html")], openFileLimit: 20)
     #expect(try process.waitForExit() == .exited(71))
     #expect(process.outputText.isEmpty)
     let lines = process.errorText.split(separator: "\n")
-    #expect(lines.count == 4 && lines.allSatisfy { $0.contains("are left out") && $0.contains("ulimit -n") })
-    #expect(process.errorText.contains("mux: 10 descriptors are left out: they need 42 open files"))
+    #expect(lines.count == 4 && lines.allSatisfy { $0.contains("skipping") && $0.contains("ulimit -n") })
+    #expect(process.errorText.contains("mux: skipping 10 descriptors: they need 42 open files"))
     #expect(!folder.exists("report.html"))
   }
 
-  @Test("prints JSON without a row where nothing is possible")
+  @Test("prints JSON without rows if the open-file limit allows no comparison at all")
   func nothingPossibleInJSON() throws {
     let process = try run(["--descriptors", "10,1000", "--json"], openFileLimit: 20)
     #expect(try process.waitForExit() == .exited(71))
@@ -93,7 +93,7 @@ struct CompareTests {
   }
 
   @Test(
-    "refuses what is no list of numbers, and numbers out of range",
+    "rejects malformed lists and numbers out of range",
     arguments: [
       ["--descriptors", ""], ["--descriptors", "10,"], ["--descriptors", "0"], ["--descriptors", "ten"],
       ["--descriptors", "10000000"], ["--descriptors", "-1"], ["--active", "0"], ["--rounds", "0"],
@@ -106,7 +106,7 @@ struct CompareTests {
     #expect(process.outputText.isEmpty)
   }
 
-  @Test("writes a report that is well-formed and needs nothing else")
+  @Test("writes a well-formed, self-contained report of a comparison")
   func report() throws {
     let folder = try TemporaryFolder()
     let file = folder.file("<report> & 'more'.html")
@@ -115,7 +115,7 @@ struct CompareTests {
     let report = try HTMLReport(file)
     #expect(report.elements["svg"] == 1)
     for words in [
-      "Kernel", "Processor", "no waiting", "descriptors that are waited for", "9,000 descriptors are left out",
+      "Kernel", "Processor", "no waiting", "descriptors that are waited for", "skipping 9,000 descriptors",
     ] {
       #expect(report.text.contains(words))
     }
@@ -124,7 +124,7 @@ struct CompareTests {
     }
   }
 
-  @Test("says that a report can't be written before it does the work")
+  @Test("reports before the comparison that a report can't be written")
   func badReport() throws {
     let process = try run(["--report", "/nowhere/report.html"])
     #expect(try process.waitForExit() == .exited(73))
@@ -133,7 +133,7 @@ struct CompareTests {
 }
 
 extension CompareTests {
-  /// What the tests read of the JSON.
+  /// The part of the JSON that the tests read.
   private struct Figures: Decodable {
     struct Row: Decodable {
       let descriptors: Int
@@ -148,6 +148,6 @@ extension CompareTests {
   }
 
   private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
-    try ChildProcess(try Executable.built("mux"), ["compare"] + arguments, openFileLimit: openFileLimit)
+    try ChildProcess.mux(["compare"] + arguments, openFileLimit: openFileLimit)
   }
 }

@@ -13,10 +13,10 @@ struct ConnectTests {
     } else {
       arguments = ["\(address)"]
     }
-    return try ChildProcess(try Executable.built("mux"), ["connect"] + arguments)
+    return try ChildProcess.mux(["connect"] + arguments)
   }
 
-  @Test("sends its input and prints the reply, without a prompt in a pipe", arguments: usableBackends)
+  @Test("sends its input and prints the reply, without a prompt if input is a pipe", arguments: usableBackends)
   func conversation(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let client = try connect(to: server.address)
@@ -29,7 +29,7 @@ struct ConnectTests {
     #expect(client.errorText.isEmpty)
   }
 
-  @Test("takes 64 MiB from a file through the server and back unchanged", arguments: usableBackends)
+  @Test("sends 64 MiB from a file and receives them unchanged", arguments: usableBackends)
   func bigFile(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let folder = try TemporaryFolder()
@@ -41,7 +41,7 @@ struct ConnectTests {
     #expect(shell.errorText.isEmpty)
   }
 
-  @Test("over a Unix socket")
+  @Test("connects over a Unix socket")
   func unixSocket() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
@@ -53,12 +53,12 @@ struct ConnectTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("to the path of a Unix socket, written as elsewhere")
+  @Test("connects to a Unix socket that is given as an address")
   func unixAddress() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--listen", "unix:\(folder.file("socket"))"])
     for address in ["unix:\(folder.file("socket"))", folder.file("socket")] {
-      let client = try ChildProcess(try Executable.built("mux"), ["connect", address])
+      let client = try ChildProcess.mux(["connect", address])
       client.send("hello")
       client.closeInput()
       #expect(try client.waitForExit() == .exited(0))
@@ -67,7 +67,7 @@ struct ConnectTests {
     #expect(server.process.isRunning)
   }
 
-  @Test("to where a server says that it listens, in the folder that it was started in")
+  @Test("connects to the relative address that a server prints, in the same directory")
   func printedAddress() throws {
     let folder = try TemporaryFolder()
     let script = "cd \"$1\" && exec \"$0\" serve --listen unix:other --unix socket"
@@ -86,18 +86,17 @@ struct ConnectTests {
     }
   }
 
-  @Test("ends when nothing moves for --timeout", arguments: ["--timeout", "-w"])
+  @Test("a client ends when the connection is idle for --timeout", arguments: ["--timeout", "-w"])
   func timeout(option: String) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let start = ContinuousClock.now
-    let client = try ChildProcess(
-      try Executable.built("mux"), ["connect", option, "0.3", "\(try listener.localAddress())"])
+    let client = try ChildProcess.mux(["connect", option, "0.3", "\(try listener.localAddress())"])
     #expect(try client.waitForExit() == .exited(74))
     #expect(ContinuousClock.now - start >= .milliseconds(300))
-    #expect(client.errorText == "mux: nothing came or went for 0.3 seconds\n")
+    #expect(client.errorText == "mux: the connection was idle for 0.3 seconds\n")
   }
 
-  @Test("half-closes at the end of input and prints what still comes")
+  @Test("half-closes at the end of input, and prints later replies")
   func lateReply() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
@@ -110,7 +109,7 @@ struct ConnectTests {
     #expect(client.outputText == "late")
   }
 
-  @Test("sends all of its input to a server that has finished first, and reads on")
+  @Test("sends all of its input to a server that has finished first")
   func finishedFirst() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
@@ -118,7 +117,7 @@ struct ConnectTests {
     try peer.send("hello")
     try peer.socket.shutdown(.writing)
     try client.expect("hello")
-    // Sent late, in pieces, and much more than the kernel would hold.
+    // Sent late, in pieces, and much more than the kernel buffers.
     let bytes = EchoPeer.bytes(32 << 20)
     for start in stride(from: 0, to: bytes.count, by: 8 << 20) {
       client.send(Array(bytes[start..<start + (8 << 20)]))
@@ -130,7 +129,7 @@ struct ConnectTests {
     #expect(client.outputText == "hello" && client.errorText.isEmpty)
   }
 
-  @Test("says so when the server has closed before the input came, however little it is")
+  @Test("reports a reset when the server has closed before the input arrived, however short it is")
   func closedBefore() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
@@ -144,18 +143,17 @@ struct ConnectTests {
     #expect(client.errorText.contains("reset"))
   }
 
-  @Test("ends when nothing moves for --timeout after the server has finished")
+  @Test("a client ends when the connection is idle for --timeout after the server has finished")
   func timeoutAfterEnd() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    let client = try ChildProcess(
-      try Executable.built("mux"), ["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
+    let client = try ChildProcess.mux(["connect", "--timeout", "0.5", "\(try listener.localAddress())"])
     let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
     #expect(try client.waitForExit() == .exited(74))
-    #expect(client.errorText == "mux: nothing came or went for 0.5 seconds\n")
+    #expect(client.errorText == "mux: the connection was idle for 0.5 seconds\n")
   }
 
-  @Test("ends on a terminal when the server has finished", .enabled(if: Executable.installed("script") != nil))
+  @Test("a client on a terminal ends when the server has finished", .enabled(if: Executable.installed("script") != nil))
   func finishedTerminal() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let command = "\(try Executable.built("mux")) connect \(try listener.localAddress())"
@@ -166,7 +164,7 @@ struct ConnectTests {
     #expect(try terminal.waitForExit() == .exited(0))
   }
 
-  @Test("ends with status 0 when the server has finished")
+  @Test("a client exits with status 0 when the server has finished")
   func finishedServer() throws {
     let server = try MuxServer(.automatic, ["--service", "daytime"])
     let client = try connect(to: server.address)
@@ -174,7 +172,7 @@ struct ConnectTests {
     #expect(client.outputText.hasSuffix("\r\n"))
   }
 
-  @Test("says why when the connection is lost, also when the server has finished before", arguments: [false, true])
+  @Test("says why the connection was lost, also if the server had finished before", arguments: [false, true])
   func lostConnection(hasFinished: Bool) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let client = try connect(to: listener.localAddress())
@@ -182,21 +180,21 @@ struct ConnectTests {
     if hasFinished { try peer.socket.shutdown(.writing) }
     client.send("unread")
     #expect(try peer.hasSomethingToRead())
-    // The input goes on; unread bytes turn a close into a reset.
+    // The input stays open; unread bytes turn a close into a reset.
     peer.socket.close()
     #expect(try client.waitForExit() == .exited(74))
     #expect(client.errorText.contains("reset"))
     #expect(client.errorText.split(separator: "\n").count == 1)
   }
 
-  @Test("prompts on a terminal", .enabled(if: Executable.installed("script") != nil))
+  @Test("a client prompts on a terminal", .enabled(if: Executable.installed("script") != nil))
   func terminal() throws {
     let server = try MuxServer()
     let command = "\(try Executable.built("mux")) connect 127.0.0.1:\(try server.port)"
     let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
     try terminal.expect(">>: ")
     terminal.send("hello\n")
-    // The terminal's own echo, then the server's.
+    // The terminal's echo, then the server's.
     try terminal.expect("hello\r\n")
     try terminal.expect("hello\r\n>>: ")
     terminal.send([4])

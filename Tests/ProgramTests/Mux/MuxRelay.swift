@@ -1,8 +1,7 @@
 import Multiplex
 import TestSupport
-import Testing
 
-/// `mux relay`, running between two ends.
+/// A running `mux relay`.
 struct MuxRelay {
   let process: ChildProcess
   let greeting: String
@@ -11,20 +10,15 @@ struct MuxRelay {
     to target: String, _ backend: Poller.Backend = .automatic, listen: String = "127.0.0.1:0",
     _ arguments: [String] = [], openFileLimit: Int? = nil
   ) throws {
-    process = try ChildProcess(
-      try Executable.built("mux"),
+    process = try ChildProcess.mux(
       ["relay", "--listen", listen, "--to", target, "--backend", backend.name] + arguments,
       openFileLimit: openFileLimit)
     greeting = try process.nextLine()
   }
 
-  /// Where it listens, as its greeting says: "listening on 127.0.0.1:9999 (epoll), relaying to ...".
+  /// The address in its greeting: "listening on 127.0.0.1:9999 (epoll), relaying to ...".
   var address: SocketAddress {
-    get throws {
-      let words = greeting.split(separator: " ")
-      try #require(words.count > 3 && words[0...1] == ["listening", "on"])
-      return try SocketAddress(String(words[2]))
-    }
+    get throws { try ChildProcess.listeningAddress(in: greeting) }
   }
 
   func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }

@@ -3,28 +3,24 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux serve`, running on a port of its own.
+/// A running `mux serve`.
 struct MuxServer {
   let process: ChildProcess
-  /// The lines that tell where it listens.
+  /// The lines with its addresses.
   let greetings: [String]
 
   init(_ backend: Poller.Backend = .automatic, _ arguments: [String] = [], openFileLimit: Int? = nil) throws {
     let addresses = arguments.contains("--unix") || arguments.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]
     let all = ["serve", "--backend", backend.name] + addresses + arguments
-    process = try ChildProcess(try Executable.built("mux"), all, openFileLimit: openFileLimit)
+    process = try ChildProcess.mux(all, openFileLimit: openFileLimit)
     let process = process
     let count = (addresses + arguments).count { $0 == "--listen" || $0 == "--unix" }
     greetings = try (0..<count).map { _ in try process.nextLine() }
   }
 
-  /// Where it listens, as its first line says: "listening on 127.0.0.1:9999 (epoll)", or "(epoll, 2 threads)".
+  /// The address in its first line: "listening on 127.0.0.1:9999 (epoll)", or "(epoll, 2 threads)".
   var address: SocketAddress {
-    get throws {
-      let words = try #require(greetings.first).split(separator: " ")
-      try #require(words.count >= 4 && words[0...1] == ["listening", "on"])
-      return try SocketAddress(String(words[2]))
-    }
+    get throws { try ChildProcess.listeningAddress(in: #require(greetings.first)) }
   }
 
   var port: String {
@@ -33,23 +29,18 @@ struct MuxServer {
 
   func connect() throws -> EchoPeer { try EchoPeer(connectingTo: address, of: process) }
 
-  /// Tells it to stop, and waits until it has.
+  /// Asks it to stop, and waits until it has ended.
   func stop() throws -> TestSupport.ExitStatus {
     process.signal(SIGTERM)
     return try process.waitForExit()
   }
 
-  /// The kernel's answer to how many sockets the server has open.
+  /// The number of its open sockets.
   var openSockets: Int { process.openSockets }
 
   /// The processor time it has used so far, in the kernel's ticks of a hundredth of a second.
   var processorTicks: Int {
-    get throws {
-      let text = try String(contentsOfFile: "/proc/\(process.processID)/stat", encoding: .utf8)
-      // The fields after the name, which ends with the last parenthesis: state first, utime and stime 11 and 12 on.
-      let fields = try #require(text.split(separator: ")").last).split(separator: " ")
-      return try #require(Int(fields[11])) + #require(Int(fields[12]))
-    }
+    get throws { try #require(KernelStatus("/proc/\(process.processID)/stat")?.processorTicks) }
   }
 
   /// Its resident memory, in KiB.

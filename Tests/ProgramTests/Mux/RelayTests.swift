@@ -7,7 +7,7 @@ import Testing
 /// `mux relay`, between a client and a target.
 @Suite("mux relay")
 struct RelayTests {
-  @Test("forwards both ways, half-closes included, and loses nothing", arguments: usableBackends)
+  @Test("forwards in both directions, including half-closes, and loses nothing", arguments: usableBackends)
   func bothWays(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)
@@ -23,7 +23,7 @@ struct RelayTests {
     #expect(try relay.process.waitForExit() == .exited(0))
   }
 
-  @Test("passes the end of one direction on while the other goes on", arguments: usableBackends)
+  @Test("passes on the end of one direction while the other continues", arguments: usableBackends)
   func halfClose(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
@@ -37,7 +37,7 @@ struct RelayTests {
     #expect(try client.receiveToEnd() == Array("answer".utf8))
   }
 
-  @Test("joins TCP and Unix on either side")
+  @Test("relays between TCP and Unix sockets in either direction")
   func unixSockets() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("server")])
@@ -52,26 +52,26 @@ struct RelayTests {
     #expect(tcp.process.isRunning && server.process.isRunning)
   }
 
-  @Test("closes a client whose target doesn't answer, says why, and goes on", arguments: usableBackends)
+  @Test("resets a client whose target is unreachable, says why, and keeps running", arguments: usableBackends)
   func unreachableTarget(backend: Poller.Backend) throws {
     let unused = try UnusedAddress()
     defer { withExtendedLifetime(unused) {} }
     let target = unused.address
     let relay = try MuxRelay(to: "\(target)", backend)
-    #expect(try breaksOff(relay))
+    #expect(try resetsClient(relay))
     #expect(eventually { relay.process.errorText.hasSuffix("\n") })
     let text = relay.process.errorText
     #expect(text.contains("\(target)") && text.contains("nothing listens there: is the server running?"))
-    // Those that follow closely are counted.
-    for _ in 0..<3 { #expect(try breaksOff(relay)) }
+    // Failures that follow closely are only counted.
+    for _ in 0..<3 { #expect(try resetsClient(relay)) }
     relay.process.signal(SIGTERM)
     #expect(try relay.process.waitForExit() == .exited(0))
-    let rest = relay.process.errorText.dropFirst(text.count)
-    #expect(rest == "mux: 3 other clients were closed without reaching a target since that was last said\n")
+    let remainder = relay.process.errorText.dropFirst(text.count)
+    #expect(remainder == "mux: 3 other clients closed without reaching a target since the last message\n")
   }
 
-  /// Whether a client is broken off at once, perhaps before it has seen itself connected.
-  private func breaksOff(_ relay: MuxRelay) throws -> Bool {
+  /// Whether a client's connection is reset at once, perhaps before connecting has succeeded.
+  private func resetsClient(_ relay: MuxRelay) throws -> Bool {
     do {
       return try relay.connect().isReset()
     } catch let error as MultiplexError {
@@ -79,13 +79,13 @@ struct RelayTests {
     }
   }
 
-  @Test("a side that takes nothing makes the other wait, in bounded memory", arguments: usableBackends)
+  @Test("makes one side wait while the other reads nothing, in bounded memory", arguments: usableBackends)
   func slowSide(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
     let client = try relay.connect()
     let before = try relay.process.residentKiB
-    // More than the kernel takes, which may be 40 MiB.
+    // More than the kernel buffers, which may be 40 MiB.
     let bytes = EchoPeer.bytes(64 << 20)
     let count = try client.fill(with: bytes)
     #expect(count < bytes.count)
@@ -97,7 +97,7 @@ struct RelayTests {
     #expect(isWhole)
   }
 
-  @Test("closes a pair on which nothing has moved for --idle-timeout", arguments: usableBackends)
+  @Test("resets a pair that was idle for --idle-timeout", arguments: usableBackends)
   func idleTimeout(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--idle-timeout", "0.3"])
@@ -108,7 +108,7 @@ struct RelayTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
-  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: usableBackends)
+  @Test("serves at most --max-connections clients: others wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, ["--max-connections", "1"])
@@ -122,7 +122,7 @@ struct RelayTests {
     #expect(try second.receiveText(6) == "second")
   }
 
-  @Test("a target that breaks off in the middle doesn't look like one that has finished", arguments: usableBackends)
+  @Test("passes on a reset by the target as a reset, not as the end", arguments: usableBackends)
   func resetTarget(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
@@ -138,7 +138,9 @@ struct RelayTests {
     #expect(try client.isReset())
   }
 
-  @Test("lets in as many as there may be open files for; the others wait, none is cut off", arguments: usableBackends)
+  @Test(
+    "serves as many clients as the open-file limit allows; others wait, and none is disconnected",
+    arguments: usableBackends)
   func openFiles(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend, openFileLimit: 20)
@@ -146,27 +148,26 @@ struct RelayTests {
     for client in clients { try client.send("x") }
     while !clients.isEmpty {
       let ready = try select(reading: clients.map(\.socket), timeout: ChildProcess.limit).reading
-      try #require(!ready.isEmpty, "nobody is served")
-      // Those that have their answer make room.
+      try #require(!ready.isEmpty, "no client is served")
+      // Clients that have their reply make room.
       for client in clients where ready.contains(client.socket) {
         #expect(try client.receiveText(1) == "x")
         client.socket.close()
       }
       clients.removeAll { $0.socket.isClosed }
     }
-    #expect(eventually { relay.process.errorText.contains("as many as the open files suffice for") })
+    #expect(eventually { relay.process.errorText.contains("the open-file limit allows only") })
     #expect(relay.process.errorText.split(separator: "\n").count == 1)
   }
 
-  @Test("says that it can't relay at all with so few open files")
+  @Test("fails with a message if the open-file limit doesn't allow a single pair")
   func tooFewFiles() throws {
-    let relay = try ChildProcess(
-      Executable.built("mux"), ["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
+    let relay = try ChildProcess.mux(["relay", "--listen", "127.0.0.1:0", "--to", "127.0.0.1:1"], openFileLimit: 13)
     #expect(try relay.waitForExit() == .exited(71))
-    #expect(relay.errorText.contains("too few open files") && relay.errorText.contains("ulimit -n"))
+    #expect(relay.errorText.contains("not enough open files") && relay.errorText.contains("ulimit -n"))
   }
 
-  @Test("listens at all addresses of a name", .enabled(if: OwnHosts.isPossible))
+  @Test("listens on all addresses of a name", .enabled(if: OwnHosts.isPossible))
   func everyAddress() throws {
     let relay = try OwnHosts.run(
       "127.0.0.1 both\n::1 both\n", Executable.built("mux"), "relay", "--listen", "both:0", "--to", "127.0.0.1:1")
@@ -175,7 +176,7 @@ struct RelayTests {
     #expect(places.contains { $0.hasPrefix("listening on [::1]:") })
   }
 
-  @Test("a client without a name is a client")
+  @Test("calls a client without an address \"a client\"")
   func unnamedClient() throws {
     let folder = try TemporaryFolder()
     try withUnusedAddress { address in
@@ -186,7 +187,7 @@ struct RelayTests {
     }
   }
 
-  @Test("breaks both sides off when one is reset", arguments: usableBackends)
+  @Test("resets both sides when one is reset", arguments: usableBackends)
   func reset(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let relay = try MuxRelay(to: "127.0.0.1:\(try server.port)", backend)
@@ -198,10 +199,10 @@ struct RelayTests {
     #expect(relay.process.isRunning)
   }
 
-  @Test("told to stop, closes a pair that isn't used, without breaking it off", arguments: usableBackends)
+  @Test("closes an idle pair after a signal, without resetting it", arguments: usableBackends)
   func idlePair(backend: Poller.Backend) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    // It would wait longer for one that is used than anything waits here.
+    // It would drain a pair in use for longer than any wait here.
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--drain-timeout", "1000"])
     let client = try relay.connect()
     try client.send("x")
@@ -215,7 +216,7 @@ struct RelayTests {
     #expect(relay.process.errorText.isEmpty)
   }
 
-  @Test("told to stop, waits for the answer to a client that has asked", arguments: [true, false])
+  @Test("waits for the reply to a client's request after a signal", arguments: [true, false])
   func unansweredPair(hasFinished: Bool) throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "30"])
@@ -225,12 +226,12 @@ struct RelayTests {
     let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveText(8) == "question")
     relay.process.signal(SIGTERM)
-    // Nothing moves for longer than a pair that isn't used is kept.
+    // The pair is idle for longer than idle pairs are kept.
     #expect(try select(reading: [client.socket], timeout: .seconds(1)).isEmpty)
     try target.send("answer")
     target.socket.close()
     #expect(try client.receiveToEnd() == Array("answer".utf8))
-    // One that goes on sending would be waited for as long as the relay may drain.
+    // The relay would wait for a client that may still send, up to its drain timeout.
     client.socket.close()
     #expect(try relay.process.waitForExit() == .exited(0))
     #expect(relay.process.errorText.isEmpty)
@@ -248,10 +249,10 @@ struct RelayTests {
     withExtendedLifetime((listener, client)) {}
   }
 
-  @Test("says how many connections were not finished --drain-timeout after a signal, each time")
+  @Test("prints the number of connections that are unfinished at the end of --drain-timeout")
   func unfinishedConnections() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
-    // The line comes last, and might be lost: several have the chance to lose theirs.
+    // The line is the last output, and might be lost: eight relays give that several chances.
     let relays = try (0..<8).map { _ in
       try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "0.6"])
     }
@@ -261,11 +262,11 @@ struct RelayTests {
       #expect(try relay.process.waitForExit() == .exited(0))
       #expect(relay.process.errorText == "mux: connections closed unfinished after 0.6 seconds: 1\n")
     }
-    // They keep the connections open until here.
+    // Keeps the connections open until here.
     withExtendedLifetime((listener, clients)) {}
   }
 
-  /// A client of a relay whose target takes nothing.
+  /// Returns a client of a relay whose target reads nothing.
   private func stuckClient(of relay: MuxRelay) throws -> EchoPeer {
     let client = try relay.connect()
     _ = try client.fill(with: EchoPeer.bytes(32 << 20), quietFor: .milliseconds(100))

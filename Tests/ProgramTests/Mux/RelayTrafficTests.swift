@@ -2,8 +2,8 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux relay` under much traffic, between clients and a target that the test plays itself.
-@Suite("mux relay, with much to forward")
+/// `mux relay` under heavy traffic, between clients and a target that are played by the test.
+@Suite("mux relay under heavy traffic")
 struct RelayTrafficTests {
   #if DEBUG
     private static let bytesEachWay = 64 << 20
@@ -13,7 +13,7 @@ struct RelayTrafficTests {
   private static let pairCount = 8
 
   @Test(
-    "a gigabyte each way, in odd pieces and with half-closes at random, arrives identical",
+    "a relay forwards a gigabyte each way unchanged, in pieces of odd sizes and with half-closes at random",
     arguments: usableBackends)
   func gigabyte(backend: Poller.Backend) throws {
     var random = SeededGenerator(seed: 3)
@@ -32,15 +32,17 @@ struct RelayTrafficTests {
     }
     try StreamingPeer.runAll(peers)
     #expect(peers.reduce(0) { $0 + $1.received } == 2 * Self.bytesEachWay)
-    // Nobody has closed more than the side that has sent.
+    // The peers have shut down only their sending sides.
     #expect(eventually { ends.relay.process.openSockets == 1 })
   }
 
-  @Test("memory is bounded while one side takes nothing and the other sends without end", arguments: usableBackends)
+  @Test(
+    "a relay's memory is bounded while one side reads nothing and the other sends without end",
+    arguments: usableBackends)
   func slowSides(backend: Poller.Backend) throws {
     let ends = try Ends(backend)
     let pairs = try (0..<Self.pairCount).map { _ in try ends.connect() }
-    // What the first bytes cost isn't theirs.
+    // The memory that the first bytes take isn't counted.
     for (client, target) in pairs {
       try client.send("x")
       #expect(try target.receiveText(1) == "x")
@@ -52,19 +54,19 @@ struct RelayTrafficTests {
       let sender = index.isMultiple(of: 2) ? client : target
       #expect(try sender.fill(with: bytes, quietFor: .milliseconds(100)) < limit)
     }
-    // For each pair a queue of 256 KiB, in buffers that may be half empty, and what was read beyond it.
+    // For each pair: a queue of 256 KiB, in buffers that may be half empty, and what was read beyond that.
     #expect(try ends.relay.process.peakResidentKiB - before < Self.pairCount * 4096)
     withExtendedLifetime(pairs) {}
   }
 
-  /// Sizes that add up to a whole; some may be small.
+  /// Returns random sizes that add up to `whole`; some may be small.
   private func parts(of whole: Int, using random: inout SeededGenerator) -> [Int] {
     let cuts = (1..<Self.pairCount).map { _ in Int.random(in: 0...whole, using: &random) }.sorted()
     return zip([0] + cuts, cuts + [whole]).map { $1 - $0 }
   }
 }
 
-/// A relay, and the target that it connects to.
+/// A relay, and its target.
 private struct Ends {
   private let listener: Socket
   let relay: MuxRelay
@@ -74,7 +76,7 @@ private struct Ends {
     relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
   }
 
-  /// Connects a client, and accepts what the relay makes of it.
+  /// Connects a client, and accepts the relay's connection to the target.
   func connect() throws -> (client: EchoPeer, target: EchoPeer) {
     (try relay.connect(), try EchoPeer(acceptedBy: listener))
   }

@@ -3,10 +3,10 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// How `mux serve` ends.
-@Suite("mux serve, told to stop")
+/// The end of `mux serve`.
+@Suite("mux serve after a signal")
 struct ServeEndTests {
-  @Test("ends with status 0 on a signal, also with idle clients", arguments: [SIGINT, SIGTERM, SIGHUP])
+  @Test("a server exits with status 0 on a signal, also with idle clients", arguments: [SIGINT, SIGTERM, SIGHUP])
   func signals(signal: Int32) throws {
     let server = try MuxServer()
     let peer = try server.connect()
@@ -18,7 +18,7 @@ struct ServeEndTests {
     #expect(server.process.errorText.isEmpty)
   }
 
-  @Test("accepts no more, but finishes what clients are owed", arguments: usableBackends)
+  @Test("a server stops accepting on a signal, but sends all queued bytes", arguments: usableBackends)
   func drain(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let peer = try server.connect()
@@ -33,7 +33,7 @@ struct ServeEndTests {
     #expect(try server.process.waitForExit() == .exited(0))
   }
 
-  @Test("waits no longer than 5 seconds for a client that takes nothing, and says so")
+  @Test("a server drains a client that reads nothing for no longer than 5 seconds, and says so")
   func drainLimit() throws {
     let server = try MuxServer()
     let stuck = try server.connect()
@@ -45,7 +45,7 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
-  @Test("waits no longer than --drain-timeout, with several threads too", arguments: ["1", "2"])
+  @Test("a server drains for no longer than --drain-timeout, also with several threads", arguments: ["1", "2"])
   func drainTimeout(threads: String) throws {
     let server = try MuxServer(.automatic, ["--drain-timeout", "0.5", "--threads", threads])
     let stuck = try server.connect()
@@ -57,20 +57,20 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
-  @Test("doesn't go on generating characters for a client that reads on", arguments: usableBackends)
+  @Test("a chargen server stops generating characters on a signal", arguments: usableBackends)
   func chargen(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--service", "chargen", "--drain-timeout", "60"])
     let peer = try server.connect()
     _ = try peer.receive(1 << 20)
     server.process.signal(SIGTERM)
     #expect(eventually { (try? server.connect()) == nil })
-    // What is queued, and what the kernel holds.
+    // Only what is queued, and what the kernel buffers.
     #expect(try peer.receive(64 << 20).count < 64 << 20)
     #expect(try server.process.waitForExit() == .exited(0))
     #expect(server.process.errorText.isEmpty)
   }
 
-  @Test("with --drain-timeout 0 finishes nothing")
+  @Test("a server with --drain-timeout 0 drains nothing")
   func noDrain() throws {
     let server = try MuxServer(.automatic, ["--drain-timeout", "0"])
     let peer = try server.connect()
@@ -80,7 +80,7 @@ struct ServeEndTests {
     #expect(server.process.errorText.contains("after 0 seconds: 1"))
   }
 
-  @Test("takes signals that come close together for one, as `timeout` sends them")
+  @Test("a server treats signals in quick succession as one, as `timeout` sends them")
   func repeatedSignal() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket"), "--drain-timeout", "0.6"])
@@ -94,17 +94,17 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
-  @Test("isn't killed by a signal that comes while it ends")
+  @Test("a server isn't killed by a signal that arrives while it exits")
   func lateSignals() throws {
     for _ in 0..<10 {
       let server = try MuxServer()
       #expect(server.process.endsOfRepeated(SIGTERM))
-      // The latter where this machine was so busy that they didn't come close together.
+      // The latter if the machine was too busy for the signals to follow closely.
       #expect([.exited(0), .exited(128 + SIGTERM)].contains(try server.process.waitForExit()))
     }
   }
 
-  @Test("outlives its terminal where it is told to, as by nohup")
+  @Test("a server that ignores SIGHUP, as with nohup, outlives its terminal")
   func ignoredHangUp() throws {
     let script = "trap '' HUP; exec \"$0\" serve --listen 127.0.0.1:0"
     let server = try ChildProcess("/bin/sh", ["-c", script, try Executable.built("mux")])
@@ -116,9 +116,9 @@ struct ServeEndTests {
     #expect(try server.waitForExit() == .exited(0))
   }
 
-  @Test("ends at once on a second signal")
+  @Test("a server exits at once on a second signal")
   func secondSignal() throws {
-    // After the first it would go on for longer than anything waits here.
+    // After the first signal, it would drain for longer than any wait here.
     let server = try MuxServer(.automatic, ["--drain-timeout", "1000"])
     let stuck = try server.connect()
     _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
@@ -130,7 +130,7 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
-  @Test("removes the file of its Unix socket")
+  @Test("a server removes its Unix socket file")
   func unixSocketFile() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
@@ -139,8 +139,8 @@ struct ServeEndTests {
     #expect(!folder.exists("socket"))
   }
 
-  @Test("replaces the file of a socket that a killed server has left")
-  func deadSocketFile() throws {
+  @Test("a server replaces the stale socket file of a killed server")
+  func staleSocketFile() throws {
     let folder = try TemporaryFolder()
     let killed = try MuxServer(.automatic, ["--unix", folder.file("socket")])
     killed.process.signal(SIGKILL)

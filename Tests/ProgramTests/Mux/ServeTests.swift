@@ -3,10 +3,10 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// What a client of `mux serve` can rely on, on every backend.
+/// What clients of `mux serve` can rely on, on every backend.
 @Suite("mux serve")
 struct ServeTests {
-  @Test("tells where it listens, with the real port, and how it waits", arguments: usableBackends)
+  @Test("prints its address with the actual port, and its backend", arguments: usableBackends)
   func greeting(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let port = try #require(try server.address.port)
@@ -14,14 +14,12 @@ struct ServeTests {
     #expect(server.greetings == ["listening on 127.0.0.1:\(port) (\(backend))"])
   }
 
-  @Test("listens in several places at once: IPv4, IPv6 and Unix")
+  @Test("listens on several addresses at once: IPv4, IPv6 and Unix")
   func severalAddresses() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(
       .automatic, ["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--unix", folder.file("socket")])
-    let addresses = try server.greetings.dropLast().map { line in
-      try SocketAddress(String(try #require(line.split(separator: " ").dropFirst(2).first)))
-    }
+    let addresses = try server.greetings.dropLast().map(ChildProcess.listeningAddress(in:))
     for address in addresses + [.unix(path: folder.file("socket"))] {
       let peer = try EchoPeer(connectingTo: address)
       try peer.send("to \(address)")
@@ -29,7 +27,7 @@ struct ServeTests {
     }
   }
 
-  @Test("listens at those of a name's addresses that this machine has", .enabled(if: OwnHosts.isPossible))
+  @Test("listens on those addresses of a name that this machine has", .enabled(if: OwnHosts.isPossible))
   func missingAddress() throws {
     let mux = try Executable.built("mux")
     let server = try OwnHosts.run("0.0.0.0 half\n2001:db8::1 half\n", mux, "serve", "--listen", "half:0")
@@ -42,7 +40,7 @@ struct ServeTests {
     #expect(other.errorText.contains("network interface"))
   }
 
-  @Test("answers nc", .enabled(if: Executable.installed("nc") != nil), arguments: usableBackends)
+  @Test("echoes to nc", .enabled(if: Executable.installed("nc") != nil), arguments: usableBackends)
   func netcat(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let nc = try ChildProcess(try #require(Executable.installed("nc")), ["-N", "127.0.0.1", try server.port])
@@ -64,7 +62,7 @@ struct ServeTests {
     #expect(isWhole)
   }
 
-  @Test("gives the memory of a burst back when only little comes", arguments: usableBackends)
+  @Test("frees the memory of a burst when traffic is light again", arguments: usableBackends)
   func burst(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let peers = try (0..<400).map { _ in try server.connect() }
@@ -74,7 +72,7 @@ struct ServeTests {
     }
     let before = try server.residentKiB
     let bytes = EchoPeer.bytes(48 << 10)
-    // Stopped, so that all of it comes at once.
+    // Stopped, so that everything arrives at once.
     server.process.signal(SIGSTOP)
     for peer in peers { try peer.socket.sendAll(bytes) }
     server.process.signal(SIGCONT)
@@ -83,7 +81,7 @@ struct ServeTests {
       #expect(isWhole)
     }
     let grown = try server.process.peakResidentKiB - before
-    // As many as it takes to see that less is enough.
+    // As many messages as it takes to notice that fewer buffers are enough.
     for _ in 0..<10_000 {
       try peers[0].send("a")
       try #require(try peers[0].receiveText(1) == "a")
@@ -92,13 +90,13 @@ struct ServeTests {
   }
 
   @Test(
-    "holds no more than --high-water for a client that takes nothing, and serves the others",
+    "queues no more than --high-water for a client that reads nothing, and serves the others",
     arguments: usableBackends)
   func slowReader(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--high-water", "65536"])
     let before = try server.residentKiB
     let stuck = try server.connect()
-    // More than the kernel takes, which may be 40 MiB.
+    // More than the kernel buffers, which may be 40 MiB.
     let bytes = EchoPeer.bytes(64 << 20)
     let count = try stuck.fill(with: bytes)
     #expect(count < bytes.count)
@@ -113,7 +111,7 @@ struct ServeTests {
     #expect(isWhole)
   }
 
-  @Test("doesn't let one firehose starve the others", arguments: usableBackends)
+  @Test("doesn't let one client that sends without end starve the others", arguments: usableBackends)
   func firehose(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let hose = try ChildProcess(
@@ -131,7 +129,7 @@ struct ServeTests {
     #expect(hose.isRunning)
   }
 
-  @Test("survives clients that reset while it reads and while it writes", arguments: usableBackends)
+  @Test("survives clients that reset their connections while it reads or writes", arguments: usableBackends)
   func resets(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     for isReading in [false, true] {
@@ -146,7 +144,7 @@ struct ServeTests {
     #expect(try peer.receiveText(10) == "still here")
   }
 
-  @Test("gives a client that half-closes all that it is owed, then closes", arguments: usableBackends)
+  @Test("sends all queued bytes to a client that half-closes, then closes", arguments: usableBackends)
   func halfClose(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let peer = try server.connect()
@@ -170,29 +168,29 @@ struct ServeTests {
   }
 
   @Test(
-    "without a descriptor to spare it neither spins nor ends, and accepts again later", arguments: usableBackends)
+    "neither spins nor ends when it runs out of descriptors, and accepts again later", arguments: usableBackends)
   func noDescriptors(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, openFileLimit: 16)
     var peers = try (0..<20).map { _ in try server.connect() }
     #expect(eventually { server.process.errorText.contains("accept4") })
     #expect(server.process.errorText.contains("ulimit -n"))
     let ticks = try server.processorTicks
-    // What must not happen in this time is being busy: three quarters of it would be.
+    // It must not be busy in this time: three quarters of it would be.
     let start = ContinuousClock.now
     _ = eventually(within: .milliseconds(500)) { false }
     let elapsed = ContinuousClock.now - start
     #expect(try .milliseconds(10) * (server.processorTicks - ticks) < elapsed / 4 * 3)
-    // It has tried several times meanwhile, and said so once.
+    // It has tried several times meanwhile, and warned once.
     #expect(server.process.errorText.split(separator: "\n").count == 1)
 
-    // Those that were accepted are served, and make room for those that wait.
+    // Closing the accepted connections makes room for the waiting ones.
     let last = peers.removeLast()
     try last.send("patience")
     peers.removeAll()
     #expect(try last.receiveText(8) == "patience")
   }
 
-  @Test("keeps to --max-connections: further clients wait until one leaves", arguments: usableBackends)
+  @Test("serves at most --max-connections clients: others wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--max-connections", "2"])
     var peers = try (0..<3).map { _ in try server.connect() }
@@ -204,7 +202,7 @@ struct ServeTests {
     #expect(try peers[1].receiveText(5) == "hello")
   }
 
-  @Test("closes a connection on which nothing has moved for --idle-timeout", arguments: usableBackends)
+  @Test("closes a connection that was idle for --idle-timeout", arguments: usableBackends)
   func idleTimeout(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--idle-timeout", "0.3"])
     let start = ContinuousClock.now
@@ -213,7 +211,7 @@ struct ServeTests {
     #expect(ContinuousClock.now - start >= .milliseconds(300))
   }
 
-  @Test("doesn't close a connection that is used, whatever --idle-timeout", arguments: usableBackends)
+  @Test("doesn't close a connection that is in use after --idle-timeout", arguments: usableBackends)
   func used(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--idle-timeout", "1"])
     let start = ContinuousClock.now
@@ -222,7 +220,7 @@ struct ServeTests {
     while last - start < .seconds(2) {
       let now = ContinuousClock.now
       guard (try? peer.send("x")) != nil, (try? peer.receiveText(1)) == "x" else {
-        // On a machine that is too busy nothing has moved for too long indeed.
+        // On a machine that is too busy, the connection really was idle for too long.
         #expect(ContinuousClock.now - last >= .seconds(1))
         return
       }
@@ -231,7 +229,7 @@ struct ServeTests {
     }
   }
 
-  @Test("keeps to --max-connections over all that it listens on")
+  @Test("applies --max-connections to all of its listeners together")
   func maximumOverAll() throws {
     let folder = try TemporaryFolder()
     let server = try MuxServer(
@@ -255,7 +253,7 @@ struct ServeTests {
       backend, ["--threads", "3", "--trace"] + (isUnix ? ["--unix", path] : ["--listen", "127.0.0.1:0"]))
     #expect(try #require(server.greetings.first).hasSuffix("(\(backend), 3 threads)"))
     let address = isUnix ? SocketAddress.unix(path: path) : try server.address
-    // The kernel spreads TCP connections by a hash: that one of three threads has none of 64 doesn't happen.
+    // The kernel spreads TCP connections by a hash: with 64 connections, none of three threads stays without one.
     let peers = try (0..<64).map { _ in try EchoPeer(connectingTo: address) }
     for (number, peer) in peers.enumerated() {
       try peer.send("client \(number)")
@@ -274,12 +272,12 @@ struct ServeTests {
     #expect(server.process.errorText.isEmpty)
   }
 
-  @Test("with --threads 0 there is one thread per processor that it may use")
+  @Test("starts one thread per usable processor with --threads 0")
   func threadPerProcessor() throws {
     let server = try MuxServer(.automatic, ["--threads", "0", "--trace"])
     let status = try String(contentsOfFile: "/proc/\(server.process.processID)/status", encoding: .utf8)
     let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
-    // Hexadecimal words with commas between.
+    // Hexadecimal words separated by commas.
     let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
       .reduce(0) { $0 + $1.nonzeroBitCount }
     let threads = processors == 1 ? "" : ", \(processors) threads"
@@ -289,7 +287,7 @@ struct ServeTests {
   @Test("prints each turn with --trace", arguments: usableBackends)
   func trace(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--trace"])
-    // The server greets before it waits: this client may be accepted without that anything was found ready.
+    // The server greets before it waits: it may accept this client without having found anything ready.
     try Socket.connected(to: server.address).close()
     #expect(try server.process.line(containing: "closed: finished").contains("done:"))
     let peer = try server.connect()

@@ -5,7 +5,7 @@ import Testing
 /// The services, as their RFCs describe them.
 @Suite("mux serve --service")
 struct ServiceTests {
-  @Test("discard takes everything and says nothing (RFC 863)", arguments: usableBackends)
+  @Test("discard reads everything and sends nothing (RFC 863)", arguments: usableBackends)
   func discard(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--service", "discard"])
     let peer = try server.connect()
@@ -15,12 +15,12 @@ struct ServiceTests {
   }
 
   @Test(
-    "chargen sends lines of 72 characters, each begun one later, until the client goes (RFC 864)",
+    "chargen sends lines of 72 characters, each starting one character later, until the client leaves (RFC 864)",
     arguments: usableBackends)
   func chargen(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--service", "chargen"])
     let peer = try server.connect()
-    // More than the alphabet has characters, so that the lines begin anew.
+    // More lines than characters in the alphabet, so that the lines repeat.
     let lines = try peer.receiveText(200 * 74).split(separator: "\r\n")
     let alphabet = Array(
       " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~")
@@ -32,11 +32,11 @@ struct ServiceTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
-  @Test("daytime sends the date and time as a line, and closes (RFC 867)", arguments: usableBackends)
+  @Test("daytime sends the date and time as one line, and closes (RFC 867)", arguments: usableBackends)
   func daytime(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--service", "daytime"])
     let peer = try server.connect()
-    // What the client says is nobody's concern, and must not cost it the answer.
+    // The client's input is ignored, and must not make it lose the reply.
     try peer.send("what time is it?")
     let text = String(decoding: try peer.receiveToEnd(), as: UTF8.self)
     #expect(text.wholeMatch(of: #/[A-Z][a-z]+day, [A-Z][a-z]+ \d{1,2}, \d{4} \d\d:\d\d:\d\d-[A-Z0-9+:-]+\r\n/#) != nil)

@@ -3,15 +3,15 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux` where its standard streams are closed, full, or something odd.
-@Suite("mux, with odd standard streams")
+/// `mux` with standard streams that are closed, full, or otherwise unusual.
+@Suite("mux with unusual standard streams")
 struct StandardStreamsTests {
-  /// Runs the tool with its streams redirected as a shell does it.
+  /// Runs the tool with its streams redirected by a shell.
   private func run(_ arguments: [String], _ redirection: String) throws -> ChildProcess {
     try ChildProcess("/bin/sh", ["-c", "exec \"$0\" \"$@\" \(redirection)", try Executable.built("mux")] + arguments)
   }
 
-  @Test("serves with all three closed, whose numbers go to no socket", arguments: usableBackends)
+  @Test("serves with all standard streams closed, and gives their numbers to no socket", arguments: usableBackends)
   func serveClosed(backend: Poller.Backend) throws {
     let folder = try TemporaryFolder()
     let address = SocketAddress.unix(path: folder.file("socket"))
@@ -31,10 +31,10 @@ struct StandardStreamsTests {
   }
 
   @Test(
-    "serves on when nobody can be told: both its outputs are full, or their reader has gone",
+    "keeps serving when both of its outputs are full, or their reader has gone",
     arguments: [
       "exec \"$0\" \"$@\" > /dev/full 2>&1",
-      // Neither end of such a pipe opens without the other.
+      // Neither end of a named pipe opens without the other.
       "mkfifo \"$FIFO\" && { : < \"$FIFO\" & exec \"$0\" \"$@\" > \"$FIFO\" 2>&1; }",
     ])
   func serveUnheard(script: String) throws {
@@ -52,7 +52,7 @@ struct StandardStreamsTests {
     #expect(server.isRunning)
   }
 
-  @Test("doesn't serve on a port that nobody can be told of", arguments: [">/dev/full", ">&-"])
+  @Test("doesn't serve on a chosen port that it can't print", arguments: [">/dev/full", ">&-"])
   func unknownPort(redirection: String) throws {
     for arguments in [["serve", "--listen", ":0"], ["relay", "--listen", ":0", "--to", "127.0.0.1:1"]] {
       let server = try run(arguments, redirection)
@@ -61,7 +61,7 @@ struct StandardStreamsTests {
     }
   }
 
-  @Test("connects with a closed input as with an empty one")
+  @Test("treats a closed standard input like an empty one when it connects")
   func connectWithoutInput() throws {
     let server = try MuxServer()
     let client = try run(["connect", "127.0.0.1:\(try server.port)"], "<&-")
@@ -69,7 +69,7 @@ struct StandardStreamsTests {
     #expect(client.outputText.isEmpty)
   }
 
-  @Test("says what is wrong with its output, and fails", arguments: [">/dev/full", ">&-"])
+  @Test("fails with a message if standard output can't be written", arguments: [">/dev/full", ">&-"])
   func badOutput(redirection: String) throws {
     let server = try MuxServer()
     let client = try run(["connect", "127.0.0.1:\(try server.port)"], redirection)
@@ -81,7 +81,7 @@ struct StandardStreamsTests {
     }
   }
 
-  @Test("says what is wrong with its input, and fails")
+  @Test("fails with a message if standard input can't be read")
   func badInput() throws {
     let server = try MuxServer()
     let client = try run(["connect", "127.0.0.1:\(try server.port)"], "< /")
@@ -90,7 +90,7 @@ struct StandardStreamsTests {
   }
 
   @Test(
-    "waits for room in an output that somebody has made non-blocking",
+    "waits for room in a standard output that is non-blocking",
     .enabled(if: Executable.installed("python3") != nil))
   func nonBlockingOutput() throws {
     let server = try MuxServer()

@@ -3,24 +3,26 @@ import Multiplex
 import TestSupport
 import Testing
 
-/// `mux` where nobody reads what it says.
-@Suite("mux, with output that nobody reads")
+/// `mux` with output that nobody reads.
+@Suite("mux with unread output")
 struct UnreadOutputTests {
-  /// Starts the tool with a stream going to a pipe, as a shell does it.
+  /// Starts the tool with a stream redirected to a pipe by a shell.
   private func run(_ arguments: [String], _ redirection: String, _ pipe: UnreadPipe) throws -> ChildProcess {
     try ChildProcess(
       "/bin/sh", ["-c", "exec \"$0\" \"$@\" \(redirection)\"$PIPE\"", try Executable.built("mux")] + arguments,
       environment: ["PIPE": pipe.path])
   }
 
-  @Test("serves on with --trace, says later what is missing, and ends when told to", arguments: [false, true])
+  @Test(
+    "a server with --trace keeps serving while its output is unread, counts dropped lines, and ends on a signal",
+    arguments: [false, true])
   func trace(isRead: Bool) throws {
     let folder = try TemporaryFolder()
     let address = SocketAddress.unix(path: folder.file("socket"))
     let pipe = try UnreadPipe()
     let server = try run(["serve", "--unix", folder.file("socket"), "--trace"], ">", pipe)
     try #require(eventually { (try? Socket.connected(to: address)) != nil })
-    // Each turn tells of all of them: that is more than fits into the pipe and what waits for it.
+    // Each turn lists all of them: more than fits into the pipe and the queue.
     let idle = try (0..<100).map { _ in try EchoPeer(connectingTo: address) }
     for _ in 0..<500 {
       let peer = try EchoPeer(connectingTo: address)
@@ -32,17 +34,17 @@ struct UnreadOutputTests {
       #expect(
         try eventually {
           text += String(decoding: try pipe.read(), as: UTF8.self)
-          return text.contains(" dropped: nobody has read those before in time\n")
+          return text.contains(" dropped: output wasn't read in time\n")
         })
       #expect(text.hasPrefix("listening on "))
-      #expect(text.contains(#/\nmux: [\d,]+ lines were dropped/#))
+      #expect(text.contains(#/\nmux: [\d,]+ lines dropped/#))
     }
     server.signal(SIGTERM)
     #expect(try server.waitForExit() == .exited(0))
     withExtendedLifetime(idle) {}
   }
 
-  @Test("serves and ends though nobody has read where it listens")
+  @Test("a server serves and ends though its greeting is unread")
   func greeting() throws {
     let folder = try TemporaryFolder()
     let address = SocketAddress.unix(path: folder.file("socket"))
@@ -57,7 +59,7 @@ struct UnreadOutputTests {
     #expect(try server.waitForExit() == .exited(0))
   }
 
-  @Test("relays on while the target is down, and ends when told to")
+  @Test("a relay whose warnings are unread keeps running while its target is down, and ends on a signal")
   func relay() throws {
     let folder = try TemporaryFolder()
     let pipe = try UnreadPipe()

@@ -4,9 +4,10 @@
   import Musl
 #endif
 
-/// The bytes of an endless stream, any of which can be told without those before: random ones, repeated at a prime distance.
+/// An endless stream of bytes, any part of which can be computed without the bytes before it: random bytes, repeated
+/// with a prime period.
 struct BytePattern {
-  /// The longest piece that can be asked for.
+  /// The length of the period, and the maximum length of a piece.
   static let period = 65_521
 
   /// Two periods, so that every piece lies in one.
@@ -17,7 +18,11 @@ struct BytePattern {
     bytes = period + period
   }
 
-  /// - Parameter count: At most ``period``.
+  /// Returns a piece of the stream.
+  ///
+  /// - Parameters:
+  ///   - position: The position of its first byte.
+  ///   - count: Its length; at most ``period``.
   func piece(at position: Int, _ count: Int) -> ArraySlice<UInt8> {
     let start = position % Self.period
     return bytes[start..<start + count]
@@ -25,9 +30,11 @@ struct BytePattern {
 
   /// Whether the stream has these bytes at a position.
   ///
-  /// - Parameter received: At most ``period`` bytes.
+  /// - Parameters:
+  ///   - received: At most ``period`` bytes.
+  ///   - position: The position of the first of them.
   func matches(_ received: [UInt8], at position: Int) -> Bool {
-    // Both are lent for the call. A comparison of slices would take debug builds minutes.
+    // Both are borrowed for the call. Comparing slices would take minutes in debug builds.
     unsafe piece(at: position, received.count).withUnsafeBytes { expected in
       unsafe received.withUnsafeBytes { received in
         guard let expected = expected.baseAddress, let start = received.baseAddress else { return true }

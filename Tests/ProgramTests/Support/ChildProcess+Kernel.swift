@@ -2,30 +2,26 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the kernel says of a program that runs.
+/// What the kernel reports about a running program.
 extension ChildProcess {
-  /// How many sockets it has open.
-  var openSockets: Int {
-    let folder = "/proc/\(processID)/fd"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.count { name in
-      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)")
-      return target?.hasPrefix("socket:") ?? false
-    }
+  /// What its open descriptors refer to: "socket:[4711]", "/dev/null".
+  var openDescriptors: [String] {
+    let directory = "/proc/\(processID)/fd"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
   }
 
-  /// Whether one of its threads has something to do, be it that it waits for a processor.
+  /// The number of its open sockets.
+  var openSockets: Int { openDescriptors.count { $0.hasPrefix("socket:") } }
+
+  /// Whether one of its threads runs, or waits only for a processor.
   var isBusy: Bool {
-    let folder = "/proc/\(processID)/task"
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return threads.contains { thread in
-      let status = (try? String(contentsOfFile: "\(folder)/\(thread)/stat", encoding: .utf8)) ?? ""
-      // The state's letter follows the name, which stands in parentheses.
-      return status.split(separator: ")").last?.hasPrefix(" R") ?? false
-    }
+    let directory = "/proc/\(processID)/task"
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return threads.contains { KernelStatus("\(directory)/\($0)/stat")?.isRunnable ?? false }
   }
 
-  /// Which signals are blocked ("SigBlk"), ignored ("SigIgn") or wait ("ShdPnd").
+  /// Returns the signals that are blocked ("SigBlk"), ignored ("SigIgn") or pending ("ShdPnd").
   func signalMask(_ name: String) -> [Int32] {
     let text = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix("\(name):") }
@@ -34,9 +30,9 @@ extension ChildProcess {
     return (1...64).filter { bits & 1 << (UInt64($0) - 1) != 0 }
   }
 
-  /// Sends a signal again and again: those that follow the first closely count as one with it.
+  /// Sends a signal repeatedly, because signals that follow the first closely count as the same request.
   ///
-  /// - Returns: Whether it has ended of it.
+  /// - Returns: Whether the process has ended.
   func endsOfRepeated(_ number: Int32) -> Bool {
     eventually {
       signal(number)
@@ -49,7 +45,7 @@ extension ChildProcess {
     get throws { try kibibytes("VmRSS") }
   }
 
-  /// The most resident memory that it ever had, in KiB.
+  /// Its peak resident memory, in KiB.
   var peakResidentKiB: Int {
     get throws { try kibibytes("VmHWM") }
   }

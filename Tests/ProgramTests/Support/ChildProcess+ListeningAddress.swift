@@ -3,11 +3,15 @@ import TestSupport
 import Testing
 
 extension ChildProcess {
-  /// Where a server listens, as its next line says: "listening on 127.0.0.1:9999".
+  /// Waits for the next line of a server, and returns the address in it.
   func listeningAddress() throws -> SocketAddress {
-    let words = try nextLine().split(separator: " ")
-    try #require(words.dropLast() == ["listening", "on"])
-    let last = try #require(words.last)
-    return try SocketAddress(String(last))
+    try Self.listeningAddress(in: nextLine())
+  }
+
+  /// Returns the address in the line that a server prints: "listening on 127.0.0.1:9999", and anything after it.
+  static func listeningAddress(in line: String) throws -> SocketAddress {
+    let words = line.split(separator: " ")
+    try #require(words.count >= 3 && words[0...1] == ["listening", "on"], "\(line)")
+    return try SocketAddress(String(words[2]))
   }
 }

@@ -3,10 +3,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// A client, or a server, that a test plays itself.
+/// A client or a server that is played by the test.
 struct EchoPeer {
   let socket: Socket
-  /// The program at the other end, where that isn't the test.
+  /// The program at the other end, unless that is the test.
   private let program: ChildProcess?
 
   init(_ socket: Socket) {
@@ -19,7 +19,7 @@ struct EchoPeer {
     self.program = program
   }
 
-  /// Waits for the next connection that comes.
+  /// Waits for the next connection.
   init(acceptedBy listener: Socket) throws {
     socket = try listener.acceptNext()
     program = nil
@@ -29,10 +29,10 @@ struct EchoPeer {
     try socket.sendAll(Array(text.utf8), timeout: ChildProcess.limit)
   }
 
-  /// Sends until there has been no room for a while, and the program at the other end has nothing to do: on a busy machine
-  /// it may have to wait for a processor before it makes room.
+  /// Sends until there has been no room for a while, and the program at the other end is idle: on a busy machine, it
+  /// may have to wait for a processor before it makes room.
   ///
-  /// - Returns: How many bytes there was room for.
+  /// - Returns: The number of bytes that were sent.
   func fill(with bytes: [UInt8], quietFor quiet: Duration = .milliseconds(300)) throws -> Int {
     var unsent = bytes[...]
     let end = ContinuousClock.now + ChildProcess.limit
@@ -46,9 +46,9 @@ struct EchoPeer {
     return bytes.count - unsent.count
   }
 
-  /// Sends everything, and reads only where there is no room to send: every buffer on the way fills up.
+  /// Sends everything, and reads only when there is no room to send, so that every buffer on the way fills up.
   ///
-  /// - Returns: What has been received until everything was sent.
+  /// - Returns: The bytes received until everything was sent.
   func sendReluctantlyReading(_ bytes: [UInt8]) throws -> [UInt8] {
     var unsent = bytes[...]
     var received: [UInt8] = []
@@ -57,14 +57,14 @@ struct EchoPeer {
         unsent = unsent.dropFirst(count)
       } else {
         let ready = try select(reading: [socket], writing: [socket], timeout: ChildProcess.limit)
-        try #require(!ready.isEmpty, "the server neither takes nor gives")
+        try #require(!ready.isEmpty, "the server neither reads nor writes")
         if !ready.reading.isEmpty { received += try next(upTo: 65_536) }
       }
     }
     return received
   }
 
-  /// Receives as many bytes as these, or fewer where the server ends the connection before.
+  /// Receives this many bytes, or fewer if the server ends the connection first.
   func receive(_ count: Int) throws -> [UInt8] {
     var received: [UInt8] = []
     while received.count < count {
@@ -80,7 +80,7 @@ struct EchoPeer {
   /// Receives until the server ends the connection.
   func receiveToEnd() throws -> [UInt8] { try receive(.max) }
 
-  /// Waits until the connection ends, without another byte: whether it was broken off.
+  /// Waits until the connection ends, and returns whether it was reset, with no byte before.
   func isReset() throws -> Bool {
     do {
       _ = try next(upTo: 1)
@@ -95,18 +95,18 @@ struct EchoPeer {
     try !select(reading: [socket], timeout: ChildProcess.limit).isEmpty
   }
 
-  /// What arrives next; nothing at the end.
+  /// Waits for bytes and returns them; none at the end.
   private func next(upTo count: Int) throws -> [UInt8] {
     while true {
       let hasArrived = try hasSomethingToRead()
-      try #require(hasArrived, "nothing comes")
+      try #require(hasArrived, "nothing arrived")
       if let bytes = try socket.receive(upTo: count) { return bytes }
     }
   }
 }
 
 extension EchoPeer {
-  /// Bytes without a pattern that buffers could hide errors in: random ones, repeated at a prime distance.
+  /// Bytes without a regularity that could hide errors in buffers: random bytes, repeated with a prime period.
   static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
     var random = SeededGenerator(seed: seed)
     let block = (0..<65_521).map { _ in UInt8(truncatingIfNeeded: random.next()) }

@@ -6,14 +6,16 @@ import Testing
   import FoundationXML
 #endif
 
-/// A report that a command has written, as a strict parser sees it.
+/// A report written by a command, as read by a strict parser.
 final class HTMLReport: NSObject, XMLParserDelegate {
-  /// All text that a reader can see, but for the style.
+  /// All visible text.
   private(set) var text = ""
   private(set) var elements: [String: Int] = [:]
   private var isInStyle = false
 
-  /// - Throws: If the file isn't well-formed, or refers to anything outside of it.
+  /// Reads a report.
+  ///
+  /// - Throws: An error if the file isn't well-formed, or refers to anything outside it.
   init(_ path: String) throws {
     super.init()
     let source = try String(contentsOfFile: path, encoding: .utf8)

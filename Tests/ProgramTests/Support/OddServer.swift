@@ -2,25 +2,25 @@ import Multiplex
 import SystemPackage
 import TestSupport
 
-/// A server that echoes, but for one oddity, which happens once in its life.
+/// An echo server with one oddity.
 struct OddServer {
   enum Oddity {
     /// Inverts the bits of a byte of each connection's stream, counted from 0.
     case corrupts(Int)
-    /// Sends a byte that nobody has sent.
+    /// Sends an extra byte.
     case adds
-    /// Says nothing at all.
+    /// Never responds.
     case silent
     /// Closes each connection at its first byte.
     case closesAtOnce
-    /// Closes the first connection once it has sent more than so many bytes.
+    /// Closes the first connection that has sent more than this many bytes.
     case closesFirst(after: Int)
-    /// Rests before its first answer.
+    /// Sleeps before its first response.
     case stalls(Duration)
     case none
   }
 
-  /// What the server has seen.
+  /// The connections and bytes that the server has received.
   struct Seen: Sendable {
     var connections = 0
     var bytes = 0
@@ -32,7 +32,7 @@ struct OddServer {
   private var clients: [Socket] = []
   private var isDone = false
 
-  /// Serves on a thread of its own while the body runs.
+  /// Serves on a separate thread while the body runs.
   static func serving(
     _ oddity: Oddity, _ body: (SocketAddress) throws -> Void
   ) throws -> Seen {
@@ -99,7 +99,7 @@ struct OddServer {
     case .none:
       break
     }
-    // A client that has gone is closed when it is read from.
+    // If the client has gone, the next read closes the connection.
     try? client.sendAll(bytes, timeout: .seconds(10))
   }
 }

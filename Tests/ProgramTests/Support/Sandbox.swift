@@ -1,8 +1,8 @@
 import TestSupport
 
-/// A container's rules, by way of seccomp: io_uring is forbidden, as many container runtimes have it.
+/// A seccomp filter that forbids io_uring, like those of many container runtimes.
 enum Sandbox {
-  /// Starts a program whose every io_uring_setup fails with EPERM. Needs python3.
+  /// Starts a program in which every io_uring_setup fails with EPERM. Needs python3.
   static func withoutRing(_ program: String, _ arguments: [String]) throws -> ChildProcess {
     try ChildProcess("python3", ["-c", script, program] + arguments)
   }

@@ -3,10 +3,10 @@ import SystemPackage
 import TestSupport
 import Testing
 
-/// One end of a connection: sends a stream in pieces of odd sizes, then its end, and compares what comes with the stream
-/// of the other end. Neither is held.
+/// One end of a connection: sends a stream in pieces of odd sizes, then its end, and compares the received bytes with
+/// the stream of the other end. Neither stream is kept in memory.
 final class StreamingPeer: Selectable {
-  /// A stream of so many bytes.
+  /// A stream of `length` bytes.
   struct Stream {
     let pattern: BytePattern
     let length: Int
@@ -17,7 +17,7 @@ final class StreamingPeer: Selectable {
     }
   }
 
-  /// The streams differ.
+  /// The error if the streams differ.
   struct Difference: Error {
     let position: Int
   }
@@ -28,9 +28,9 @@ final class StreamingPeer: Selectable {
   private var random: SeededGenerator
   private var sent = 0
   private(set) var received = 0
-  /// Whether there is more to send, if only the end.
+  /// Whether bytes, or the end, have yet to be sent.
   private(set) var sends = true
-  /// Whether the other end's end is still to come.
+  /// Whether the end of the other stream has yet to arrive.
   private(set) var receives = true
 
   init(_ socket: Socket, sending outgoing: Stream, expecting expected: Stream, seed: UInt64) {
@@ -42,13 +42,13 @@ final class StreamingPeer: Selectable {
 
   var fileDescriptor: FileDescriptor { socket.fileDescriptor }
 
-  /// Lets all of these send and receive, to the end.
+  /// Runs all of these peers until their streams have ended.
   static func runAll(_ peers: [StreamingPeer]) throws {
     while true {
       let (readers, writers) = (peers.filter(\.receives), peers.filter(\.sends))
       if readers.isEmpty, writers.isEmpty { return }
       let ready = try select(reading: readers, writing: writers, timeout: ChildProcess.limit)
-      try #require(!ready.isEmpty, "nothing moves")
+      try #require(!ready.isEmpty, "no bytes move")
       for peer in ready.reading { try peer.receiveSome() }
       for peer in ready.writing { try peer.sendSome() }
     }
@@ -74,7 +74,7 @@ final class StreamingPeer: Selectable {
     received += bytes.count
   }
 
-  /// As many small sizes as large ones: from 1 to 65,521, and never even.
+  /// Returns an odd size from 1 to 65,521; small sizes are as frequent as large ones.
   private func oddSize() -> Int {
     let limit = 2 << Int.random(in: 0...15, using: &random)
     return min(Int.random(in: 0..<limit, using: &random) | 1, BytePattern.period)

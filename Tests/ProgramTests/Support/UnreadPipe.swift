@@ -2,7 +2,7 @@ import Glibc
 import SystemPackage
 import TestSupport
 
-/// A named pipe that somebody has open, and doesn't read until asked to.
+/// A named pipe that is open for reading, but isn't read until asked to.
 final class UnreadPipe {
   private let folder: TemporaryFolder
   private let reader: FileDescriptor
@@ -19,20 +19,14 @@ final class UnreadPipe {
     try? reader.close()
   }
 
-  /// Writes until there is no more room.
+  /// Writes until the pipe is full.
   func fill() throws {
     let writer = try FileDescriptor.open(FilePath(path), .writeOnly, options: [.nonBlocking, .closeOnExec])
     defer { try? writer.close() }
-    for bytes in [[UInt8](repeating: 0, count: 4096), [0]] {
-      do {
-        while true { _ = try unsafe bytes.withUnsafeBytes { try unsafe writer.write($0) } }
-      } catch Errno.wouldBlock {
-        continue
-      }
-    }
+    try writer.fill()
   }
 
-  /// Reads what is there now.
+  /// Reads the available bytes.
   func read() throws -> [UInt8] {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)

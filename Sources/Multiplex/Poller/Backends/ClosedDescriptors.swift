@@ -1,10 +1,10 @@
-/// Looks for descriptors that were closed while they were registered, for kernels that don't tell.
+/// Looks for descriptors that were closed while they were registered, for backends whose kernel doesn't report that.
 ///
-/// Done by waits that found nothing, and not in each of them.
+/// Done by some of the waits that found nothing.
 struct ClosedDescriptors {
   private var interval = SweepInterval()
 
-  /// Those of the registrations that are armed, but not open any more; none if the last search was just done.
+  /// Returns the registrations that are armed but no longer open; none if the last search was too recent.
   mutating func search<Registrations: Sequence<Registration>>(
     _ registrations: @autoclosure () -> Registrations
   ) -> [Registration] {

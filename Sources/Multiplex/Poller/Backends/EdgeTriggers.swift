@@ -1,14 +1,14 @@
 internal import SystemPackage
 
-/// Edge mode for backends whose system call knows levels alone.
+/// Edge mode for backends whose system call is level-triggered only.
 ///
-/// An edge can't be told from two looks at a level: what was read to the end and has come anew since looks as if it had
-/// never changed, and an event would be lost. The kernel does know, so edge-triggered descriptors are kept in an epoll
-/// instance, and that instance's descriptor is what the backend waits for.
+/// Comparing two levels can't detect an edge: if a descriptor was drained and new data has arrived since, it looks
+/// unchanged, and an event would be lost. The kernel does know, so edge-triggered descriptors are kept in an epoll
+/// instance, and the backend waits for that instance's descriptor.
 struct EdgeTriggers {
   private var epoll: EpollBackend?
 
-  /// What to wait for; nil while there is nothing.
+  /// The descriptor to wait for; nil if there is none yet.
   var descriptor: Int32? { epoll?.fileDescriptor.rawValue }
 
   mutating func add(_ registration: Registration) throws(MultiplexError) {
@@ -24,17 +24,17 @@ struct EdgeTriggers {
     epoll?.remove(registration)
   }
 
-  /// Removes a registration that isn't in edge mode any more.
+  /// Removes a registration that is no longer in edge mode.
   func handOver(_ registration: Registration) {
     epoll?.handOver(registration)
   }
 
-  /// Reports the edges that have come, without waiting.
+  /// Reports pending edges, without waiting.
   func collect(_ registry: inout Registry) throws(MultiplexError) {
     try epoll?.wait(timeout: .zero, registry: &registry)
   }
 
-  /// Adds what the kernel had no room for, and returns what it is still short of.
+  /// Adds the descriptors that the kernel had no room for, and returns the error if there is still none.
   func retry(_ registry: Registry) -> MultiplexError? {
     epoll?.retry(registry)
   }

@@ -2,37 +2,37 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Poller.Backend {
-  /// Linux's epoll: a wait costs time in proportion to what is ready, however many descriptors there are.
+  /// Linux's epoll: the cost of a wait grows with the number of ready descriptors, however many are registered.
   public static let epoll = Self(
     name: "epoll", emulatedModes: [], summary: "cost grows with the ready descriptors",
     implementation: EpollBackend.self)
 }
 
-/// Readiness from epoll. The kernel has all three modes; this class sees to what goes wrong when descriptors are
-/// closed while they are registered.
+/// Readiness from epoll. The kernel has all three modes; this class handles what goes wrong when descriptors are closed
+/// while they are registered.
 final class EpollBackend: ReadinessBackend {
-  /// More than are ready at once in most turns; what is left over comes first in the next.
+  /// More than are ready at once in most turns; the others come first in the next.
   private static let batch = 1024
 
-  /// Of so many waits one has the lent descriptors that it finds looked at more closely: see `look`.
+  /// One in this many waits checks whether the borrowed descriptors that it finds are still open: see `look`.
   private static let checkInterval: UInt = 64
 
-  /// Bounds the registrations of a user in all epoll instances together.
+  /// Limits a user's registrations in all epoll instances together.
   static var descriptorLimit: Int? { SystemSetting.integer("fs/epoll/max_user_watches") }
 
   private let epoll: Epoll
-  /// The one mode whose registrations are kept here; nil for all.
+  /// The only mode whose registrations are kept here; nil for all modes.
   private let mode: TriggerMode?
   private var closed = ClosedDescriptors()
-  /// How often the kernel was asked.
+  /// How often the kernel was called.
   @safe @exclusivity(unchecked) private var looks: UInt = 0
-  /// Whether the kernel may hold a file that a registration isn't of any more: see `modify` and `handOver`.
+  /// Whether the kernel may hold a file that no longer belongs to its registration: see `modify` and `handOver`.
   private var isAmbiguous = false
-  /// Registrations that the kernel doesn't hold: silent, or not to be added, when the set was built anew.
-  /// Looked at for each registration that goes, hence without the runtime's check for overlapping accesses: nothing is called
-  /// back meanwhile.
+  /// Registrations that the kernel doesn't hold: they were silent, or couldn't be added, when the set was rebuilt.
+  /// Checked whenever a registration is removed, hence without the runtime's check for overlapping accesses: nothing is
+  /// called back meanwhile.
   @safe @exclusivity(unchecked) private var leftOut: Set<RegistrationKey> = []
-  /// What the kernel was short of when it couldn't add some of those. They are tried again with the next wait.
+  /// Why the kernel couldn't add some of those. They are retried in the next wait.
   private var shortage: MultiplexError?
 
   convenience init() throws(MultiplexError) {
@@ -51,29 +51,29 @@ final class EpollBackend: ReadinessBackend {
     do {
       try control(EPOLL_CTL_ADD, registration)
     } catch let error where error.errno == .fileExists {
-      // The number was registered, closed behind our back, and is the same file again.
+      // The number was registered, closed without our knowledge, and refers to the same file again.
       try control(EPOLL_CTL_MOD, registration)
     }
   }
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError) {
     if !leftOut.isEmpty, leftOut.contains(registration.key) {
-      try addAnew(registration)
+      try addAgain(registration)
       leftOut.remove(registration.key)
       return
     }
     do {
       try control(EPOLL_CTL_MOD, registration)
     } catch let error where error.errno == .noSuchFileOrDirectory || error.reason == .notPollable {
-      // The number was closed behind our back, and is another file by now. The kernel may know the old one by the same
-      // key, if a duplicate of it lives; one that has had its one-shot event stays silent.
-      try addAnew(registration)
+      // The number was closed without our knowledge, and refers to another file by now. If a duplicate of the old file
+      // is open, the kernel may hold it under the same key; one that has had its one-shot event stays silent.
+      try addAgain(registration)
       if !previous.hasFired { isAmbiguous = true }
     }
   }
 
   /// Adds a registration whose file was added before.
-  private func addAnew(_ registration: Registration) throws(MultiplexError) {
+  private func addAgain(_ registration: Registration) throws(MultiplexError) {
     do {
       try add(registration)
     } catch let error where error.reason == .notPollable {
@@ -81,24 +81,24 @@ final class EpollBackend: ReadinessBackend {
     }
   }
 
-  /// The kernel forgets the registration by itself. If a duplicate keeps the file open, a wait will find it stale.
+  /// The kernel removes the registration by itself. If a duplicate keeps the file open, a wait will find it stale.
   func removeClosing(_ registration: Registration) {
     if !leftOut.isEmpty { leftOut.remove(registration.key) }
   }
 
   func remove(_ registration: Registration) {
     removeClosing(registration)
-    // Fails where the descriptor was closed: the kernel has forgotten it then, or a wait will find it stale.
+    // Fails if the descriptor was closed: then the kernel has removed it, or a wait will find it stale.
     try? epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
   }
 
-  /// Removes a registration that goes on elsewhere, under the same key.
+  /// Removes a registration that continues elsewhere, under the same key.
   func handOver(_ registration: Registration) {
     guard leftOut.remove(registration.key) == nil else { return }
     do {
       try epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
     } catch {
-      // The number is another file by now, as it is for `modify`. What the kernel tells of the old one has the same key.
+      // The number refers to another file by now, as in `modify`. Events of the old one have the same key.
       isAmbiguous = true
     }
   }
@@ -113,7 +113,7 @@ final class EpollBackend: ReadinessBackend {
     if count == 0, timeout != .zero { sweep(&registry) }
   }
 
-  /// - Returns: How many events there were, also such as nobody is told of.
+  /// - Returns: How many events there were, including those that aren't reported.
   private func look(timeout: Duration?, _ registry: inout Registry) throws(MultiplexError) -> Int {
     let count: Int
     do {
@@ -121,13 +121,13 @@ final class EpollBackend: ReadinessBackend {
     } catch {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
-    // A descriptor that was closed is reported for as long as a duplicate is ready, and no wait finds nothing meanwhile.
+    // A closed descriptor is reported as long as a duplicate is ready: then no wait is empty, and none sweeps.
     looks &+= 1
     let isCheck = looks.isMultiple(of: Self.checkInterval)
     var foundStale = false
     epoll.forEachEvent(count) { event in
       let key = RegistrationKey(packed: event.data)
-      let isClosed = isCheck && registry.isLent(key) && !Kernel.isOpen(key.descriptor)
+      let isClosed = isCheck && registry.isBorrowed(key) && !Kernel.isOpen(key.descriptor)
       let verdict = registry.report(key, isClosed ? .invalid : Readiness(event.events))
       foundStale = foundStale || verdict == .stale
     }
@@ -145,9 +145,9 @@ final class EpollBackend: ReadinessBackend {
     }
   }
 
-  /// Starts over with an empty set. The kernel reports a registration that was removed: its descriptor was closed
-  /// before, while a duplicate of it lives on, so that nothing can take it out of the set any more.
-  /// Edges of descriptors that are still ready come once more.
+  /// Starts over with a new set. The kernel reports a registration that was removed: its descriptor was closed before,
+  /// but a duplicate is still open, so it can no longer be removed from the set.
+  /// Edges of descriptors that are still ready are reported once more.
   private func rebuild(_ registry: Registry) throws(MultiplexError) {
     try epoll.startOver()
     isAmbiguous = false
@@ -155,9 +155,9 @@ final class EpollBackend: ReadinessBackend {
     for registration in own(registry) where !isAdded(registration) { leftOut.insert(registration.key) }
   }
 
-  /// Adds what there was no room for, if there is now.
+  /// Adds the registrations that there was no room for.
   ///
-  /// - Returns: What the kernel is still short of.
+  /// - Returns: The error if there is still no room.
   func retry(_ registry: Registry) -> MultiplexError? {
     guard shortage != nil else { return nil }
     shortage = nil
@@ -165,25 +165,27 @@ final class EpollBackend: ReadinessBackend {
     return shortage
   }
 
-  /// Adds a registration to a set that doesn't hold it, unless that would arm a silent one.
+  /// Adds a registration to a set that doesn't hold it, unless it is silent.
+  ///
+  /// - Returns: Whether it was added.
   private func isAdded(_ registration: Registration) -> Bool {
     guard registration.isArmed else { return false }
     do {
       try add(registration)
       return true
     } catch {
-      // Those that were closed are left to the sweep.
+      // The sweep finds those that were closed.
       if error.errno == .noMemory || error.errno == .noSpace { shortage = error }
       return false
     }
   }
 
-  /// Reports descriptors that were closed while they were registered: the kernel doesn't tell.
+  /// Reports descriptors that were closed while they were registered, which the kernel doesn't.
   func sweep(_ registry: inout Registry) {
     for registration in closed.search(own(registry)) { _ = registry.report(registration.key, .invalid) }
   }
 
-  /// The registrations that this instance is to report.
+  /// The registrations that this instance reports.
   private func own(_ registry: Registry) -> [Registration] {
     registry.registrations.filter { mode == nil || mode == $0.mode }
   }

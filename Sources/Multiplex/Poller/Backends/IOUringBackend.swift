@@ -2,13 +2,15 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Poller.Backend {
-  /// Linux's io_uring: what is to be watched and what has happened pass through memory that is shared with the kernel, so
-  /// that registering and modifying have no call of their own.
+  /// Linux's io_uring: requests and events pass through memory that is shared with the kernel, so that registering and
+  /// modifying need no system call of their own.
   ///
-  /// - What is registered is held by the kernel. A lent descriptor that is closed too early stays open there until a wait
-  ///   finds that out: a listener goes on taking connections, which nobody accepts, and a peer doesn't see the end.
-  /// - The kernel works for the thread that waits. Where another thread waits then, or unregisters or modifies, all descriptors
-  ///   are given to the kernel anew: time in proportion to their number, and edges of those that are ready once more.
+  /// - The kernel holds the registered files. If a borrowed descriptor is closed too early, its file stays open there
+  ///   until a wait finds that out: a listener goes on taking connections, which nobody accepts, and a peer doesn't see
+  ///   the end.
+  /// - The kernel works for the thread that waits. If another thread then waits, unregisters or modifies, all
+  ///   descriptors are registered with the kernel again: that takes time in proportion to their number, and reports the
+  ///   edges of those that are ready once more.
   public static let ioUring = Self(
     name: "io_uring", emulatedModes: [.level], summary: "cost grows with the ready descriptors",
     implementation: IOUringBackend.self)
@@ -16,13 +18,14 @@ extension Poller.Backend {
 
 /// Readiness from io_uring: see ``IOUringPolls``.
 ///
-/// This class sees to what the kernel doesn't tell: which files can't be waited for, and that descriptors were closed.
+/// This class finds out what the kernel doesn't report: which files can't be waited for, and which descriptors were
+/// closed.
 final class IOUringBackend: ReadinessBackend {
-  /// One value, so that each call accesses it once; the checks of exclusivity would show among the costs of a wait.
+  /// One value, so that each call accesses it once: more exclusivity checks would be noticeable in the cost of a wait.
   private var polls: IOUringPolls
   private var closed = ClosedDescriptors()
   /// Finds out which files can't be waited for: see `check`.
-  private var judge: Epoll?
+  private var epollProbe: Epoll?
 
   init() throws(MultiplexError) {
     polls = try IOUringPolls()
@@ -59,9 +62,9 @@ final class IOUringBackend: ReadinessBackend {
     found.forEach(remove)
   }
 
-  /// Refuses what can't be waited for, as poll requests take any number and complain about it later.
+  /// Refuses files that can't be waited for: poll requests accept any number, and fail later.
   ///
-  /// A file that is always ready has no edges. Epoll refuses such files, and is asked about all but the usual kinds.
+  /// A file that is always ready has no edges. Epoll refuses such files, so all but the usual kinds are tried with it.
   private func check(_ registration: Registration) throws(MultiplexError) {
     guard registration.descriptor != polls.descriptor else { throw notOpen(registration) }
     guard registration.mode == .edge else {
@@ -75,8 +78,8 @@ final class IOUringBackend: ReadinessBackend {
     } catch {
       throw MultiplexError(call: "fstat", descriptor: descriptor, errno: error)
     }
-    if judge == nil { judge = try Epoll() }
-    try judge?.register(descriptor, for: [])
-    try judge?.unregister(descriptor)
+    if epollProbe == nil { epollProbe = try Epoll() }
+    try epollProbe?.register(descriptor, for: [])
+    try epollProbe?.unregister(descriptor)
   }
 }

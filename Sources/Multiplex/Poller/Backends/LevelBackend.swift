@@ -1,20 +1,21 @@
-/// A backend whose system call knows levels alone. It says how to watch a descriptor, and looks; which descriptors, what is
-/// done about those that are ready, and that those in edge mode are left to ``EdgeTriggers``, is the same for all of them.
+/// A backend whose system call is level-triggered only. It defines how to watch descriptors and how to wait; the rest
+/// is the same for all of them: which descriptors to watch, how to report them, and leaving edge mode to
+/// ``EdgeTriggers``.
 protocol LevelBackend: ReadinessBackend {
   var edges: EdgeTriggers { get set }
-  /// Descriptors that a wait is done with. Kept for its memory alone.
+  /// Descriptors to silence after a wait. Kept only for its memory.
   var silenced: [Int32] { get set }
 
-  /// Watches an open descriptor, or watches it for something else.
+  /// Watches an open descriptor, or changes what it is watched for.
   func watch(_ fd: Int32, for interest: Interest) throws(MultiplexError)
 
-  /// Watches a descriptor no more.
+  /// Stops watching a descriptor.
   func unwatch(_ fd: Int32)
 
-  /// Watches a descriptor no more until ``watch(_:for:)`` is called again.
+  /// Stops watching a descriptor until ``watch(_:for:)`` is called again.
   func silence(_ fd: Int32)
 
-  /// Waits once, as ``wait(timeout:registry:)`` is to.
+  /// Waits once, for ``wait(timeout:registry:)``.
   func look(timeout: Duration?, registry: inout Registry) throws(MultiplexError)
 }
 
@@ -35,14 +36,14 @@ extension LevelBackend {
     case (.edge, .edge):
       try edges.modify(registration, replacing: previous)
     case (.edge, _):
-      // In this order: what fails has changed nothing.
+      // In this order, a failure changes nothing.
       try add(registration)
       edges.handOver(previous)
     case (_, .edge):
       try add(registration)
       unwatch(previous.descriptor)
     default:
-      // Which watches it for something else.
+      // This changes what it is watched for.
       try add(registration)
     }
   }
@@ -60,7 +61,7 @@ extension LevelBackend {
     }
   }
 
-  /// Whether a number was closed while it was registered, and is that of ``edges`` by now: these go on being watched.
+  /// Whether a number was closed while it was registered, and is that of ``edges`` by now, which must still be watched.
   private func isOwn(_ registration: Registration) -> Bool { registration.descriptor == edges.descriptor }
 }
 
@@ -73,9 +74,9 @@ extension LevelBackend {
     if let shortage, !registry.hasFound { throw shortage }
   }
 
-  /// Reports what poll says about descriptors, and the edges that have come.
+  /// Reports poll's results, and pending edges.
   ///
-  /// - Parameter visit: Visits those that are ready.
+  /// - Parameter visit: Visits the ready descriptors.
   @inline(__always)
   func report(
     to registry: inout Registry, _ visit: (_ body: (Int32, PollEvents) -> Void) -> Void

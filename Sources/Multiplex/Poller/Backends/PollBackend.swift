@@ -1,7 +1,7 @@
 internal import SystemPackage
 
 extension Poller.Backend {
-  /// POSIX's poll: as many descriptors as the process may have, but each wait looks at all of them.
+  /// POSIX's poll: as many descriptors as the process may have, but the cost of each wait grows with all of them.
   public static let poll = Self(
     name: "poll", emulatedModes: [.edge, .oneShot], summary: "cost grows with all descriptors",
     implementation: PollBackend.self)

@@ -1,21 +1,22 @@
 internal import SystemPackage
 
-/// What a poller asks of the kernel, as one of its system calls can do it.
+/// What a poller needs from the kernel, implemented with one of its system calls.
 ///
-/// The contract. A poller has checked what can be checked without the kernel: the poller is open, the descriptor is not
-/// negative, `add` gets descriptors that aren't registered, the others such as are. A backend
-/// - throws from `add`, `modify` and `rearm` where the descriptor isn't open (``MultiplexError/Reason/notOpen``), can't be
-///   waited for, or the kernel is short of something, and has then changed nothing: what it watched before, it still does;
-/// - never fails to `remove`, be the descriptor closed or another file by now;
+/// The contract: The poller has checked what can be checked without the kernel. The poller is open, the descriptor
+/// isn't negative, `add` gets descriptors that aren't registered, and the other methods get those that are. A backend
+/// - throws from `add`, `modify` and `rearm` if the descriptor isn't open (``MultiplexError/Reason/notOpen``) or can't
+///   be waited for, or if the kernel lacks resources. It has then changed nothing, and watches what it watched before;
+/// - never fails to `remove`, even if the descriptor was closed or its number reused;
 /// - waits once: until something is ready, the time is up, or a signal interrupts it (`EINTR`, thrown);
-/// - reports what it finds to the registry, each descriptor at most once a wait, with all it is ready for, errors and
-///   hang-ups included, and heeds the verdict;
-/// - gives each ``TriggerMode`` the one meaning that is written there.
+/// - reports what it finds to the registry, and follows the verdict: each descriptor at most once per wait, with
+///   everything that it is ready for, including errors and hang-ups;
+/// - implements each ``TriggerMode`` as documented there.
 ///
-/// A poller calls one of these at a time, and none of them calls back. So a backend's own variables can do without the
-/// runtime's checks for overlapping accesses, `@exclusivity(unchecked)`, which cost more than the rest of a wait.
+/// A poller calls one of these methods at a time, and none of them calls back. So a backend's own variables can do
+/// without the runtime's checks for overlapping accesses (`@exclusivity(unchecked)`), which cost more than the rest of
+/// a wait.
 protocol ReadinessBackend: AnyObject, SendableMetatype {
-  /// The kernel's limit to the number of descriptors, besides that of open files; nil if there is none.
+  /// The kernel's limit on the number of descriptors, in addition to the open-file limit; nil if there is none.
   static var descriptorLimit: Int? { get }
 
   /// Prepares to wait.
@@ -25,7 +26,7 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 
   func modify(_ registration: Registration, replacing previous: Registration) throws(MultiplexError)
 
-  /// Modifies a registration to one-shot mode, whose descriptor is known to be open if it was handed over.
+  /// Changes a registration to one-shot mode. Its descriptor is known to be open if it was handed over.
   func rearm(_ registration: Registration, replacing previous: Registration) throws(MultiplexError)
 
   func remove(_ registration: Registration)
@@ -38,7 +39,7 @@ protocol ReadinessBackend: AnyObject, SendableMetatype {
 }
 
 extension ReadinessBackend {
-  /// For calls that take any number and complain about it later, or never.
+  /// For calls that accept any number, and fail later or never.
   func checkOpen(_ registration: Registration) throws(MultiplexError) {
     guard !Kernel.isOpen(registration.descriptor) else { return }
     throw notOpen(registration)

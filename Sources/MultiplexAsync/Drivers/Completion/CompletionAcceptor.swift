@@ -80,7 +80,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
       if accepted.count >= Self.acceptAhead { pause() }
     // Accepting was paused.
     case .canceled?: break
-    case let errno? where Socket.concernsOneConnection(errno): break
+    case let errno? where errno.isTransientAcceptError: break
     case let errno?: failure = MultiplexError(call: "accept4", descriptor: socket.fileDescriptor, errno: errno)
     }
   }

@@ -30,7 +30,7 @@ enum FlyingEcho {
     var on: Int32 = 1
     let size = socklen_t(MemoryLayout.size(ofValue: on))
     _ = setsockopt(connection.socket.file.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-    // Ends by an error when the peer closes.
+    // Ends with an error when the peer closes.
     while let bytes = try? await connection.read(atMost: 65_536) {
       guard (try? await connection.write(Data(bytes))) != nil else { break }
     }

@@ -9,8 +9,8 @@ import NIOPosix
 
 /// An echo server on SwiftNIO with one event loop: `nio-echo handler|async`.
 ///
-/// `handler` is the fastest that SwiftNIO offers: a channel handler, with the settings of its own echo server.
-/// `async` is the same with async/await, on `NIOAsyncChannel`.
+/// `handler` is SwiftNIO's fastest API: a channel handler, with the settings of its own echo server. `async` is the
+/// same with async/await, on `NIOAsyncChannel`.
 @main
 enum NIOEcho {
   static func main() async throws {
@@ -50,7 +50,7 @@ enum NIOEcho {
     }
   }
 
-  /// Ends quietly when the connection breaks: the load generator may close with something unread.
+  /// Echoes until the connection ends. Errors are ignored: the load generator may close with bytes unread.
   private static func echo(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async {
     try? await connection.executeThenClose { inbound, outbound in
       for try await bytes in inbound {
@@ -67,7 +67,7 @@ enum NIOEcho {
       .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator())
   }
 
-  /// At once, also into a pipe, which `print` would fill first: the benchmark waits for it.
+  /// Prints the address at once, also into a pipe, for which `print` would buffer: the benchmark waits for it.
   private static func announce(_ listener: any Channel) {
     let line = "listening on 127.0.0.1:\(listener.localAddress?.port ?? 0)\n"
     _ = Array(line.utf8).withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
