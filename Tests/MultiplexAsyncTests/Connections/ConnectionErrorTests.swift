@@ -20,7 +20,8 @@ struct ConnectionErrorTests {
       (ConnectionError(.system(.noMemory), during: .accept, peer: nil), "accept: \(Errno.noMemory)"),
       (
         ConnectionError(.system(.messageTooLong), during: .send, peer: address),
-        "send 127.0.0.1:9999: \(Errno.messageTooLong); a datagram has at most 65,507 bytes over IPv4, and 65,527 over IPv6"
+        "send 127.0.0.1:9999: \(Errno.messageTooLong); "
+          + "a datagram can have at most 65,507 bytes over IPv4, and 65,527 over IPv6"
       ),
     ])
   func description(error: ConnectionError, text: String) {
