@@ -117,7 +117,9 @@ extension Listener {
         let isWorthIt = await Waiter.suspend { waiter in awaitAttempt(after: attempt, for: server, .task(waiter)) }
         guard isWorthIt else { return nil }
       case .accepted(let accepted):
-        if let served = await adopt(accepted, in: group) { return served }
+        let served = await adopt(accepted, in: group)
+        if unsafe core.share.spend() { await reactor.nextTurn() }
+        if let served { return served }
       }
     }
     return nil

@@ -33,6 +33,8 @@ final class ListenerCore: AcceptorDelegate {
   private var waiters = WaiterList<Bool>()
   private var waitIDs = WaitIDs()
   private var pauseTimer: Timer?
+  /// Limits connections accepted without a wait: the kernel may have accepted thousands ahead.
+  var share = TaskShare()
 
   init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
@@ -125,6 +127,7 @@ final class ListenerCore: AcceptorDelegate {
   func awaitConnection(_ id: WaitID, onlyOne: Bool, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
+    share.reset()
     guard pauseTimer == nil else { return }
     do {
       // Connections that others could accept aren't accepted ahead of time: they would be lost with this listener.

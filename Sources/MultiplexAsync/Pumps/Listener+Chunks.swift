@@ -34,11 +34,15 @@ extension Listener {
             unsafe acceptAll(in: group, makeHandler, whenOver: waiter)
           })
       case .accepted(let accepted):
-        guard let target = server.nextReactor else {
+        if let target = server.nextReactor {
+          unsafe handOver(accepted, to: target, in: group) { [self] served in serve(served, makeHandler) }
+        } else {
           unsafe serve(core.adopt(accepted, on: reactor, in: group), makeHandler)
-          continue
         }
-        unsafe handOver(accepted, to: target, in: group) { [self] served in serve(served, makeHandler) }
+        guard unsafe core.share.spend() else { continue }
+        return reactor.loop.performAfterNextWait { [self] in
+          unsafe acceptAll(in: group, makeHandler, whenOver: waiter)
+        }
       }
     }
     waiter.resume(returning: ())

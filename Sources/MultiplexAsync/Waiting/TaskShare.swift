@@ -1,9 +1,9 @@
-/// Counts what a task does without a wait, and says when it has to yield: one that never waits would keep all others from
+/// Counts operations done without a wait, and says when to yield: a task that never waits would keep all others from
 /// running.
 ///
 /// Small, as each connection has one.
 struct TaskShare {
-  /// How many operations succeed without a wait before the task yields.
+  /// How many operations are done without a wait before the task yields.
   private static let limit: UInt8 = 64
 
   private var count: UInt8 = 0
