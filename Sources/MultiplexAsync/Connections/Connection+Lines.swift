@@ -1,5 +1,5 @@
 extension Connection {
-  /// Returns the received lines as text, without their ends (" " or "\r "). The end of input ends the last line.
+  /// Returns the received lines as text, without their ends ("\n" or "\r\n"). The end of input ends the last line.
   ///
   ///     for try await line in connection.lines(limit: 4096) { ... }
   ///
