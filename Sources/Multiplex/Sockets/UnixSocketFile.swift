@@ -11,22 +11,25 @@ public enum UnixSocketFile {
   /// - Parameter path: The path of the file.
   /// - Throws: Why a stale socket file can't be removed.
   public static func removeIfStale(_ path: String) throws(MultiplexError) {
-    try whileLocked(path) { () throws(MultiplexError) in try remove(path) }
+    do {
+      try whileLocked(path) { () throws(MultiplexError) in try remove(path) }
+    } catch let error where error.reason == .openFileLimit {
+      // The lock's descriptor may be the one that was missing.
+      try remove(path)
+    }
   }
 
   /// Removes as ``removeIfStale(_:)`` does, but doesn't wait for others.
   ///
-  /// - Returns: False if others have locked the directory, so that nothing was done.
+  /// - Returns: False if others have locked the directory, or it isn't known whether the file is stale. It may be worth
+  ///   another try.
   package static func removeIfStaleWithoutWaiting(_ path: String) -> Bool {
-    guard let directory = openDirectory(of: path) else {
-      try? remove(path)
-      return true
-    }
+    guard let directory = openDirectory(of: path) else { return (try? remove(path)) != nil }
     guard lock(directory, within: .zero) != .busy else { return false }
-    try? remove(path)
+    let isDone = (try? remove(path)) != nil
     // Closing the directory releases the lock.
     withExtendedLifetime(directory) {}
-    return true
+    return isDone
   }
 
   /// Makes a socket listen at a path, replacing a stale socket file.
@@ -42,7 +45,7 @@ public enum UnixSocketFile {
   }
 
   private static func remove(_ path: String) throws(MultiplexError) {
-    guard isSocket(path), isStale(path) else { return }
+    guard isSocket(path), try isStale(path) else { return }
     do {
       try Kernel.unlink(path)
     } catch .noSuchFileOrDirectory {
@@ -58,10 +61,14 @@ public enum UnixSocketFile {
   }
 
   /// Only a refusal proves that nobody listens; a full backlog or missing permissions don't.
-  private static func isStale(_ path: String) -> Bool {
+  ///
+  /// - Throws: Why the system couldn't tell.
+  private static func isStale(_ path: String) throws(MultiplexError) -> Bool {
     do {
       _ = try Socket.connecting(to: .unix(path: path))
       return false
+    } catch let error where error.reason == .openFileLimit || error.errno == .noMemory {
+      throw error
     } catch {
       return error.errno == .connectionRefused
     }

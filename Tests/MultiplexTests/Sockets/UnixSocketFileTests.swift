@@ -53,6 +53,21 @@ import Testing
       #expect(error?.call == "listen")
       #expect(!folder.exists("socket"))
     }
+
+    @Test("without a descriptor to look, a file is neither removed nor taken for a live socket's")
+    func noDescriptor() throws {
+      let path = folder.file("socket")
+      try Socket.listening(on: .unix(path: path)).close()
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.socket: [.tooManyOpenFiles]])
+      FaultPlan.$current.withValue(plan) {
+        let error = #expect(throws: MultiplexError.self) { try UnixSocketFile.removeIfStale(path) }
+        #expect(error?.reason == .openFileLimit)
+        #expect(folder.exists("socket"))
+        #expect(!UnixSocketFile.removeIfStaleWithoutWaiting(path))
+      }
+      #expect(UnixSocketFile.removeIfStaleWithoutWaiting(path))
+      #expect(!folder.exists("socket"))
+    }
   #endif
 
   @Test("a socket whose queue is full counts as alive")
