@@ -4,31 +4,31 @@
   public import MultiplexAsync
   internal import SystemPackage
 
-  /// Lets FlyingFox, an HTTP server, wait for its sockets on a reactor, and so on any backend.
+  /// Lets FlyingFox, an HTTP server, wait for its sockets on a reactor, with any backend.
   ///
   ///     let server = HTTPServer(address: .loopback(port: 8080), pool: .reactor(reactor))
   ///     await server.appendRoute("/hello") { _ in HTTPResponse(statusCode: .ok) }
   ///     try await server.run()
   ///
-  /// The reactor does the waiting; FlyingFox's own tasks run on Swift's pool of threads, whatever executor `run` was
-  /// called on. Any number of servers and clients may share a reactor, with connections and timers of other kinds.
+  /// The reactor does the waiting; FlyingFox's own tasks run on Swift's thread pool, whatever executor `run` was called
+  /// on. Any number of servers and clients may share a reactor, also with connections and timers of other kinds.
   ///
-  /// Exists with the package trait `FlyingFox`.
+  /// Available with the package trait `FlyingFox`.
   public struct ReactorSocketPool: AsyncSocketPool {
-    /// Where the waiting is done.
+    /// The reactor that does the waiting.
     public let reactor: Reactor
 
-    /// Makes a pool on a reactor. It may be used at once: ``prepare()`` does nothing.
+    /// Makes a pool on a reactor. It can be used immediately: ``prepare()`` does nothing.
     public init(on reactor: Reactor) {
       self.reactor = reactor
     }
 
-    /// Does nothing: the reactor runs already.
+    /// Does nothing: the reactor already runs.
     public func prepare() {}
 
-    /// Lasts until the task is cancelled, though the reactor runs by itself. Meanwhile, sockets that are closed while they
-    /// are waited for are found within a second or two, where the kernel doesn't tell: `HTTPServer.stop(timeout:)` closes
-    /// the one that it listens on, and waits for the consequences.
+    /// Runs until the task is cancelled, although the reactor needs no running. Meanwhile, sockets that are closed
+    /// while they are waited for are found within a second or two, where the kernel doesn't report it:
+    /// `HTTPServer.stop(timeout:)` closes the one that it listens on, and waits for its task to notice.
     ///
     /// - Throws: `CancellationError`, as FlyingFox's own pools do.
     public func run() async throws {
@@ -38,10 +38,10 @@
       }
     }
 
-    /// Waits until a socket is ready for one of the events, or its peer has gone: the next call on it tells which.
+    /// Waits until a socket is ready for one of the events, or its peer is gone: the next call on it shows which.
     ///
-    /// - Throws: `SocketError.disconnected`, if the socket was closed meanwhile; `CancellationError`, at once when the task
-    ///   is cancelled; `MultiplexError`, for a socket that can't be waited for.
+    /// - Throws: `SocketError.disconnected`, if the socket was closed meanwhile; `CancellationError`, immediately if
+    ///   the task is cancelled; `MultiplexError`, for a socket that can't be waited for.
     public func suspendSocket(_ socket: FlyingSocks.Socket, untilReadyFor events: FlyingSocks.Socket.Events)
       async throws
     {
@@ -53,7 +53,7 @@
   }
 
   extension AsyncSocketPool where Self == ReactorSocketPool {
-    /// Waits on a reactor.
+    /// A pool that waits on a reactor.
     public static func reactor(_ reactor: Reactor) -> ReactorSocketPool {
       ReactorSocketPool(on: reactor)
     }

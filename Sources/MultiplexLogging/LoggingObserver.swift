@@ -2,30 +2,30 @@ public import Logging
 public import Multiplex
 public import MultiplexAsync
 
-/// Writes what happens on a reactor to a `Logger`.
+/// Logs what happens on a reactor, with a `Logger`.
 ///
 ///     let reactor = try Reactor(observer: LoggingObserver(Logger(label: "server")))
 ///
 /// | Level | What |
 /// |---|---|
-/// | warning | connections can't be accepted; at most one line in ten seconds |
-/// | notice | what served a connection has thrown |
-/// | info | listeners that come and go |
-/// | debug | connections that come and go, and why |
-/// | trace | bytes that come, go and wait |
+/// | warning | connections can't be accepted; at most one message in ten seconds |
+/// | notice | errors thrown by handlers of connections |
+/// | info | listeners that begin and stop |
+/// | debug | connections that are opened and closed, and why |
+/// | trace | bytes that are received, sent and queued |
 ///
-/// The metadata are `listener`, `connection` (a number that no other has), `peer`, `bytes`, `queued`, `reason` and
-/// `unsent`. The logger's level is asked for when the reactor is made: what it leaves out then costs nothing.
+/// The metadata keys are `listener`, `connection` (a number unique to the connection), `peer`, `bytes`, `queued`,
+/// `reason` and `unsent`. The logger's level is read when the reactor is made: events that it leaves out cost nothing.
 public struct LoggingObserver: ReactorObserver {
   private let logger: Logger
-  private let complaints = RateLimit(every: .seconds(10))
+  private let warnings = RateLimit(every: .seconds(10))
 
-  /// Writes to this logger.
+  /// Makes an observer that writes to this logger.
   public init(_ logger: Logger) {
     self.logger = logger
   }
 
-  /// What the logger's level lets through.
+  /// The events that the logger's level includes.
   public var events: ReactorEvents {
     switch logger.logLevel {
     case .trace: [.listeners, .connections, .transfers]
@@ -37,18 +37,18 @@ public struct LoggingObserver: ReactorObserver {
 
   // MARK: Listeners
 
-  /// A line at level info.
+  /// Writes a message at level info.
   public func listening(_ listener: ObservedListener) {
     logger.info("listening", metadata: metadata(of: listener))
   }
 
-  /// A line at level warning, unless there was one in the last ten seconds.
+  /// Writes a message at level warning, unless there was one in the last ten seconds.
   public func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
-    guard complaints.allows() else { return }
+    guard warnings.allows() else { return }
     logger.warning("can't accept", metadata: metadata(of: listener, ["reason": "\(error)"]))
   }
 
-  /// A line at level info.
+  /// Writes a message at level info.
   public func stoppedListening(_ listener: ObservedListener) {
     logger.info("stopped listening", metadata: metadata(of: listener))
   }
@@ -59,7 +59,7 @@ public struct LoggingObserver: ReactorObserver {
 
   // MARK: Connections
 
-  /// A line at level debug.
+  /// Writes a message at level debug.
   public func opened(_ connection: ObservedConnection) {
     switch connection.origin {
     case .accepted(let address):
@@ -69,7 +69,7 @@ public struct LoggingObserver: ReactorObserver {
     }
   }
 
-  /// A line at level debug; at level notice, if what served the connection has thrown.
+  /// Writes a message at level debug; at level notice, if the connection's handler threw an error.
   public func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {
     var level = Logger.Level.debug
     if case .failed = reason { level = .notice }
@@ -80,22 +80,22 @@ public struct LoggingObserver: ReactorObserver {
 
   // MARK: Transfers
 
-  /// A line at level trace.
+  /// Writes a message at level trace.
   public func received(_ count: Int, on connection: ObservedConnection) {
     logger.trace("received", metadata: metadata(of: connection, ["bytes": "\(count)"]))
   }
 
-  /// A line at level trace.
+  /// Writes a message at level trace.
   public func receivedEnd(on connection: ObservedConnection) {
     logger.trace("the peer has finished sending", metadata: metadata(of: connection))
   }
 
-  /// A line at level trace.
+  /// Writes a message at level trace.
   public func sent(_ count: Int, on connection: ObservedConnection) {
     logger.trace("sent", metadata: metadata(of: connection, ["bytes": "\(count)"]))
   }
 
-  /// A line at level trace.
+  /// Writes a message at level trace.
   public func queued(_ count: Int, on connection: ObservedConnection) {
     logger.trace("queued", metadata: metadata(of: connection, ["queued": "\(count)"]))
   }

@@ -12,57 +12,60 @@
   ///     }
   ///     try await ServiceGroup(services: [service], gracefulShutdownSignals: [.sigterm], logger: logger).run()
   ///
-  /// A graceful shutdown accepts no more, waits for the connections, and closes those that are left when the time is up,
-  /// cancelling their handlers. A handler that can end earlier than its client asks for `Task.isShuttingDownGracefully`,
-  /// or is told by `withGracefulShutdownHandler`. Cancelling the task of ``run()`` cancels the handlers at once.
+  /// A graceful shutdown stops accepting, waits for the connections, and closes the remaining ones when the time is up,
+  /// cancelling their handlers. A handler that can end earlier than its client checks `Task.isShuttingDownGracefully`,
+  /// or uses `withGracefulShutdownHandler`. Cancelling the task of ``run()`` cancels the handlers immediately.
   ///
-  /// Exists with the package trait `ServiceLifecycle`.
+  /// Available with the package trait `ServiceLifecycle`.
   public struct ListenerService: Service {
     private let listener: any ListenerProtocol
     private let drainTimeout: Duration
-    private let rest: Duration?
+    private let idleTime: Duration?
     private let serve: @Sendable () async -> Void
 
-    /// Makes a service of a listener that is bound already: who depends on it finds it listening before it runs.
+    /// Makes a service of a listener that is already bound: clients can connect before the service runs.
     ///
     /// - Parameters:
     ///   - listener: Closed when the service ends.
-    ///   - maximumConnections: Further clients wait to be accepted.
+    ///   - maximumConnections: The most connections to serve at a time; further clients wait to be accepted.
     ///   - drainTimeout: How long a graceful shutdown waits for the connections. Keep it below the time after which the
-    ///     group, or whoever manages the process, does worse.
-    ///   - rest: After how long without a byte a graceful shutdown closes connections that owe nothing, such as those that
-    ///     clients keep for later; nil waits for them too: see `ListenerProtocol.shutDown(within:closingIdleAfter:)`.
-    ///   - handler: Serves one connection, in a task of its own: see `ListenerProtocol.serve(limitedTo:_:)`.
+    ///     group, or the process manager, takes harsher measures.
+    ///   - idleTime: After how long without a byte a graceful shutdown closes connections that owe nothing, such as
+    ///     those that clients keep for later; nil waits for them too: see
+    ///     `ListenerProtocol.shutDown(within:closingIdleAfter:)`.
+    ///   - handler: Serves one connection, in its own task: see `ListenerProtocol.serve(limitedTo:_:)`.
     public init(
       _ listener: some ListenerProtocol, maximumConnections: Int = .max, drainTimeout: Duration = .seconds(10),
-      closingIdleAfter rest: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
+      closingIdleAfter idleTime: Duration? = nil, _ handler: @escaping @Sendable (Connection) async throws -> Void
     ) {
-      self.init(listener, drainTimeout, rest) { await listener.serve(maximumConnections: maximumConnections, handler) }
+      self.init(listener, drainTimeout, idleTime) {
+        await listener.serve(maximumConnections: maximumConnections, handler)
+      }
     }
 
-    /// Makes a service as ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)`` does, whose connections need no
-    /// task. A handler is made for each of them: see `ListenerProtocol.serveChunks(limitedTo:_:)`.
+    /// Makes a service as ``init(_:maximumConnections:drainTimeout:closingIdleAfter:_:)`` does, but one whose
+    /// connections need no task. A handler is made for each of them: see `ListenerProtocol.serveChunks(limitedTo:_:)`.
     ///
     ///     let service = ListenerService(servingChunksOf: listener) { connection in
     ///       { chunk, replies in replies.write(chunk) }
     ///     }
     public init(
       servingChunksOf listener: some ListenerProtocol, maximumConnections: Int = .max,
-      drainTimeout: Duration = .seconds(10), closingIdleAfter rest: Duration? = nil,
+      drainTimeout: Duration = .seconds(10), closingIdleAfter idleTime: Duration? = nil,
       _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
     ) {
-      self.init(listener, drainTimeout, rest) {
+      self.init(listener, drainTimeout, idleTime) {
         await listener.serveChunks(maximumConnections: maximumConnections, makeHandler)
       }
     }
 
     private init(
-      _ listener: any ListenerProtocol, _ drainTimeout: Duration, _ rest: Duration?,
+      _ listener: any ListenerProtocol, _ drainTimeout: Duration, _ idleTime: Duration?,
       _ serve: @escaping @Sendable () async -> Void
     ) {
       self.listener = listener
       self.drainTimeout = drainTimeout
-      self.rest = rest
+      self.idleTime = idleTime
       self.serve = serve
     }
 
@@ -71,12 +74,12 @@
       await withTaskGroup(of: Void.self) { tasks in
         tasks.addTask { await serve() }
         tasks.addTask {
-          // Throws when serving has ended without a shutdown.
+          // Throws if serving ends without a shutdown.
           guard (try? await gracefulShutdown()) != nil else { return }
-          await listener.shutDown(within: drainTimeout, closingIdleAfter: rest)
+          await listener.shutDown(within: drainTimeout, closingIdleAfter: idleTime)
         }
         await tasks.next()
-        // After a shutdown there is nobody left to cancel.
+        // After a shutdown nothing is left to cancel.
         tasks.cancelAll()
       }
       listener.close()
@@ -84,7 +87,7 @@
   }
 
   extension ListenerService: CustomStringConvertible {
-    /// How logs call the service: "listener at 127.0.0.1:9999".
+    /// The service's name in logs: "listener at 127.0.0.1:9999".
     public var description: String { "listener at \(listener.localAddress)" }
   }
 #endif

@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// One call of code that blocks, and the task that waits for it. Whichever comes first, the end or the cancellation,
-/// resumes the task.
+/// One call of blocking code, and the task that waits for it. Whichever comes first, the end of the call or the
+/// cancellation, resumes the task.
 final class BlockingCall<Value: Sendable>: Sendable {
   private enum State {
     case idle
@@ -17,7 +17,7 @@ final class BlockingCall<Value: Sendable>: Sendable {
     }
   }
 
-  /// - Returns: False if the task is cancelled already: it has been resumed.
+  /// - Returns: False if the task was already cancelled; it has been resumed then.
   func begin(_ waiter: Waiter<Result<Value, any Error>>) -> Bool {
     let isCancelled = state.withLock { state in
       if case .over = state { return true }

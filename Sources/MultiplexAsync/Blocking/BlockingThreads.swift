@@ -1,14 +1,14 @@
 internal import Multiplex
 internal import Synchronization
 
-/// Threads for code that blocks. There are as many as there are pieces of it, up to a limit; they end when nothing is left.
+/// Threads for blocking code: one for each piece of work, up to a limit. They end when there is nothing left to do.
 final class BlockingThreads: Sendable {
-  /// For what users offload: one for the process, as the limit is one of the process.
+  /// For work that users offload: one for the process, since the limit applies to the process.
   static let shared = BlockingThreads(limit: 64)
-  /// For looking up names: what users offload may keep all of its threads busy for long.
-  static let lookUps = BlockingThreads(limit: 16)
+  /// For name lookups: offloaded work may keep all of its threads busy for a long time.
+  static let lookups = BlockingThreads(limit: 16)
 
-  /// Something to do, and what to do instead if there can be no thread for it.
+  /// A piece of work, and what to do if no thread can be started for it.
   private struct Work {
     let body: @Sendable () -> Void
     let fail: @Sendable (MultiplexError) -> Void
@@ -26,9 +26,11 @@ final class BlockingThreads: Sendable {
     self.limit = limit
   }
 
-  /// Runs the body on a thread; later, if too many are busy.
+  /// Runs the body on a thread, later if too many are busy.
   ///
-  /// - Parameter fail: Is called instead, with what keeps a thread from being made where there is none to wait for.
+  /// - Parameters:
+  ///   - body: The work.
+  ///   - fail: Called instead, with the reason, if no thread can be started and none is running that could take over.
   func run(_ body: @escaping @Sendable () -> Void, orElse fail: @escaping @Sendable (MultiplexError) -> Void) {
     let needsThread = state.withLock { state in
       state.queue.append(Work(body: body, fail: fail))
@@ -46,9 +48,9 @@ final class BlockingThreads: Sendable {
     }
   }
 
-  /// There could be no thread. Others do what it was for, if there are any.
+  /// No thread could be started. The running threads take over its work, if there are any.
   ///
-  /// - Returns: What nobody is there to do.
+  /// - Returns: The work that no thread is left to do.
   private func giveUpThread() -> [Work] {
     state.withLock { state in
       state.running -= 1

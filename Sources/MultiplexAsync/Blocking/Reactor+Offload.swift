@@ -1,15 +1,16 @@
 internal import Multiplex
 
 extension Reactor {
-  /// Runs code that blocks on a thread made for such code, and suspends the calling task meanwhile: a look-up of a name,
-  /// a file on a slow disk, a C library that knows nothing else. The reactor goes on, and so does Swift's pool of threads.
+  /// Runs blocking code on a dedicated thread, and suspends the calling task meanwhile: a name lookup, a file on a slow
+  /// disk, a C library that has no other interface. Neither the reactor nor Swift's thread pool is blocked.
   ///
-  /// At most 64 threads of the process do so at a time; further calls wait for their turn. Names in a `HostPort` are looked up
-  /// on threads of their own, at most 16.
+  /// At most 64 threads per process run such code; further calls wait their turn. Names in a `HostPort` are looked up
+  /// on separate threads, at most 16.
   ///
   /// - Returns: What the code returns.
-  /// - Throws: What the code throws. `CancellationError`, at once when the task is cancelled: nobody can end code that
-  ///   blocks, so it goes on if it has begun, and what it returns is dropped. `MultiplexError`, if there can be no thread.
+  /// - Throws: What the code throws. `CancellationError`, immediately if the task is cancelled: blocking code can't be
+  ///   interrupted, so it continues if it has begun, and its result is dropped. `MultiplexError`, if no thread can be
+  ///   started.
   public func offload<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await offload(to: .shared, body)
   }
@@ -22,7 +23,7 @@ extension Reactor {
       await Waiter.suspend { waiter in
         guard call.begin(waiter) else { return }
         threads.run {
-          // What was cancelled before its turn has come would delay the others for nothing.
+          // Work that was cancelled before its turn would only delay the rest.
           guard !call.isOver else { return }
           call.end(Result(catching: body))
         } orElse: { error in

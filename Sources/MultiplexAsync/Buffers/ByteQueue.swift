@@ -1,7 +1,8 @@
-/// Bytes that wait to be sent, first in, first out. An empty queue holds no memory.
+/// Bytes in order, first in, first out: waiting to be sent, or received and not yet read. An empty queue holds no
+/// memory.
 struct ByteQueue {
   private var bytes: [UInt8] = []
-  /// Where the bytes that are still waiting begin: moving them up for each send would cost time.
+  /// Where the remaining bytes begin: moving them to the front after each send would cost time.
   private var start = 0
 
   var count: Int { bytes.count - start }
@@ -15,7 +16,7 @@ struct ByteQueue {
     bytes.append(contentsOf: more)
   }
 
-  /// The bytes in their order.
+  /// The bytes, in order.
   var contents: ArraySlice<UInt8> { bytes[start...] }
 
   mutating func removeFirst(_ count: Int) {

@@ -1,28 +1,28 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// A pipe through which bytes go from one socket to another within the kernel. Belongs to the thread of its event loop.
+/// A pipe through which bytes move from one socket to another within the kernel. Belongs to its event loop's thread.
 final class SplicePipe {
-  /// In bytes. More would move little more in one call, and less has more calls.
+  /// In bytes. A larger pipe would hardly move more per call, and a smaller one needs more calls.
   private static let wantedCapacity = 256 * 1024
-  /// In bytes, where the kernel grants no more: it grants each user so much for all pipes.
-  private static let leastCapacity = 4096
+  /// In bytes, for when the kernel doesn't grant more: it limits the memory of all of a user's pipes.
+  private static let minimumCapacity = 4096
 
-  /// How much it holds, in bytes.
+  /// In bytes.
   private let capacity: Int
   /// How many bytes are in it.
   private(set) var count = 0
   private let pipe: PipeDescriptors
-  /// Whether the last drain sent something, but not all.
+  /// Whether the last drain sent only a part.
   private var wasShort = false
 
   init() throws(MultiplexError) {
     pipe = try PipeDescriptors()
     let granted = try? Kernel.setCapacity(ofPipe: pipe.writer.rawDescriptor, Self.wantedCapacity)
-    capacity = granted ?? Self.leastCapacity
+    capacity = granted ?? Self.minimumCapacity
   }
 
-  /// Takes bytes that have come to a socket. To be called while the pipe is empty.
+  /// Moves received bytes from a socket into the pipe. Call it only while the pipe is empty.
   func fill(from socket: Int32) -> Spliced {
     do {
       count = try moved { () throws(Errno) in
@@ -32,12 +32,12 @@ final class SplicePipe {
       return .failure(error)
     }
     wasShort = false
-    return count > 0 ? .bytes(count: count) : look(at: socket)
+    return count > 0 ? .bytes(count: count) : peek(at: socket)
   }
 
-  /// What a receive would find: a splice brings nothing before the end of input, or before out-of-band data, without saying
-  /// which. A failure that has come in between is reported here, as the kernel reports it only once.
-  private func look(at socket: Int32) -> Spliced {
+  /// Finds out what a receive would return: a splice moves nothing before the end of input or before out-of-band data,
+  /// without saying which. An error that has occurred meanwhile is returned, as the kernel reports it only once.
+  private func peek(at socket: Int32) -> Spliced {
     var byte: UInt8 = 0
     do {
       let peeked = try transfer { () throws(Errno) in
@@ -51,9 +51,9 @@ final class SplicePipe {
     }
   }
 
-  /// Sends from a socket as many of the bytes as there is room for.
+  /// Sends as many of the bytes on a socket as there is room for.
   ///
-  /// - Returns: How many. None may be for a reason that a send tells.
+  /// - Returns: How many. If none, a send may report why.
   func drain(to socket: Int32) throws(Errno) -> Int {
     do {
       let sent = try moved { () throws(Errno) in
@@ -63,14 +63,14 @@ final class SplicePipe {
       wasShort = sent > 0 && count > 0
       return sent
     } catch {
-      // A splice is several sends: the one before may have met the reset, and kept it to itself.
+      // One splice is several sends: an earlier one may have met the reset and not reported it.
       throw error == .brokenPipe && wasShort ? .connectionReset : error
     }
   }
 
-  /// Takes some of the bytes out by copying them.
+  /// Removes some of the bytes by copying them.
   ///
-  /// - Returns: How many; none only if there are none.
+  /// - Returns: How many; 0 only if there are none.
   func read(into memory: UnsafeMutableRawBufferPointer) -> Int {
     guard count > 0 else { return 0 }
     let read = (try? moved { () throws(Errno) in try unsafe Kernel.read(pipe.reader.rawDescriptor, memory) }) ?? 0
@@ -78,9 +78,9 @@ final class SplicePipe {
     return read
   }
 
-  /// - Returns: How many bytes were moved; none also where a splice isn't to be had, be it that memory is short, or for the kind
-  ///   of file, which says nothing of a peer.
-  /// - Throws: What else the kernel says of a socket: it says that once.
+  /// - Returns: How many bytes were moved; 0 also if splicing isn't possible, for lack of memory or for this kind of
+  ///   file, which says nothing about the peer.
+  /// - Throws: Any other error of a socket: the kernel reports it only once.
   private func moved(_ body: () throws(Errno) -> Int) throws(Errno) -> Int {
     do {
       return try transfer(body) ?? 0

@@ -1,11 +1,11 @@
 internal import SystemPackage
 
-/// What a splice into a pipe has brought.
+/// The result of a splice into a pipe.
 enum Spliced {
   case bytes(count: Int)
-  /// Nothing has come yet, or it is to yield to other work first: to be waited for.
+  /// Nothing has arrived yet, or other work has to run first: wait.
   case nothing
-  /// Something has come that only a receive can take, or tell.
+  /// There is something that only a receive can take or report.
   case other
   case failure(Errno)
 }

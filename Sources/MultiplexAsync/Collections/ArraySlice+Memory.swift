@@ -1,28 +1,23 @@
-/// Several pieces of bytes at once, as vectored calls take them.
-extension Collection<[UInt8]> {
-  /// Of all pieces together.
-  var byteCount: Int { reduce(0) { $0 + $1.count } }
-}
-
+/// Several pieces of bytes, as vectored calls take them.
 extension ArraySlice<[UInt8]> {
-  /// Lends the memory of all pieces, for the time of the call.
+  /// Calls a closure with the memory of all pieces, valid during the call.
   func withMemory<Result>(
     _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
   ) -> Result {
     unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) { memory in
-      unsafe lend(from: startIndex, memory, body)
+      unsafe gather(from: startIndex, memory, body)
     }
   }
 
-  /// Each piece stays lent while those behind it are, which takes one call inside the other.
-  private func lend<Result>(
+  /// The memory of each piece has to stay valid while the following ones are added, hence the recursion.
+  private func gather<Result>(
     from index: Int, _ memory: UnsafeMutableBufferPointer<UnsafeRawBufferPointer>,
     _ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result
   ) -> Result {
     guard index < endIndex else { return unsafe body(UnsafeBufferPointer(memory)) }
     return unsafe self[index].withUnsafeBytes { piece in
       unsafe memory.initializeElement(at: index - startIndex, to: piece)
-      return unsafe lend(from: index + 1, memory, body)
+      return unsafe gather(from: index + 1, memory, body)
     }
   }
 }

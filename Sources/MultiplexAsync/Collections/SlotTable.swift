@@ -1,4 +1,4 @@
-/// Things by number. Numbers that are free again are given out first.
+/// Elements by number. Free numbers are reused first.
 struct SlotTable<Element> {
   typealias Slot = UInt32
 
@@ -8,7 +8,7 @@ struct SlotTable<Element> {
   var count: Int { elements.count - free.count }
   var isEmpty: Bool { count == 0 }
 
-  /// Those that are there.
+  /// The elements.
   var all: some Sequence<Element> { elements.lazy.compactMap(\.self) }
 
   subscript(slot: Slot) -> Element? {
@@ -24,7 +24,7 @@ struct SlotTable<Element> {
     return slot
   }
 
-  /// Takes out what is there.
+  /// Removes and returns the element.
   @discardableResult
   mutating func remove(_ slot: Slot) -> Element? {
     guard let element = elements[Int(slot)] else { return nil }

@@ -1,9 +1,9 @@
 internal import Multiplex
 
-/// In which order the addresses of a host are tried.
+/// The order in which the addresses of a host are tried.
 enum AddressOrder {
-  /// Keeps the order of preference within each family, and alternates between the families, beginning with the preferred
-  /// one (RFC 8305, section 4): where one family doesn't work at all, the other has its turn soon.
+  /// Keeps the order of preference within each family, and alternates between the families, beginning with the
+  /// preferred one (RFC 8305, section 4): if one family doesn't work at all, the other gets its turn soon.
   static func alternating(_ addresses: [SocketAddress]) -> [SocketAddress] {
     guard let first = addresses.first else { return [] }
     var preferred = addresses.filter { $0.isIPv6 == first.isIPv6 }[...]

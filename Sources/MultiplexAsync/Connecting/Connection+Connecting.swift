@@ -6,18 +6,18 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - address: An IP address with a port, or the path of a Unix socket.
-  ///   - reactor: What the connection is to belong to.
+  ///   - reactor: The reactor that the connection will belong to.
   ///   - timeout: How long it may take; nil waits as long as the kernel does, which may be minutes.
   /// - Throws: ``ConnectionError/Reason/refused``, ``ConnectionError/Reason/timedOut``,
-  ///   ``ConnectionError/Reason/cancelled``, or what the kernel says. Nothing is left behind.
+  ///   ``ConnectionError/Reason/cancelled``, or the kernel's error. Nothing is left behind.
   public static func connect(
     to address: SocketAddress, on reactor: Reactor, timeout: Duration? = nil
   ) async throws(ConnectionError) -> Connection {
     do {
-      // Used by the reactor alone, until it is done with it.
+      // Only the reactor uses it until it is done.
       nonisolated(unsafe) let socket = try Socket.unconnected(for: address)
       try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
-      // Unix sockets have no such option, and do without.
+      // Unix sockets don't have this option.
       try? unsafe socket.set(.noDelay, to: true)
       return try await unsafe adopt(socket, origin: .connected, on: reactor)
     } catch {

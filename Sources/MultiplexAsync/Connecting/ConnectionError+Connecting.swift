@@ -2,7 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 extension ConnectionError {
-  /// - Parameter address: Whom the attempt was made to; nil where that is in the error, or there were several.
+  /// - Parameter address: The address that was tried; nil if the error contains it, or there were several.
   init(connecting error: any Error, to address: SocketAddress? = nil) {
     let reason: Reason =
       switch error {

@@ -1,12 +1,12 @@
 internal import Multiplex
 
-/// Connects to whichever of several addresses answers first, as RFC 8305 ("Happy Eyeballs") has it: they are tried in
-/// their order, each a little after the one before, or at once when that has failed.
+/// Connects to whichever of several addresses answers first, following RFC 8305 ("Happy Eyeballs"): they are tried in
+/// order, each a little after the previous one, or as soon as that one has failed.
 struct ConnectionRace {
-  /// How long one address is alone in the race before the next joins: the RFC's recommendation.
+  /// How long one address has before the next one joins the race: the RFC's recommendation.
   private static let headStart = Duration.milliseconds(250)
 
-  /// What happens in a race.
+  /// An event in a race.
   private enum Event: Sendable {
     case connected(Connection)
     case failed(ConnectionError)
@@ -25,7 +25,9 @@ struct ConnectionRace {
     self.reactor = reactor
   }
 
-  /// - Throws: What the last of the addresses came to. No other connection is left in either case.
+  /// Runs the race.
+  ///
+  /// - Throws: The error of the last address. No other connection is left in either case.
   mutating func run() async throws(ConnectionError) -> Connection {
     var race = self
     let result = await withTaskGroup(of: Event.self) { group in await race.run(in: &group) }
@@ -38,7 +40,7 @@ struct ConnectionRace {
     while let event = await group.next() {
       switch event {
       case .connected(let connection):
-        // One that comes about all the same is closed as the last reference to it goes.
+        // If another one is established all the same, it is closed with the last reference to it.
         group.cancelAll()
         return .success(connection)
       case .failed(let error):
@@ -51,11 +53,11 @@ struct ConnectionRace {
       case .isLate(attempts):
         startNext(in: &group)
       case .isLate:
-        // The one after it has begun before.
+        // The next attempt has already begun.
         continue
       }
     }
-    // Not reached: each address either connects or fails.
+    // Unreachable: each address either connects or fails.
     return .failure(ConnectionError(.cancelled, during: .connect, peer: nil))
   }
 
@@ -72,7 +74,7 @@ struct ConnectionRace {
     }
     guard attempts < addresses.count else { return }
     group.addTask(executorPreference: reactor) { [reactor, attempts] in
-      // When it is cancelled, the race is over.
+      // Cancelled only when the race is over.
       try? await reactor.sleep(for: Self.headStart)
       return .isLate(attempt: attempts)
     }

@@ -1,17 +1,17 @@
-/// Bytes that a read has brought, in a buffer that is lent: it goes back to its pool when the chunk ends.
+/// Bytes returned by a read, in a buffer that belongs to a pool and returns to it when the chunk ends.
 ///
-/// A chunk can't be copied. Look at its bytes (``withBytes(_:)``), copy them (``array``), or hand it on to a write; keep no
-/// more chunks than are being worked on, as each holds a whole buffer.
+/// A chunk can't be copied. Look at its bytes (``withBytes(_:)``), copy them (``array``), or pass it on to a write.
+/// Keep only the chunks that you are working on, as each holds a whole buffer.
 @safe
 public struct Chunk: ~Copyable, Sendable {
   private let buffer: PooledBuffer
   /// The number of bytes, at least 1.
   public let count: Int
   let reactor: Reactor
-  /// Whether the buffer was given away: a value with a reference can't be discarded.
+  /// Whether the buffer was handed over: a value with a reference can't be discarded.
   private var isReleased = false
 
-  /// Takes over a buffer of the reactor's pool, of which the first `count` bytes are filled.
+  /// Takes ownership of a buffer of the reactor's pool whose first `count` bytes are filled.
   init(_ buffer: PooledBuffer, count: Int, reactor: Reactor) {
     unsafe self.buffer = buffer
     self.count = count
@@ -19,20 +19,20 @@ public struct Chunk: ~Copyable, Sendable {
   }
 
   deinit {
-    if !isReleased { unsafe reactor.giveBack(buffer) }
+    if !isReleased { unsafe reactor.recycle(buffer) }
   }
 
-  /// Gives the buffer away, to something that belongs to the same reactor and returns it.
+  /// Hands the buffer over to something that belongs to the same reactor and recycles it.
   consuming func release() -> PooledBuffer {
     isReleased = true
     return unsafe buffer
   }
 
-  /// The bytes, lent for the time of the call.
+  /// Calls a closure with the bytes, which are valid during the call.
   public func withBytes<Result, Failure: Error>(
     _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    // The buffer is this chunk's alone, and filled so far.
+    // The buffer belongs to this chunk, and its first `count` bytes are filled.
     try unsafe body(buffer.bytes(0..<count).bytes)
   }
 
@@ -40,16 +40,5 @@ public struct Chunk: ~Copyable, Sendable {
   public var array: [UInt8] {
     // As above; the array copies.
     unsafe [UInt8](buffer.bytes(0..<count))
-  }
-}
-
-extension Reactor {
-  /// Returns a buffer to the pool, from any thread.
-  fileprivate func giveBack(_ buffer: PooledBuffer) {
-    if isCurrent {
-      unsafe loop.give(back: buffer)
-    } else {
-      loop.perform { [loop] in unsafe loop.give(back: buffer) }
-    }
   }
 }

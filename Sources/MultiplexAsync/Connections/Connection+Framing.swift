@@ -1,17 +1,19 @@
-/// Messages with their lengths before them, as many protocols have them: the length in network byte order, then as many bytes.
+/// Length-prefixed messages: a length in network byte order, followed by that many bytes.
 extension Connection {
-  /// Waits for a message.
+  /// Reads a message.
   ///
   ///     while let request = try await connection.readFrame(limit: 1 << 20) {
   ///       try await connection.writeFrame(answer(request))
   ///     }
   ///
   /// - Parameters:
-  ///   - type: The unsigned integer that the length is sent as. It counts the message, not itself.
-  ///   - limit: The longest message, in bytes. A peer may claim any length; no memory is taken for what hasn't come.
-  /// - Returns: The message, which may be empty; nil when the peer has finished sending, and nothing of another message came.
-  /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a message; and
-  ///   as ``read()`` does. In every case the bytes that have come are kept for the next read.
+  ///   - type: The unsigned integer type of the length, which counts the message but not itself.
+  ///   - limit: The longest message, in bytes. A peer may claim any length: no memory is allocated for bytes that
+  ///     haven't arrived.
+  /// - Returns: The message, which may be empty; nil when the peer has finished sending, and no part of another message
+  ///   was received.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a
+  ///   message; and as ``read()`` does. In every case the received bytes are kept for the next read.
   public func readFrame<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
     lengthPrefix type: LengthPrefix.Type = UInt32.self, limit: Int = 1 << 20
   ) async throws(ConnectionError) -> [UInt8]? {
@@ -36,9 +38,9 @@ extension Connection {
     return nil
   }
 
-  /// Sends a message behind its length, in one piece.
+  /// Sends a message with its length before it, contiguously.
   ///
-  /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message that is longer than the type can say; and as
+  /// - Throws: ``ConnectionError/Reason/limitExceeded`` for a message longer than the type can represent; and as
   ///   ``write(_:)-(Chunk)`` does.
   public func writeFrame<LengthPrefix: FixedWidthInteger & UnsignedInteger & Sendable>(
     _ message: some Sequence<UInt8>, lengthPrefix type: LengthPrefix.Type = UInt32.self

@@ -1,30 +1,29 @@
 internal import Synchronization
 
 extension Connection {
-  /// More than any limit, and far from an overflow.
+  /// Larger than any limit, and far from an overflow.
   private static let tooManyPosted = Int.max / 2
 
-  /// Sends bytes without waiting, whoever serves the connection: what can't be sent at once is queued.
+  /// Sends bytes without waiting, to a connection served by any task or handler: what can't be sent at once is queued.
   ///
   ///     for member in room where member != speaker { member.post(line) }
   ///
-  /// From any thread, also in a handler of chunks. Each post is sent whole; those of one thread stay in their order. The bytes
-  /// count towards the high watermark, where writes wait.
+  /// Call it from any thread, also in a chunk handler. Each post is sent contiguously; those of one thread stay in
+  /// order. The bytes count towards the high watermark, above which writes wait.
   ///
-  /// Memory stays bounded without a wait: a peer for which more than `limit` bytes wait already is cut off, as by ``abort()``,
-  /// with ``CloseReason/fellBehind``. Neither that, nor that the connection is closed or ended already, is reported here:
-  /// ``onClose(_:)`` does.
+  /// Memory stays bounded: a connection with more than `limit` bytes queued is aborted with ``CloseReason/fellBehind``.
+  /// This call doesn't report that, nor that the connection is already closed; ``onClose(_:)`` does.
   ///
   /// - Parameters:
   ///   - bytes: What to send.
-  ///   - limit: How many bytes may wait before this post, which may have any length; what was written counts too. With 0, a
-  ///     post may only follow one that was sent whole. By default a mebibyte.
+  ///   - limit: How many bytes may be queued before this post, which may have any length; written bytes count too. With
+  ///     0, everything before it must have been sent. By default 1 MiB.
   public func post(_ bytes: [UInt8], limit: Int = 1 << 20) {
     if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
-    // What waits for the reactor is bounded too, but for one post of each thread.
+    // What waits for the reactor is bounded too, except for one post per thread.
     guard postedElsewhere.add(bytes.count, ordering: .relaxed).oldValue <= limit else {
-      let wasSaid = postedElsewhere.exchange(Self.tooManyPosted, ordering: .relaxed) >= Self.tooManyPosted
-      if !wasSaid { abort(because: .fellBehind) }
+      let wasReported = postedElsewhere.exchange(Self.tooManyPosted, ordering: .relaxed) >= Self.tooManyPosted
+      if !wasReported { abort(because: .fellBehind) }
       return
     }
     reactor.loop.perform { [self] in

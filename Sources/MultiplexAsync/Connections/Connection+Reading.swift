@@ -1,15 +1,15 @@
 internal import Multiplex
 
 extension Connection {
-  /// Takes what comes next: at least one byte, at most 64 KiB. There may be more: on io_uring it is one buffer of 16 KiB at a
-  /// time, as long as not much comes.
+  /// Reads the next available bytes: at least one, at most 64 KiB. On io_uring, usually at most one 16 KiB buffer at a
+  /// time. More may be pending.
   ///
-  /// - Returns: The bytes, in a buffer that is lent; nil when the peer has finished sending.
+  /// - Returns: The bytes, in a buffer of a pool; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/timedOut``,
   ///   ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, ``ConnectionError/Reason/busy``.
   public func read() async throws(ConnectionError) -> Chunk? {
     try checkCancellation(during: .read)
-    // A task that doesn't prefer this reactor, or is in an actor, may go on elsewhere after each wait.
+    // A task that doesn't prefer this reactor, or runs in an actor, may resume elsewhere after each wait.
     while reactor.isCurrent {
       if let outcome = unsafe core.readNow() { return try chunk(of: outcome) }
       if let reason = await awaitInput(unsafe core.makeWaitID()) { throw failure(reason, during: .read) }
@@ -17,7 +17,7 @@ extension Connection {
     return try chunk(of: await readThere())
   }
 
-  /// Never inlined: what it needs would be part of the frame that waits for input.
+  /// Never inlined: its variables would be part of the frame that waits for input.
   @inline(never)
   private func readThere() async -> ConnectionCore.ReadOutcome {
     await reactor.run {
@@ -28,7 +28,7 @@ extension Connection {
     }
   }
 
-  /// - Parameter outcome: Taken once, and the buffer with it.
+  /// - Parameter outcome: Consumed once, with its buffer.
   @inline(__always)
   func chunk(of outcome: ConnectionCore.ReadOutcome) throws(ConnectionError) -> Chunk? {
     switch outcome {
@@ -38,18 +38,18 @@ extension Connection {
     }
   }
 
-  /// Takes what comes next, and puts it at the memory's beginning. There may be more, though the memory isn't full.
+  /// Reads the next available bytes into memory, from its beginning. More may be pending even if the memory isn't full.
   ///
   ///     var bytes = [UInt8](repeating: 0, count: 4096)
   ///     var span = bytes.mutableSpan
   ///     var memory = unsafe span.mutableBytes // any bytes are valid bytes
   ///     while let count = try await connection.read(into: &memory) { ... }
   ///
-  /// For a task that the reactor runs, the kernel writes straight into the memory. Any other gets a copy, as does one on a
-  /// driver that has received the bytes before they were asked for.
+  /// If the reactor runs the calling task, the kernel writes straight into the memory. For other tasks the bytes are
+  /// copied, as they are on a driver that received them before they were asked for.
   ///
   /// - Returns: The number of bytes, at least 1 unless the memory is empty; nil when the peer has finished sending.
-  /// - Throws: As ``read()`` does. No byte is lost then.
+  /// - Throws: As ``read()`` does. No byte is lost in that case.
   public func read(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
     try checkCancellation(during: .read)
     guard memory.byteCount > 0 else { return 0 }
@@ -57,13 +57,13 @@ extension Connection {
       if reactor.isCurrent, let outcome = unsafe memory.withUnsafeMutableBytes({ unsafe core.readNow(into: $0) }) {
         switch outcome {
         case .filled(let count):
-          if unsafe core.endsShare() { await reactor.nextTurn() }
+          if unsafe core.share.spend() { await reactor.nextTurn() }
           return count
         case .endOfInput: return nil
         case .refused(let reason): throw failure(reason, during: .read)
         }
       }
-      // Memory can't be lent to another task.
+      // Another task can't borrow the memory.
       guard reactor.isPreferred else { return try await readThere(into: &memory) }
       if let reason = await awaitInput(unsafe core.makeWaitID()) { throw failure(reason, during: .read) }
     }
@@ -79,11 +79,11 @@ extension Connection {
     return bytes.count
   }
 
-  /// Waits for exactly so many bytes.
+  /// Reads exactly `count` bytes.
   ///
-  /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes before; and as ``read()`` does. In every case
-  ///   the bytes that have come are kept for the next read: if that returns nil, none had. ``readFrame(lengthPrefix:limit:)``
-  ///   tells the end between two messages from one in the middle.
+  /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes first; and as ``read()`` does. In every case
+  ///   the received bytes are kept for the next read, which returns nil if there were none.
+  ///   ``readFrame(lengthPrefix:limit:)`` distinguishes the end between two messages from one within a message.
   public func read(exactly count: Int) async throws(ConnectionError) -> [UInt8] {
     let count = max(0, count)
     let bytes = try await reactor.run { () async throws(ConnectionError) in
@@ -93,28 +93,28 @@ extension Connection {
     return bytes
   }
 
-  /// Waits for a line, which ends with a line feed, or with the end of input.
+  /// Reads a line, which ends with a line feed, or with the end of input.
   ///
-  /// - Parameter limit: The longest line, in bytes with its end. It takes one byte more, or the end of input, to tell
-  ///   whether a line that long without its end is too long.
+  /// - Parameter limit: The longest line, in bytes including its end. Whether a line of that length without its end is
+  ///   too long is known only after one more byte, or the end of input.
   /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
-  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
-  ///   are kept for the next read.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
+  ///   kept for the next read.
   public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
     try await read(through: [UInt8(ascii: "\n")], limit: limit)
   }
 
-  /// Waits for a delimiter, such as the blank line that ends the head of an HTTP message.
+  /// Reads up to a delimiter, such as the blank line that ends the head of an HTTP message.
   ///
   ///     let head = try await connection.read(through: Array("\r\n\r\n".utf8), limit: 16 * 1024)
   ///
   /// - Parameters:
-  ///   - delimiter: At least one byte; an empty one is found at once.
-  ///   - limit: The most bytes up to the end of the delimiter. It takes one byte more, or the end of input, to tell whether
-  ///     that many bytes without the delimiter are too many.
+  ///   - delimiter: At least one byte; an empty one is found immediately.
+  ///   - limit: The most bytes up to and including the delimiter. Whether that many bytes without it are too many is
+  ///     known only after one more byte, or the end of input.
   /// - Returns: The bytes up to the end of the delimiter, or of the input; nil when the peer has finished sending.
-  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the bytes that have come
-  ///   are kept for the next read.
+  /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
+  ///   kept for the next read.
   public func read(through delimiter: [UInt8], limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
     try await reactor.run { () async throws(ConnectionError) in try await self.takeHere(through: delimiter, limit) }
   }
@@ -124,27 +124,27 @@ extension Connection {
     var isTooLong = false
     let bytes = try await takeHere { queue in
       let length = queue.contents.endOfFirst(delimiter, from: searched)
-      // The last bytes may be the delimiter's first.
+      // The last bytes may be the beginning of the delimiter.
       searched = max(0, queue.count - delimiter.count + 1)
       isTooLong = length ?? queue.count > limit
       return isTooLong ? 0 : length
     }
     guard !isTooLong else { throw failure(.limitExceeded, during: .read) }
     guard bytes == nil else { return bytes }
-    // The end of input ends the last piece too.
+    // The end of input also ends the last piece.
     let rest = unsafe core.takeLookahead(core.lookahead.count)
     return rest.isEmpty ? nil : rest
   }
 
-  /// Receives until a measure is satisfied, and takes as many bytes as it says; nil at the end of input.
+  /// Receives until `measure` returns a number, and takes that many bytes; nil at the end of input.
   func takeHere(_ measure: (ByteQueue) -> Int?) async throws(ConnectionError) -> [UInt8]? {
     try checkCancellation(during: .read)
     while true {
-      // What lies there may be what another reader waits for more of.
+      // The bytes may be those of another reader that waits for more.
       if let reason = unsafe core.readRefusal { throw failure(reason, during: .read) }
       if let count = unsafe measure(core.lookahead) {
         let bytes = unsafe core.takeLookahead(count)
-        if unsafe core.endsShare() { await reactor.nextTurn() }
+        if unsafe core.share.spend() { await reactor.nextTurn() }
         return bytes
       }
       switch unsafe core.receiveNow() {
@@ -163,8 +163,8 @@ extension Connection {
 // MARK: - Waiting
 
 extension Connection {
-  /// - Parameter id: Of this wait; ``ConnectionCore/makeWaitID()``.
-  /// - Returns: Why reading can't go on; nil if it should be tried again.
+  /// - Parameter id: Names this wait: ``ConnectionCore/makeWaitID()``.
+  /// - Returns: Why reading can't continue; nil if it should be tried again.
   func awaitInput(_ id: WaitID) async -> ConnectionError.Reason? {
     id == .owner ? await waitForInput(id) : await awaitInputUnlessCancelled(id)
   }
@@ -180,7 +180,8 @@ extension Connection {
   }
 
   private func waitForInput(_ id: WaitID) async -> ConnectionError.Reason? {
-    // An actor would be blocked for as long: one that serves the connection. Others have been left for the handler above.
+    // Waiting in place would block an actor: the one that serves the connection. Other callers were left for the
+    // cancellation handler above.
     if isNoActor(#isolation), awaitInputInPlace(id) { return nil }
     return await Waiter.suspend { waiter in
       if reactor.isCurrent { return unsafe core.awaitInput(id, waiter, isCancelled: core.isCancelled(id)) }
@@ -195,8 +196,8 @@ extension Connection {
     return unsafe core.awaitInputInPlace(id, on: loop)
   }
 
-  /// Begins the wait of a task that has been taken elsewhere since it decided to wait, on the reactor's thread. Whether it
-  /// was cancelled is asked there: the call that tells of it may come first.
+  /// Begins, on the reactor's thread, the wait of a task that has moved elsewhere since it decided to wait. Whether it
+  /// was cancelled is checked there: the cancellation handler may run first.
   func beginElsewhere(_ begin: @escaping @Sendable (_ core: ConnectionCore, _ isCancelled: Bool) -> Void) {
     let task = CallingTask.current
     reactor.loop.perform { [self] in unsafe begin(core, task?.isCancelled ?? false) }

@@ -1,13 +1,14 @@
 extension Connection {
-  /// Sends what a read has brought, and returns its buffer.
+  /// Sends a chunk, and recycles its buffer.
   ///
-  /// Returns when the bytes are sent or queued, and the queue is not above the high watermark.
+  /// Returns when the bytes are sent or queued, and the queue isn't above the high watermark.
   ///
-  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``. ``ConnectionError/Reason/cancelled`` in a task
-  ///   that is cancelled, when the call waits or yields to others: the bytes are queued then, and will be sent.
+  /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``.
+  ///   ``ConnectionError/Reason/cancelled`` in a cancelled task, if the call waits or yields to others: the bytes are
+  ///   queued in that case, and will be sent.
   @inlinable
   public func write(_ chunk: consuming Chunk) async throws(ConnectionError) {
-    if let rest = begin(chunk) { try await finish(rest) }
+    if let remainder = begin(chunk) { try await finish(remainder) }
   }
 
   @usableFromInline
@@ -18,12 +19,12 @@ extension Connection {
 
   /// Sends bytes.
   ///
-  /// Returns when they are sent or queued, and the queue is not above the high watermark.
+  /// Returns when they are sent or queued, and the queue isn't above the high watermark.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   @inlinable
   public func write(_ bytes: [UInt8]) async throws(ConnectionError) {
-    if let rest = begin(bytes) { try await finish(rest) }
+    if let remainder = begin(bytes) { try await finish(remainder) }
   }
 
   @usableFromInline
@@ -47,38 +48,38 @@ extension Connection {
     try await write([UInt8](bytes))
   }
 
-  /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied; for a task that the reactor
-  /// doesn't run, all of them.
+  /// Sends bytes of the caller's memory. Only bytes that can't be sent at once are copied; all of them, if the reactor
+  /// doesn't run the calling task.
   ///
-  /// Returns when they are sent or queued, and the queue is not above the high watermark.
+  /// Returns when they are sent or queued, and the queue isn't above the high watermark.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   @inlinable
   public func write(_ bytes: RawSpan) async throws(ConnectionError) {
-    if let rest = begin(bytes) { try await finish(rest) }
+    if let remainder = begin(bytes) { try await finish(remainder) }
   }
 
   @usableFromInline
   func begin(_ bytes: RawSpan) -> UnfinishedWrite? {
-    // The memory is lent for the time of the call; the array copies.
+    // The memory is valid during the call; the array is a copy.
     unsafe bytes.withUnsafeBytes { bytes in
       guard reactor.isCurrent else { return UnfinishedWrite(.elsewhere([unsafe [UInt8](bytes)])) }
       return unsafe core.write(bytes)
     }
   }
 
-  /// Sends several pieces as if they were one: in their order, with nothing of another task's between them, in one system
-  /// call for each 64 of them. A header and a body needn't be put together for that.
+  /// Sends several pieces as if they were one: in order and contiguously, with one system call for each 64 of them.
+  /// Nothing needs to be concatenated first.
   ///
-  /// Returns when they are sent or queued, and the queue is not above the high watermark. What can't be sent at once is
-  /// copied.
+  /// Returns when they are sent or queued, and the queue isn't above the high watermark. Bytes that can't be sent at
+  /// once are copied.
   ///
   /// Corresponding C function: `sendmsg`; `writev` is the same without flags.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   @inlinable
   public func write(vectored pieces: [[UInt8]]) async throws(ConnectionError) {
-    if let rest = begin(pieces) { try await finish(rest) }
+    if let remainder = begin(pieces) { try await finish(remainder) }
   }
 
   @usableFromInline
@@ -87,16 +88,16 @@ extension Connection {
     return unsafe core.write(pieces)
   }
 
-  /// Does what is left of a write: waits, or does all of it where it can be done.
+  /// Finishes a write: waits, or does all of it where it can be done.
   @usableFromInline
   func finish(_ write: UnfinishedWrite) async throws(ConnectionError) {
-    switch write.rest {
+    switch write.remainder {
     case .elsewhere(let pieces):
       try await reactor.run { () async throws(ConnectionError) in try await self.write(vectored: pieces) }
     case .room: try check(await awaitOutput(.room))
     case .turn:
       await reactor.nextTurn()
-      // A loop of writes that never have to wait is to end as well.
+      // A loop of writes that never wait has to end on cancellation too.
       try checkCancellation(during: .write)
     case .refused(let reason): throw failure(reason, during: .write)
     }
@@ -106,7 +107,7 @@ extension Connection {
     if let reason { throw failure(reason, during: .write) }
   }
 
-  /// - Returns: Why it will never come; nil if it has.
+  /// - Returns: Why the goal will never be reached; nil if it has been.
   private func awaitOutput(_ goal: ConnectionCore.OutputGoal) async -> ConnectionError.Reason? {
     guard reactor.isCurrent else { return await reactor.run { await self.awaitOutput(goal) } }
     let id = unsafe core.makeWaitID()
@@ -127,7 +128,7 @@ extension Connection {
     }
   }
 
-  /// Waits until everything that was written has been taken by the kernel.
+  /// Waits until the kernel has taken everything that was written.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func flush() async throws(ConnectionError) {
@@ -138,7 +139,7 @@ extension Connection {
     await awaitOutput(.flush)
   }
 
-  /// Ends this side: sends what is queued, then the end. The peer reads to it; it may go on sending.
+  /// Closes the sending side after sending what is queued. The peer sees the end of input, and may go on sending.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func closeWrite() async throws(ConnectionError) {
@@ -146,18 +147,18 @@ extension Connection {
     if let reason { throw failure(reason, during: .closeWrite) }
   }
 
-  /// Takes no more to send, and waits until all that was written is sent.
+  /// Refuses further writes, and waits until everything written is sent.
   func endOutputHere() async -> ConnectionError.Reason? {
     unsafe core.endOutput()
     return await flushHere()
   }
 
-  /// When writes wait for a slow peer. From any thread; it holds for what is done from here on.
+  /// Sets when writes wait for a slow peer. Call it from any thread; it applies to everything done afterwards.
   public func setWatermarks(_ watermarks: Watermarks) {
     reactor.onLoop { [self] in unsafe core.watermarks = watermarks }
   }
 
-  /// How many bytes were written and wait for room to be sent; 0 once the connection is closed.
+  /// How many written bytes wait to be sent; 0 once the connection is closed.
   public var queuedCount: Int {
     get async { await onCore { $0.isClosed ? 0 : $0.unsentCount } }
   }

@@ -8,33 +8,33 @@ internal import SystemPackage
 ///       try await connection.write(chunk)
 ///     }
 ///
-/// One task, or a handler of chunks, reads at a time; any number may write, and each write is sent whole. Reading and
-/// writing go on independently of each other. A connection belongs to a reactor and is cheapest for its tasks, but any task
-/// may use it.
+/// Only one task or chunk handler may read at a time; any number may write, and each write is sent contiguously.
+/// Reading and writing are independent of each other. A connection belongs to a reactor and is cheapest for its tasks,
+/// but any task may use it.
 ///
 /// - An idle connection holds no buffer.
 /// - What can't be sent at once is queued. Once the queue holds more than the high watermark, writes wait until it has
-///   fallen to the low one: memory stays bounded by the high watermark and one write of each task that writes. A write
-///   that was cancelled while it waited is queued all the same; heed the error. A post never waits, and has a limit of its
-///   own.
-/// - Cancelling a task wakes its read or write at once, with ``ConnectionError/Reason/cancelled``. No byte is lost: what
-///   wasn't read is read by the next read, and what a write has taken is sent. The connection remains usable.
-/// - It is closed by ``close()`` or ``abort()``, or when the last reference is gone.
+///   fallen to the low one: memory is bounded by the high watermark plus one write per writing task. A write that was
+///   cancelled while it waited is still queued; check the error. A post never waits, and has its own limit.
+/// - Cancelling a task ends its read or write immediately, with ``ConnectionError/Reason/cancelled``. No byte is lost:
+///   unread bytes are returned by the next read, and bytes that a write has accepted are sent. The connection remains
+///   usable.
+/// - It is closed by ``close()`` or ``abort()``, or when the last reference is released.
 @safe
 public final class Connection: Sendable {
   /// The reactor that the connection belongs to.
   public let reactor: Reactor
   /// The other side's address; an unnamed one for a Unix socket without a path.
   public let peerAddress: SocketAddress?
-  /// Reached on the reactor's thread alone.
+  /// Used only on the reactor's thread.
   nonisolated(unsafe) let core: ConnectionCore
-  /// How many bytes were posted on other threads and have yet to reach the core; more than any limit once there were too many.
-  /// One number for both, as each connection has it.
+  /// How many bytes were posted on other threads and haven't reached the core yet; larger than any limit once there
+  /// were too many. One number for both, as each connection has it.
   let postedElsewhere = Atomic<Int>(0)
 
-  /// On the reactor's thread.
+  /// Makes a connection of a connected descriptor. Call it on the reactor's thread.
   ///
-  /// - Throws: What keeps the reactor from waiting for the descriptor, which is closed then.
+  /// - Throws: Why the reactor can't wait for the descriptor, which is closed then.
   init(
     adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress?, origin: ObservedConnection.Origin,
     on reactor: Reactor
@@ -48,10 +48,10 @@ public final class Connection: Sendable {
     unsafe core = ConnectionCore(channel, driver: driver, observation: observation)
   }
 
-  /// Makes a connection of a connected socket, which it takes over, and makes non-blocking.
+  /// Makes a connection of a connected socket. It takes ownership of the socket, and makes it non-blocking.
   ///
-  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens, or is no stream, and `ENOTSOCK`: it is
-  ///   left as it was. What keeps the reactor from waiting for it; the socket is closed then.
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens or isn't a stream, and `ENOTSOCK`: the
+  ///   socket is left unchanged. Why the reactor can't wait for the socket, which is closed then.
   public static func adopt(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Connection {
     try socket.check(for: .connection, in: "Connection.adopt")
     try socket.setNonBlocking()
@@ -70,26 +70,20 @@ public final class Connection: Sendable {
   }
 
   deinit {
-    // As `onLoop` does, but for the memory of a closure that most connections don't need.
-    if reactor.isCurrent {
-      unsafe core.abort(because: .dropped)
-    } else {
-      nonisolated(unsafe) let core = unsafe core
-      reactor.onLoop { unsafe core.abort(because: .dropped) }
-    }
+    unsafe reactor.onLoop(core) { $0.abort(because: .dropped) }
   }
 
   func failure(_ reason: ConnectionError.Reason, during operation: ConnectionError.Operation) -> ConnectionError {
     ConnectionError(reason, during: operation, peer: peerAddress)
   }
 
-  /// Refuses what a cancelled task asks for, before anything is done about it: a loop whose calls never have to wait is to
-  /// end as well.
+  /// Throws in a cancelled task, before anything is done: a loop of calls that never wait has to end on cancellation
+  /// too.
   func checkCancellation(during operation: ConnectionError.Operation) throws(ConnectionError) {
     if CallingTask.isCurrentCancelled { throw failure(.cancelled, during: operation) }
   }
 
-  /// Does something on the reactor's thread that waits for nothing: at once, if that is the calling one.
+  /// Runs something that doesn't wait on the reactor's thread: immediately, if the calling thread is that one.
   func onCore<Result: Sendable>(_ body: @escaping @Sendable (ConnectionCore) -> Result) async -> Result {
     if reactor.isCurrent { return unsafe body(core) }
     return await reactor.run { unsafe body(self.core) }
@@ -101,7 +95,7 @@ public final class Connection: Sendable {
 extension Connection {
   /// Runs the handler that serves this connection, in the calling task, which prefers the reactor.
   ///
-  /// The task asks once to be told of its cancellation. All its waits would have to otherwise, at a price.
+  /// The task registers for its cancellation once. Otherwise each of its waits would have to, at a cost.
   package func serve(_ handler: (Connection) async throws -> Void) async throws {
     try await withTaskCancellationHandler {
       try await serveForListener(handler)
@@ -110,17 +104,18 @@ extension Connection {
     }
   }
 
-  /// Serves as ``serve(_:)`` does, in a task that doesn't ask at all: the listener that cancels it calls
-  /// ``serviceWasCancelled()`` too.
+  /// Serves as ``serve(_:)`` does, in a task that doesn't register for its cancellation: the listener that cancels it
+  /// calls ``serviceWasCancelled()`` too.
   func serveForListener(_ handler: (Connection) async throws -> Void) async throws {
     unsafe core.beginService()
     defer { reactor.onLoop { [self] in unsafe core.endService() } }
     try await handler(self)
   }
 
-  /// The task that serves this connection was cancelled, though it may not have begun: its waits end. From any thread.
+  /// Ends the waits of the task that serves this connection, as it was cancelled, perhaps before it began. Call it from
+  /// any thread.
   func serviceWasCancelled() {
-    // Not at once, even here: the runtime may be in the middle of cancelling.
+    // Not immediately, even on this thread: the runtime may be in the middle of cancelling.
     reactor.loop.perform { [self] in unsafe core.serviceWasCancelled() }
   }
 }
@@ -128,40 +123,41 @@ extension Connection {
 // MARK: - Closing
 
 extension Connection {
-  /// Sends what is queued, then closes. A task that waits is woken with ``ConnectionError/Reason/closed``.
+  /// Sends what is queued, then closes. Tasks that wait get ``ConnectionError/Reason/closed``.
   ///
-  /// If the calling task is cancelled meanwhile, or the peer has gone, the connection is closed at once.
+  /// If the calling task is cancelled meanwhile, or the peer is gone, the connection is closed immediately.
   ///
-  /// What the peer has sent and nobody has read is lost. Over TCP the kernel may tell the peer so by a reset, and that may
-  /// overtake what was sent last: read to the end first where that matters.
+  /// Bytes that the peer has sent and nobody has read are lost. Over TCP the kernel may then send a reset, which may
+  /// overtake the last bytes sent: where that matters, read to the end first.
   public func close() async {
     guard !closeIfFlushed() else { return }
     await reactor.run {
-      // No write that comes now is to keep it from its end.
+      // Further writes must not delay the close.
       let reason = await self.endOutputHere()
       unsafe self.core.abort(because: reason == nil ? .finished : .aborted)
     }
   }
 
-  /// Closes as ``close()`` does, if that takes no wait.
+  /// Closes as ``close()`` does, if that needs no wait.
   ///
   /// - Returns: Whether it is closed.
   func closeIfFlushed() -> Bool {
     unsafe reactor.isCurrent && core.closeIfFlushed()
   }
 
-  /// Closes the connection when no byte has come or gone for so long. Reads and writes fail with
-  /// ``ConnectionError/Reason/timedOut`` then, also those that wait; what is queued is lost.
+  /// Closes the connection when no byte has been received or sent for `limit`. Reads and writes then fail with
+  /// ``ConnectionError/Reason/timedOut``, including those that wait; queued bytes are lost.
   ///
-  /// A peer that is slow to take what the kernel holds for it isn't idle; as that is asked for only when the time is up,
-  /// it may take up to twice the limit to notice that such a peer has stopped. From any thread.
+  /// A peer that is slow to take what the kernel holds for it isn't idle. As this is checked only when the time is up,
+  /// it may take up to twice the limit to notice that such a peer has stopped. Call it from any thread.
   ///
-  /// - Parameter limit: Counted from this call, and from each byte on; nil sets no limit, zero closes it at once.
+  /// - Parameter limit: Measured from this call and from each byte; nil sets no limit, zero closes the connection
+  ///   immediately.
   public func setIdleTimeout(_ limit: Duration?) {
     reactor.onLoop { [self] in unsafe core.setIdleTimeout(limit, on: reactor.loop) }
   }
 
-  /// Has something done when the connection is closed, by whichever side and for whatever reason: at once, if it is by now.
+  /// Calls a closure when the connection is closed, by either side and for any reason; immediately if it already is.
   ///
   ///     await listener.serveChunks { connection in
   ///       let number = clients.add(connection)
@@ -169,24 +165,26 @@ extension Connection {
   ///       return { chunk, replies in ... }
   ///     }
   ///
-  /// It is done on the reactor's thread, once, when nothing is read or written any more; it must not block. What it refers to
-  /// is kept until then: if that is the connection, it isn't closed when the last other reference is gone. From any thread.
+  /// The closure is called once, on the reactor's thread, when nothing is read or written any more; it must not block.
+  /// What it captures is kept until then: if that includes the connection, it isn't closed when the last other
+  /// reference is released. Call this from any thread.
   public func onClose(_ body: @escaping @Sendable (CloseReason) -> Void) {
     reactor.onLoop { [self] in unsafe core.onClose(body) }
   }
 
-  /// Closes if nothing waits to be sent, and nothing has moved since the last call. The first one closes nothing.
-  func closeIfAtRest() {
-    reactor.onLoop { [self] in unsafe core.closeIfAtRest() }
+  /// Closes if nothing waits to be sent, and nothing has moved since the previous call. The first call closes nothing.
+  func closeIfIdle() {
+    reactor.onLoop { [self] in unsafe core.closeIfIdle() }
   }
 
-  /// Breaks the connection off at once, from any thread. What is queued is lost, and what the kernel has yet to deliver:
-  /// a peer over TCP gets an error (ECONNRESET) in place of the end, and takes no part for the whole.
+  /// Aborts the connection immediately, from any thread. What is queued is lost, as is what the kernel has yet to
+  /// deliver: over TCP the peer gets an error (ECONNRESET) instead of the end of input, so it can't mistake a part for
+  /// the whole.
   public func abort() {
     abort(because: .aborted)
   }
 
-  /// - Parameter reason: For the observer.
+  /// - Parameter reason: Reported to the observer.
   func abort(because reason: CloseReason) {
     reactor.onLoop { [self] in unsafe core.abort(because: reason) }
   }

@@ -2,7 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 extension ConnectionCore {
-  /// Closes at once; what is queued is lost.
+  /// Closes immediately; what is queued is lost.
   func abort(because reason: CloseReason) {
     guard !isClosed else { return }
     let closedReason: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
@@ -10,7 +10,7 @@ extension ConnectionCore {
     let closeReason = loss.map { .lost($0) } ?? reason
     self.closeReason = closeReason
     monitor?.closed(because: closeReason, unsent: output.count + lostCount)
-    if breaksOff(because: reason) { channel.resetOnClose() }
+    if shouldReset(because: reason) { channel.resetOnClose() }
     channel.close()
     output = ByteQueue()
     lookahead = ByteQueue()
@@ -18,24 +18,24 @@ extension ConnectionCore {
     pump?.endInput(closedReason)
     roomWaiters.takeAll().resume(returning: closedReason)
     flushWaiters.takeAll().resume(returning: closedReason)
-    tellOfClose(closeReason)
+    notifyClosed(closeReason)
   }
 
-  private func tellOfClose(_ reason: CloseReason) {
+  private func notifyClosed(_ reason: CloseReason) {
     guard let monitor else { return }
     let bodies = monitor.whenClosed
     monitor.whenClosed = []
     for body in bodies { body(reason) }
   }
 
-  /// Calls when it is closed: at once, if it is by now.
+  /// Calls the body when the connection is closed; immediately if it already is.
   func onClose(_ body: @escaping (CloseReason) -> Void) {
     if let closeReason { return body(closeReason) }
     ensureMonitor().whenClosed.append(body)
   }
 
-  /// Whether the peer is to see the connection broken: it must not take a part for the whole.
-  private func breaksOff(because reason: CloseReason) -> Bool {
+  /// Whether to reset the connection, so that the peer doesn't mistake a part for the whole.
+  private func shouldReset(because reason: CloseReason) -> Bool {
     if case .aborted = reason { return true }
     return output.count + lostCount > 0 || channel.losesOnClose
   }
@@ -48,9 +48,9 @@ extension ConnectionCore {
     return isClosed
   }
 
-  /// Closes once nothing has moved for so long.
+  /// Closes once nothing has moved for `limit`.
   ///
-  /// - Parameter limit: nil for never.
+  /// - Parameter limit: nil sets no limit.
   func setIdleTimeout(_ limit: Duration?, on loop: EventLoop) {
     guard !isClosed else { return }
     guard let limit else {
@@ -70,9 +70,9 @@ extension ConnectionCore {
     return unsentCount + ((try? Kernel.sendQueueLength(descriptor)) ?? 0)
   }
 
-  /// Closes if nothing has moved since the last call, and nothing is owed to the peer: all is sent, and whoever serves it
-  /// waits for more. The first call closes nothing.
-  func closeIfAtRest() {
+  /// Closes if nothing has moved since the previous call, and nothing is owed to the peer: everything is sent, and the
+  /// connection's handler waits for more input. The first call closes nothing.
+  func closeIfIdle() {
     guard !isClosed else { return }
     let monitor = ensureMonitor()
     let awaitsInput = reader != nil || pump?.awaitsOutput == false
@@ -88,7 +88,7 @@ extension ConnectionCore {
     return made
   }
 
-  /// How the connection was broken before it was closed.
+  /// The error that broke the connection before it was closed.
   private var loss: ConnectionError.Reason? {
     breakage.map { ConnectionError.Reason($0) } ?? outputFailure
   }

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 extension ConnectionCore {
   var readRefusal: ConnectionError.Reason? {
-    // To look is cheaper than to copy a reason that isn't there; so below.
+    // Checking is cheaper than copying a reason that isn't there; likewise below.
     guard isClosed || isBeingRead else { return nil }
     return closedReason ?? .busy
   }
@@ -16,20 +16,20 @@ extension ConnectionCore {
     return takeNow()
   }
 
-  /// Reads without waiting, for whoever is known to be the only reader.
+  /// Reads without waiting, for a caller known to be the only reader.
   @inline(__always)
   func takeNow() -> ReadOutcome? {
     if !lookahead.isEmpty { return takeLookahead() }
     return channel.receiveNow().map(outcome)
   }
 
-  /// Receives without waiting, past what was put back; nil if that isn't possible.
+  /// Receives without waiting, past the lookahead; nil if that isn't possible.
   func receiveNow() -> ReadOutcome? {
     if let readRefusal { return .refused(readRefusal) }
     return channel.receiveNow().map(outcome)
   }
 
-  /// Receives into memory of the caller's without waiting; nil if that isn't possible.
+  /// Receives into the caller's memory without waiting; nil if that isn't possible.
   ///
   /// - Parameter memory: At least one byte.
   func readNow(into memory: UnsafeMutableRawBufferPointer) -> FillOutcome? {
@@ -49,12 +49,12 @@ extension ConnectionCore {
     case .refused(let reason): return .refused(reason)
     case .endOfInput: return .endOfInput
     case .bytes(let buffer, let count):
-      // The buffer is ours, and filled so far. What there is no room for is kept.
+      // The buffer is ours, and its first `count` bytes are filled. Bytes that don't fit are kept.
       let bytes = unsafe buffer.bytes(0..<count)
       let taken = min(count, memory.count)
       unsafe memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<taken]))
       unsafe lookahead.append(bytes[taken...])
-      unsafe driver.give(back: buffer)
+      unsafe driver.recycle(buffer)
       return .filled(taken)
     }
   }
@@ -66,7 +66,7 @@ extension ConnectionCore {
     return bytes.count
   }
 
-  /// Waits until reading should be tried again. To be called when ``readNow()`` has returned nil.
+  /// Waits until reading should be tried again. Call it when ``readNow()`` has returned nil.
   func awaitInput(_ id: WaitID, _ waiter: Waiter<ConnectionError.Reason?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     if let readRefusal { return waiter.resume(returning: readRefusal) }
@@ -75,16 +75,15 @@ extension ConnectionCore {
 
   private func beginRead(_ id: WaitID, _ waiter: Waiter<ConnectionError.Reason?>?) {
     reader = (id, waiter)
-    // Others run meanwhile.
-    doneAtOnce = 0
+    share.reset()
     channel.awaitInput()
   }
 
-  /// Waits for what comes next without suspending the calling task, while the loop has nothing else to do. To be called
-  /// when ``readNow()`` has returned nil.
+  /// Waits for input without suspending the calling task, while the loop has nothing else to do. Call it when
+  /// ``readNow()`` has returned nil.
   ///
-  /// - Returns: Whether reading should be tried again. If not, nothing is waited for: the task is to be suspended, which
-  ///   also tells if that wouldn't be granted.
+  /// - Returns: Whether reading should be tried again. If not, no wait is pending: suspend the task, which also reports
+  ///   why a wait would be refused.
   func awaitInputInPlace(_ id: WaitID, on loop: EventLoop) -> Bool {
     guard readRefusal == nil, !isCancelled(id) else { return false }
     beginRead(id, nil)
@@ -95,8 +94,8 @@ extension ConnectionCore {
     return false
   }
 
-  /// The kernel tells once that a connection was broken, be it to a read or to a write. What it tells from then on
-  /// looks like a proper end.
+  /// The kernel reports a broken connection only once, to either a read or a write. Afterwards it looks like a proper
+  /// end.
   @inline(__always)
   private func outcome(of received: Received) -> ReadOutcome {
     switch received {
@@ -111,17 +110,17 @@ extension ConnectionCore {
     }
   }
 
-  /// The connection is found broken by a receive.
+  /// Notes that a receive found the connection broken.
   func noteBreakage(_ errno: Errno) -> ConnectionError.Reason {
     breakage = errno
     return .init(errno)
   }
 
-  /// Never called while the task waits in place: a cancellation comes as something to run, which ends that.
+  /// Never called while the task waits in place: a cancellation arrives as work for the loop, which ends such a wait.
   func cancelRead(_ id: WaitID) {
     if let pump, pump.inputID == id { pump.cancel() }
     guard let reader, reader.id == id else { return }
-    assert(reader.waiter != nil, "a wait in place can't be told why it ends")
+    assert(reader.waiter != nil, "a wait in place has no waiter to resume")
     channel.cancelInput()
     endRead(.cancelled)
   }
@@ -141,7 +140,7 @@ extension ConnectionCore {
   private func takeLookahead() -> ReadOutcome {
     let buffer = unsafe driver.pool.take()
     let bytes = unsafe lookahead.contents.prefix(buffer.capacity)
-    // The buffer is ours, and as long as the prefix at least.
+    // The buffer is ours, and at least as long as the prefix.
     unsafe buffer.memory.copyBytes(from: bytes)
     lookahead.removeFirst(bytes.count)
     return unsafe .bytes(buffer, count: bytes.count)

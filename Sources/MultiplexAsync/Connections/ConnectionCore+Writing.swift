@@ -2,10 +2,10 @@ internal import Multiplex
 internal import SystemPackage
 
 extension ConnectionCore {
-  /// How many pieces are sent in one call. Each takes room on the stack; a call for each 64 costs little.
+  /// How many pieces one call sends. Each takes room on the stack; a call for each 64 costs little.
   private static let vector = 64
 
-  /// Sends at once what there is room for, and queues the rest.
+  /// Sends what there is room for, and queues the rest.
   func write(_ bytes: UnsafeRawBufferPointer) -> UnfinishedWrite? {
     write {
       unsafe channel.sendNow(bytes)
@@ -14,7 +14,7 @@ extension ConnectionCore {
     }
   }
 
-  /// Sends at once what there is room for, several pieces in one call, and queues the rest.
+  /// Sends what there is room for, several pieces per call, and queues the rest.
   func write(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
     write {
       send(pieces)
@@ -27,7 +27,9 @@ extension ConnectionCore {
     }
   }
 
-  /// - Parameter queue: Queues what is left when so many bytes were sent.
+  /// - Parameters:
+  ///   - send: Sends, and returns how many bytes were taken.
+  ///   - queue: Queues the rest, given how many bytes were sent.
   @inline(__always)
   private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> UnfinishedWrite? {
     if let refusal { return UnfinishedWrite(.refused(refusal)) }
@@ -41,10 +43,10 @@ extension ConnectionCore {
       }
     }
     queue(sent)
-    return restOfWrite()
+    return remainderOfWrite()
   }
 
-  /// - Returns: How many bytes the kernel has taken, of all pieces together.
+  /// - Returns: How many bytes of all pieces together the kernel has taken.
   private func send(_ pieces: [[UInt8]]) -> Result<Int, Errno> {
     var rest = pieces[...]
     var sent = 0
@@ -62,9 +64,9 @@ extension ConnectionCore {
     return .success(sent)
   }
 
-  /// Writes a chunk: hands it over to the channel, or returns its buffer before a wait that may be long.
+  /// Writes a chunk: hands it over to the channel, or recycles its buffer before a potentially long wait.
   ///
-  /// - Parameter reactor: The connection's. A chunk of another is copied.
+  /// - Parameter reactor: The connection's. A chunk of another reactor is copied.
   func write(_ chunk: consuming Chunk, on reactor: Reactor) -> UnfinishedWrite? {
     guard channel.takesChunks, chunk.reactor === reactor, refusal == nil, output.isEmpty else {
       return write(bytesOf: chunk)
@@ -72,34 +74,34 @@ extension ConnectionCore {
     let count = chunk.count
     guard let chunk = channel.take(chunk) else {
       monitor?.sent(count)
-      return restOfWrite()
+      return remainderOfWrite()
     }
     return write(bytesOf: chunk)
   }
 
-  /// Writes any chunk, and returns its buffer.
+  /// Writes any chunk, and recycles its buffer.
   private func write(bytesOf chunk: consuming Chunk) -> UnfinishedWrite? {
     chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe write($0) } }
   }
 
-  /// What is left of a write whose bytes are sent, or queued.
-  private func restOfWrite() -> UnfinishedWrite? {
+  /// The remainder of a write whose bytes are sent or queued.
+  private func remainderOfWrite() -> UnfinishedWrite? {
     if !output.isEmpty { noteQueued() }
     if unsentCount > watermarks.high {
       flushLater()
       return UnfinishedWrite(.room)
     }
-    return endsShare() ? UnfinishedWrite(.turn) : nil
+    return share.spend() ? UnfinishedWrite(.turn) : nil
   }
 
-  /// Writes for somebody who doesn't wait. A peer for which more than the limit waits by now is cut off instead.
+  /// Writes without a waiting caller. If more bytes than the limit are queued, the connection is aborted instead.
   func post(_ bytes: [UInt8], limit: Int) {
     if unsentCount > limit { sendGathered() }
     guard unsentCount <= limit else { return abort(because: .fellBehind) }
     _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
   }
 
-  /// Sends what doesn't wait for the peer, but for the driver's next submission.
+  /// Sends what waits only for the driver's next submission, and not for the peer.
   private func sendGathered() {
     while true {
       channel.sendGathered()
@@ -123,7 +125,7 @@ extension ConnectionCore {
 
   /// Waits until the queue has fallen to the low watermark, or everything has been sent.
   ///
-  /// - Parameter isCancelled: Whether the task that waits was cancelled.
+  /// - Parameter isCancelled: Whether the waiting task was cancelled.
   func awaitOutput(
     _ goal: OutputGoal, _ id: WaitID, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false
   ) {
@@ -148,13 +150,13 @@ extension ConnectionCore {
     takeOutputWaiter(id)?.resume(returning: .cancelled)
   }
 
-  /// Takes out who waits for output by that name.
+  /// Removes and returns the waiter of an output wait.
   @discardableResult
   func takeOutputWaiter(_ id: WaitID) -> AnyWaiter<ConnectionError.Reason?>? {
     roomWaiters.take(id) ?? flushWaiters.take(id)
   }
 
-  /// Sends no more, once everything that is queued has been sent.
+  /// Ends sending, once everything queued has been sent.
   func endOutput() {
     guard !outputEnds, !isClosed else { return }
     outputEnds = true
@@ -167,7 +169,7 @@ extension ConnectionCore {
     channel.awaitRoom()
   }
 
-  /// Sends of the queue what there is room for, or finds out why nothing can be sent any more.
+  /// Sends as much of the queue as there is room for, or finds out why nothing can be sent any more.
   func flush() {
     if let errno = channel.sendFailure ?? sendQueued() {
       failOutput(errno)
@@ -180,7 +182,7 @@ extension ConnectionCore {
     areDone.resume(returning: nil)
   }
 
-  /// - Returns: What has gone wrong. There may be nothing to send, as it is the channel that has bytes.
+  /// - Returns: The error, if any. There may be nothing to send, if only the channel has bytes.
   private func sendQueued() -> Errno? {
     guard !output.isEmpty else { return nil }
     switch unsafe output.contents.withUnsafeBytes({ unsafe channel.sendNow($0) }) {
@@ -193,7 +195,7 @@ extension ConnectionCore {
     }
   }
 
-  /// Queues bytes, behind those that are.
+  /// Appends bytes to the queue.
   func queue(_ bytes: UnsafeRawBufferPointer) {
     unsafe output.append(bytes)
     noteQueued()
@@ -205,7 +207,7 @@ extension ConnectionCore {
   }
 
   private func shutdownOutput() {
-    // A peer that has gone meanwhile needs no telling.
+    // A peer that is already gone needs no end of input.
     guard let errno = channel.shutdownOutput(), errno != .socketNotConnected else { return }
     failOutput(errno)
   }
@@ -214,7 +216,7 @@ extension ConnectionCore {
   func failOutput(_ errno: Errno) -> ConnectionError.Reason {
     let reason = ConnectionError.Reason(errno)
     outputFailure = reason
-    // A broken pipe alone leaves open what the peer has sent, to its end.
+    // After a broken pipe, what the peer has sent can still be read to its end.
     if errno != .brokenPipe { breakage = errno }
     lostCount += output.count
     output = ByteQueue()

@@ -1,26 +1,26 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// What a connection is on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
+/// A connection's state on its reactor's thread: a channel, the bytes that wait to be sent, and the tasks that wait.
 @safe
 final class ConnectionCore {
   /// The result of a read.
   @safe
   enum ReadOutcome: Sendable {
-    /// The buffer belongs to whoever takes it, once.
+    /// Whoever takes the buffer owns it; it must be taken only once.
     case bytes(PooledBuffer, count: Int)
     case endOfInput
     case refused(ConnectionError.Reason)
   }
 
-  /// The result of a read into memory of the caller's.
+  /// The result of a read into the caller's memory.
   enum FillOutcome {
     case filled(Int)
     case endOfInput
     case refused(ConnectionError.Reason)
   }
 
-  /// What a task waits for that has written.
+  /// What a task waits for after writing.
   enum OutputGoal: Sendable {
     /// The queue has fallen to the low watermark.
     case room
@@ -28,31 +28,28 @@ final class ConnectionCore {
     case flush
   }
 
-  /// How many reads or writes of a task's succeed at once before it yields to others.
-  private static let share: UInt8 = 64
-
   // What each message touches comes first, in few cache lines: with many connections, none of them is in the cache. The
-  // order leaves few gaps, as each connection has one.
+  // order leaves few gaps, as each connection has one of these.
   let channel: any Channel
   let driver: any Driver
   var monitor: ConnectionMonitor?
-  /// What takes all input, in place of tasks that read.
+  /// Takes all input, in place of reading tasks.
   @safe @exclusivity(unchecked) var pump: Pump?
-  /// Bytes that were received, and put back, before the channel's.
+  /// Bytes that were received but not consumed; they come before the channel's.
   @safe @exclusivity(unchecked) var lookahead = ByteQueue()
   @safe @exclusivity(unchecked) var output = ByteQueue()
   /// Why nothing can be sent any more.
   @safe @exclusivity(unchecked) var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) var outputEnds = false
-  @safe @exclusivity(unchecked) var doneAtOnce: UInt8 = 0
+  @safe @exclusivity(unchecked) var share = TaskShare()
   @safe @exclusivity(unchecked) var isFlushing = false
-  /// Whether the task that serves the connection was cancelled. It stays so, as it may be told before the task has begun, or
-  /// while it decides to wait.
+  /// Whether the task that serves the connection was cancelled. It stays true, as this may be reported before the task
+  /// has begun, or while it decides to wait.
   @safe @exclusivity(unchecked) private var isServiceCancelled = false
-  /// What reads and writes fail with once it is closed; nil until then.
+  /// What reads and writes fail with once the connection is closed; nil until then.
   @safe @exclusivity(unchecked) var closedReason: ConnectionError.Reason?
   @safe @exclusivity(unchecked) var watermarks = Watermarks()
-  /// The task that waits for input; without a waiter while it does so in place.
+  /// The task that waits for input; without a waiter if it waits in place.
   @safe @exclusivity(unchecked) var reader: (id: WaitID, waiter: Waiter<ConnectionError.Reason?>?)?
   /// The task that serves the connection.
   @safe @exclusivity(unchecked) private var owner: CallingTask?
@@ -60,11 +57,11 @@ final class ConnectionCore {
   @safe @exclusivity(unchecked) private var waitIDs = WaitIDs()
   @safe @exclusivity(unchecked) var roomWaiters = WaiterList<ConnectionError.Reason?>()
   @safe @exclusivity(unchecked) var flushWaiters = WaiterList<ConnectionError.Reason?>()
-  /// How the connection was broken: see ``outcome(of:)``.
+  /// The error that broke the connection: see ``outcome(of:)``.
   @safe @exclusivity(unchecked) var breakage: Errno?
-  /// How many bytes could not be sent any more.
+  /// How many bytes could no longer be sent.
   var lostCount = 0
-  /// Why it was closed, as others are told; nil until then.
+  /// Why it was closed, as reported to others; nil until then.
   var closeReason: CloseReason?
 
   var isClosed: Bool { closedReason != nil }
@@ -89,15 +86,15 @@ extension ConnectionCore {
     return waitIDs.next()
   }
 
-  /// Whether the task whose wait that is, the calling one, was cancelled.
+  /// Whether the calling task, whose wait this is, was cancelled.
   func isCancelled(_ id: WaitID) -> Bool {
     isServiceCancelled(id) || CallingTask.current?.isCancelled ?? false
   }
 
-  /// Whether that is a wait of who serves the connection, and was told to stop.
+  /// Whether this is a wait of the task that serves the connection, and that task was cancelled.
   func isServiceCancelled(_ id: WaitID) -> Bool { id == .owner && isServiceCancelled }
 
-  /// The calling task serves the connection from now on.
+  /// Makes the calling task the one that serves the connection.
   func beginService() {
     owner = .current
   }
@@ -106,7 +103,7 @@ extension ConnectionCore {
     owner = nil
   }
 
-  /// The task that serves the connection, or is to, was cancelled.
+  /// The task that serves the connection, or is going to, was cancelled.
   func serviceWasCancelled() {
     isServiceCancelled = true
     cancelRead(.owner)
@@ -114,23 +111,9 @@ extension ConnectionCore {
   }
 }
 
-// MARK: - Fairness
-
-extension ConnectionCore {
-  /// Counts what a task has done without a wait: a write, or a read of bytes that may have come with many others.
-  ///
-  /// - Returns: Whether the task is to yield now. One that never has to wait would keep all others from running.
-  func endsShare() -> Bool {
-    doneAtOnce += 1
-    guard doneAtOnce == Self.share else { return false }
-    doneAtOnce = 0
-    return true
-  }
-}
-
 // MARK: - The channel
 
-/// What the channel says is the end of a wait.
+/// The channel's events end waits.
 extension ConnectionCore: ChannelDelegate {
   func channelHasInput() {
     endRead(nil)

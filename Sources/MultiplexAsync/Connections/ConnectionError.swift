@@ -1,44 +1,45 @@
 public import Multiplex
 public import SystemPackage
 
-/// What happened to a connection, to whose, and during what.
+/// A failed operation of a connection, listener or datagram socket: what failed, with which peer, and why.
 public struct ConnectionError: Error, Hashable, Sendable {
-  /// The kinds of failure that a program may want to tell apart.
+  /// The kinds of failure that a program may want to distinguish.
   public enum Reason: Hashable, Sendable {
-    /// The peer has broken the connection off (ECONNRESET, EPIPE).
+    /// The peer has reset the connection (ECONNRESET, EPIPE).
     case reset
-    /// Nobody listens there (ECONNREFUSED).
+    /// Nothing listens at the address (ECONNREFUSED).
     case refused
-    /// It took longer than the kernel, or a deadline, allows (ETIMEDOUT).
+    /// It took longer than the kernel, a deadline or an idle timeout allows (ETIMEDOUT).
     case timedOut
-    /// The calling task was cancelled. The connection is as it was, and nothing is lost.
+    /// The calling task was cancelled. The connection is unchanged, and nothing is lost.
     case cancelled
     /// The connection was closed on this side.
     case closed
-    /// The peer has finished sending before all that was asked for had come.
+    /// The peer closed its side before everything requested had arrived.
     case endOfInput
-    /// More bytes came than the limit allows, without what was looked for; or a message is longer than its length can say.
+    /// More bytes arrived than the limit allows, without what was looked for; or a message is longer than its length
+    /// prefix can represent.
     case limitExceeded
-    /// Another task, or a handler of chunks, is doing the same at this moment: a connection has one reader at a time.
+    /// Another task or chunk handler is already reading: a connection has one reader at a time.
     case busy
-    /// The name has no address, or can't be looked up; the error has the resolver's words.
+    /// The name has no address, or can't be looked up; the error contains the resolver's message.
     ///
-    /// Indirect, as this is large and rare: reasons are part of what every read and write keeps while it waits.
+    /// Indirect, as this is large and rare: each waiting read and write stores a reason.
     indirect case unresolved(MultiplexError)
-    /// Anything else; the error number says what.
+    /// Any other error, by its error number.
     case system(Errno)
   }
 
-  /// What was being done.
+  /// The operation.
   public enum Operation: String, Hashable, Sendable {
     case connect, read, write, closeWrite, accept, receive, send
   }
 
-  /// What kind of failure it is.
+  /// The kind of failure.
   public let reason: Reason
-  /// What was being done.
+  /// The operation.
   public let operation: Operation
-  /// The other side, where it is known.
+  /// The other side, if known.
   public let peer: SocketAddress?
 
   /// Describes a failure.
@@ -67,13 +68,13 @@ extension ConnectionError.Reason {
   var words: String {
     switch self {
     case .reset: "the connection was reset by the peer"
-    case .refused: "nobody listens there"
-    case .timedOut: "it took too long"
+    case .refused: "connection refused"
+    case .timedOut: "timed out"
     case .cancelled: "the task was cancelled"
-    case .closed: "closed on this side"
-    case .endOfInput: "the peer has finished sending too early"
+    case .closed: "the connection was closed locally"
+    case .endOfInput: "the peer closed its side too early"
     case .limitExceeded: "more bytes than the limit allows"
-    case .busy: "another task is doing the same"
+    case .busy: "another reader is active"
     case .unresolved(let error): error.description
     case .system(let errno): errno.description
     }
@@ -81,7 +82,7 @@ extension ConnectionError.Reason {
 }
 
 extension ConnectionError: CustomStringConvertible {
-  /// One line: what was being done, with whom, and what happened.
+  /// One line: the operation, the peer, and what happened.
   public var description: String {
     "\(operation)\(subject): \(explanation)"
   }
@@ -96,12 +97,12 @@ extension ConnectionError: CustomStringConvertible {
 
   private var explanation: String {
     let isUnderWay = operation == .read || operation == .write
-    guard reason != .timedOut || !isUnderWay else { return "nothing came or went for too long" }
+    guard reason != .timedOut || !isUnderWay else { return "the connection was idle for too long" }
     guard let advice else { return reason.words }
     return "\(reason.words); \(advice)"
   }
 
-  /// What to do about what the kernel says, if there is anything.
+  /// What to do about the kernel's error, if anything.
   private var advice: String? {
     guard case .system(let errno) = reason else { return nil }
     return MultiplexError.advice(on: errno, from: operation.call)

@@ -1,15 +1,15 @@
-/// What watches a connection: an observer, an idle timeout, a shutdown that spares the busy, who wants to know of its end.
-/// Most connections have none. Belongs to the thread of its event loop.
+/// What watches a connection: an observer, an idle timeout, a graceful shutdown, closures to call when it is closed.
+/// Most connections have none. Belongs to its event loop's thread.
 final class ConnectionMonitor {
   let observation: ConnectionObservation?
   /// Nil unless the connection has an idle timeout.
   var idleTimer: IdleTimer? {
     willSet { idleTimer?.stop() }
   }
-  /// Whether bytes have moved since somebody has set this to false.
+  /// Whether bytes have moved since this was set to false.
   var hasMoved = true
 
-  /// What is to be done when it is closed.
+  /// Called when the connection is closed.
   var whenClosed: [(CloseReason) -> Void] = []
 
   init(_ observation: ConnectionObservation?) {

@@ -1,18 +1,18 @@
-/// Closes a connection on which nothing moves. Belongs to the thread of its event loop.
+/// Closes a connection on which nothing moves. Belongs to its event loop's thread.
 ///
-/// A message costs it a look at the clock: the timer that is set goes off in vain, and is set anew for what is left. Bytes
-/// that were handed to the kernel leave it without a word; whether there are fewer of them is asked when the time is up.
+/// A message only costs a look at the clock: the timer fires regardless, and is set again for the remaining time. There
+/// is no event for bytes that leave the kernel's queue; whether there are fewer of them is checked when the time is up.
 final class IdleTimer {
   private let limit: Duration
   private unowned let loop: EventLoop
   private let outstanding: () -> Int
   private let onIdle: () -> Void
   private var lastActivity = ContinuousClock.now
-  /// How many bytes the peer had yet to take when the time was up before, if nothing has moved on this side since then.
+  /// How many bytes the peer had yet to take at the last check, if nothing has moved on this side since.
   private var lastOutstanding: Int?
   private var timer: Timer?
 
-  /// - Parameter outstanding: How many bytes the peer has yet to take, in the kernel's queue and before it.
+  /// - Parameter outstanding: Returns how many bytes the peer has yet to take, in the kernel's queue and before it.
   init(limit: Duration, on loop: EventLoop, outstanding: @escaping () -> Int, onIdle: @escaping () -> Void) {
     self.limit = limit
     self.loop = loop
@@ -43,8 +43,7 @@ final class IdleTimer {
     arm()
   }
 
-  /// Whether there is something for the peer to take, of which there is less by now, or which is looked at for the first
-  /// time.
+  /// Whether the peer has bytes to take, and either fewer than at the last check or this is the first check.
   private func peerMayBeTaking() -> Bool {
     let left = outstanding()
     guard left > 0, left < lastOutstanding ?? .max else { return false }

@@ -1,20 +1,20 @@
-/// What is left to do of a write that isn't done at once.
+/// What remains to be done of a write that couldn't be finished immediately.
 @usableFromInline
 struct UnfinishedWrite: Sendable {
-  enum Rest {
-    /// It is taken, but the queue is above the high watermark: to wait until it has fallen to the low one.
+  enum Remainder {
+    /// The bytes are queued, above the high watermark: wait until the queue has fallen to the low one.
     case room
-    /// It is taken, but the task is to yield to others, as its writes never have to wait.
+    /// The bytes are sent or queued, but the task has to yield to others, as its writes never wait.
     case turn
-    /// Nothing, as it can't be done.
+    /// Nothing: the write failed.
     case refused(ConnectionError.Reason)
-    /// All of it, on the reactor's thread.
+    /// Everything, on the reactor's thread.
     case elsewhere([[UInt8]])
   }
 
-  let rest: Rest
+  let remainder: Remainder
 
-  init(_ rest: Rest) {
-    self.rest = rest
+  init(_ remainder: Remainder) {
+    self.remainder = remainder
   }
 }

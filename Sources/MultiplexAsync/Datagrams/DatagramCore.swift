@@ -1,27 +1,24 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// What a datagram socket is on its reactor's thread: the socket, and the tasks that wait for it.
+/// A datagram socket's state on its reactor's thread: the socket, and the tasks that wait for it.
 final class DatagramCore {
-  /// What a call, or a wait, has failed with.
+  /// The failure of a call or a wait.
   struct Failure: Error {
     let reason: ConnectionError.Reason
   }
 
-  /// One task that waits.
+  /// One waiting task.
   private struct Wait {
     let waiter: Waiter<Failure?>
     let readiness: ReadinessWait
   }
 
-  /// How many calls succeed at once before it yields to other work.
-  private static let share = 64
-
   private var socket: UDPSocket?
   private unowned let loop: EventLoop
   private var waits: [WaitID: Wait] = [:]
   private var waitIDs = WaitIDs()
-  private var callsAtOnce = 0
+  var share = TaskShare()
 
   init(_ socket: consuming UDPSocket, on loop: EventLoop) {
     self.socket = consume socket
@@ -30,12 +27,12 @@ final class DatagramCore {
 
   var isClosed: Bool { socket == nil }
 
-  /// Takes the next datagram; nil if none has come.
+  /// Receives the next datagram; nil if there is none.
   func receive() throws(Failure) -> Datagram? {
     guard !isClosed else { throw Failure(reason: .closed) }
     let buffer = unsafe loop.driver.pool.take()
-    defer { unsafe loop.driver.pool.give(back: buffer) }
-    // The buffer is ours until it is given back, and has room for any datagram.
+    defer { unsafe loop.driver.pool.recycle(buffer) }
+    // The buffer is ours until it is recycled, and has room for any datagram.
     do throws(Errno) {
       return try unsafe socket?.takeDatagram(by: buffer.memory)
     } catch {
@@ -54,26 +51,18 @@ final class DatagramCore {
     throw Failure(reason: .closed)
   }
 
-  /// The lent descriptor; nil once the socket is closed.
+  /// The borrowed descriptor; nil once the socket is closed.
   var openDescriptor: FileDescriptor? { socket?.fileDescriptor }
-
-  /// Whether it is time to yield to other work.
-  func hasHadItsShare() -> Bool {
-    callsAtOnce += 1
-    guard callsAtOnce >= Self.share else { return false }
-    callsAtOnce = 0
-    return true
-  }
 
   // MARK: Waiting
 
   func makeWaitID() -> WaitID { waitIDs.next() }
 
-  /// Resumes when it should be tried again, or with what the wait has failed with.
+  /// Resumes when the call should be tried again, or with the failure of the wait.
   func awaitReadiness(for interest: Interest, _ id: WaitID, _ waiter: Waiter<Failure?>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: Failure(reason: .cancelled)) }
     guard let descriptor = socket?.rawDescriptor else { return waiter.resume(returning: Failure(reason: .closed)) }
-    callsAtOnce = 0
+    share.reset()
     do {
       let readiness = try loop.driver.awaitReadiness(of: descriptor, for: interest) { [self] _ in end(id, nil) }
       waits[id] = Wait(waiter: waiter, readiness: readiness)
@@ -87,10 +76,10 @@ final class DatagramCore {
   }
 
   func close() {
-    // The waits first: a descriptor that is waited for stays open.
+    // The waits first: a descriptor with waits stays open in the kernel.
     for id in waits.keys { end(id, Failure(reason: .closed)) }
-    // Its address is free for others then.
-    loop.driver.letGo()
+    // Then its address is free for others.
+    loop.driver.flushCancellations()
     socket = nil
   }
 

@@ -9,18 +9,18 @@ internal import SystemPackage
 ///       try await socket.send(datagram.bytes, to: datagram.sender)
 ///     }
 ///
-/// Any number of tasks may send and receive; each datagram comes to one of them. Cancelling a task wakes it at once, with
-/// ``ConnectionError/Reason/cancelled``, and loses no datagram that the kernel has. The socket is closed by ``close()``, or
-/// when the last reference is gone.
+/// Any number of tasks may send and receive; each datagram is received by one of them. Cancelling a task ends its wait
+/// immediately, with ``ConnectionError/Reason/cancelled``, and loses no datagram that the kernel has. The socket is
+/// closed by ``close()``, or when the last reference is released.
 @safe
 public final class DatagramSocket: Sendable {
   /// The reactor that the socket belongs to.
   public let reactor: Reactor
-  /// Its own address, with the port that the kernel chose where port 0 was asked for.
+  /// Its own address, with the port that the kernel chose if port 0 was requested.
   public let localAddress: SocketAddress
-  /// The one address that it exchanges datagrams with, if it is connected.
+  /// The only address that it exchanges datagrams with, if it is connected.
   public let peerAddress: SocketAddress?
-  /// Reached on the reactor's thread alone.
+  /// Used only on the reactor's thread.
   private nonisolated(unsafe) let core: DatagramCore
 
   private init(_ socket: consuming UDPSocket, on reactor: Reactor) throws(MultiplexError) {
@@ -31,29 +31,28 @@ public final class DatagramSocket: Sendable {
   }
 
   deinit {
-    nonisolated(unsafe) let core = unsafe core
-    reactor.onLoop { unsafe core.close() }
+    unsafe reactor.onLoop(core) { $0.close() }
   }
 
-  /// Takes what is sent to an address. An IPv6 address takes IPv6 datagrams only.
+  /// Receives datagrams sent to an address. An IPv6 address receives only IPv6 datagrams.
   ///
   /// Corresponding C functions: `socket`, `bind`.
   ///
   /// - Parameters:
   ///   - address: An IP address; port 0 lets the kernel choose.
-  ///   - reactor: What the socket belongs to.
-  ///   - reusePort: Several sockets share the address and its datagrams (`SO_REUSEPORT`).
-  /// - Throws: What the kernel says, or `MultiplexError.Reason.invalidArgument` for the path of a Unix socket.
+  ///   - reactor: The reactor that the socket will belong to.
+  ///   - reusePort: Whether several sockets share the address and its datagrams (`SO_REUSEPORT`).
+  /// - Throws: The kernel's error, or `MultiplexError.Reason.invalidArgument` for the path of a Unix socket.
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, reusePort: Bool = false
   ) throws(MultiplexError) -> DatagramSocket {
     try DatagramSocket(.bound(to: address, reusePort: reusePort), on: reactor)
   }
 
-  /// Looks a host up, and takes what is sent to the first of its addresses that this machine has.
+  /// Looks up a host, and receives datagrams sent to the first of its addresses that this machine has.
   ///
   /// - Throws: As ``bind(to:on:reusePort:)-(SocketAddress,_,_)`` does; `MultiplexError.Reason.unknownAddress` with the
-  ///   resolver's words; `CancellationError`.
+  ///   resolver's message; `CancellationError`.
   public static func bind(
     to host: HostPort, on reactor: Reactor, reusePort: Bool = false
   ) async throws -> DatagramSocket {
@@ -62,9 +61,9 @@ public final class DatagramSocket: Sendable {
     }
   }
 
-  /// Takes what is sent to a host and port as people write them: "127.0.0.1:9999", "[::1]:0", "localhost:domain".
+  /// Receives datagrams sent to a host and port written as text: "127.0.0.1:9999", "[::1]:0", "localhost:domain".
   ///
-  /// - Throws: As ``bind(to:on:reusePort:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that
+  /// - Throws: As ``bind(to:on:reusePort:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for text that
   ///   isn't HOST:PORT.
   public static func bind(
     to text: String, on reactor: Reactor, reusePort: Bool = false
@@ -72,33 +71,37 @@ public final class DatagramSocket: Sendable {
     try await bind(to: HostPort(text), on: reactor, reusePort: reusePort)
   }
 
-  /// Exchanges datagrams with one address: others' are not received, and a host that tells that nobody listens there makes
-  /// the next call fail with ``ConnectionError/Reason/refused``. Nothing is sent by this call.
+  /// Exchanges datagrams with one address: datagrams from others are not received, and a host that reports that nothing
+  /// listens there makes the next call fail with ``ConnectionError/Reason/refused``. This call sends nothing.
   ///
   /// Corresponding C functions: `socket`, `connect`.
+  ///
+  /// - Throws: The kernel's error, or `MultiplexError.Reason.invalidArgument` for the path of a Unix socket.
   public static func connect(
     to address: SocketAddress, on reactor: Reactor
   ) throws(MultiplexError) -> DatagramSocket {
     try DatagramSocket(.connected(to: address), on: reactor)
   }
 
-  /// Looks a host up, and exchanges datagrams with the first of its addresses: see ``connect(to:on:)-(SocketAddress,_)``.
+  /// Looks up a host, and exchanges datagrams with the first of its addresses: see
+  /// ``connect(to:on:)-(SocketAddress,_)``.
   ///
-  /// - Throws: What the kernel says; `MultiplexError.Reason.unknownAddress` with the resolver's words; `CancellationError`.
+  /// - Throws: The kernel's error; `MultiplexError.Reason.unknownAddress` with the resolver's message;
+  ///   `CancellationError`.
   public static func connect(to host: HostPort, on reactor: Reactor) async throws -> DatagramSocket {
     // A host has at least one address.
     try connect(to: try await host.resolve(for: .connecting, on: reactor)[0], on: reactor)
   }
 
-  /// Exchanges datagrams with a host and port as people write them: "127.0.0.1:9999", "localhost:domain".
+  /// Exchanges datagrams with a host and port written as text: "127.0.0.1:9999", "localhost:domain".
   ///
-  /// - Throws: As ``connect(to:on:)-(HostPort,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that isn't
+  /// - Throws: As ``connect(to:on:)-(HostPort,_)`` does; `MultiplexError.Reason.unknownAddress` for text that isn't
   ///   HOST:PORT.
   public static func connect(to text: String, on reactor: Reactor) async throws -> DatagramSocket {
     try await connect(to: HostPort(text), on: reactor)
   }
 
-  /// Takes over a UDP socket: one that the process was started with, or one with options of its own. It becomes
+  /// Takes ownership of a UDP socket: one that the process was started with, or one with options of its own. It becomes
   /// non-blocking.
   ///
   /// - Throws: `MultiplexError.Reason.notOpen`; `ENOTSOCK` for another kind of file. The socket is closed then.
@@ -113,7 +116,7 @@ public final class DatagramSocket: Sendable {
   ///
   /// Corresponding C function: `recvfrom`.
   ///
-  /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or what the kernel says.
+  /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or the kernel's error.
   public func receive() async throws(ConnectionError) -> Datagram {
     do {
       return try await reactor.run { () async throws(DatagramCore.Failure) in
@@ -124,21 +127,21 @@ public final class DatagramSocket: Sendable {
     }
   }
 
-  /// Sends a datagram, whole, as soon as there is room. That it arrives is not certain.
+  /// Sends a datagram as soon as there is room. Delivery is not guaranteed.
   ///
-  /// Over IPv4 it has at most 65,507 bytes; one that is larger than a network's packets is likelier to be lost.
+  /// Over IPv4 it has at most 65,507 bytes; one larger than the network's packets is more likely to be lost.
   ///
   /// Corresponding C function: `sendto`.
   ///
-  /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, nothing being sent then;
-  ///   ``ConnectionError/Reason/closed``, or what the kernel says.
+  /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, in which case nothing is sent;
+  ///   ``ConnectionError/Reason/closed``, or the kernel's error.
   public func send(_ bytes: [UInt8], to address: SocketAddress) async throws(ConnectionError) {
     try await send(bytes, to: address, peer: address)
   }
 
   /// Sends a datagram to the address that the socket is connected to: see ``send(_:to:)``.
   ///
-  /// - Throws: As that does; what the kernel says if the socket isn't connected.
+  /// - Throws: As ``send(_:to:)`` does; the kernel's error if the socket isn't connected.
   public func send(_ bytes: [UInt8]) async throws(ConnectionError) {
     try await send(bytes, to: nil, peer: peerAddress)
   }
@@ -157,29 +160,29 @@ public final class DatagramSocket: Sendable {
     }
   }
 
-  /// The value of a socket option.
+  /// Returns the value of a socket option.
   ///
   /// Corresponding C function: `getsockopt`.
   ///
-  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or the kernel's error for the option.
   public func value<Value>(of option: SocketOption<Value>) async throws(MultiplexError) -> Value {
     try await withDescriptor(for: "getsockopt") { (descriptor) throws(MultiplexError) in
       try option.value(on: descriptor)
     }
   }
 
-  /// Sets a socket option: how much the kernel keeps for it, or whether it may send to all of a network, for example.
+  /// Sets a socket option: the size of the kernel's buffers, or whether broadcasts are allowed, for example.
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: `MultiplexError.Reason.closed`, or what the kernel says of the option.
+  /// - Throws: `MultiplexError.Reason.closed`, or the kernel's error for the option.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) async throws(MultiplexError) {
     try await withDescriptor(for: "setsockopt") { (descriptor) throws(MultiplexError) in
       try option.set(to: value, on: descriptor)
     }
   }
 
-  /// On the reactor's thread, where nobody closes the descriptor meanwhile.
+  /// Runs on the reactor's thread, where the descriptor can't be closed meanwhile.
   private func withDescriptor<Value: Sendable>(
     for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
   ) async throws(MultiplexError) -> Value {
@@ -189,7 +192,7 @@ public final class DatagramSocket: Sendable {
     }
   }
 
-  /// Closes the socket, from any thread. A task that waits is woken with ``ConnectionError/Reason/closed``.
+  /// Closes the socket, from any thread. Tasks that wait get ``ConnectionError/Reason/closed``.
   public func close() {
     reactor.onLoop { [self] in unsafe core.close() }
   }
@@ -198,12 +201,12 @@ public final class DatagramSocket: Sendable {
 // MARK: - On the reactor's thread
 
 extension DatagramSocket {
-  /// Tries, and waits, until there is an outcome.
+  /// Tries and waits in turn until there is an outcome.
   private func repeatHere<Value: Sendable>(
     _ interest: Interest, _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?
   ) async throws(DatagramCore.Failure) -> Value {
     if CallingTask.isCurrentCancelled { throw DatagramCore.Failure(reason: .cancelled) }
-    if unsafe core.hasHadItsShare() { await reactor.nextTurn() }
+    if unsafe core.share.spend() { await reactor.nextTurn() }
     while true {
       if let value = unsafe try attempt(core) { return value }
       if let failure = await wait(for: interest) { throw failure }
@@ -212,18 +215,16 @@ extension DatagramSocket {
 
   private func wait(for interest: Interest) async -> DatagramCore.Failure? {
     let id = unsafe core.makeWaitID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe core.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
-      }
-    } onCancel: {
-      reactor.loop.perform { [self] in unsafe core.cancel(id) }
+    return await reactor.suspend { waiter in
+      unsafe core.awaitReadiness(for: interest, id, waiter, isCancelled: Task.isCancelled)
+    } onCancel: { [self] in
+      unsafe core.cancel(id)
     }
   }
 }
 
 extension DatagramSocket: CustomStringConvertible {
-  /// The address, and whose datagrams it takes: "<datagram socket at 127.0.0.1:9999>".
+  /// The address, and the peer if it is connected: "<datagram socket at 127.0.0.1:9999>".
   public var description: String {
     "<datagram socket at \(localAddress)\(peerAddress.map { " connected to \($0)" } ?? "")>"
   }

@@ -1,25 +1,25 @@
 internal import Multiplex
 
-/// The connections that come to a listening socket, as a driver accepts them. Belongs to the thread of its event loop.
+/// A listening socket, as a driver accepts its connections. Belongs to its event loop's thread.
 protocol Acceptor: AnyObject {
   /// The listening descriptor.
   var rawDescriptor: Int32 { get }
 
-  /// Takes the next connection, without waiting; nil if there is none, or it is to yield to other work first.
+  /// Accepts the next connection without waiting; nil if there is none, or other work has to run first.
   func acceptNow() throws(MultiplexError) -> AcceptedSocket?
 
-  /// Who is told of the ends of waits. It is kept, and keeps the acceptor, until ``close()``.
+  /// Notified of the ends of waits. It is retained, and retains the acceptor, until ``close()``.
   var delegate: (any AcceptorDelegate)? { get set }
 
-  /// Tells the delegate, once, when there may be a connection.
+  /// Notifies the delegate, once, when there may be a connection.
   ///
-  /// - Parameter onlyOne: There is a place for one connection: any others are to wait in the kernel.
-  /// - Throws: What keeps it from waiting; nothing is waited for then.
+  /// - Parameter onlyOne: Whether there is room for only one connection: any others have to wait in the kernel.
+  /// - Throws: Why it can't wait; no wait is pending then.
   func awaitConnection(onlyOne: Bool) throws(MultiplexError)
 
-  /// Forgets the wait.
+  /// Cancels the wait.
   func cancelWait()
 
-  /// Closes the socket, and forgets the delegate.
+  /// Closes the socket, and releases the delegate.
   func close()
 }

@@ -1,4 +1,4 @@
-/// Is told when an acceptor may have a connection. On the thread of its event loop.
+/// Is notified when an acceptor may have a connection, on its event loop's thread.
 protocol AcceptorDelegate: AnyObject {
   /// It is worth trying to accept.
   func acceptorHasConnection()

@@ -1,89 +1,90 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// The bytes of one connection, as a driver moves them. Belongs to the thread of its event loop.
+/// One connection, as a driver moves its bytes. Belongs to its event loop's thread.
 protocol Channel: AnyObject {
   /// The descriptor, for options and addresses.
   var rawDescriptor: Int32 { get }
 
-  /// Who is told of the ends of waits. It is kept, and keeps the channel, until ``close()``.
+  /// Notified of the ends of waits. It is retained, and retains the channel, until ``close()``.
   var delegate: (any ChannelDelegate)? { get set }
 
   /// Receives into a buffer of the pool, without waiting.
   ///
-  /// - Returns: nil if nothing has come yet, or it is to yield to other work first.
+  /// - Returns: nil if nothing has arrived yet, or other work has to run first.
   func receiveNow() -> Received?
 
-  /// Receives into memory of the caller's, without waiting.
+  /// Receives into the caller's memory, without waiting.
   ///
   /// - Parameter memory: At least one byte.
   /// - Returns: As ``receiveNow()`` does.
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly?
 
-  /// Tells the delegate, once, when receiving should be tried again.
+  /// Notifies the delegate, once, when receiving should be tried again.
   ///
-  /// Nothing is received in advance, so that the bytes of many connections don't lie in as many buffers.
+  /// Nothing is received in advance, so that many connections don't occupy as many buffers.
   func awaitInput()
 
-  /// Forgets the wait for input: the delegate isn't told of it any more.
+  /// Cancels the wait for input: the delegate isn't notified of it any more.
   func cancelInput()
 
   /// Sends without waiting.
   ///
-  /// - Returns: How many bytes were taken: none if there is no room.
+  /// - Returns: How many bytes were taken; 0 if there is no room.
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno>
 
-  /// Sends several pieces as if they were one, in their order, without waiting.
+  /// Sends several pieces as if they were one, in order, without waiting.
   ///
   /// - Parameter pieces: At most 64.
-  /// - Returns: How many bytes of them all the kernel has taken: none if there is no room.
+  /// - Returns: How many bytes of all pieces the kernel has taken; 0 if there is no room.
   func sendNow(_ pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result<Int, Errno>
 
-  /// Whether more comes than fits into a buffer, and none of it was received yet: worth a pipe, where it is forwarded.
+  /// Whether more data arrives than fits into a buffer, none of it received yet: then forwarding through a pipe is
+  /// worthwhile.
   var isBulky: Bool { get }
 
-  /// Moves bytes that have come into an empty pipe, without waiting. To be called while it is bulky.
+  /// Moves received bytes into an empty pipe, without waiting. Call it only while ``isBulky``.
   func splice(into pipe: SplicePipe) -> Spliced
 
-  /// Sends bytes from a pipe without waiting. To be called while nothing else is to be sent.
+  /// Sends bytes from a pipe without waiting. Call it only while nothing else is waiting to be sent.
   ///
-  /// - Returns: How many bytes were sent. None may be for a reason that a send tells.
+  /// - Returns: How many bytes were sent. If none, a send may report why.
   func splice(from pipe: SplicePipe) -> Result<Int, Errno>
 
-  /// How many bytes it has taken over, that are still to be sent.
+  /// How many bytes it has accepted that are still to be sent.
   var unsentCount: Int { get }
 
-  /// Whether some of them are lost when it is closed now. The others are on their way: should the kernel have no room for
-  /// them, the channel resets the connection.
+  /// Whether some of these bytes would be lost if it were closed now. The others are under way: if the kernel has no
+  /// room for them, the channel resets the connection.
   var losesOnClose: Bool { get }
 
-  /// Sends now what would go with the next submission. What is left then waits for the peer.
+  /// Sends immediately what would go with the next submission. What remains then waits for the peer.
   func sendGathered()
 
-  /// Why bytes that it has taken over were not sent; nil if they were, or are still to be.
+  /// Why bytes that it has accepted couldn't be sent; nil if they were, or still may be.
   var sendFailure: Errno? { get }
 
   /// Whether ``take(_:)`` is worth a call.
   var takesChunks: Bool { get }
 
-  /// Takes a chunk of the same reactor over and sends it, without waiting and without copying it; or returns it, where
-  /// it can only send now or not at all.
+  /// Takes ownership of a chunk of the same reactor and sends it, without waiting or copying; or returns the chunk, if
+  /// it has to be sent with ``sendNow(_:)-(UnsafeRawBufferPointer)`` or can't be sent.
   func take(_ chunk: consuming Chunk) -> Chunk?
 
-  /// Tells the delegate, once, when there may be room to send, or an error, or everything was sent.
+  /// Notifies the delegate, once, when there may be room to send, or an error, or everything was sent.
   func awaitRoom()
 
-  /// Tells the peer that nothing more comes.
+  /// Signals the end of input to the peer.
   func shutdownOutput() -> Errno?
 
-  /// Has ``close()`` reset the connection, so that the peer gets an error in place of the end.
+  /// Makes ``close()`` reset the connection, so that the peer gets an error instead of the end of input.
   func resetOnClose()
 
-  /// Closes the descriptor, and forgets the delegate.
+  /// Closes the descriptor, and releases the delegate.
   func close()
 }
 
-/// For drivers that have nothing better than their other calls.
+/// Defaults for drivers that have nothing better.
 extension Channel {
   var unsentCount: Int { 0 }
   var losesOnClose: Bool { false }
@@ -106,7 +107,7 @@ extension Channel {
         sent += count
         guard count == piece.count else { return .success(sent) }
       case .failure(let errno):
-        // What has been sent counts; the next call tells of the failure.
+        // The sent bytes count; the next call reports the failure.
         return sent > 0 ? .success(sent) : .failure(errno)
       }
     }
@@ -114,7 +115,7 @@ extension Channel {
   }
 
   func resetOnClose() {
-    // Unix sockets know nothing of the kind.
+    // Unix sockets don't have this option.
     try? Kernel.resetOnClose(rawDescriptor)
   }
 

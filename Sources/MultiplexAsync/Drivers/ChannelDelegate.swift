@@ -1,4 +1,4 @@
-/// Is told when a channel should be tried again.
+/// Is notified when a channel should be tried again.
 protocol ChannelDelegate: AnyObject {
   /// The wait for input has ended.
   func channelHasInput()

@@ -7,7 +7,7 @@ extension Driver {
     try connectByReadiness(socket, to: address, body)
   }
 
-  /// Connects by a call that doesn't wait, and one that asks for the outcome.
+  /// Connects by a call that doesn't wait, and one that asks for the outcome once the socket is writable.
   func connectByReadiness(
     _ socket: Socket, to address: SocketAddress, _ body: @escaping (Result<Void, MultiplexError>) -> Void
   ) throws(MultiplexError) -> (any CancellableWait)? {

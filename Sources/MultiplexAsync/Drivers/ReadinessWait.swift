@@ -1,6 +1,6 @@
 internal import Multiplex
 
-/// One wait for a lent descriptor to be ready.
+/// One wait for a borrowed descriptor to be ready.
 final class ReadinessWait: CancellableWait {
   let descriptor: Int32
   let interest: Interest

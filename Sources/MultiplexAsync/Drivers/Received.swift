@@ -1,6 +1,6 @@
 internal import SystemPackage
 
-/// What a receive has brought. The buffer belongs to whoever takes it, once.
+/// The result of a receive. Whoever takes the buffer owns it; it must be taken only once.
 @safe
 enum Received: Sendable {
   case bytes(PooledBuffer, count: Int)

@@ -1,7 +1,7 @@
-/// What a receive into memory of the caller's has brought.
+/// The result of a receive into the caller's memory.
 enum ReceivedDirectly {
-  /// So many bytes, at the beginning of the memory.
+  /// This many bytes, at the beginning of the memory.
   case filled(count: Int)
-  /// Nothing for the memory: bytes that are in a buffer of the pool, or no bytes.
+  /// Nothing in the memory: either bytes in a buffer of the pool, or no bytes.
   case elsewhere(Received)
 }

@@ -1,8 +1,8 @@
-/// How often something may be done in a turn of the loop, before it yields to other work.
+/// How often something may be done in one turn of the loop before it yields to other work.
 ///
 /// Small, as each connection has one.
 struct TurnShare {
-  /// The turn that was counted last, without its upper half: one that looks the same is far away.
+  /// The turn that was counted last, without its upper half: the next turn with the same lower half is far away.
   private var turn: UInt32 = 0
   private var count: UInt16 = 0
   var limit: UInt16
@@ -11,7 +11,9 @@ struct TurnShare {
     self.limit = limit
   }
 
-  /// - Returns: False if it has been done often enough.
+  /// Counts one use.
+  ///
+  /// - Returns: False if the share of this turn is used up.
   mutating func take(in turn: UInt64) -> Bool {
     let turn = UInt32(truncatingIfNeeded: turn)
     if self.turn != turn {

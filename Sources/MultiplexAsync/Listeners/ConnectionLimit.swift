@@ -4,62 +4,64 @@ internal import Synchronization
 /// ``ListenerProtocol/serve(limitedTo:_:)``.
 public final class ConnectionLimit: Sendable {
   private struct State {
-    var vacancies: Int
-    /// The listeners that wait for a vacancy.
+    var available: Int
+    /// Called when a connection ends, for each listener that waits.
     var waiting: [ObjectIdentifier: @Sendable () -> Void] = [:]
   }
 
-  /// With so few places left, connections are accepted one by one, so that none is without a place.
-  private static let few = 1024
+  /// With fewer places left, connections are accepted one by one, so that each has a place.
+  private static let nearlyReached = 1024
 
   private let state: Mutex<State>
 
-  /// Allows so many connections at a time.
+  /// Allows `count` connections at a time.
   ///
-  /// - Parameter count: Zero and less let no connection in.
+  /// - Parameter count: Zero or less admits no connections.
   public init(_ count: Int) {
-    state = Mutex(State(vacancies: count))
+    state = Mutex(State(available: count))
   }
 
-  /// - Parameter maximum: `Int.max` makes no limit, as every connection would pay for it.
+  /// - Parameter maximum: `Int.max` makes no limit, as it would cost something for each connection.
   convenience init?(upTo maximum: Int) {
     guard maximum < .max else { return nil }
     self.init(maximum)
   }
 
-  /// Takes a place for one connection.
+  /// Acquires a place for one connection.
   ///
-  /// - Returns: False if there is none.
-  func take() -> Bool {
+  /// - Returns: False if no place is available.
+  func acquire() -> Bool {
     state.withLock { state in
-      guard state.vacancies > 0 else { return false }
-      state.vacancies -= 1
+      guard state.available > 0 else { return false }
+      state.available -= 1
       return true
     }
   }
 
-  /// Whether there are few places left, at most.
-  var isNearlyReached: Bool { state.withLock { $0.vacancies < Self.few } }
+  /// Whether few places are left, or none.
+  var isNearlyReached: Bool { state.withLock { $0.available < Self.nearlyReached } }
 
-  /// Returns a place, and tells all that wait: whoever has a connection waiting takes it.
-  func giveBack() {
+  /// Releases a place, and notifies all waiting listeners: whichever has a pending connection acquires it.
+  func release() {
     let waiting = state.withLock { state in
-      state.vacancies += 1
+      state.available += 1
       defer { state.waiting = [:] }
       return state.waiting
     }
     for body in waiting.values { body() }
   }
 
-  /// Calls once, as soon as there is a place: at once if there is one already.
+  /// Calls the body once, as soon as a place is available: immediately if one already is.
   ///
-  /// - Parameter listener: Who is told once, however many of its waits were given up.
-  func tell(_ listener: Listener, whenVacant body: @escaping @Sendable () -> Void) {
-    let isVacant = state.withLock { state in
-      if state.vacancies > 0 { return true }
+  /// - Parameters:
+  ///   - listener: The listener that waits. It is notified once, no matter how many of its earlier waits were given up.
+  ///   - body: Called on any thread.
+  func notify(_ listener: Listener, whenAvailable body: @escaping @Sendable () -> Void) {
+    let isAvailable = state.withLock { state in
+      if state.available > 0 { return true }
       state.waiting[ObjectIdentifier(listener)] = body
       return false
     }
-    if isVacant { body() }
+    if isAvailable { body() }
   }
 }

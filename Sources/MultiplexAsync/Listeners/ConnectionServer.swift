@@ -1,22 +1,22 @@
-/// A call of `serve`: of several on one listener, each waits for its own connections. Belongs to the thread of the listener's
-/// event loop.
+/// One call of `serve`. If there are several on one listener, each waits for its own connections. Belongs to the thread
+/// of the listener's event loop.
 final class ConnectionServer {
-  /// Names its waits for connections, one at a time.
+  /// Names its waits for connections, of which there is one at a time.
   let id: WaitID
-  /// Has a place for each of its connections.
+  /// Holds a place for each of its connections.
   let limit: ConnectionLimit?
   private let reactors: ReactorGroup?
   private var connections = 0
-  /// Whether it was cancelled, and its handlers with it.
+  /// Whether it was cancelled, with its handlers.
   var isCancelled = false
-  /// Whether a shutdown's time was up, which it may be before the server accepts no more.
+  /// Whether a shutdown's time is up, which may happen before the server stops accepting.
   var isTimeUp = false
-  /// Once it accepts no more. It is told whether to cancel its handlers.
+  /// Waits once the server no longer accepts. Resumed with whether to cancel its handlers.
   private var waiter: Waiter<Bool>?
 
-  /// The groups that don't accept.
+  /// The groups that wait for their turn to accept.
   private var waitingGroups: [(group: HandlerGroup, waiter: Waiter<Bool>)] = []
-  /// Goes on with true when another group is needed.
+  /// Resumed with true when another group is needed.
   private var groupMaker: Waiter<Bool>?
   private var isOver = false
 
@@ -28,7 +28,7 @@ final class ConnectionServer {
 
   var hasConnections: Bool { connections > 0 }
 
-  /// Whose turn it is to take a connection over; nil where all of them stay with the listener.
+  /// The reactor whose turn it is to take a connection over; nil if all connections stay with the listener.
   var nextReactor: Reactor? { reactors?.next() }
 
   func begin() {
@@ -36,21 +36,21 @@ final class ConnectionServer {
   }
 
   func end() {
-    limit?.giveBack()
+    limit?.release()
     connections -= 1
     if !hasConnections { dismiss() }
   }
 
   // MARK: Waiting for the end
 
-  /// Resumes with true when a shutdown's time is up, and handlers are to be cancelled; with false when none of the
-  /// connections is left, or the server was cancelled.
+  /// Resumes with true when a shutdown's time is up and handlers must be cancelled; with false when no connection is
+  /// left, or the server was cancelled.
   func awaitEnd(_ waiter: Waiter<Bool>) {
     self.waiter = waiter
     if isCancelled || isTimeUp || !hasConnections { dismiss() }
   }
 
-  /// Resumes when none of the connections is left, or earlier.
+  /// Resumes when no connection is left, or earlier.
   func awaitLast(_ waiter: Waiter<Bool>) {
     self.waiter = waiter
     if !hasConnections { dismiss() }
@@ -66,7 +66,7 @@ final class ConnectionServer {
 
   /// Waits until all groups are full.
   ///
-  /// - Returns: False once no more is accepted.
+  /// - Returns: False once the server no longer accepts.
   func needsAnotherGroup() async -> Bool {
     await Waiter.suspend { waiter in
       if isOver { waiter.resume(returning: false) } else { groupMaker = waiter }
@@ -75,7 +75,7 @@ final class ConnectionServer {
 
   /// Lets another group accept, as this one is full, and waits for its next turn.
   ///
-  /// - Returns: False once no more is accepted.
+  /// - Returns: False once the server no longer accepts.
   func passTurn(from group: HandlerGroup) async -> Bool {
     await Waiter.suspend { waiter in
       if let next = waitingGroups.firstIndex(where: { $0.group.hasRoom }) {
@@ -88,7 +88,7 @@ final class ConnectionServer {
     }
   }
 
-  /// Ends the turns, as no more is accepted.
+  /// Ends the turns, as the server no longer accepts.
   func endTurns() {
     isOver = true
     for waiting in waitingGroups { waiting.waiter.resume(returning: false) }

@@ -2,10 +2,10 @@ internal import Multiplex
 internal import SystemPackage
 
 extension HostPort {
-  /// Looks the host up, and binds to the first of its addresses that this machine has. A name may have more: where IPv6 is
-  /// switched off, "localhost" often goes on being ::1 as well.
+  /// Looks up the host, and binds to the first of its addresses that this machine has. A name may have others: where
+  /// IPv6 is disabled, "localhost" often still includes ::1.
   ///
-  /// - Throws: What binding to the first of those came to; as ``resolve(for:on:)`` does.
+  /// - Throws: The error of binding to that address; as ``resolve(for:on:)`` does.
   func withFirstUsableAddress<Bound>(
     on reactor: Reactor, _ bind: (SocketAddress) async throws(MultiplexError) -> Bound
   ) async throws -> Bound {

@@ -5,10 +5,11 @@ extension Listener {
   /// Listens at an address.
   ///
   /// - Parameters:
-  ///   - address: An IP address with a port, of which 0 lets the kernel choose; or the path of a Unix socket.
+  ///   - address: An IP address with a port, where port 0 lets the kernel choose; or the path of a Unix socket.
   ///   - reactor: The reactor that the listener and its connections belong to.
-  ///   - backlog: How many connections may wait to be accepted; the kernel has a limit of its own (net.core.somaxconn).
-  ///   - reusePort: Several listeners, of several reactors, share the address and its connections (`SO_REUSEPORT`).
+  ///   - backlog: How many connections may wait to be accepted; the kernel has its own limit (net.core.somaxconn).
+  ///   - reusePort: Whether several listeners, of several reactors, share the address and its connections
+  ///     (`SO_REUSEPORT`).
   /// - Throws: As `Socket.listening(on:backlog:reusePort:)` does.
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
@@ -16,11 +17,11 @@ extension Listener {
     try await bind(to: address, on: reactor, backlog: backlog, sharing: reusePort ? .joining : .none)
   }
 
-  /// Looks a host up, and listens at the first of its addresses that this machine has. An empty host, or "*", is every
-  /// IPv4 address of this machine; ``ListenerGroup/bind(toAllOf:on:backlog:)`` listens at the IPv6 addresses too.
+  /// Looks up a host, and listens at the first of its addresses that this machine has. An empty host, or "*", means
+  /// every IPv4 address of this machine; ``ListenerGroup/bind(toAllOf:on:backlog:)`` includes the IPv6 addresses.
   ///
-  /// - Throws: As ``bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; `MultiplexError.Reason.unknownAddress` with
-  ///   the resolver's words; `CancellationError`.
+  /// - Throws: As ``bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; `MultiplexError.Reason.unknownAddress`
+  ///   with the resolver's message; `CancellationError`.
   public static func bind(
     to host: HostPort, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
   ) async throws -> Listener {
@@ -29,10 +30,10 @@ extension Listener {
     }
   }
 
-  /// Listens at a host and port as people write them: "127.0.0.1:9999", "[::1]:0", "localhost:http".
+  /// Listens at a host and port written as text: "127.0.0.1:9999", "[::1]:0", "localhost:http".
   ///
-  /// - Throws: As ``bind(to:on:backlog:reusePort:)-(HostPort,_,_,_)`` does; `MultiplexError.Reason.unknownAddress` for a text
-  ///   that isn't HOST:PORT.
+  /// - Throws: As ``bind(to:on:backlog:reusePort:)-(HostPort,_,_,_)`` does; `MultiplexError.Reason.unknownAddress` for
+  ///   text that isn't HOST:PORT.
   public static func bind(
     to text: String, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
   ) async throws -> Listener {
@@ -44,7 +45,7 @@ extension Listener {
   ) async throws(MultiplexError) -> Listener {
     let socket = try Socket.listening(on: address, backlog: backlog, reusePort: sharing == .joining)
     do throws(MultiplexError) {
-      // From then on others may join: while it was bound, nobody else could be there.
+      // Others may join from now on. While it was bound without the option, nobody else could be there.
       if sharing == .founding { try socket.set(.reusePort, to: true) }
       return try await adopt(socket, isShared: false, on: reactor)
     } catch {
@@ -54,17 +55,17 @@ extension Listener {
     }
   }
 
-  /// Makes a listener of a socket that listens already, which it takes over: one that the process was started with, or
-  /// one with options of its own.
+  /// Makes a listener of a socket that already listens, and takes ownership of it: one that the process was started
+  /// with, or one with options of its own.
   ///
   ///     let socket = try Socket.listening(on: address, backlog: 16)
   ///     let listener = try await Listener.adopt(socket, on: reactor)
   ///
-  /// The socket becomes non-blocking: those of systemd, for example, aren't. Others who have it listen on when this listener
-  /// is closed, and the file of a Unix socket stays.
+  /// The socket becomes non-blocking (systemd's sockets aren't, for example). Other processes that have it go on
+  /// listening when this listener is closed, and the file of a Unix socket stays.
   ///
-  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen, or is no stream, and `ENOTSOCK`: it
-  ///   is left as it was. What keeps the reactor from waiting for it; the socket is closed then.
+  /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that doesn't listen or isn't a stream, and
+  ///   `ENOTSOCK`: the socket is left unchanged. Why the reactor can't wait for the socket, which is closed then.
   public static func adopt(_ socket: Socket, on reactor: Reactor) async throws(MultiplexError) -> Listener {
     try socket.check(for: .listener, in: "Listener.adopt")
     return try await adopt(socket, isShared: true, on: reactor)
@@ -74,7 +75,7 @@ extension Listener {
     _ socket: Socket, isShared: Bool, on reactor: Reactor
   ) async throws(MultiplexError) -> Listener {
     try socket.setNonBlocking()
-    // Its connections inherit it. Unix sockets have no such option, and do without.
+    // Its connections inherit this. Unix sockets don't have this option.
     try? socket.set(.noDelay, to: true)
     let local = try socket.localAddress()
     // A closure can't consume what it captures.

@@ -1,24 +1,27 @@
 internal import Multiplex
 
 extension Listener: ListenerProtocol {
-  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(limitedTo:_:)``.
+  /// Serves each connection in its own task: see ``ListenerProtocol/serve(limitedTo:_:)``.
   public func serve(
     limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await serve(in: .tasks(handler), limitedTo: limit)
   }
 
-  /// - Parameter reactors: Take the connections over in turn; nil where all of them stay here.
-  func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup? = nil) async {
+  /// - Parameters:
+  ///   - mode: What handles each connection.
+  ///   - limit: nil for none.
+  ///   - reactors: Take the connections over in turn; nil if all of them stay here.
+  func serve(in mode: ServingMode, limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup? = nil) async {
     await reactor.run {
-      // Reached on the reactor's thread alone.
+      // Used only on the reactor's thread.
       nonisolated(unsafe) let server = unsafe self.core.makeServer(limitedTo: limit, over: reactors)
       await withTaskCancellationHandler {
-        switch way {
+        switch mode {
         case .tasks(let handler): unsafe await self.serveInTasks(for: server, handler)
         case .loop(let makeHandler): unsafe await self.serveOnLoop(for: server, makeHandler)
         }
-        // Connections without a task have been told to end, and do so on their reactors.
+        // Connections without a task were told to end, and do so on their reactors.
         while unsafe server.hasConnections { _ = await Waiter.suspend { waiter in unsafe server.awaitLast(waiter) } }
       } onCancel: {
         self.reactor.loop.perform { unsafe self.core.cancel(server) }
@@ -26,18 +29,16 @@ extension Listener: ListenerProtocol {
     }
   }
 
-  /// A connection is served no more.
+  /// Ends the service of a connection.
   func end(_ slot: ServedConnections.Slot) {
-    // As `onLoop` does, but for the memory of a closure that isn't needed here.
-    if reactor.isCurrent { return unsafe core.end(slot) }
-    reactor.loop.perform { [self] in unsafe core.end(slot) }
+    reactor.onLoop((self, slot)) { listener, slot in unsafe listener.core.end(slot) }
   }
 }
 
 // MARK: - Accepting for a server
 
 extension Listener {
-  /// Resumes with true when accepting should be tried again, after an attempt that found nothing; with false when the
+  /// Resumes with true when accepting should be tried again after an attempt that found nothing; with false when the
   /// server was cancelled.
   func awaitAttempt(
     after attempt: ListenerCore.Attempt, for server: ConnectionServer, _ waiter: AnyWaiter<Bool>
@@ -46,22 +47,22 @@ extension Listener {
       return unsafe core.awaitConnection(
         server.id, onlyOne: server.limit?.isNearlyReached ?? false, waiter, isCancelled: server.isCancelled)
     }
-    unsafe core.awaitVacancy(server.id, waiter, isCancelled: server.isCancelled)
-    limit.tell(self) { [weak self] in
+    unsafe core.awaitAvailability(server.id, waiter, isCancelled: server.isCancelled)
+    limit.notify(self) { [weak self] in
       guard let self else { return }
-      reactor.loop.perform { unsafe self.core.endVacancyWait() }
+      reactor.loop.perform { unsafe self.core.endAvailabilityWait() }
     }
   }
 
-  /// Makes a connection of another reactor of an accepted socket.
+  /// Makes an accepted socket a connection of another reactor.
   ///
-  /// - Parameter body: Gets it, on this reactor; nil if it can't be waited for, or comes too late: it is lost, the listener
-  ///   isn't.
+  /// - Parameter body: Called on this reactor with the connection; with nil if it can't be waited for, or is too late:
+  ///   then it is lost, but the listener isn't.
   func handOver(
     _ accepted: AcceptedSocket, to target: Reactor, in group: HandlerGroup,
     _ body: @escaping @Sendable (ServedConnections.Served?) -> Void
   ) {
-    // Reached on this reactor's thread alone.
+    // Used only on this reactor's thread.
     nonisolated(unsafe) let group = group
     let address = localAddress
     target.loop.perform {
@@ -74,13 +75,13 @@ extension Listener {
 // MARK: - In tasks
 
 extension Listener {
-  /// Serves in groups of tasks, of which one at a time accepts. Further groups are begun when all are full.
+  /// Serves in task groups, one of which accepts at a time. Another group begins when all are full.
   private func serveInTasks(
     for server: ConnectionServer, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
     await withDiscardingTaskGroup { groups in
       repeat {
-        // Reached on the reactor's thread alone.
+        // Used only on the reactor's thread.
         nonisolated(unsafe) let group = HandlerGroup(of: server)
         groups.addTask { unsafe await self.serve(in: group, handler) }
       } while await server.needsAnotherGroup()
@@ -88,7 +89,7 @@ extension Listener {
     }
   }
 
-  /// Accepts in turn with the other groups, as long as there is room in this one.
+  /// Takes turns with the other groups to accept, as long as there is room in this one.
   private func serve(
     in group: HandlerGroup, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
@@ -117,7 +118,7 @@ extension Listener {
         guard isWorthIt else { return nil }
       case .accepted(let accepted):
         let served = await adopt(accepted, in: group)
-        if unsafe core.endsShare() { await reactor.nextTurn() }
+        if unsafe core.share.spend() { await reactor.nextTurn() }
         if let served { return served }
       }
     }
@@ -131,8 +132,8 @@ extension Listener {
     }
   }
 
-  /// Always inlined: the frame of a task's first function lies with the task, those of the others share a slab of memory
-  /// that is then large enough for most handlers.
+  /// Always inlined: the frame of a task's first function is stored with the task, those of the others share a slab of
+  /// memory that is then large enough for most handlers.
   @inline(__always)
   private static func handle(_ connection: Connection, _ handler: (Connection) async throws -> Void) async {
     do {
@@ -143,7 +144,7 @@ extension Listener {
     }
   }
 
-  /// Never inlined: what closing needs would be part of the frame that waits for the handler.
+  /// Never inlined: its variables would be part of the frame that waits for the handler.
   @inline(never)
   private static func close(_ connection: Connection) async {
     await connection.close()

@@ -1,7 +1,7 @@
 public import Multiplex
 internal import Synchronization
 
-/// Takes the connections that come to an address.
+/// Accepts the connections to an address.
 ///
 ///     let listener = try await Listener.bind(to: "127.0.0.1:9999", on: reactor)
 ///     await listener.serve { connection in
@@ -10,15 +10,15 @@ internal import Synchronization
 ///       }
 ///     }
 ///
-/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is gone. The
-/// file of a Unix socket that it has bound is removed then.
+/// A listener is closed by ``close()`` or ``shutDown(within:closingIdleAfter:)``, or when the last reference is
+/// released. The file of a Unix socket that it has bound is removed then.
 @safe
 public final class Listener: Sendable {
   /// The reactor that the listener, and all of its connections, belong to.
   public let reactor: Reactor
-  /// Where it listens, with the port that the kernel chose where port 0 was asked for.
+  /// Where it listens, with the port that the kernel chose if port 0 was requested.
   public let localAddress: SocketAddress
-  /// Reached on the reactor's thread alone.
+  /// Used only on the reactor's thread.
   nonisolated(unsafe) let core: ListenerCore
   private let wasClosed = Atomic<Bool>(false)
 
@@ -29,17 +29,16 @@ public final class Listener: Sendable {
   }
 
   deinit {
-    nonisolated(unsafe) let core = unsafe core
-    reactor.onLoop { unsafe core.close() }
+    unsafe reactor.onLoop(core) { $0.close() }
   }
 
   /// Waits for the next connection.
   ///
-  /// While the process or the system has no descriptor or memory to spare, the connections wait with it: it tries again
-  /// ten times a second, or when a connection ends that it serves.
+  /// While the process or the system has no descriptor or memory to spare, connections wait in the kernel: the listener
+  /// tries again ten times a second, or when one of the connections that it serves ends.
   ///
   /// - Returns: The connection; nil once the listener is closed.
-  /// - Throws: `CancellationError`, at once when the task is cancelled. No connection is lost.
+  /// - Throws: `CancellationError`, immediately if the task is cancelled. No connection is lost.
   public func accept() async throws(CancellationError) -> Connection? {
     let result = await reactor.run { await self.acceptHere() }
     return try result.get()
@@ -52,7 +51,7 @@ public final class Listener: Sendable {
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
       case .accepted(let accepted):
         guard let connection = unsafe core.adopt(accepted, on: reactor, limitedTo: nil) else { continue }
-        if unsafe core.endsShare() { await reactor.nextTurn() }
+        if unsafe core.share.spend() { await reactor.nextTurn() }
         return .success(connection)
       }
     }
@@ -62,34 +61,32 @@ public final class Listener: Sendable {
   /// - Returns: False when the task was cancelled.
   private func awaitConnection() async -> Bool {
     let id = unsafe core.makeWaitID()
-    return await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        unsafe core.awaitConnection(id, onlyOne: false, .task(waiter), isCancelled: Task.isCancelled)
-      }
-    } onCancel: {
-      reactor.loop.perform { [self] in unsafe core.cancelWait(id) }
+    return await reactor.suspend { waiter in
+      unsafe core.awaitConnection(id, onlyOne: false, .task(waiter), isCancelled: Task.isCancelled)
+    } onCancel: { [self] in
+      unsafe core.cancelWait(id)
     }
   }
 
-  /// Whether it accepts no more: see ``ListenerProtocol/isClosed``.
+  /// Whether it is closed or shutting down: see ``ListenerProtocol/isClosed``.
   public var isClosed: Bool { wasClosed.load(ordering: .relaxed) }
 
-  /// Accepts no more, from any thread. The connections go on.
+  /// Stops accepting, from any thread. Existing connections continue.
   public func close() {
     wasClosed.store(true, ordering: .relaxed)
     reactor.onLoop { [self] in unsafe core.close() }
   }
 
-  /// Accepts no more, and waits until the connections that are served have ended: see
+  /// Stops accepting, and waits until the served connections have ended: see
   /// ``ListenerProtocol/shutDown(within:closingIdleAfter:)``.
   @discardableResult
-  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int {
+  public func shutDown(within limit: Duration, closingIdleAfter idleTime: Duration?) async -> Int {
     close()
     return await reactor.run {
-      if let rest { unsafe self.core.served.closeResting(after: rest) }
+      if let idleTime { unsafe self.core.served.closeIdle(after: idleTime) }
       let unfinished = await Waiter.suspend { waiter in unsafe self.core.served.drain(within: limit, waiter) }
-      // The process may end next.
-      await Waiter<Void>.suspend { waiter in unsafe self.core.removeFileLeft { waiter.resume(returning: ()) } }
+      // The process may end right after this.
+      await Waiter<Void>.suspend { waiter in unsafe self.core.removeRemainingFile { waiter.resume(returning: ()) } }
       return unfinished
     }
   }

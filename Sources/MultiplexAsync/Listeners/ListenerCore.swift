@@ -1,43 +1,40 @@
 internal import Multiplex
 
-/// What a listener is on its reactor's thread: the socket, those that wait for a connection, and the connections that it
+/// A listener's state on its reactor's thread: the socket, the waits for a connection, and the connections that it
 /// serves.
 final class ListenerCore: AcceptorDelegate {
   /// The result of an attempt to accept.
   enum Attempt {
-    /// It has a place within the limit.
+    /// It holds a place within the limit.
     case accepted(AcceptedSocket)
-    /// No connection waits, or there is nothing to spare for one.
+    /// No connection is pending, or there are no resources for one.
     case nothing
-    /// There is no place for a connection.
+    /// The limit has no place for a connection.
     case full
     case closed
   }
 
-  /// How long to pause when there is no descriptor or memory for a connection: it goes on waiting in the kernel, and
-  /// trying at once would spin.
+  /// How long to pause when there is no descriptor or memory for a connection: it keeps waiting in the kernel, and
+  /// trying again immediately would spin.
   private static let pause = Duration.milliseconds(100)
-
-  /// How many connections may be accepted before others have their turn.
-  private static let share = 64
 
   private let acceptor: any Acceptor
   private let address: SocketAddress
-  /// Whether others may listen on when this has ended.
+  /// Whether others may go on listening when this is closed.
   private let isShared: Bool
   private unowned let loop: EventLoop
   private let observation: ListenerObservation?
 
   private(set) var isClosed = false
-  /// The file of a Unix socket that may have outlived it.
-  private var fileLeft: String?
+  /// The file of a Unix socket that may still exist after closing.
+  private var remainingFile: String?
   let served: ServedConnections
-  /// Those that accept: they wait for a connection, for a vacancy, or for the end of a pause.
+  /// The waits of accepting tasks: for a connection, for a place, or for the end of a pause.
   private var waiters = WaiterList<Bool>()
   private var waitIDs = WaitIDs()
   private var pauseTimer: Timer?
-  /// How many connections were accepted since the last wait.
-  private var acceptedAtOnce = 0
+  /// Limits connections accepted without a wait: the kernel may have accepted thousands ahead.
+  var share = TaskShare()
 
   init(_ acceptor: any Acceptor, at address: SocketAddress, isShared: Bool, on loop: EventLoop) {
     self.acceptor = acceptor
@@ -55,10 +52,10 @@ final class ListenerCore: AcceptorDelegate {
   func acceptNow(limitedTo limit: ConnectionLimit?) -> Attempt {
     if isClosed { return .closed }
     guard let limit else { return acceptNow() }
-    guard limit.take() else { return .full }
+    guard limit.acquire() else { return .full }
     let attempt = acceptNow()
-    // A place that is kept while nothing comes would be missed by the others.
-    if case .nothing = attempt { limit.giveBack() }
+    // Others would lack a place that is held while nothing arrives.
+    if case .nothing = attempt { limit.release() }
     return attempt
   }
 
@@ -77,36 +74,37 @@ final class ListenerCore: AcceptorDelegate {
     pauseTimer = loop.schedule(at: .now + Self.pause) { [weak self] in self?.endPause() }
   }
 
-  /// A connection could not be accepted, or not be kept.
+  /// Reports that a connection couldn't be accepted, or couldn't be kept.
   private func noteFailure(_ error: MultiplexError) {
     observation?.acceptFailed(error)
   }
 
   /// Makes a connection of an accepted socket.
   ///
-  /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit; the listener isn't.
+  /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit, but the listener
+  ///   isn't.
   func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
     do {
       return try accepted.connection(at: address, on: reactor)
     } catch {
       noteFailure(error)
-      limit?.giveBack()
+      limit?.release()
       return nil
     }
   }
 
-  /// Makes a connection of an accepted socket, to be served.
+  /// Makes a connection of an accepted socket, and begins to serve it.
   ///
-  /// - Returns: nil as ``adopt(_:on:limitedTo:)``.
+  /// - Returns: nil as with ``adopt(_:on:limitedTo:)``.
   func adopt(
     _ accepted: AcceptedSocket, on reactor: Reactor, in group: HandlerGroup
   ) -> ServedConnections.Served? {
     adopt(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
   }
 
-  /// Takes a connection that another reactor was to make. From here on it is served, so that no shutdown misses it.
+  /// Receives a connection made by another reactor. From here on it is served, so that no shutdown misses it.
   ///
-  /// - Returns: nil also for one that comes too late.
+  /// - Returns: nil if it couldn't be made, and also if it is too late.
   func receive(
     _ made: Result<Connection, MultiplexError>, in group: HandlerGroup
   ) -> ServedConnections.Served? {
@@ -114,33 +112,25 @@ final class ListenerCore: AcceptorDelegate {
     case .failure(let error): noteFailure(error)
     case .success(let connection) where !isClosed && !group.server.isCancelled:
       return served.begin(connection, in: group)
-    // Whoever has closed the listener meanwhile knows nothing of it, and waits for the others only.
+    // The code that closed the listener meanwhile doesn't know of it, and waits only for the others.
     case .success(let connection): connection.abort(because: .shutDown)
     }
-    group.server.limit?.giveBack()
+    group.server.limit?.release()
     return nil
-  }
-
-  /// Whether it is time to yield to other work, after a connection was accepted: the kernel may have accepted thousands.
-  func endsShare() -> Bool {
-    acceptedAtOnce += 1
-    guard acceptedAtOnce >= Self.share else { return false }
-    acceptedAtOnce = 0
-    return true
   }
 
   func makeWaitID() -> WaitID { waitIDs.next() }
 
-  /// Resumes with true when accepting should be tried again, with false when the wait was cancelled.
+  /// Resumes with true when accepting should be tried again; with false when the wait was cancelled.
   ///
-  /// - Parameter onlyOne: There is a place for one connection, and no more are to be accepted.
+  /// - Parameter onlyOne: Whether there is room for only one connection, so that no more must be accepted.
   func awaitConnection(_ id: WaitID, onlyOne: Bool, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
-    acceptedAtOnce = 0
+    share.reset()
     guard pauseTimer == nil else { return }
     do {
-      // What others could accept isn't taken ahead of time: it would be lost with this listener.
+      // Connections that others could accept aren't accepted ahead of time: they would be lost with this listener.
       try acceptor.awaitConnection(onlyOne: onlyOne || isShared)
     } catch {
       beginPause(because: error)
@@ -151,14 +141,14 @@ final class ListenerCore: AcceptorDelegate {
     wakeAll()
   }
 
-  /// Resumes with true when a connection has ended, with false when the wait was cancelled.
-  func awaitVacancy(_ id: WaitID, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
+  /// Resumes with true when a connection has ended; with false when the wait was cancelled.
+  func awaitAvailability(_ id: WaitID, _ waiter: AnyWaiter<Bool>, isCancelled: Bool) {
     guard !isCancelled else { return waiter.resume(returning: false) }
     waiters.append(waiter, named: id)
   }
 
-  /// A vacancy has come about, with another listener perhaps.
-  func endVacancyWait() {
+  /// A place has become available, perhaps through another listener.
+  func endAvailabilityWait() {
     wakeAll()
   }
 
@@ -167,7 +157,7 @@ final class ListenerCore: AcceptorDelegate {
     if waiters.isEmpty { acceptor.cancelWait() }
   }
 
-  /// There is one at most in most programs; of several, one gets what has come, and the others wait again.
+  /// Most programs have one waiter at most; of several, one gets the connection, and the others wait again.
   private func wakeAll() {
     waiters.takeAll().resume(returning: true)
   }
@@ -184,15 +174,15 @@ final class ListenerCore: AcceptorDelegate {
     ConnectionServer(makeWaitID(), limitedTo: limit, over: reactors)
   }
 
-  /// A connection is served no more.
+  /// Ends the service of a connection.
   func end(_ slot: ServedConnections.Slot) {
     served.end(slot)
-    // There may be a descriptor to spare. A vacancy is announced by the limit, and nothing else is waited for: most
-    // connections end without waking who accepts.
+    // There may be a descriptor to spare. The limit announces available places, and nothing else is waited for: most
+    // connections end without waking an accepting task.
     if pauseTimer != nil { endPause() }
   }
 
-  /// The task that serves was cancelled.
+  /// The task of the server was cancelled.
   func cancel(_ server: ConnectionServer) {
     served.cancel(server)
     cancelWait(server.id)
@@ -203,42 +193,32 @@ final class ListenerCore: AcceptorDelegate {
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    // Closing alone wouldn't end it at once: a ring holds the socket until its next turn, and a child that is being made
-    // until it is another program. Others who have it are to listen on.
+    // Closing wouldn't end it immediately: a ring holds the socket until its next turn, and a forked child holds it
+    // until it executes another program. If the socket is shared, others must be able to go on listening.
     if !isShared { try? Kernel.shutdown(acceptor.rawDescriptor, ShutdownDirection.both.rawValue) }
     acceptor.close()
     observation?.stopped()
-    // The file of a Unix socket outlives it. Whoever listens there by now keeps theirs.
+    // The file of a Unix socket isn't removed by closing. If somebody else listens there by now, they keep their file.
     if !isShared, case .unix(let path) = address { removeFile(path) }
     endPause()
   }
 
   private func removeFile(_ path: String) {
     guard !UnixSocketFile.removeIfStaleWithoutWaiting(path) else { return }
-    // Another process has the directory locked: that may take a second, which is too long for a loop.
-    fileLeft = path
-    removeFileLeft {}
+    // Another process has locked the directory: that may take a second, which is too long for a loop.
+    remainingFile = path
+    removeRemainingFile {}
   }
 
-  /// Removes the file of a closed listener that couldn't be removed at once. If it can't be removed now either, it stays, as
+  /// Removes the file of a closed listener that couldn't be removed immediately. If it still can't be, it stays, as
   /// after a crash: the next listener there replaces it.
-  func removeFileLeft(_ body: @escaping @Sendable () -> Void) {
-    guard let fileLeft else { return body() }
+  func removeRemainingFile(_ body: @escaping @Sendable () -> Void) {
+    guard let remainingFile else { return body() }
     BlockingThreads.shared.run {
-      try? UnixSocketFile.removeIfStale(fileLeft)
+      try? UnixSocketFile.removeIfStale(remainingFile)
       body()
     } orElse: { _ in
       body()
     }
-  }
-}
-
-extension AcceptedSocket {
-  /// Makes a connection of it, on the reactor's thread.
-  ///
-  /// - Parameter address: Of the listener.
-  func connection(at address: SocketAddress, on reactor: Reactor) throws(MultiplexError) -> Connection {
-    try Connection(
-      adopting: OwnedDescriptor(adopting: descriptor), peer: peerAddress, origin: .accepted(at: address), on: reactor)
   }
 }

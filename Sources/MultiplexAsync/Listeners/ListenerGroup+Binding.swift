@@ -4,11 +4,12 @@ extension ListenerGroup {
   /// Listens at an address.
   ///
   /// - Parameters:
-  ///   - address: An IP address with a port, of which 0 lets the kernel choose; or the path of a Unix socket.
+  ///   - address: An IP address with a port, where port 0 lets the kernel choose; or the path of a Unix socket.
   ///   - group: The reactors that the connections belong to.
-  ///   - backlog: How many connections may wait to be accepted, on each reactor; the kernel has a limit of its own
+  ///   - backlog: How many connections may wait to be accepted, on each reactor; the kernel has its own limit
   ///     (net.core.somaxconn).
-  /// - Throws: As ``Listener/bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; nobody listens then.
+  /// - Throws: As ``Listener/bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; none of the reactors listens
+  ///   then.
   public static func bind(
     to address: SocketAddress, on group: ReactorGroup, backlog: Int32 = 4096
   ) async throws(MultiplexError) -> ListenerGroup {
@@ -28,11 +29,11 @@ extension ListenerGroup {
     return ListenerGroup(listeners, at: first.localAddress, on: group)
   }
 
-  /// Looks a host up, and listens at the first of its addresses that this machine has. An empty host, or "*", is every
-  /// IPv4 address of this machine; ``bind(toAllOf:on:backlog:)`` listens at the IPv6 addresses too.
+  /// Looks up a host, and listens at the first of its addresses that this machine has. An empty host, or "*", means
+  /// every IPv4 address of this machine; ``bind(toAllOf:on:backlog:)`` includes the IPv6 addresses.
   ///
   /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does; `MultiplexError.Reason.unknownAddress` with the
-  ///   resolver's words; `CancellationError`.
+  ///   resolver's message; `CancellationError`.
   public static func bind(
     to host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
   ) async throws -> ListenerGroup {
@@ -41,24 +42,24 @@ extension ListenerGroup {
     }
   }
 
-  /// Listens at a host and port as people write them: "127.0.0.1:9999", "[::1]:0", "localhost:http".
+  /// Listens at a host and port written as text: "127.0.0.1:9999", "[::1]:0", "localhost:http".
   ///
-  /// - Throws: As ``bind(to:on:backlog:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for a text that isn't
-  ///   HOST:PORT.
+  /// - Throws: As ``bind(to:on:backlog:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for text that
+  ///   isn't HOST:PORT.
   public static func bind(
     to text: String, on group: ReactorGroup, backlog: Int32 = 4096
   ) async throws -> ListenerGroup {
     try await bind(to: HostPort(text), on: group, backlog: backlog)
   }
 
-  /// Looks a host up, and listens at all of its addresses that this machine has. An empty host, or "*", is every address of
-  /// this machine.
+  /// Looks up a host, and listens at all of its addresses that this machine has. An empty host, or "*", means every
+  /// address of this machine.
   ///
-  /// With port 0 each address gets a port of its own.
+  /// With port 0, each address gets its own port.
   ///
-  /// - Returns: At least one.
-  /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does, if an address is taken, or the machine has none of them;
-  ///   `MultiplexError.Reason.unknownAddress`. Nobody listens then.
+  /// - Returns: One listener group per address, at least one.
+  /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does, if an address is in use, or the machine has none
+  ///   of them; `MultiplexError.Reason.unknownAddress`. None of the addresses is listened at then.
   public static func bind(
     toAllOf host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
   ) async throws -> [ListenerGroup] {

@@ -1,14 +1,14 @@
 public import Multiplex
 
-/// Takes the connections that come to an address, and spreads them over the reactors of a group.
+/// Accepts the connections to an address, and distributes them over the reactors of a group.
 ///
-/// At an IP address each reactor has a listener of its own, among which the kernel spreads the connections
-/// (`SO_REUSEPORT`): no connection changes threads. An address at which somebody else listens is an error all the same.
-/// At the path of a Unix socket there is one listener, whose connections the reactors take over in turn.
+/// At an IP address, each reactor has its own listener, and the kernel distributes the connections among them
+/// (`SO_REUSEPORT`): no connection changes threads. An address at which something else listens is still an error. At
+/// the path of a Unix socket there is one listener, whose connections the reactors take over in turn.
 public final class ListenerGroup: Sendable {
   /// The reactors that the connections belong to.
   public let reactorGroup: ReactorGroup
-  /// Where it listens, with the port that the kernel chose where port 0 was asked for.
+  /// Where it listens, with the port that the kernel chose if port 0 was requested.
   public let localAddress: SocketAddress
   /// At least one.
   private let listeners: [Listener]
@@ -21,7 +21,7 @@ public final class ListenerGroup: Sendable {
 }
 
 extension ListenerGroup: ListenerProtocol {
-  /// Serves each connection in a task of its own: see ``ListenerProtocol/serve(limitedTo:_:)``.
+  /// Serves each connection in its own task: see ``ListenerProtocol/serve(limitedTo:_:)``.
   public func serve(
     limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void
   ) async {
@@ -35,33 +35,35 @@ extension ListenerGroup: ListenerProtocol {
     await serve(in: .loop(makeHandler), limitedTo: limit)
   }
 
-  private func serve(in way: ServingMode, limitedTo limit: ConnectionLimit?) async {
+  private func serve(in mode: ServingMode, limitedTo limit: ConnectionLimit?) async {
     let isHandingOver = listeners.count < reactorGroup.reactors.count
     await withDiscardingTaskGroup { tasks in
       for listener in listeners {
         tasks.addTask(executorPreference: listener.reactor) { [reactorGroup] in
-          await listener.serve(in: way, limitedTo: limit, over: isHandingOver ? reactorGroup : nil)
+          await listener.serve(in: mode, limitedTo: limit, over: isHandingOver ? reactorGroup : nil)
         }
       }
     }
   }
 
-  /// Whether it accepts no more: see ``ListenerProtocol/isClosed``.
+  /// Whether it is closed or shutting down: see ``ListenerProtocol/isClosed``.
   public var isClosed: Bool { listeners.contains(where: \.isClosed) }
 
-  /// Accepts no more, from any thread. The connections go on.
+  /// Stops accepting, from any thread. Existing connections continue.
   public func close() {
     for listener in listeners { listener.close() }
   }
 
-  /// Accepts no more, and waits until the connections that are served have ended: see
+  /// Stops accepting, and waits until the served connections have ended: see
   /// ``ListenerProtocol/shutDown(within:closingIdleAfter:)``.
   @discardableResult
-  public func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int {
-    // None goes on accepting while another is waited for.
+  public func shutDown(within limit: Duration, closingIdleAfter idleTime: Duration?) async -> Int {
+    // No listener accepts while another is waited for.
     close()
     return await withTaskGroup(of: Int.self) { tasks in
-      for listener in listeners { tasks.addTask { await listener.shutDown(within: limit, closingIdleAfter: rest) } }
+      for listener in listeners {
+        tasks.addTask { await listener.shutDown(within: limit, closingIdleAfter: idleTime) }
+      }
       return await tasks.reduce(0, +)
     }
   }

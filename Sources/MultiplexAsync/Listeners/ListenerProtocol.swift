@@ -1,75 +1,78 @@
 public import Multiplex
 
-/// What takes connections at an address and serves them: a ``Listener``, or a ``ListenerGroup`` with several reactors.
+/// Something that accepts connections at an address and serves them: a ``Listener``, or a ``ListenerGroup`` with
+/// several reactors.
 ///
-/// For code that doesn't care which of them it is given. Not meant for types of others.
+/// For code that works with either. Not intended for conformance outside this package.
 public protocol ListenerProtocol: Sendable {
-  /// Where it listens, with the port that the kernel chose where port 0 was asked for.
+  /// Where it listens, with the port that the kernel chose if port 0 was requested.
   var localAddress: SocketAddress { get }
 
-  /// Serves each connection in a task of its own, which runs on the connection's reactor, until the listener is closed.
+  /// Serves each connection in its own task, which runs on the connection's reactor, until the listener is closed.
   ///
-  /// No task outlives this call. A connection is closed when its handler has returned, after what was written has been
-  /// sent, or at once if it has thrown; what it throws concerns nobody else. The peer then sees a reset if something was
-  /// left to send, and an end otherwise: a handler that must not leave half an answer looking whole calls
-  /// ``Connection/abort()`` first. Cancelling the calling task cancels the handlers; ``close()`` then keeps clients from
-  /// waiting to be accepted by nobody.
+  /// No task outlives this call. A connection is closed when its handler returns, after everything written was sent, or
+  /// immediately if the handler throws; its error affects nothing else. The peer then gets a reset if something was
+  /// left to send, and the end of input otherwise: a handler that must not make a part of an answer look complete calls
+  /// ``Connection/abort()`` first. Cancelling the calling task cancels the handlers; ``close()`` then keeps clients
+  /// from waiting to be accepted in vain.
   ///
   /// - Parameters:
-  ///   - limit: Of all reactors together, and of other listeners that share it; further clients wait to be accepted. nil
-  ///     sets none.
-  ///   - handler: Is called for each connection, and should end soon after it is cancelled.
+  ///   - limit: Applies to all reactors together, and to other listeners that share it; further clients wait to be
+  ///     accepted. nil sets none.
+  ///   - handler: Called for each connection. It should return soon after it is cancelled.
   func serve(limitedTo limit: ConnectionLimit?, _ handler: @escaping @Sendable (Connection) async throws -> Void) async
 
-  /// Serves each connection as ``Connection/forEachChunk(_:)`` would, and without a task: the loop alone deals with what
-  /// comes, until the listener is closed.
+  /// Serves each connection as ``Connection/forEachChunk(_:)`` would, but without a task: the loop itself handles
+  /// incoming data, until the listener is closed.
   ///
   ///     await listener.serveChunks { connection in
   ///       { chunk, replies in replies.write(chunk) }
   ///     }
   ///
   /// It costs less than ``serve(limitedTo:_:)``: less than half the memory for an idle connection, less than half the
-  /// instructions for a small message. All that is said there holds here: of the end of connections, of cancellation, of
-  /// limits. Of the end of its connection ``Connection/onClose(_:)`` tells.
+  /// instructions for a small message. Everything said there about closing, cancellation and limits applies here too.
+  /// ``Connection/onClose(_:)`` reports the end of a connection.
   ///
   /// - Parameters:
   ///   - limit: As with ``serve(limitedTo:_:)``.
-  ///   - makeHandler: Makes a handler for each connection, which may keep what it needs in variables of its own. It is
-  ///     called on the connection's reactor, before anything is read.
+  ///   - makeHandler: Makes a handler for each connection, which may keep its state in captured variables. It is called
+  ///     on the connection's reactor, before anything is read.
   func serveChunks(
     limitedTo limit: ConnectionLimit?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async
 
-  /// Whether it accepts no more, as it was closed, or is shutting down. From any thread.
+  /// Whether it no longer accepts, as it was closed or is shutting down. From any thread.
   ///
-  /// A handler that keeps its connection for further requests asks after each of them: the answer to that one may then be the
-  /// last.
+  /// A handler that keeps its connection open for further requests checks this after each request: its answer may then
+  /// be the last one.
   var isClosed: Bool { get }
 
-  /// Accepts no more, from any thread. The connections go on.
+  /// Stops accepting, from any thread. Existing connections continue.
   func close()
 
-  /// Accepts no more, and waits until the connections that are served have ended.
+  /// Stops accepting, and waits until the served connections have ended.
   ///
-  /// A handler that calls it waits for its own end too, so to the limit: ``close()`` is for handlers.
+  /// A handler that calls this waits for its own end, and so always until the limit: use ``close()`` in handlers.
   ///
   /// - Parameters:
-  ///   - limit: When it is up, those that are left are closed at once, and their handlers cancelled. These aren't waited for
-  ///     here any more; what serves returns when they have.
-  ///   - rest: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for so long:
-  ///     clients that keep their connection without using it don't delay the end. Nothing is owed where everything
-  ///     written is sent, and whoever serves it waits for input, none of which it has yet. nil closes none of them earlier.
-  /// - Returns: How many hadn't ended when a limit was up, that of this shutdown or of an earlier one. Those whose handlers were
-  ///   still at work count, though they may have closed their connections.
+  ///   - limit: How long to wait. Then the remaining connections are closed immediately, and their handlers cancelled.
+  ///     This call doesn't wait for those handlers; the call of `serve` does.
+  ///   - idleTime: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for this
+  ///     long, so that clients that keep unused connections don't delay the shutdown. Nothing is owed if everything
+  ///     written was sent, and the handler waits for input of which nothing has arrived yet. nil closes none of them
+  ///     earlier.
+  /// - Returns: How many connections hadn't ended by the limit of this shutdown or of an earlier one. Those whose
+  ///   handlers were still running count, even if they had closed their connections.
   @discardableResult
-  func shutDown(within limit: Duration, closingIdleAfter rest: Duration?) async -> Int
+  func shutDown(within limit: Duration, closingIdleAfter idleTime: Duration?) async -> Int
 }
 
 extension ListenerProtocol {
   /// Serves as ``serve(limitedTo:_:)`` does.
   ///
   /// - Parameters:
-  ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
+  ///   - maximumConnections: The most connections to serve at a time, by default any number; further clients wait to be
+  ///     accepted.
   ///   - handler: As with ``serve(limitedTo:_:)``.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (Connection) async throws -> Void
@@ -80,7 +83,8 @@ extension ListenerProtocol {
   /// Serves as ``serveChunks(limitedTo:_:)`` does.
   ///
   /// - Parameters:
-  ///   - maximumConnections: How many are served at a time, any number unless given; further clients wait to be accepted.
+  ///   - maximumConnections: The most connections to serve at a time, by default any number; further clients wait to be
+  ///     accepted.
   ///   - makeHandler: As with ``serveChunks(limitedTo:_:)``.
   public func serveChunks(
     maximumConnections: Int = .max, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
@@ -88,9 +92,9 @@ extension ListenerProtocol {
     await serveChunks(limitedTo: ConnectionLimit(upTo: maximumConnections), makeHandler)
   }
 
-  /// Accepts no more, and waits until the connections that are served have ended: see ``shutDown(within:closingIdleAfter:)``.
+  /// Stops accepting, and waits until the served connections have ended: see ``shutDown(within:closingIdleAfter:)``.
   ///
-  /// - Returns: How many hadn't ended when the limit was up.
+  /// - Returns: How many connections hadn't ended by the limit.
   @discardableResult
   public func shutDown(within limit: Duration) async -> Int {
     await shutDown(within: limit, closingIdleAfter: nil)

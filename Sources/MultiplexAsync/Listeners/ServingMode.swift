@@ -1,7 +1,7 @@
-/// What deals with each connection of a listener.
+/// What handles each connection of a listener.
 enum ServingMode: Sendable {
-  /// A task of its own.
+  /// Its own task.
   case tasks(@Sendable (Connection) async throws -> Void)
-  /// The loop itself, with a handler that is made for it.
+  /// The loop itself, with a chunk handler made for the connection.
   case loop(@Sendable (Connection) -> ChunkHandler)
 }

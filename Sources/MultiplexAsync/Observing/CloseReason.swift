@@ -1,20 +1,20 @@
-/// Why a connection was closed, as a ``ReactorObserver`` is told, and ``Connection/onClose(_:)``.
+/// Why a connection was closed, as reported to a ``ReactorObserver`` and by ``Connection/onClose(_:)``.
 public enum CloseReason: Sendable {
-  /// This side has closed it, and everything that was written was sent.
+  /// This side closed it, after everything written was sent.
   case finished
-  /// This side has closed it at once.
+  /// This side aborted it.
   case aborted
-  /// Nothing has moved for longer than ``Connection/setIdleTimeout(_:)`` allows.
+  /// No byte was received or sent for longer than ``Connection/setIdleTimeout(_:)`` allows.
   case idle
-  /// The peer hadn't taken what was posted to it: see ``Connection/post(_:limit:)-([UInt8],_)``.
+  /// The peer didn't keep up with what was posted to it: see ``Connection/post(_:limit:)-([UInt8],_)``.
   case fellBehind
-  /// Nobody referred to it any more.
+  /// The last reference to it was released.
   case dropped
-  /// What served it has thrown this error.
+  /// Its handler threw this error.
   case failed(any Error)
-  /// The listener that had accepted it was shut down, or the task that served was cancelled.
+  /// The listener that accepted it was shut down, or the task that served it was cancelled.
   case shutDown
-  /// It was broken before it was closed: by the peer, or by the network.
+  /// The peer or the network broke it before it was closed.
   case lost(ConnectionError.Reason)
 }
 
@@ -23,12 +23,12 @@ extension CloseReason: CustomStringConvertible {
   public var description: String {
     switch self {
     case .finished: "finished"
-    case .aborted: "broken off by this side"
+    case .aborted: "aborted by this side"
     case .idle: "idle"
-    case .fellBehind: "the peer doesn't keep up"
-    case .dropped: "nobody uses it any more"
+    case .fellBehind: "the peer fell behind"
+    case .dropped: "no longer referenced"
     case .failed(let error): "\(error)"
-    case .shutDown: "the server is stopping"
+    case .shutDown: "the server is shutting down"
     case .lost(let reason): reason.words
     }
   }

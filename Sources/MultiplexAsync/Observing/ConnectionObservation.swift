@@ -2,7 +2,7 @@ internal import Multiplex
 internal import Synchronization
 internal import SystemPackage
 
-/// Tells an observer about one connection. Belongs to the thread of its event loop.
+/// Notifies an observer about one connection. Belongs to its event loop's thread.
 final class ConnectionObservation {
   private static let lastID = Atomic<UInt64>(0)
 
@@ -12,7 +12,7 @@ final class ConnectionObservation {
   private var queuedCount = 0
   private var hasEnded = false
 
-  /// Nil unless the observer wants to know. Not an initializer that may fail: that would take the memory first.
+  /// Nil unless the observer wants these events. Not a failable initializer: that would allocate first.
   static func begin(
     for subscription: Subscription?, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
   ) -> ConnectionObservation? {
@@ -20,7 +20,7 @@ final class ConnectionObservation {
     return ConnectionObservation(subscription, descriptor: descriptor, peer: peer, origin: origin)
   }
 
-  /// Tells that the connection is open.
+  /// Reports that the connection is open.
   private init(
     _ subscription: Subscription, descriptor: Int32, peer: SocketAddress?, origin: ObservedConnection.Origin
   ) {

@@ -1,12 +1,12 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// Tells an observer about one listener. Belongs to the thread of its event loop.
+/// Notifies an observer about one listener. Belongs to its event loop's thread.
 final class ListenerObservation {
   private let observer: any ReactorObserver
   private let listener: ObservedListener
 
-  /// Nil unless the observer wants to know. Tells that the listener is there.
+  /// Nil unless the observer wants these events. Reports that the listener is listening.
   init?(_ subscription: Subscription?, descriptor: Int32, address: SocketAddress) {
     guard let subscription, subscription.events.contains(.listeners) else { return nil }
     observer = subscription.observer

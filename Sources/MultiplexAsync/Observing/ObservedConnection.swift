@@ -1,28 +1,28 @@
 public import Multiplex
 public import SystemPackage
 
-/// A connection, as a ``ReactorObserver`` is told of it.
+/// A connection, as reported to a ``ReactorObserver``.
 public struct ObservedConnection: Hashable, Identifiable, Sendable {
-  /// How a connection has come about.
+  /// How a connection was established.
   public enum Origin: Hashable, Sendable {
-    /// A listener at this address has accepted it.
+    /// A listener at this address accepted it.
     case accepted(at: SocketAddress)
-    /// This side has connected.
+    /// This side connected it.
     case connected
-    /// A socket from elsewhere was taken over: see ``Connection/adopt(_:on:)``.
+    /// It was made of an existing socket: see ``Connection/adopt(_:on:)``.
     case adopted
   }
 
-  /// Names the connection among all that the process ever has.
+  /// A number that identifies the connection among all of the process.
   public let id: UInt64
-  /// The number of its socket, which is the connection's own until it is closed.
+  /// The socket's descriptor, which is the connection's own until it is closed.
   public let descriptor: FileDescriptor
-  /// The other side, where it is known.
+  /// The other side, if known.
   public let peer: SocketAddress?
-  /// How it has come about.
+  /// How it was established.
   public let origin: Origin
 
-  /// Describes a connection, for tests of an observer.
+  /// Makes a description of a connection, for testing an observer.
   public init(id: UInt64, descriptor: FileDescriptor, peer: SocketAddress?, origin: Origin) {
     self.id = id
     self.descriptor = descriptor

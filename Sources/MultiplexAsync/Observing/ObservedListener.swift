@@ -1,14 +1,14 @@
 public import Multiplex
 public import SystemPackage
 
-/// A listener, as a ``ReactorObserver`` is told of it.
+/// A listener, as reported to a ``ReactorObserver``.
 public struct ObservedListener: Hashable, Sendable {
-  /// The number of its socket, which is the listener's own until it has stopped.
+  /// The socket's descriptor, which is the listener's own until it stops listening.
   public let descriptor: FileDescriptor
   /// Where it listens.
   public let localAddress: SocketAddress
 
-  /// Describes a listener, for tests of an observer.
+  /// Makes a description of a listener, for testing an observer.
   public init(descriptor: FileDescriptor, localAddress: SocketAddress) {
     self.descriptor = descriptor
     self.localAddress = localAddress

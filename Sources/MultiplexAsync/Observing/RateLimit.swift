@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Lets something happen once in a while at most, from any thread.
+/// Allows something at most once per interval, from any thread.
 package final class RateLimit: Sendable {
   private let interval: Duration
   private let next = Mutex(ContinuousClock.now)
@@ -9,7 +9,7 @@ package final class RateLimit: Sendable {
     self.interval = interval
   }
 
-  /// Whether it may happen now.
+  /// Whether it is allowed now.
   package func allows() -> Bool {
     next.withLock { next in
       let now = ContinuousClock.now

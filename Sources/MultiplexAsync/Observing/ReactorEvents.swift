@@ -1,20 +1,20 @@
-/// What a ``ReactorObserver`` is told. What it leaves out costs it nothing.
+/// The events that a ``ReactorObserver`` wants. Those it leaves out cost nothing.
 public struct ReactorEvents: OptionSet, Hashable, Sendable {
-  /// The bits; their values belong to this package.
+  /// The bits; their meaning is private to this package.
   public let rawValue: UInt8
 
-  /// Any bits.
+  /// Makes a set of these bits.
   public init(rawValue: UInt8) {
     self.rawValue = rawValue
   }
 
-  /// What each wait has found, and the end of each turn.
+  /// What each wait found, and the end of each turn.
   public static let turns = ReactorEvents(rawValue: 1)
-  /// Listeners that come and go, and connections that can't be accepted.
+  /// Listeners that begin and stop, and connections that can't be accepted.
   public static let listeners = ReactorEvents(rawValue: 2)
-  /// Connections that come and go.
+  /// Connections that are opened and closed.
   public static let connections = ReactorEvents(rawValue: 4)
-  /// Bytes that come, go and wait.
+  /// Bytes that are received, sent and queued.
   public static let transfers = ReactorEvents(rawValue: 8)
   /// Everything.
   public static let all: ReactorEvents = [.turns, .listeners, .connections, .transfers]

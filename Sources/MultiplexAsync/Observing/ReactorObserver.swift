@@ -1,7 +1,7 @@
 public import Multiplex
 public import SystemPackage
 
-/// Is told what happens on a reactor, as it happens: for traces, logs, metrics, or an inspector.
+/// Receives notifications of what happens on a reactor: for traces, logs, metrics, or an inspector.
 ///
 ///     struct ByteCounter: ReactorObserver {
 ///       let events: ReactorEvents = .transfers
@@ -9,68 +9,68 @@ public import SystemPackage
 ///     }
 ///     let reactor = try Reactor(observer: ByteCounter())
 ///
-/// Everything is called on the reactor's thread, in the order in which it happened, and keeps that thread from its work:
-/// be quick, don't block, and don't call back into the reactor. That may be within any task that runs on the reactor: what
-/// belongs to a task, as its local values and its cancellation, means nothing there. An observer of several reactors is
-/// called by their threads at the same time. What an observer doesn't implement does nothing; what its ``events`` leave
-/// out isn't called.
+/// Everything is called on the reactor's thread, in the order in which it happened, and delays that thread's work: be
+/// quick, don't block, and don't call back into the reactor. A call may come from within any task that runs on the
+/// reactor: task-local values and cancellation mean nothing there. An observer of several reactors is called by their
+/// threads concurrently. Methods that an observer doesn't implement do nothing; events that its ``events`` leave out
+/// aren't reported.
 ///
-/// Without an observer, each of these places costs a branch.
+/// Without an observer, each of these points costs a branch.
 public protocol ReactorObserver: Sendable {
-  /// What to be told, all of it unless implemented. Asked for once, when the reactor is made.
+  /// The events to report; all of them unless implemented. Requested once, when the reactor is made.
   var events: ReactorEvents { get }
 
   // MARK: Turns
 
-  /// A wait has found a descriptor ready: a listener's, a connection's, or one that was lent to
-  /// ``Reactor/readiness(of:for:)``.
+  /// A wait found a descriptor ready: a listener's, a connection's, or one passed to ``Reactor/readiness(of:for:)``.
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness)
 
-  /// The loop has dealt with what a wait has found, and is about to wait again.
+  /// The loop has handled what a wait found, and is about to wait again.
   ///
-  /// - Parameter readyCount: How many descriptors were ready; none if timers or other threads have ended the wait.
+  /// - Parameter readyCount: How many descriptors were ready; 0 if timers or other threads ended the wait.
   func turnEnded(readyCount: Int)
 
   // MARK: Listeners
 
-  /// A listener takes connections from now on.
+  /// A listener has begun to accept connections.
   func listening(_ listener: ObservedListener)
 
-  /// A connection could not be accepted, or not be kept.
+  /// A connection couldn't be accepted, or couldn't be kept.
   ///
-  /// For want of a descriptor or of memory the connection waits in the kernel. The listener tries again a tenth of a
-  /// second later, or when one of its connections ends; so this comes about as often for as long as the want lasts.
+  /// If descriptors or memory are lacking, the connection waits in the kernel. The listener tries again a tenth of a
+  /// second later, or when one of its connections ends; so this is called about that often while the shortage lasts.
   func acceptFailed(_ listener: ObservedListener, because error: MultiplexError)
 
-  /// A listener takes no more connections.
+  /// A listener no longer accepts connections.
   func stoppedListening(_ listener: ObservedListener)
 
   // MARK: Connections
 
-  /// A connection was accepted, or has come about.
+  /// A connection was accepted or otherwise established.
   func opened(_ connection: ObservedConnection)
 
-  /// A connection is closed, and is not told of again. So many bytes (`unsent`) were written to it and are lost, as far as
-  /// this side knows.
+  /// A connection is closed; no further calls mention it. As far as this side knows, `unsent` bytes were written to it
+  /// and are lost.
   func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int)
 
   // MARK: Transfers
 
-  /// Bytes have come, at least one.
+  /// Bytes were received, at least one.
   func received(_ count: Int, on connection: ObservedConnection)
 
   /// The peer has finished sending.
   func receivedEnd(on connection: ObservedConnection)
 
-  /// The kernel has taken bytes to send, at least one; or on io_uring, was given them, a few hundred KiB ahead at most.
+  /// The kernel has taken bytes to send, at least one. On io_uring they were submitted to it, at most a few hundred KiB
+  /// ahead.
   func sent(_ count: Int, on connection: ObservedConnection)
 
-  /// So many bytes wait in the connection's queue until there is room to send them. Called when a write was queued, and
+  /// `count` bytes wait in the connection's queue until there is room to send them. Called when a write was queued, and
   /// when a part of the queue was sent.
   func queued(_ count: Int, on connection: ObservedConnection)
 }
 
-/// An observer implements what it needs.
+/// Defaults, so that an observer implements only what it needs.
 extension ReactorObserver {
   /// Everything.
   public var events: ReactorEvents { .all }

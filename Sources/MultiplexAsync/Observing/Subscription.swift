@@ -1,6 +1,6 @@
-/// An observer, and what it wants to be told, which it is asked once.
+/// An observer, and the events that it wants, which it is asked for once.
 ///
-/// An object, so that a connection that nobody observes finds that out by a look at a pointer.
+/// An object, so that a connection without an observer finds that out by checking a pointer.
 final class Subscription: Sendable {
   let observer: any ReactorObserver
   let events: ReactorEvents

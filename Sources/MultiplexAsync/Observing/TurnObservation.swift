@@ -1,15 +1,15 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// Tells an observer about the turns of an event loop. Belongs to its thread.
+/// Notifies an observer about the turns of an event loop. Belongs to the loop's thread.
 ///
-/// A driver has one where somebody wants to know, and tells it each descriptor that a wait has found ready.
+/// A driver has one if an observer wants these events, and reports each descriptor to it that a wait found ready.
 final class TurnObservation {
   private let observer: any ReactorObserver
-  /// Those of this turn, and for what. A completion driver may hear of one several times.
+  /// The ready descriptors of this turn. A completion driver may report one several times.
   private var ready: [FileDescriptor: Readiness] = [:]
 
-  /// Nil unless the observer wants to know.
+  /// Nil unless the observer wants these events.
   init?(_ subscription: Subscription?) {
     guard let subscription, subscription.events.contains(.turns) else { return nil }
     observer = subscription.observer

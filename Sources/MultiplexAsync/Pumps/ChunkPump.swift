@@ -1,11 +1,14 @@
-/// Has a handler deal with each chunk that comes on a connection.
+/// Calls a handler with each chunk received on a connection.
 class ChunkPump: Pump, @unchecked Sendable {
   private final let handler: ChunkHandler
   @safe @exclusivity(unchecked) private final var replies: Replies
-  /// What the handler has thrown.
+  /// The error that the handler has thrown.
   private(set) final var thrown: (any Error)?
 
-  /// - Parameter id: Of all of its waits.
+  /// - Parameters:
+  ///   - connection: Where to receive and answer.
+  ///   - id: Names all of its waits.
+  ///   - handler: Called with each chunk.
   init(on connection: Connection, id: WaitID, by handler: @escaping ChunkHandler) {
     self.handler = handler
     replies = unsafe Replies(to: connection.core, on: connection.reactor)
@@ -31,6 +34,6 @@ class ChunkPump: Pump, @unchecked Sendable {
       thrown = error
       return .end
     }
-    return try Step(after: replies.rest, on: output)
+    return try Step(after: replies.remainder, on: output)
   }
 }

@@ -1,22 +1,23 @@
 internal import Multiplex
 
 extension Connection {
-  /// Sends everything that comes on this connection on another, until the peer has finished sending.
+  /// Forwards everything received on this connection to another, until the peer closes its side.
   ///
   ///     try await client.forward(to: server)
   ///     try await server.closeWrite()
   ///
-  /// It does what reading and writing in turn would do, with their backpressure, but for the copying: where much comes at
-  /// a time, and both belong to one reactor, the bytes don't leave the kernel. The end of input is not passed on.
+  /// It does what reading and writing in a loop would do, with the same backpressure but less copying: when much data
+  /// arrives at a time, and both connections belong to the same reactor, the bytes don't leave the kernel. The end of
+  /// input is not forwarded.
   ///
   /// Corresponding C function: `splice`.
   ///
   /// - Parameters:
-  ///   - destination: Where the bytes go. If it is another reactor's, they are copied.
-  ///   - progress: Is called on the reactor with the number of bytes that were forwarded since the last call.
-  /// - Returns: How many bytes there were in all.
-  /// - Throws: As ``read()`` and ``write(_:)-(Chunk)`` do; ``ConnectionError/peer`` tells whose connection has failed. When it
-  ///   is cancelled, what was taken from this connection is sent on the other.
+  ///   - destination: Where to send the bytes. They are copied if it belongs to another reactor.
+  ///   - progress: Called on the reactor with the number of bytes forwarded since the last call.
+  /// - Returns: The total number of bytes.
+  /// - Throws: As ``read()`` and ``write(_:)-(Chunk)`` do; ``ConnectionError/peer`` shows which connection has failed.
+  ///   If it is cancelled, the bytes already taken from this connection are sent on the other.
   @discardableResult
   public func forward(
     to destination: Connection, progress: (@Sendable (Int) -> Void)? = nil
@@ -31,7 +32,7 @@ extension Connection {
     }
   }
 
-  /// What is left where the two belong to different threads.
+  /// The fallback if the two belong to different reactors.
   private func copy(
     to destination: Connection, progress: (@Sendable (Int) -> Void)?
   ) async throws(ConnectionError) -> Int {

@@ -1,27 +1,27 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// Bytes that go from one connection to another within the kernel: through a pipe, from which neither end copies them.
+/// Moving bytes from one connection to another within the kernel: through a pipe, without copying them to this process.
 extension ConnectionCore {
   /// The result of a step of forwarding.
   enum Forwarded {
-    /// So many bytes are sent, or queued.
+    /// This many bytes were sent or queued.
     case moved(Int)
-    /// Nothing has come yet.
+    /// Nothing has arrived yet.
     case nothing
-    /// The bytes are to be read and written, as there is no pipe, or something else has come.
+    /// The bytes have to be read and written, as there is no pipe, or something other than bytes has arrived.
     case unfit
-    /// Nothing comes any more.
+    /// No further input can be received.
     case refused(ConnectionError.Reason)
   }
 
-  /// Whether so much comes that it is worth a pipe, and nothing that was read ahead has to go before it.
+  /// Whether enough data arrives for a pipe to be worthwhile, and no lookahead has to be forwarded first.
   var isBulky: Bool { channel.isBulky && lookahead.isEmpty }
 
-  /// Moves what has come to another connection of the same reactor, which has nothing queued. What it has no room for is
-  /// queued there.
+  /// Moves received bytes to another connection of the same reactor, which has nothing queued. Bytes that there is no
+  /// room for are queued there.
   func forwardNow(to other: ConnectionCore) -> Forwarded {
-    guard other.refusal == nil, other.unsentCount == 0, let pipe = driver.sparePipe.lend() else { return .unfit }
+    guard other.refusal == nil, other.unsentCount == 0, let pipe = driver.sparePipe.emptyPipe() else { return .unfit }
     switch channel.splice(into: pipe) {
     case .nothing: return .nothing
     case .other: return .unfit
@@ -41,13 +41,13 @@ extension ConnectionCore {
       failOutput(failure)
       return
     }
-    // Where there is no room, an event will announce it. Not where the peer has gone: that was announced before, perhaps.
+    // If there is no room, an event will report it later. If the peer is gone, that may have been reported before.
     flush()
   }
 
-  /// Sends all that there is room for.
+  /// Sends what there is room for.
   ///
-  /// - Returns: What has gone wrong.
+  /// - Returns: The error, if any.
   private func spliceAll(from pipe: SplicePipe) -> Errno? {
     while pipe.count > 0 {
       switch channel.splice(from: pipe) {
@@ -61,8 +61,8 @@ extension ConnectionCore {
 
   private func queue(from pipe: SplicePipe) {
     let buffer = unsafe driver.pool.take()
-    defer { unsafe driver.pool.give(back: buffer) }
-    // The buffer is ours until it is given back.
+    defer { unsafe driver.pool.recycle(buffer) }
+    // The buffer is ours until it is recycled.
     let memory = unsafe buffer.memory
     while true {
       let count = unsafe pipe.read(into: memory)

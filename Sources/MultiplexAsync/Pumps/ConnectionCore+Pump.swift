@@ -1,8 +1,8 @@
 extension ConnectionCore {
-  /// A pump takes all that comes from here on, if nobody else does. The channel tells the pump itself: by way of the core
-  /// each message would count one reference more.
+  /// Lets a pump take all input from here on, unless something else reads. The channel notifies the pump directly:
+  /// going through the core would cost one more retain per message.
   ///
-  /// - Returns: Why it can't.
+  /// - Returns: Why the pump can't start; nil if it can.
   func beginPump(_ pump: Pump) -> ConnectionError.Reason? {
     if let readRefusal { return readRefusal }
     self.pump = pump
@@ -10,7 +10,7 @@ extension ConnectionCore {
     return nil
   }
 
-  /// Tells the pump when there is something to take. A pump that asked the channel itself would count a reference to it.
+  /// Notifies the pump when there is input. A pump that called the channel itself would retain it.
   func awaitPumpInput() {
     channel.awaitInput()
   }

@@ -1,14 +1,14 @@
 internal import Multiplex
 
-/// Sends all that comes on a connection on another of the same reactor: ``Connection/forward(to:progress:)``.
+/// Forwards everything received on a connection to another of the same reactor: ``Connection/forward(to:progress:)``.
 final class ForwardingPump: Pump, @unchecked Sendable {
   /// How many bytes were forwarded.
   private(set) var total = 0
-  /// How many bytes were written that had to wait for room.
+  /// How many written bytes had to wait for room.
   private var waiting = 0
   private let progress: (@Sendable (Int) -> Void)?
 
-  /// For the calling task.
+  /// Makes a pump for the calling task.
   init(from source: Connection, to destination: Connection, progress: (@Sendable (Int) -> Void)?) {
     self.progress = progress
     let ids = unsafe (source.core.makeWaitID(), destination.core.makeWaitID())
@@ -31,7 +31,7 @@ final class ForwardingPump: Pump, @unchecked Sendable {
   }
 
   private func moveBulk() throws(ConnectionError) -> Step {
-    // What is queued goes first, by way of the queue.
+    // Queued bytes are sent first.
     guard unsafe output.core.unsentCount == 0 else { return .awaitOutput(.flush) }
     switch unsafe core.forwardNow(to: output.core) {
     case .unfit: return try copyNext()
@@ -40,7 +40,7 @@ final class ForwardingPump: Pump, @unchecked Sendable {
     case .moved(let count):
       if let reason = unsafe output.core.refusal { throw output.failure(reason, during: .write) }
       note(count)
-      return .goOn
+      return .continue
     }
   }
 

@@ -8,7 +8,7 @@ extension Listener {
     await serve(in: .loop(makeHandler), limitedTo: limit)
   }
 
-  /// Has the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
+  /// Lets the loop accept connections, and a pump serve each, until the listener is closed or the server cancelled.
   func serveOnLoop(
     for server: ConnectionServer, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) async {
@@ -19,7 +19,7 @@ extension Listener {
     in group: HandlerGroup, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler,
     whenOver waiter: Waiter<Void>
   ) {
-    // Reached on the reactor's thread alone.
+    // Used only on the reactor's thread.
     nonisolated(unsafe) let group = group
     let server = unsafe group.server
     while !server.isCancelled {
@@ -39,8 +39,10 @@ extension Listener {
         } else {
           unsafe serve(core.adopt(accepted, on: reactor, in: group), makeHandler)
         }
-        guard unsafe core.endsShare() else { continue }
-        return reactor.loop.performAfterNextWait { [self] in unsafe acceptAll(in: group, makeHandler, whenOver: waiter) }
+        guard unsafe core.share.spend() else { continue }
+        return reactor.loop.performAfterNextWait { [self] in
+          unsafe acceptAll(in: group, makeHandler, whenOver: waiter)
+        }
       }
     }
     waiter.resume(returning: ())
@@ -51,7 +53,7 @@ extension Listener {
     _ served: ServedConnections.Served?, _ makeHandler: @escaping @Sendable (Connection) -> ChunkHandler
   ) {
     guard let (connection, slot) = served else { return }
-    // As `onLoop` does, but for the memory of a closure that isn't needed here.
+    // As `onLoop` does, but without allocating a closure.
     if connection.reactor.isCurrent { return startPump(on: connection, slot, makeHandler) }
     connection.reactor.loop.perform { [self] in startPump(on: connection, slot, makeHandler) }
   }

@@ -2,31 +2,31 @@
   internal import Multiplex
 #endif
 
-/// Takes what comes on one connection, in steps that the loop makes itself: no task is suspended and resumed for each of
-/// them, which is most of what a small message costs. What a step is, each kind of pump says: in a subclass, as a class is
-/// called more cheaply than the existential of a protocol.
+/// Takes the input of one connection, in steps that the loop itself makes: no task is suspended and resumed for each of
+/// them, which is most of the cost of a small message. Subclasses define the step: calling a class method is cheaper
+/// than calling through a protocol existential.
 ///
 /// Belongs to the thread of its connections' event loop.
 @safe
 class Pump: ChannelDelegate, @unchecked Sendable {
   /// The result of a step.
   enum Step {
-    /// The next one may be made at once.
-    case goOn
-    /// Nothing has come yet.
+    /// The next step can be made immediately.
+    case `continue`
+    /// Nothing has arrived yet.
     case awaitInput
-    /// What was written is to find room, or to be gone, first.
+    /// Written bytes need room, or have to be sent, first.
     case awaitOutput(ConnectionCore.OutputGoal)
-    /// There is no next one.
+    /// There is no next step.
     case end
   }
 
-  // What each message touches is in few places: beside one another here, and not in the connections.
-  /// Of the input.
+  // What each message touches is kept together here, and not in the connections.
+  /// The input's core.
   final let core: ConnectionCore
-  /// False before it has begun, and once it has ended.
+  /// False before it has started, and after it has ended.
   @safe @exclusivity(unchecked) private final var isRunning = false
-  /// Whether it waits for output; for input otherwise.
+  /// Whether it waits for output, rather than for input.
   private(set) final var awaitsOutput = false
   final let input: Connection
   final let output: Connection
@@ -35,13 +35,13 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   /// The task that waits for the end.
   private final var waiter: Waiter<ConnectionError?>?
   #if MULTIPLEX_FAULTS
-    /// What a test has planned for the task that makes the pump: the loop has no plan itself.
+    /// The fault plan of the task that makes the pump: the loop has none itself.
     private final let plan = FaultPlan.current
   #endif
 
   /// - Parameters:
   ///   - output: Where the steps write; a connection of the same reactor.
-  ///   - ids: Of the waits for input and for output.
+  ///   - ids: Name the waits for input and for output.
   init(from input: Connection, to output: Connection, ids: (input: WaitID, output: WaitID)) {
     unsafe core = input.core
     self.input = input
@@ -49,32 +49,32 @@ class Pump: ChannelDelegate, @unchecked Sendable {
     (inputID, outputID) = ids
   }
 
-  /// Is called again and again, until it says that there is something to wait for, or nothing more to do.
+  /// Makes one step. Called repeatedly, until there is something to wait for or nothing more to do.
   ///
-  /// - Throws: Why there is no next one.
+  /// - Throws: Why there is no next step.
   func step() throws(ConnectionError) -> Step {
-    preconditionFailure("each kind of pump has its own step")
+    preconditionFailure("subclasses override step()")
   }
 
-  /// Is called once, when no further step is made, with what has gone wrong in a step or a wait.
+  /// Called once, when no further step is made, with the error of a step or a wait, if any.
   func didEnd(_ error: ConnectionError?) {
     let waiter = self.waiter
     self.waiter = nil
     waiter?.resume(returning: error)
   }
 
-  /// Begins: with a wait, unless something was received before.
+  /// Starts: with a wait, unless there are bytes received earlier.
   ///
-  /// - Parameter isCancelled: Whether it is to end at once.
+  /// - Parameter isCancelled: Whether to end immediately.
   final func start(isCancelled: Bool) {
     if let reason = core.beginPump(self) { return didEnd(input.failure(reason, during: .read)) }
     isRunning = true
     if isCancelled || core.isServiceCancelled(inputID) { return cancel() }
-    if core.lookahead.isEmpty { core.awaitPumpInput() } else { goOn() }
+    if core.lookahead.isEmpty { core.awaitPumpInput() } else { resume() }
   }
 
-  /// There may be input, or room, for the next step: makes steps until there is something to wait for.
-  final func goOn() {
+  /// Makes steps until there is something to wait for. Called when there may be input, or room.
+  final func resume() {
     do {
       try makeSteps()
     } catch {
@@ -85,10 +85,10 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   private final func makeSteps() throws(ConnectionError) {
     while true {
       let step = try plannedStep()
-      // The step may have closed a connection, and so ended this.
+      // The step may have closed a connection, and so ended the pump.
       guard isRunning else { return }
       switch step {
-      case .goOn: continue
+      case .continue: continue
       case .awaitInput: return core.awaitPumpInput()
       case .awaitOutput(let goal): return awaitOutput(goal)
       case .end: return end(nil)
@@ -110,18 +110,18 @@ class Pump: ChannelDelegate, @unchecked Sendable {
     unsafe output.core.awaitOutput(goal, outputID, .call(outputIsReady))
   }
 
-  /// - Parameter reason: Why to go on is of no use; nil if the next step may be tried.
+  /// - Parameter reason: Why continuing is pointless; nil if the next step can be tried.
   private final func outputIsReady(_ reason: ConnectionError.Reason?) {
     awaitsOutput = false
-    if let reason { end(output.failure(reason, during: .write)) } else { goOn() }
+    if let reason { end(output.failure(reason, during: .write)) } else { resume() }
   }
 
-  /// Nothing comes any more, whatever it waits for.
+  /// Ends the pump, whatever it waits for, as there is no more input.
   final func endInput(_ reason: ConnectionError.Reason) {
     end(input.failure(reason, during: .read))
   }
 
-  /// Ends what it waits for.
+  /// Cancels the current wait, and so the pump.
   final func cancel() {
     end(awaitsOutput ? output.failure(.cancelled, during: .write) : input.failure(.cancelled, during: .read))
   }
@@ -130,7 +130,7 @@ class Pump: ChannelDelegate, @unchecked Sendable {
     guard isRunning else { return }
     isRunning = false
     core.endPump()
-    // The waiter would keep this pump, and with it the core that keeps the waiter.
+    // The waiter would retain this pump, which retains the core that retains the waiter.
     if awaitsOutput { unsafe output.core.takeOutputWaiter(outputID) }
     didEnd(error)
   }
@@ -138,10 +138,10 @@ class Pump: ChannelDelegate, @unchecked Sendable {
 
 // MARK: - The channel
 
-/// The channel's delegate while the pump runs, in place of the core: each message counts one reference less so.
+/// The pump is the channel's delegate while it runs, in place of the core: that saves a retain per message.
 extension Pump {
   final func channelHasInput() {
-    goOn()
+    resume()
   }
 
   final func channelHasRoom() {
@@ -154,9 +154,9 @@ extension Pump {
 extension Pump {
   /// Runs for the calling task, to its end. On the reactor's thread.
   ///
-  /// - Returns: What has gone wrong.
+  /// - Returns: The error, if any.
   final func run() async -> ConnectionError? {
-    // A task that serves this connection, and writes to no other, is told of its cancellation anyway.
+    // A task that serves this connection, and writes to no other, is notified of its cancellation anyway.
     if inputID == .owner, outputID == .owner { return await suspendUntilEnd() }
     return await withTaskCancellationHandler {
       await suspendUntilEnd()
@@ -174,16 +174,16 @@ extension Pump {
 }
 
 extension Pump.Step {
-  /// Always inlined: nothing is left of most writes.
+  /// Always inlined: most writes leave no remainder.
   ///
-  /// - Parameter rest: What is left of a write on the reactor's thread.
+  /// - Parameter write: The remainder of a write on the reactor's thread.
   @inline(__always)
-  init(after rest: UnfinishedWrite?, on connection: Connection) throws(ConnectionError) {
-    switch rest?.rest {
+  init(after write: UnfinishedWrite?, on connection: Connection) throws(ConnectionError) {
+    switch write?.remainder {
     case .room: self = .awaitOutput(.room)
     case .refused(let reason): throw connection.failure(reason, during: .write)
-    // It yields when there is no more to read in this turn.
-    case .turn, .elsewhere, nil: self = .goOn
+    // It yields when nothing is left to read in this turn.
+    case .turn, .elsewhere, nil: self = .continue
     }
   }
 }

@@ -1,21 +1,21 @@
-/// What a handler of chunks answers: see ``Connection/forEachChunk(_:)``.
+/// The answers of a chunk handler: see ``Connection/forEachChunk(_:)``.
 ///
-/// Bytes are sent, or queued behind those that wait, at once; nothing is waited for. Once the handler has returned, no more
-/// is read while the queue is above the high watermark.
+/// Bytes are sent immediately, or queued behind earlier ones; nothing waits. Once the handler has returned, nothing
+/// more is read while the queue is above the high watermark.
 public struct Replies: ~Copyable {
   private let core: ConnectionCore
   let reactor: Reactor
-  /// What is left of the writes.
-  private(set) var rest: UnfinishedWrite?
+  /// The remainder of the writes.
+  private(set) var remainder: UnfinishedWrite?
   private(set) var isEnded = false
 
-  /// They are lent to handlers, and so are used on the reactor's thread alone.
+  /// Replies are passed only to handlers, and so used only on the reactor's thread.
   init(to core: ConnectionCore, on reactor: Reactor) {
     self.core = core
     self.reactor = reactor
   }
 
-  /// Sends a chunk, and returns its buffer.
+  /// Sends a chunk, and recycles its buffer.
   public mutating func write(_ chunk: consuming Chunk) {
     note(core.write(chunk, on: reactor))
   }
@@ -35,9 +35,9 @@ public struct Replies: ~Copyable {
     write([UInt8](bytes))
   }
 
-  /// Sends bytes of the caller's memory, of which only what can't be sent at once is copied.
+  /// Sends bytes of the caller's memory. Only bytes that can't be sent at once are copied.
   public mutating func write(_ bytes: RawSpan) {
-    // The memory is lent for the time of the call.
+    // The memory is valid during the call.
     note(unsafe bytes.withUnsafeBytes { unsafe core.write($0) })
   }
 
@@ -46,17 +46,17 @@ public struct Replies: ~Copyable {
     note(core.write(pieces))
   }
 
-  /// Asks for no more: this chunk is the last one.
+  /// Stops reading: this chunk is the last one.
   public mutating func end() {
     isEnded = true
   }
 
-  /// Forgets what the last chunk was answered.
+  /// Forgets the remainder of the last chunk's answer.
   mutating func beginNext() {
-    rest = nil
+    remainder = nil
   }
 
-  private mutating func note(_ rest: UnfinishedWrite?) {
-    if let rest { self.rest = rest }
+  private mutating func note(_ remainder: UnfinishedWrite?) {
+    if let remainder { self.remainder = remainder }
   }
 }

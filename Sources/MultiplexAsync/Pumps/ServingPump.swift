@@ -1,12 +1,12 @@
 internal import Multiplex
 
-/// Serves a connection of a listener, as a task would: has a handler deal with what comes, then closes.
+/// Serves a connection of a listener, as a task would: calls a handler with each chunk, then closes.
 final class ServingPump: ChunkPump, @unchecked Sendable {
   private let listener: Listener
-  /// What the listener names the connection by.
+  /// The listener's number for the connection.
   private let slot: ServedConnections.Slot
 
-  /// Its waits are those of who serves the connection.
+  /// Makes a pump whose waits are those of the connection's owner.
   init(
     on connection: Connection, by handler: @escaping ChunkHandler, for listener: Listener,
     slot: ServedConnections.Slot

@@ -2,9 +2,9 @@ internal import CMultiplex
 package import Multiplex
 internal import SystemPackage
 
-/// A thread, of an event loop or for code that blocks. It is detached: it ends when its body does, and nobody waits for that.
+/// A detached thread, for an event loop or blocking code: it ends with its body, and nothing waits for it.
 package enum DetachedThread {
-  /// What a C function pointer can't capture.
+  /// The body, as a C function pointer can't capture it.
   private final class Body {
     let run: @Sendable () -> Void
 
@@ -14,7 +14,7 @@ package enum DetachedThread {
   }
 
   package static func start(_ body: @escaping @Sendable () -> Void) throws(MultiplexError) {
-    // Retained here, released on the thread, which gets the pointer and nothing else.
+    // Retained here and released on the thread, which gets only the pointer.
     let retained = unsafe Unmanaged.passRetained(Body(body))
     var thread = pthread_t()
     let status = unsafe pthread_create(

@@ -4,16 +4,16 @@ internal import Synchronization
 
 /// One thread that runs jobs, fires timers and waits for I/O, in turns.
 ///
-/// What comes from other threads goes through the inbox. All the rest belongs to the loop's own thread: it is reached
-/// from there alone, without a lock, which is what makes the class safe to share.
+/// Work from other threads goes through the inbox. Everything else belongs to the loop's own thread, and is used only
+/// there, without a lock: that makes the class safe to share.
 @safe
 final class EventLoop: @unchecked Sendable {
-  /// How often a task may run before the next wait for I/O: tasks that always have more to do are not to starve it.
+  /// How many passes run before the next wait for I/O: tasks that always have more to do must not starve it.
   private static let passesPerTurn = 8
-  /// How long to rest when waiting fails, as it does when memory is short.
-  private static let restAfterFailure = Duration.milliseconds(10)
+  /// How long to sleep when waiting fails, as it does when memory is short.
+  private static let sleepAfterFailure = Duration.milliseconds(10)
 
-  /// Something to do on the loop's thread. A job is run once.
+  /// Work for the loop's thread. A job is run once.
   @safe
   private enum Work: Sendable {
     case job(UnownedJob)
@@ -27,25 +27,25 @@ final class EventLoop: @unchecked Sendable {
 
   private let inbox = Mutex(Inbox())
   private let waker: Waker
-  /// The thread's number, once it runs.
+  /// The thread's identifier, once it runs.
   private let threadID = Atomic<UInt>(0)
 
-  // The loop's own. What each message touches, here and in what belongs to the loop, does without the runtime's checks for
-  // overlapping accesses, which cost a tenth of a message: nothing is called back while one of these is being changed.
+  // The loop's own state. What each message touches, here and in objects of the loop, does without the runtime's
+  // exclusivity checks, which cost a tenth of a message: nothing is called back while one of these is being changed.
   private let ownDriver: any Driver
   private let observation: TurnObservation?
-  /// Who is told of listeners and connections.
+  /// The observer of listeners and connections.
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
-  /// When the last wait ended, if there were timers then. What falls due later waits for the next one: its outcome may have
-  /// come by then, while jobs kept the loop from looking.
+  /// When the last wait ended, if there were timers then. Timers due later wait for the next one: it may bring the
+  /// outcome that they are a deadline for, as jobs may have kept the loop from looking.
   @safe @exclusivity(unchecked) private var lastWait = ContinuousClock.now
   @safe @exclusivity(unchecked) private var queue: [Work] = []
-  /// What is to be run after the next wait.
+  /// Work to run after the next wait.
   @safe @exclusivity(unchecked) private var afterNextWait: [Work] = []
-  /// What is to be run in this pass, the next one last; kept for its memory.
+  /// Work to run in this pass, in reverse order; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
-  /// The task whose job is being run.
+  /// The task whose job is running.
   @safe @exclusivity(unchecked) private var runningTask: CallingTask?
   @safe @exclusivity(unchecked) private var isStopped = false
   @safe @exclusivity(unchecked) private var executor: UnownedTaskExecutor?
@@ -61,25 +61,25 @@ final class EventLoop: @unchecked Sendable {
   /// Whether the calling thread is the loop's.
   var isCurrent: Bool { threadID.load(ordering: .relaxed) == cmx_current_thread() }
 
-  /// Does the I/O. On the loop's thread.
+  /// The driver that does the I/O. Use it on the loop's thread.
   var driver: any Driver {
-    assert(isCurrent, "a reactor's state is touched on its own thread alone")
+    assert(isCurrent, "a reactor's state belongs to its own thread")
     return ownDriver
   }
 
-  /// Returns a buffer to the driver. On the loop's thread. By way of ``driver`` each chunk would count a reference.
-  func give(back buffer: PooledBuffer) {
-    assert(isCurrent, "a buffer goes back on its own thread")
-    unsafe ownDriver.give(back: buffer)
+  /// Returns a buffer to the driver. On the loop's thread. Going through ``driver`` would cost a retain per chunk.
+  func recycle(_ buffer: PooledBuffer) {
+    assert(isCurrent, "a buffer is recycled on its reactor's thread")
+    unsafe ownDriver.recycle(buffer)
   }
 
   /// Starts the thread. It ends with ``stop()``.
   ///
-  /// - Parameter executor: In whose name the jobs run. It outlives them: a task keeps its executor alive.
+  /// - Parameter executor: Runs the jobs. It outlives them: a task keeps its executor alive.
   func start(for executor: UnownedTaskExecutor) throws(MultiplexError) {
     unsafe self.executor = executor
     #if MULTIPLEX_FAULTS
-      // What a test has planned for who makes the reactor holds for its end, where no task is left.
+      // The fault plan of the task that makes the reactor also applies to its end, where no task is left.
       let plan = FaultPlan.current
     #endif
     try DetachedThread.start { [self] in
@@ -93,7 +93,7 @@ final class EventLoop: @unchecked Sendable {
     }
   }
 
-  /// Ends the thread, after the work that is waiting. From any thread.
+  /// Ends the thread, after pending work. From any thread.
   func stop() {
     inbox.withLock { $0.isStopped = true }
     waker.wake()
@@ -104,17 +104,18 @@ final class EventLoop: @unchecked Sendable {
     add(.job(job))
   }
 
-  /// Does something on the loop's thread, not at once. From any thread.
+  /// Runs a closure on the loop's thread, never immediately. From any thread.
   func perform(_ body: @escaping @Sendable () -> Void) {
     add(.call(body))
   }
 
-  /// Does something after I/O has had its turn. On the loop's thread.
+  /// Runs a closure after the next wait for I/O. On the loop's thread.
   func performAfterNextWait(_ body: @escaping @Sendable () -> Void) {
     afterNextWait.append(.call(body))
   }
 
-  /// Takes no lock and makes no system call on the loop's own thread, and wakes at most once for many calls otherwise.
+  /// On the loop's own thread, takes no lock and makes no system call; otherwise wakes the loop at most once for many
+  /// calls.
   private func add(_ work: Work) {
     if isCurrent {
       queue.append(work)
@@ -132,7 +133,7 @@ extension EventLoop {
     while true {
       runJobs()
       fireTimers()
-      // What was waiting when the end came is done. Nothing would end another wait.
+      // Work that was pending at the end is done. Nothing would end another wait.
       if isStopped, queue.isEmpty, afterNextWait.isEmpty { return }
       waitForIO()
     }
@@ -145,7 +146,7 @@ extension EventLoop {
     while !queue.isEmpty, pass < Self.passesPerTurn {
       swap(&queue, &running)
       running.reverse()
-      // Each is let go of once it has run: what comes after it may wait in place for long.
+      // Each is released once it has run: the next one may wait in place for a long time.
       while let work = running.popLast() { unsafe run(work, on: executor) }
       pass += 1
     }
@@ -155,29 +156,29 @@ extension EventLoop {
     switch work {
     case .job(let job):
       runningTask = CallingTask(of: job)
-      // Never the call that takes both executors: it enqueues again.
+      // Never the call that takes both executors: it enqueues the job again.
       unsafe job.runSynchronously(on: executor)
       runningTask = nil
     case .call(let body): body()
     }
   }
 
-  /// Fires the timers that were due when the last wait ended, after what it found was dealt with.
+  /// Fires the timers that were due when the last wait ended, after its events were handled.
   private func fireTimers() {
     guard !timers.isEmpty else { return }
     let limit = timers.lastSequence
     while let timer = timers.takeDue(at: lastWait, before: limit) { timer.action() }
   }
 
-  /// - Parameter isOver: Whether a wait is of no use any more, as an observer may decide at the last moment.
+  /// - Parameter isOver: Whether a wait is no longer of use, which an observer may cause at the last moment.
   private func waitForIO(unless isOver: () -> Bool = { false }) {
     observation?.endTurn()
     do {
       let limit = queue.isEmpty && afterNextWait.isEmpty && !isOver() ? timers.timeLeft : .zero
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
-      // The kernel is short of something. Rest a little, and try again.
-      Kernel.sleep(for: Self.restAfterFailure)
+      // The kernel lacks resources. Sleep a little, and try again.
+      Kernel.sleep(for: Self.sleepAfterFailure)
       takeInbox()
     }
     if !timers.isEmpty { lastWait = .now }
@@ -199,9 +200,9 @@ extension EventLoop {
 // MARK: - Waiting in place
 
 extension EventLoop {
-  /// Whether the calling task is the one that the loop runs, and the only one that it has to run.
+  /// Whether the calling task is the one that the loop is running, and there is nothing else to run.
   ///
-  /// One that was begun within another's job (`Task.immediate`) isn't: what began it is to go on.
+  /// False for a task that was started within another's job (`Task.immediate`): the other one has to continue.
   var runsOnlyCaller: Bool {
     guard running.isEmpty, queue.isEmpty, let runningTask else { return false }
     return CallingTask.current == runningTask
@@ -209,20 +210,20 @@ extension EventLoop {
 
   /// Takes turns from within the job that is running, while there is nothing else to run.
   ///
-  /// Where the next event is the one that its task waits for, as with a single busy connection, the task need not be
-  /// suspended and resumed, which is most of what a message costs. Others don't wait longer than they would otherwise: the
-  /// turns are those that the loop would take, and end as soon as there is something to run.
+  /// If the next event is the one that the task waits for, as with a single busy connection, the task need not be
+  /// suspended and resumed, which is most of the cost of a message. Others don't wait longer than otherwise: the turns
+  /// are those that the loop would take, and end as soon as there is something to run.
   ///
-  /// To be called if ``runsOnlyCaller``, by a task that would have to be suspended and is in no actor, which would be
-  /// blocked.
+  /// Call it only if ``runsOnlyCaller``, from a task that would have to be suspended and isn't in an actor, which would
+  /// be blocked.
   ///
-  /// - Parameter isOver: Whether what the task waits for has come.
+  /// - Parameter isOver: Whether what the task waits for has happened.
   func waitInPlace(until isOver: () -> Bool) {
     while true {
       fireTimers()
       guard queue.isEmpty, !isStopped, !isOver() else { return }
       waitForIO(unless: isOver)
-      // What has come is dealt with before timers that are due as well, as it would be by a job.
+      // Events are handled before timers that are due as well, as they would be by a job.
       if isOver() { return }
     }
   }
@@ -231,12 +232,12 @@ extension EventLoop {
 // MARK: - Timers
 
 extension EventLoop {
-  /// Does something at a time. On the loop's thread.
+  /// Calls a closure at a given time. On the loop's thread.
   func schedule(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void) -> Timer {
     timers.add(at: deadline, action)
   }
 
-  /// Forgets a timer, unless it has fired. On the loop's thread.
+  /// Cancels a timer, unless it has fired. On the loop's thread.
   func cancel(_ timer: Timer) {
     timers.cancel(timer)
   }

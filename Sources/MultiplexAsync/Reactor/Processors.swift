@@ -3,11 +3,11 @@ internal import SystemPackage
 
 /// The processors of this machine.
 enum Processors {
-  /// As many bits as the kernel may have: it refuses masks that are shorter than its own.
+  /// In bytes. The most processors that a kernel may support, one bit each: it refuses masks shorter than its own.
   private static let maskSize = 8192 / 8
 
-  /// How many the process may use: those that it may run on, which `taskset` may have bounded, or as many as its quota of
-  /// processor time is worth, in a container. At least 1.
+  /// How many the process may use: those that it may run on, which `taskset` may have restricted, or in a container,
+  /// the number that its quota of processor time corresponds to, if smaller. At least 1.
   static var usable: Int {
     var mask = [UInt8](repeating: 0, count: maskSize)
     let length = unsafe mask.withUnsafeMutableBytes { try? unsafe Kernel.affinity($0) }

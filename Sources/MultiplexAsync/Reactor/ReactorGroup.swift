@@ -1,13 +1,13 @@
 public import Multiplex
 internal import Synchronization
 
-/// Several reactors, each with a thread of its own, that share the work.
+/// Several reactors, each with its own thread, that share the work.
 ///
 ///     let group = try ReactorGroup()
 ///     let listener = try await ListenerGroup.bind(to: "127.0.0.1:9999", on: group)
 ///     await listener.serve { connection in ... }
 ///
-/// What has begun on one of them stays there: a connection and its tasks never change threads.
+/// Work stays on the reactor it started on: a connection and its tasks never change threads.
 public final class ReactorGroup: Sendable {
   /// The reactors, at least one.
   public let reactors: [Reactor]
@@ -16,9 +16,9 @@ public final class ReactorGroup: Sendable {
   /// Starts the reactors' threads.
   ///
   /// - Parameters:
-  ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - count: How many; nil, or zero or less, makes one for each processor that the process may use.
   ///   - backend: How each of them waits.
-  ///   - observer: Is told what happens on each of the reactors, by their threads at the same time.
+  ///   - observer: Notified of what happens on each of the reactors, by their threads concurrently.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public convenience init(
     count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
@@ -26,12 +26,12 @@ public final class ReactorGroup: Sendable {
     try self.init(count: count, backend: backend) { _ in observer }
   }
 
-  /// Starts the reactors' threads, each with an observer of its own, which needs no lock then.
+  /// Starts the reactors' threads, each with its own observer, which then needs no lock.
   ///
   /// - Parameters:
-  ///   - count: How many; nil, zero and less make one for each processor that the process may use.
+  ///   - count: How many; nil, or zero or less, makes one for each processor that the process may use.
   ///   - backend: How each of them waits.
-  ///   - makeObserver: Makes the observer of a reactor, whose index it gets.
+  ///   - makeObserver: Makes the observer of the reactor with this index.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public init(
     count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend,
@@ -45,7 +45,7 @@ public final class ReactorGroup: Sendable {
     self.reactors = reactors
   }
 
-  /// The next reactor, round robin, from any thread.
+  /// Returns the next reactor, round robin, from any thread.
   public func next() -> Reactor {
     let turn = turn.wrappingAdd(1, ordering: .relaxed).oldValue
     return reactors[Int(UInt(bitPattern: turn) % UInt(reactors.count))]

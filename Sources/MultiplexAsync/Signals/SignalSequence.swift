@@ -1,9 +1,9 @@
 internal import Multiplex
 internal import Synchronization
 
-/// The signals that the process receives, one after the other: see ``Reactor/signals(_:)``.
+/// The signals that the process receives, in sequence: see ``Reactor/signals(_:)``.
 ///
-/// It has no end of its own. It ends for a task that is cancelled.
+/// Endless; ends only when the iterating task is cancelled.
 public struct SignalSequence: AsyncSequence, Sendable {
   /// The number of a signal, such as `SIGTERM`.
   public typealias Element = Int32
@@ -12,10 +12,10 @@ public struct SignalSequence: AsyncSequence, Sendable {
 
   private let reactor: Reactor
   private let catcher: SignalCatcher
-  /// Signals that have been taken from the catcher, and are to be returned next.
+  /// Signals that were taken from the catcher but not returned yet.
   private let taken: Taken
 
-  /// How long to rest when nothing can be waited for.
+  /// How long to sleep when waiting fails.
   private static let pause = Duration.milliseconds(100)
 
   private final class Taken: Sendable {
@@ -28,17 +28,17 @@ public struct SignalSequence: AsyncSequence, Sendable {
     taken = Taken()
   }
 
-  /// Waits for the signals. Iterators of one sequence share them: each signal comes to one of them.
+  /// Makes an iterator. Iterators of one sequence share its signals: each signal is returned by one of them.
   public func makeAsyncIterator() -> Iterator { Iterator(sequence: self) }
 
   /// Waits for one signal after the other.
   public struct Iterator: AsyncIteratorProtocol {
     fileprivate let sequence: SignalSequence
 
-    /// The next signal; nil when the task is cancelled.
+    /// Returns the next signal; nil when the task is cancelled.
     public mutating func next() async -> Int32? { await sequence.next() }
 
-    /// The next signal; nil when the task is cancelled.
+    /// Returns the next signal; nil when the task is cancelled.
     public mutating func next(isolation actor: isolated (any Actor)?) async -> Int32? { await sequence.next() }
   }
 
@@ -50,7 +50,8 @@ public struct SignalSequence: AsyncSequence, Sendable {
     return nil
   }
 
-  /// Fails when it is cancelled, which ends the sequence, or when memory is short: then it is to be tried again later.
+  /// Waits for a signal. Ends early when the task is cancelled, which ends the sequence, or when memory is short: then
+  /// try again later.
   private func waitForNext() async {
     do {
       _ = try await reactor.readiness(of: catcher, for: .read)
@@ -63,7 +64,7 @@ public struct SignalSequence: AsyncSequence, Sendable {
     taken.signals.withLock { signals in
       if signals.isEmpty { signals = catcher.take() }
       guard !signals.isEmpty else { return nil }
-      // What is left is for whoever asks next, who may be waiting already.
+      // The rest is for the next caller, which may already be waiting.
       if signals.count > 1 { catcher.announce() }
       return signals.removeFirst()
     }

@@ -1,8 +1,8 @@
-/// An operation took longer than it was given.
+/// An error that says that an operation exceeded its deadline.
 public struct DeadlineExceeded: Error, Hashable, Sendable, CustomStringConvertible {
-  /// For limits of one's own.
+  /// Makes the error, for time limits of your own.
   public init() {}
 
-  /// Says that.
+  /// A short description.
   public var description: String { "the deadline was exceeded" }
 }

@@ -1,23 +1,23 @@
-/// Gives an operation until a moment, and cancels it then.
+/// Runs an operation, and cancels it at a deadline.
 ///
 ///     let chunk = try await withDeadline(deadline, on: reactor) { try await connection.read() }
 ///
-/// The operation is waited for in any case: what it has done is not left half done. If it ends well all the same, its
-/// result is returned, so that nothing it has received is lost.
+/// It always waits for the operation to finish. If the operation succeeds all the same, its result is returned, so
+/// nothing it received is lost.
 ///
 /// - Parameters:
-///   - deadline: When the operation is cancelled; at once, if that is in the past.
-///   - reactor: Where the operation runs, and whose timer is used.
+///   - deadline: When to cancel the operation; immediately, if that is in the past.
+///   - reactor: Runs the operation, and provides the timer.
 ///   - operation: Should end soon after it is cancelled, as every wait of this package does.
 /// - Returns: What the operation returns.
-/// - Throws: ``DeadlineExceeded`` if the operation failed after its time was up; else what the operation throws.
+/// - Throws: ``DeadlineExceeded`` if the operation failed after its deadline; otherwise what the operation throws.
 public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   let outcome = Outcome<Result>()
   let isPast = deadline <= .now
   let task = Task(executorPreference: reactor) {
-    // It may begin before it can be cancelled from outside. The task is used where it runs.
+    // The operation may begin before it can be cancelled from outside. The task is used where it runs.
     if isPast { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
     outcome.result = try await operation()
   }
@@ -37,11 +37,11 @@ public func withDeadline<Result: ~Copyable & Sendable>(
   return result
 }
 
-/// Gives an operation so much time, and cancels it then: see ``withDeadline(_:on:_:)``.
+/// Runs an operation, and cancels it after a timeout: see ``withDeadline(_:on:_:)``.
 ///
 /// - Parameters:
 ///   - timeout: nil sets no limit, and runs the operation in the calling task.
-///   - reactor: Where the operation runs otherwise, and whose timer is used.
+///   - reactor: Otherwise runs the operation, and provides the timer.
 ///   - operation: As with ``withDeadline(_:on:_:)``.
 public func withTimeout<Result: ~Copyable & Sendable>(
   _ timeout: Duration?, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
@@ -50,8 +50,8 @@ public func withTimeout<Result: ~Copyable & Sendable>(
   return try await withDeadline(.now + timeout, on: reactor, operation)
 }
 
-/// Where a task leaves a value that can't be copied, such as a ``Chunk``, which no task can return. It is written by one task,
-/// and read by another that has waited for its end.
+/// Holds a task's result that can't be copied, such as a ``Chunk``, which no task can return. One task writes it, and
+/// another reads it after waiting for the first one's end.
 private final class Outcome<Result: ~Copyable & Sendable>: @unchecked Sendable {
   var result: Result?
 }

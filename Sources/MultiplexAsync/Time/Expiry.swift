@@ -1,13 +1,13 @@
 internal import Synchronization
 
-/// Cancels a task at a moment. It is cheaper than a second task that sleeps.
+/// Cancels a task at a deadline. Cheaper than a second task that sleeps.
 final class Expiry: @unchecked Sendable {
   private let reactor: Reactor
   private let happened = Atomic<Bool>(false)
   /// Belongs to the reactor's thread.
   private var timer: Timer?
 
-  /// - Parameter deadline: nil for a task that has cancelled itself, as its time was up when it began.
+  /// - Parameter deadline: nil for a task that has cancelled itself, as its deadline had passed when it began.
   init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant?, on reactor: Reactor) {
     self.reactor = reactor
     guard let deadline else {
@@ -19,7 +19,7 @@ final class Expiry: @unchecked Sendable {
     }
   }
 
-  /// Whether it has cancelled the task: one that was cancelled before by somebody else hasn't run out of time.
+  /// Whether it has cancelled the task. A task that was already cancelled otherwise hasn't run out of time.
   var hasHappened: Bool { happened.load(ordering: .relaxed) }
 
   private func expire(_ task: Task<Void, any Error>) {

@@ -1,23 +1,27 @@
 internal import Multiplex
 
 extension Reactor {
-  /// Suspends the calling task until a moment. Sleeps that end at the same moment end in the order they began.
+  /// A clock that sleeps on this reactor.
+  public var clock: ReactorClock { ReactorClock(on: self) }
+
+  /// Suspends the calling task until a deadline. Sleeps with the same deadline end in the order in which they began.
   ///
-  /// - Throws: `CancellationError`, at once when the task is cancelled.
+  /// - Throws: `CancellationError`, immediately if the task is cancelled.
   public func sleep(until deadline: ContinuousClock.Instant) async throws {
     try await outcome { loop, done in TimerWait(until: deadline, on: loop) { done(()) } }
   }
 
-  /// Suspends the calling task for a time: never shorter, but longer where the reactor is busy.
+  /// Suspends the calling task for at least the given duration, longer if the reactor is busy.
   ///
-  /// - Throws: `CancellationError`, at once when the task is cancelled.
+  /// - Throws: `CancellationError`, immediately if the task is cancelled.
   public func sleep(for duration: Duration) async throws {
     try await sleep(until: .now + duration)
   }
 }
 
 extension Reactor {
-  /// Suspends the calling task until I/O has had its turn: after `Task.yield()` it may run several times before that.
+  /// Suspends the calling task until after the next wait for I/O: after `Task.yield()` it may run several times before
+  /// that.
   func nextTurn() async {
     await Waiter<Void>.suspend { waiter in
       onLoop { [loop] in loop.performAfterNextWait { waiter.resume(returning: ()) } }

@@ -1,10 +1,10 @@
-/// Something to be done at a time. Belongs to the thread of its event loop.
+/// An action to run at a deadline. Belongs to its event loop's thread.
 final class Timer {
   let deadline: ContinuousClock.Instant
-  /// Grows with each timer, so that those with one deadline fire in the order in which they were set.
+  /// Increases with each timer, so that those with the same deadline fire in the order in which they were set.
   let sequence: UInt64
   let action: () -> Void
-  /// Where the timer is in its heap; nil when it has fired or was cancelled.
+  /// The timer's index in its heap; nil when it has fired or was cancelled.
   var position: Int?
 
   init(deadline: ContinuousClock.Instant, sequence: UInt64, action: @escaping () -> Void) {

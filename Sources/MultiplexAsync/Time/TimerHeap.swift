@@ -1,12 +1,12 @@
-/// The timers of an event loop, the next one first: a binary heap, in which each timer knows its place, so that it can be
-/// taken out when it is cancelled.
+/// The timers of an event loop, the next one first: a binary heap in which each timer knows its position, so that it
+/// can be removed when it is cancelled.
 struct TimerHeap {
   private var timers: [Timer] = []
   private var sequence: UInt64 = 0
 
   var isEmpty: Bool { timers.isEmpty }
 
-  /// How long it is until the next timer is due; nil if there is none.
+  /// The time until the next timer is due; nil if there is none.
   var timeLeft: Duration? { timers.first.map { max(.zero, $0.deadline - .now) } }
 
   mutating func add(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void) -> Timer {
@@ -17,14 +17,14 @@ struct TimerHeap {
     return timer
   }
 
-  /// Does nothing for a timer that has fired or was cancelled before.
+  /// Cancels a timer. Does nothing if it has fired or was cancelled before.
   mutating func cancel(_ timer: Timer) {
     guard let position = timer.position else { return }
     remove(at: position)
   }
 
-  /// Takes out what is due, each in its turn. What is set meanwhile has a higher sequence and isn't fired, even if it is
-  /// due at once: otherwise a timer that sets itself again would keep everything else waiting.
+  /// Removes and returns the next due timer. Timers set meanwhile have a higher sequence and don't fire, even if they
+  /// are already due: otherwise a timer that sets itself again would keep everything else waiting.
   mutating func takeDue(at now: ContinuousClock.Instant, before limit: UInt64) -> Timer? {
     guard let timer = timers.first, timer.deadline <= now, timer.sequence <= limit else { return nil }
     remove(at: 0)

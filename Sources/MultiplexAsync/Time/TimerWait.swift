@@ -1,4 +1,4 @@
-/// A wait for a moment. Belongs to the thread of its event loop.
+/// A wait for a deadline. Belongs to its event loop's thread.
 final class TimerWait: CancellableWait {
   private let timer: Timer
   private unowned let loop: EventLoop

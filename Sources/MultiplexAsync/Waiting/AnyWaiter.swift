@@ -1,7 +1,7 @@
-/// Who is to go on with a value: a task that is suspended, or something that the loop calls.
+/// A suspended task to resume with a value, or a closure to call with it.
 enum AnyWaiter<Value: Sendable>: Sendable {
   case task(Waiter<Value>)
-  /// Is called by whoever resumes it, before that goes on.
+  /// Called by the code that resumes it, before that continues.
   case call(@Sendable (Value) -> Void)
 
   func resume(returning value: Value) {

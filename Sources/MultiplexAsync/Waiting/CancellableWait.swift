@@ -1,5 +1,5 @@
-/// Something that is waited for, and tells its end once.
+/// A wait that reports its end once.
 protocol CancellableWait: AnyObject {
-  /// Forgets the wait, unless it has ended: nothing is told any more.
+  /// Cancels the wait, unless it has ended: nothing is reported any more.
   func cancel()
 }

@@ -1,10 +1,10 @@
-/// What one task waits for on an event loop, to whose thread this belongs.
+/// An operation that one task waits for on an event loop. Belongs to the loop's thread.
 final class PendingOperation<Outcome: Sendable>: @unchecked Sendable {
   typealias Beginning = @Sendable (EventLoop, @escaping (Outcome) -> Void) throws -> (any CancellableWait)?
 
   private var wait: (any CancellableWait)?
   private var waiter: Waiter<Result<Outcome, any Error>>?
-  /// A cancellation may come before the beginning.
+  /// The cancellation may arrive before the operation begins.
   private var isCancelled = false
 
   func begin(_ body: Beginning, on loop: EventLoop, _ waiter: Waiter<Result<Outcome, any Error>>) {
@@ -12,7 +12,7 @@ final class PendingOperation<Outcome: Sendable>: @unchecked Sendable {
     guard !isCancelled else { return end(.failure(CancellationError())) }
     do {
       let wait = try body(loop) { self.end(.success($0)) }
-      // It may have ended at once.
+      // It may have ended immediately.
       if self.waiter != nil { self.wait = wait }
     } catch {
       end(.failure(error))

@@ -8,12 +8,13 @@ extension Reactor {
   ///
   /// `FileDescriptor` is swift-system's (`import SystemPackage`).
   ///
-  /// The descriptor is lent: keep it open until this returns; nobody need be told when it is closed after that. Several
-  /// tasks may wait for one descriptor, each for something of its own; it must not be a ``Connection``'s.
+  /// The descriptor is borrowed: keep it open until this returns; it may be closed afterwards without notice. Several
+  /// tasks may wait for one descriptor, each with its own interest. It must not be a ``Connection``'s.
   ///
-  /// - Returns: What it is ready for; never nothing. Files that are always ready, such as regular files and /dev/null, are
-  ///   ready at once, on every backend.
-  /// - Throws: `CancellationError`, at once when the task is cancelled; `MultiplexError`, for a descriptor that isn't open.
+  /// - Returns: What it is ready for; never empty. Files that are always ready, such as regular files and /dev/null,
+  ///   are ready immediately, on every backend.
+  /// - Throws: `CancellationError`, immediately if the task is cancelled; `MultiplexError`, for a descriptor that isn't
+  ///   open.
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
@@ -22,12 +23,12 @@ extension Reactor {
     do {
       return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
     } catch let error as MultiplexError where error.reason == .notPollable {
-      // Epoll refuses files that are always ready, instead of saying so as the others do.
+      // Epoll refuses files that are always ready, instead of reporting them ready as the other backends do.
       return [interest.contains(.read) ? .readable : [], interest.contains(.write) ? .writable : []]
     }
   }
 
-  /// Ends the waits for descriptors that were closed meanwhile, with `Readiness.invalid`: a reactor that is busy may not find
+  /// Ends the waits for descriptors that were closed meanwhile, with `Readiness.invalid`: a busy reactor may not find
   /// them. From any thread.
   package func endReadinessOfClosed() {
     onLoop { self.loop.driver.endWaitsOfClosed() }

@@ -1,7 +1,7 @@
-/// A suspended task that is to go on with a value. Whoever holds it resumes it exactly once: it is taken out of where it
-/// is kept before it is resumed.
+/// A suspended task that will resume with a value. Its holder resumes it exactly once: remove it from where it is
+/// stored before resuming it.
 ///
-/// Debug builds check that; release builds save the check.
+/// Debug builds check that; release builds skip the check.
 @safe
 struct Waiter<Value: Sendable>: Sendable {
   #if DEBUG
@@ -18,15 +18,16 @@ struct Waiter<Value: Sendable>: Sendable {
     #endif
   }
 
-  /// Suspends the calling task, until the waiter that the body gets is resumed.
+  /// Suspends the calling task until the waiter passed to the body is resumed.
   static func suspend(_ body: (Waiter) -> Void) async -> Value {
     #if DEBUG
       await withCheckedContinuation { body(Waiter(continuation: $0)) }
     #elseif compiler(>=6.4)
       await unsafe withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
     #else
-      // What `withUnsafeContinuation` was before it was told its caller's isolation. That begins with a hop to it, though
-      // the task is there: a look-up of its executor under a lock, for every wait. The hop back is the caller's, here too.
+      // What `withUnsafeContinuation` was before it took its caller's isolation. The new one begins with a hop to it,
+      // though the task is already there: a lookup of its executor under a lock, for every wait. The hop back is the
+      // caller's, here too.
       await unsafe _unsafeInheritExecutor_withUnsafeContinuation { unsafe body(Waiter(continuation: $0)) }
     #endif
   }

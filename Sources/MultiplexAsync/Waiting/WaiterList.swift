@@ -1,6 +1,6 @@
-/// Those that wait for the same. Each wait has a name, so that it can be ended by itself.
+/// The waiters for one event. Each wait has a name, so that it can be ended separately.
 ///
-/// They are taken out before they are resumed: one that the loop calls may wait again at once.
+/// They are removed before they are resumed: one that the loop calls may wait again immediately.
 struct WaiterList<Value: Sendable> {
   typealias Waiter = AnyWaiter<Value>
 
@@ -12,13 +12,13 @@ struct WaiterList<Value: Sendable> {
     entries.append((id, waiter))
   }
 
-  /// Takes one out, if it is there.
+  /// Removes and returns a waiter, if it is there.
   mutating func take(_ id: WaitID) -> Waiter? {
     guard let index = entries.firstIndex(where: { $0.id == id }) else { return nil }
     return entries.remove(at: index).waiter
   }
 
-  /// Takes all out, in the order in which they began to wait.
+  /// Removes and returns all, in the order in which they began to wait.
   mutating func takeAll() -> [Waiter] {
     guard !entries.isEmpty else { return [] }
     defer { entries = [] }
@@ -27,7 +27,7 @@ struct WaiterList<Value: Sendable> {
 }
 
 extension Array {
-  /// Has all of them go on.
+  /// Resumes all of them.
   func resume<Value>(returning value: Value) where Element == AnyWaiter<Value> {
     for waiter in self { waiter.resume(returning: value) }
   }

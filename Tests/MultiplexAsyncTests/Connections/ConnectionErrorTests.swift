@@ -10,17 +10,18 @@ struct ConnectionErrorTests {
   @Test(
     "a connection error says what was being done, with which peer, and what happened",
     arguments: [
-      (ConnectionError(.refused, during: .connect, peer: address), "connect 127.0.0.1:9999: nobody listens there"),
-      (ConnectionError(.timedOut, during: .connect, peer: address), "connect 127.0.0.1:9999: it took too long"),
-      (ConnectionError(.timedOut, during: .read, peer: nil), "read: nothing came or went for too long"),
+      (ConnectionError(.refused, during: .connect, peer: address), "connect 127.0.0.1:9999: connection refused"),
+      (ConnectionError(.timedOut, during: .connect, peer: address), "connect 127.0.0.1:9999: timed out"),
+      (ConnectionError(.timedOut, during: .read, peer: nil), "read: the connection was idle for too long"),
       (
         ConnectionError(.closed, during: .write, peer: .unix(path: "")),
-        "write an unnamed Unix socket: closed on this side"
+        "write an unnamed Unix socket: the connection was closed locally"
       ),
       (ConnectionError(.system(.noMemory), during: .accept, peer: nil), "accept: \(Errno.noMemory)"),
       (
         ConnectionError(.system(.messageTooLong), during: .send, peer: address),
-        "send 127.0.0.1:9999: \(Errno.messageTooLong); a datagram can have at most 65,507 bytes over IPv4, and 65,527 over IPv6"
+        "send 127.0.0.1:9999: \(Errno.messageTooLong); "
+          + "a datagram can have at most 65,507 bytes over IPv4, and 65,527 over IPv6"
       ),
     ])
   func description(error: ConnectionError, text: String) {

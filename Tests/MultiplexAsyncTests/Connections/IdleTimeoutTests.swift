@@ -139,6 +139,6 @@ struct IdleTimeoutTests {
       }
     }
     try await reactor.sleep(for: .milliseconds(30))
-    #expect(observer.closed.map(\.reason.description) == ["broken off by this side", "nobody uses it any more"])
+    #expect(observer.closed.map(\.reason.description) == ["aborted by this side", "no longer referenced"])
   }
 }

@@ -203,10 +203,10 @@ struct ReactorObserverTests {
     do {
       let peer = try await RawPeer(on: reactor)
       peer.connection.abort()
-      #expect(try await reason(1) == "broken off by this side")
+      #expect(try await reason(1) == "aborted by this side")
     }
     _ = try await RawPeer(on: reactor)
-    #expect(try await reason(2) == "nobody uses it any more")
+    #expect(try await reason(2) == "no longer referenced")
 
     let peer = try await RawPeer(on: reactor)
     try peer.reset()
@@ -231,7 +231,7 @@ struct ReactorObserverTests {
       let idler = try Socket.connected(to: listener.localAddress)
       #expect(await becomesTrue { observer.opened.count == 2 })
       await listener.shutDown(within: .zero)
-      #expect(observer.closed.last?.reason.description == "the server is stopping")
+      #expect(observer.closed.last?.reason.description == "the server is shutting down")
       idler.close()
     }
   }

@@ -3,7 +3,7 @@ internal import SystemPackage
 
 /// A listening socket on a completion driver, which owns the descriptor.
 final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
-  /// How many connections may have been accepted before anybody takes them. Then the others are to wait in the kernel.
+  /// How many connections may be accepted before anybody takes them. Further ones have to wait in the kernel.
   private static let acceptAhead = 64
 
   private let socket: Socket
@@ -14,8 +14,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   private var accepted: [AcceptedSocket] = []
   /// Why the kernel has stopped accepting.
   private var failure: MultiplexError?
-  private var isAccepting = false
-  private var isPausing = false
+  private var accepting = MultishotState.idle
   private var acceptsOnlyOne = false
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
@@ -38,33 +37,30 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
 
   func awaitConnection(onlyOne: Bool) {
     isAwaited = true
-    // What it was told to accept before may be more than there are places for now.
+    // An earlier accept may take more connections than there is room for now.
     if onlyOne, !acceptsOnlyOne { pause() }
     acceptsOnlyOne = onlyOne
-    acceptOn()
+    resumeAccepting()
   }
 
   func cancelWait() {
     isAwaited = false
-    // What comes now is for others who accept from the socket, in this process or elsewhere.
+    // Further connections are for others who accept from the socket, in this process or elsewhere.
     pause()
   }
 
-  private func acceptOn() {
-    guard isAwaited, !isAccepting, !isClosed else { return }
-    isAccepting = true
+  private func resumeAccepting() {
+    guard isAwaited, !accepting.isActive, !isClosed else { return }
+    accepting = .running
     driver.start(
       .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: RingOperation.accept.token(of: slot)))
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    if !completion.hasMore {
-      isAccepting = false
-      isPausing = false
-    }
+    accepting.complete(hasMore: completion.hasMore)
     take(completion)
     guard !isClosed else { return leaveIfDone() }
-    if accepted.isEmpty, failure == nil { return acceptOn() }
+    if accepted.isEmpty, failure == nil { return resumeAccepting() }
     guard isAwaited else { return }
     isAwaited = false
     driver.notifyLater(self)
@@ -78,11 +74,11 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     switch completion.errno {
     case nil:
       let descriptor = FileDescriptor(rawValue: completion.result)
-      // Nobody wants it any more.
+      // Nobody wants this connection any more.
       guard !isClosed else { return close(descriptor) }
       accepted.append(AcceptedSocket(descriptor))
       if accepted.count >= Self.acceptAhead { pause() }
-    // Accepting was told to pause.
+    // Accepting was paused.
     case .canceled?: break
     case let errno? where errno.isTransientAcceptError: break
     case let errno?: failure = MultiplexError(call: "accept4", descriptor: socket.fileDescriptor, errno: errno)
@@ -90,9 +86,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   }
 
   private func pause() {
-    guard isAccepting, !isPausing else { return }
-    isPausing = true
-    driver.cancel(.accept, of: slot)
+    if accepting.pause() { driver.cancel(.accept, of: slot) }
   }
 
   func close() {
@@ -102,19 +96,19 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     delegate = nil
     for connection in accepted { close(connection.descriptor) }
     accepted = []
-    if isAccepting { driver.cancel(.accept, of: slot) }
-    // By the ring, in its turn: an accept that it was given before must not find another file by the number.
+    if accepting.isActive { driver.cancel(.accept, of: slot) }
+    // Closed by the ring, in order: an accept submitted before must not find another file under this number.
     if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()
   }
 
-  /// Closes a descriptor that was accepted, and taken by nobody.
+  /// Closes a descriptor that was accepted but not taken.
   private func close(_ descriptor: FileDescriptor) {
     _ = OwnedDescriptor(adopting: descriptor)
   }
 
   private func leaveIfDone() {
-    guard isClosed, !isAccepting else { return }
+    guard isClosed, !accepting.isActive else { return }
     driver.remove(slot)
   }
 }

@@ -2,7 +2,7 @@ internal import Multiplex
 internal import SystemPackage
 
 extension CompletionChannel {
-  /// How many buffers of received bytes may lie here unread. Then the kernel is to keep what comes.
+  /// How many buffers of unread bytes a channel may hold. Beyond that, the kernel has to keep the data.
   private static let readAhead = 4
 
   func receiveNow() -> Received? {
@@ -14,8 +14,8 @@ extension CompletionChannel {
 
   func awaitInput() {
     isAwaitingInput = true
-    guard !hasInput else { return tellOfInput() }
-    receiveOn()
+    guard !hasInput else { return notifyInput() }
+    resumeReceiving()
   }
 
   func cancelInput() {
@@ -24,14 +24,17 @@ extension CompletionChannel {
 
   var hasInput: Bool { !received.isEmpty || end != nil }
 
-  /// Whether to receive by calls of our own, as nothing is received for us at present.
-  var receivesDirectly: Bool { bulk.isActive && !isReceiving && !isClosed }
+  /// Whether to receive by our own calls, as no receive is in progress.
+  var receivesDirectly: Bool { bulk.isActive && !receiving.isActive && !isClosed }
 
-  /// Has something received, or goes on in the next turn.
-  private func receiveOn() {
-    guard isAwaitingInput, !isReceiving, !isClosed, end == nil else { return }
+  /// Whether ``receiveNow()`` should be tried.
+  var isWorthReceiving: Bool { hasInput || receivesDirectly }
+
+  /// Starts a receive, or continues in the next turn.
+  private func resumeReceiving() {
+    guard isAwaitingInput, !receiving.isActive, !isClosed, end == nil else { return }
     if bulk.isActive, bulk.mayHaveMore { return awaitSubmission() }
-    isReceiving = true
+    receiving = .running
     guard !bulk.isActive else {
       bulk.beginWait()
       let token = RingOperation.receive.token(of: slot)
@@ -43,8 +46,7 @@ extension CompletionChannel {
         token: RingOperation.receive.token(of: slot)))
   }
 
-  /// The kernel tells once that a connection was reset: if it was a send that was told, receiving looks as if the
-  /// peer had properly finished.
+  /// The kernel reports a reset only once: if a send got it, receiving looks as if the peer had properly finished.
   private var ending: Received? {
     switch end {
     case nil: nil
@@ -59,16 +61,13 @@ extension CompletionChannel {
   }
 
   func endReceive(_ completion: Ring.Completion) {
-    if !completion.hasMore {
-      isReceiving = false
-      isPausing = false
-    }
+    receiving.complete(hasMore: completion.hasMore)
     take(completion)
     guard !isClosed else { return }
-    if hasInput || receivesDirectly { notifyLater() } else { receiveOn() }
+    if isWorthReceiving { notifyLater() } else { resumeReceiving() }
   }
 
-  func tellOfInput() {
+  func notifyInput() {
     guard isAwaitingInput else { return }
     isAwaitingInput = false
     delegate?.channelHasInput()
@@ -79,7 +78,7 @@ extension CompletionChannel {
     guard !isClosed else { return }
     switch completion.errno {
     case nil where completion.result == 0: end = .endOfInput
-    // It was told to pause, perhaps.
+    // It may have been paused.
     case nil, .canceled?: break
     case .noBufferSpace?:
       bulk.begin()
@@ -90,24 +89,23 @@ extension CompletionChannel {
   }
 
   private func takeBytes(_ buffer: PooledBuffer, _ count: Int) {
-    guard !isClosed, count > 0 else { return unsafe driver.give(back: buffer) }
+    guard !isClosed, count > 0 else { return unsafe driver.recycle(buffer) }
     unsafe received.append(.bytes(buffer, count: count))
-    guard received.count >= Self.readAhead, isReceiving, !isPausing else { return }
-    isPausing = true
+    guard received.count >= Self.readAhead, receiving.pause() else { return }
     bulk.begin()
     driver.cancel(.receive, of: slot)
   }
 
   private func receiveOnce() -> Received? {
     let buffer = unsafe driver.pool.take()
-    // The buffer is ours until it is lent in what is returned.
+    // The buffer is ours until it is returned.
     let memory = unsafe buffer.memory
     do {
       let received = try transfer { () throws(Errno) in
         try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
       }
       if let count = received {
-        // After a short receive there is nothing left for the moment.
+        // After a short receive nothing is left for the moment.
         noteReceive(count, mayHaveMore: count == memory.count)
         if count > 0 { return unsafe .bytes(buffer, count: count) }
       } else {
@@ -116,7 +114,7 @@ extension CompletionChannel {
     } catch {
       noteFailure(error)
     }
-    unsafe driver.give(back: buffer)
+    unsafe driver.recycle(buffer)
     return ending
   }
 
@@ -126,7 +124,7 @@ extension CompletionChannel {
     guard share.take(in: driver.batch) else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
-    // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+    // A pipe may be full with fewer bytes than its capacity, so there may always be more.
     case .bytes(let count): noteReceive(count, mayHaveMore: true)
     case .nothing: bulk.noteNothing()
     case .other: break

@@ -2,11 +2,12 @@ internal import Multiplex
 internal import SystemPackage
 
 extension CompletionChannel {
-  /// From this size on, bytes are sent at once, by a call of our own, if nothing is before them: by the next submission, those
-  /// of other connections would have driven them out of the cache, and to copy them from memory costs more than the call.
-  private static let muchToSend = 16 * 1024
-  /// But no more than these, so that others aren't kept waiting.
-  private static let mostAtOnce = 256 * 1024
+  /// From this size on, bytes are sent immediately, by our own call, if nothing is queued before them: by the next
+  /// submission, bytes of other connections would have evicted them from the cache, and copying them from memory costs
+  /// more than the call.
+  private static let immediateThreshold = 16 * 1024
+  /// The most to send by one such call, so that others aren't kept waiting.
+  private static let immediateLimit = 256 * 1024
 
   func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
     if let sendFailure { return .failure(sendFailure) }
@@ -25,7 +26,7 @@ extension CompletionChannel {
 
   var losesOnClose: Bool { outgoing.count > 0 }
 
-  /// Whether the outcome of an inline send isn't known yet.
+  /// Whether the outcome of an inline send is still unknown.
   var isSendingInline: Bool { inlineBatch == driver.batch }
 
   var takesChunks: Bool { true }
@@ -34,11 +35,11 @@ extension CompletionChannel {
     guard sendFailure == nil, !isClosed, outgoing.hasRoom else { return chunk }
     let count = chunk.count
     if isSendIdle {
-      if count >= Self.muchToSend { return takeAtOnce(chunk) }
+      if count >= Self.immediateThreshold { return sendImmediately(chunk) }
       unsafe sendInline(chunk.release(), 0..<count)
       return nil
     }
-    // What waits is to hold memory in proportion to its bytes: little of a buffer is better copied.
+    // Queued bytes should hold memory in proportion to their number: a small part of a buffer is better copied.
     guard count >= ReceiveBuffers.bufferSize / 4 else { return chunk }
     unsafe outgoing.append(chunk.release(), count: count)
     send()
@@ -47,29 +48,29 @@ extension CompletionChannel {
 
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
     if let sendFailure { return .failure(sendFailure) }
-    let sent = isSendIdle && bytes.count >= Self.muchToSend ? unsafe sendAtOnce(bytes) : 0
+    let sent = isSendIdle && bytes.count >= Self.immediateThreshold ? unsafe sendImmediately(bytes) : 0
     if let sendFailure { return .failure(sendFailure) }
     guard sent < bytes.count else { return .success(sent) }
-    // Not more than the bytes that are left.
+    // At most the remaining bytes.
     let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[sent...])
     let count = unsafe outgoing.append(rest) { [driver] size in unsafe driver.takeBuffer(for: size) }
     send()
     return .success(sent + count)
   }
 
-  /// Whether nothing waits to be sent, or is under way.
+  /// Whether nothing waits to be sent or is being sent.
   private var isSendIdle: Bool { outgoing.count == 0 && !isSending && !isSendingInline }
 
-  /// Sends a chunk and takes it over; what there is no room for waits.
+  /// Sends a chunk and takes ownership of it; what there is no room for is queued.
   ///
   /// - Returns: The chunk, if sending has failed.
-  private func takeAtOnce(_ chunk: consuming Chunk) -> Chunk? {
+  private func sendImmediately(_ chunk: consuming Chunk) -> Chunk? {
     let count = chunk.count
-    let sent = chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe sendAtOnce($0) } }
+    let sent = chunk.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe sendImmediately($0) } }
     guard sendFailure == nil else { return chunk }
     let buffer = unsafe chunk.release()
     guard sent < count else {
-      unsafe driver.give(back: buffer)
+      unsafe driver.recycle(buffer)
       return nil
     }
     unsafe outgoing.putBack(buffer, sent..<count)
@@ -78,8 +79,8 @@ extension CompletionChannel {
   }
 
   /// - Returns: How many bytes the kernel has taken.
-  private func sendAtOnce(_ bytes: UnsafeRawBufferPointer) -> Int {
-    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.mostAtOnce))
+  private func sendImmediately(_ bytes: UnsafeRawBufferPointer) -> Int {
+    let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.immediateLimit))
     do {
       let sent = try transfer { () throws(Errno) in
         try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
@@ -97,7 +98,7 @@ extension CompletionChannel {
     if !isSending { awaitSubmission() }
   }
 
-  /// Sends what there is, or goes on when what is under way has ended.
+  /// Sends what is queued, or continues when the current send has ended.
   func send() {
     guard outgoing.count > 0, !isSending, sendFailure == nil else { return }
     if isSendingInline { return awaitSubmission() }
@@ -113,7 +114,7 @@ extension CompletionChannel {
     }
     isFull = false
     while outgoing.count > 0, !isFull {
-      let sent = unsafe sendAtOnce(outgoing[0])
+      let sent = unsafe sendImmediately(outgoing[0])
       guard sendFailure == nil else { return }
       discard(sent)
     }
@@ -126,13 +127,13 @@ extension CompletionChannel {
     inlineIndex = unsafe driver.sendInline(buffer, range, on: self)
   }
 
-  /// An inline send couldn't be done wholly.
+  /// An inline send couldn't be done completely.
   func resumeSend(_ buffer: PooledBuffer, _ range: Range<Int>, _ completion: Ring.Completion) {
     inlineBatch = 0
-    // It waits for the end of the batch, to close. What isn't sent by now is lost, and the peer is to see that.
+    // It waits for the end of the batch to close. What isn't sent by now is lost, and the peer has to notice.
     guard !isClosed else {
       resetOnClose()
-      return unsafe driver.give(back: buffer)
+      return unsafe driver.recycle(buffer)
     }
     let sent = max(0, Int(completion.result))
     switch completion.errno {
@@ -140,7 +141,7 @@ extension CompletionChannel {
       unsafe outgoing.putBack(buffer, range.lowerBound + sent..<range.upperBound)
       isFull = true
     case let errno?:
-      unsafe driver.give(back: buffer)
+      unsafe driver.recycle(buffer)
       fail(errno)
     }
     awaitSubmission()
@@ -157,20 +158,20 @@ extension CompletionChannel {
     let message = driver.takeMessage()
     unsafe message.fill(count) { unsafe outgoing[$0] }
     self.message = message
-    // The header and the buffers stay until the completion.
+    // The header and the buffers stay valid until the completion.
     unsafe driver.start(.send(on: descriptor, message, token: token))
   }
 
   func endSend(_ completion: Ring.Completion) {
     isSending = false
-    if let message { driver.give(back: message) }
+    if let message { driver.recycle(message) }
     message = nil
     switch completion.errno {
     case nil:
-      // A send that waits for room is short only if something has gone wrong, which the kernel doesn't report again.
+      // A send that waits for room is short only after an error, which the kernel doesn't report again.
       hasLostFailure = Int(completion.result) < sendingCount
       discard(Int(completion.result))
-    // Though it was to wait, the kernel may give a send up before anything is sent: it is begun anew.
+    // Although it should wait, the kernel may give up a send before sending anything: start it again.
     case .tryAgain?, .interrupted?: discard(0)
     case let errno?: fail(errno == .brokenPipe && hasLostFailure ? .connectionReset : errno)
     }
@@ -179,23 +180,20 @@ extension CompletionChannel {
     notifyLater()
   }
 
-  /// What can't be sent any more is as good as sent.
+  /// Bytes that can't be sent any more are treated as sent.
   func fail(_ errno: Errno) {
     sendFailure = errno
     discard(outgoing.count)
     if errno == .badFileDescriptor { abandon() }
-    // A multishot receive may not notice the reset (seen on Linux 6.18). Started again, it ends at once.
-    if isReceiving, !isPausing, !isClosed {
-      isPausing = true
-      driver.cancel(.receive, of: slot)
-    }
+    // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once.
+    if !isClosed, receiving.pause() { driver.cancel(.receive, of: slot) }
   }
 
   func discard(_ count: Int) {
-    unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.give(back: buffer) }
+    unsafe outgoing.removeFirst(count) { [driver] buffer in unsafe driver.recycle(buffer) }
   }
 
-  func tellOfRoom() {
+  func notifyRoom() {
     guard isAwaitingRoom else { return }
     isAwaitingRoom = false
     delegate?.channelHasRoom()

@@ -9,7 +9,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     case failure(Errno)
   }
 
-  // In an order that leaves few gaps: this is most of what an idle connection costs.
+  // Ordered to leave few gaps: this is most of what an idle connection costs.
   private(set) var rawDescriptor: Int32
   @safe @exclusivity(unchecked) private(set) var slot: HandlerTable.Slot = 0
   let driver: CompletionDriver
@@ -17,36 +17,35 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
 
   @safe @exclusivity(unchecked) var received = ReceivedQueue()
   @safe @exclusivity(unchecked) var outgoing = OutgoingQueue()
-  /// The batch of the last inline send, and its bytes.
+  /// The batch of the last inline send, and its byte count.
   @safe @exclusivity(unchecked) var inlineBatch: UInt64 = 0
   @safe @exclusivity(unchecked) var inlineCount: UInt32 = 0
-  /// Its place among the driver's inline sends.
+  /// Its index among the driver's inline sends.
   @safe @exclusivity(unchecked) var inlineIndex: UInt32 = 0
-  /// Where a send of several buffers finds them.
+  /// The header of a send of several buffers.
   @safe @exclusivity(unchecked) var message: MessageHeader?
-  /// Of receives of our own. A peer that always has more would keep all others waiting otherwise.
+  /// Limits our own receives. Otherwise a peer that always has more data would keep all others waiting.
   @safe @exclusivity(unchecked) var share = TurnShare(16)
   @safe @exclusivity(unchecked) var sendFailure: Errno?
   @safe @exclusivity(unchecked) var end: End?
 
   @safe @exclusivity(unchecked) var isClosed = false
   @safe @exclusivity(unchecked) var isAwaitingInput = false
-  @safe @exclusivity(unchecked) var isReceiving = false
-  /// Whether receiving was told to end, for the time being.
-  @safe @exclusivity(unchecked) var isPausing = false
+  /// The receive in progress, or the wait for input in its place.
+  @safe @exclusivity(unchecked) var receiving = MultishotState.idle
   @safe @exclusivity(unchecked) var bulk = BulkReceiving()
   @safe @exclusivity(unchecked) var isAwaitingRoom = false
-  /// Whether a send is under way that waits for room.
+  /// Whether a send that waits for room is in progress.
   @safe @exclusivity(unchecked) var isSending = false
-  /// The bytes of that send.
+  /// The byte count of that send.
   @safe @exclusivity(unchecked) var sendingCount = 0
-  /// Whether such a send was short: the connection is broken, though the kernel may call it ended.
+  /// Whether such a send was short: the connection is broken, though the kernel may report an end of input.
   @safe @exclusivity(unchecked) var hasLostFailure = false
-  /// Whether there was no room for all of the last send, inline or at once.
+  /// Whether there was no room for all of the last send, inline or immediate.
   @safe @exclusivity(unchecked) var isFull = false
-  /// Whether its delegate is to be told when all completions of this turn are known.
+  /// Whether its delegate will be notified when all completions of this turn are known.
   @safe @exclusivity(unchecked) var isToNotify = false
-  /// Whether it is to be called at the end of the batch.
+  /// Whether it will be called at the end of the batch.
   @safe @exclusivity(unchecked) var isAwaitingSubmission = false
 
   init(_ descriptor: consuming OwnedDescriptor, driver: CompletionDriver) {
@@ -64,8 +63,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
 
   func notifyDelegate() {
     isToNotify = false
-    tellOfRoom()
-    if hasInput || receivesDirectly { tellOfInput() }
+    notifyRoom()
+    if isWorthReceiving { notifyInput() }
   }
 
   func notifyLater() {
@@ -82,48 +81,49 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     driver.awaitSubmission(self)
   }
 
-  /// The batch has ended: what was sent inline is done, and receives have a share again.
+  /// The batch has ended: inline sends are done, and receives have a new share.
   func submissionDone() {
     isAwaitingSubmission = false
     guard !isClosed else {
-      // Something else in this turn has sent, and closed it: that send is part of the next batch.
+      // Something else in this turn has sent and then closed it: that send is part of the next batch.
       if isSendingInline { return awaitSubmission() }
       closeDescriptor()
       return leaveIfDone()
     }
     if !isSending {
       send()
-      tellOfRoom()
+      notifyRoom()
     }
-    if hasInput || receivesDirectly { tellOfInput() }
+    if isWorthReceiving { notifyInput() }
   }
 
   // MARK: Closing
 
-  /// The descriptor was closed elsewhere. Its number may be another file's soon, so it is used no more: every call fails from
-  /// now on, and who waits is told.
+  /// Stops using the descriptor, as it was closed elsewhere and its number may soon be another file's. Every call fails
+  /// from now on, and waits end.
   func abandon() {
     guard rawDescriptor != noDescriptor else { return }
     end = .failure(.badFileDescriptor)
     sendFailure = .badFileDescriptor
-    // What is under way is the kernel's until it is complete.
+    // Buffers of a send in progress belong to the kernel until it is complete.
     if !isSending { discard(outgoing.count) }
     driver.disown(descriptor)
     rawDescriptor = noDescriptor
     awaitSubmission()
   }
 
-  /// What the kernel was lent is taken back when it has let go of it; only then is the channel forgotten.
+  /// Closes the connection. Buffers that the kernel holds are taken back when it has released them; only then is the
+  /// channel removed.
   func close() {
     guard !isClosed else { return }
     isClosed = true
     isAwaitingInput = false
     isAwaitingRoom = false
     delegate = nil
-    giveBackReceived()
-    if isReceiving { driver.cancel(.receive, of: slot) }
+    recycleReceived()
+    if receiving.isActive { driver.cancel(.receive, of: slot) }
     if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
-    // What goes with the next submission is to be sent, or found to be lost, first.
+    // An inline send has to be sent, or found to be lost, first.
     if isSendingInline { awaitSubmission() } else { closeDescriptor() }
     leaveIfDone()
   }
@@ -134,12 +134,12 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     rawDescriptor = noDescriptor
   }
 
-  private func giveBackReceived() {
-    while case .bytes(let buffer, _)? = received.popFirst() { unsafe driver.give(back: buffer) }
+  private func recycleReceived() {
+    while case .bytes(let buffer, _)? = received.popFirst() { unsafe driver.recycle(buffer) }
   }
 
   func leaveIfDone() {
-    guard isClosed, !isReceiving, !isSending, !isAwaitingSubmission else { return }
+    guard isClosed, !receiving.isActive, !isSending, !isAwaitingSubmission else { return }
     driver.remove(slot)
   }
 }

@@ -3,12 +3,12 @@ internal import SystemPackage
 
 /// One attempt to connect a socket on a completion driver.
 ///
-/// It keeps the socket open to its end, also if it is cancelled: otherwise the number could be another file's by the time
-/// that the kernel is told to connect it.
+/// It keeps the socket open to its end, even if it is cancelled: otherwise the number could be another file's by the
+/// time the kernel connects it.
 @safe
 final class CompletionConnect: CompletionHandler, CancellableWait {
   private let socket: Socket
-  /// What the kernel reads.
+  /// The memory that the kernel reads.
   private let address: UnsafeMutableRawBufferPointer
   private unowned let driver: CompletionDriver
   private var slot: HandlerTable.Slot = 0
@@ -22,7 +22,7 @@ final class CompletionConnect: CompletionHandler, CancellableWait {
     self.driver = driver
     self.body = body
     unsafe self.address = address.withSockaddrBytes { bytes in
-      // As long as what is copied there, and freed with this object, which stays until the completion.
+      // As long as the bytes copied there; freed with this object, which stays until the completion.
       let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
       unsafe copy.copyMemory(from: bytes)
       return unsafe copy

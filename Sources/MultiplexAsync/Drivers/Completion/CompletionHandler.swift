@@ -1,9 +1,9 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// What is told of the completions of its operations.
+/// Handles the completions of its operations.
 protocol CompletionHandler: AnyObject {
-  /// What the operations are done on.
+  /// The descriptor of the operations.
   var descriptor: FileDescriptor { get }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation)

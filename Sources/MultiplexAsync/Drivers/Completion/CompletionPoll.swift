@@ -1,7 +1,7 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// One wait for a lent descriptor on a completion driver.
+/// One wait for a borrowed descriptor on a completion driver.
 final class CompletionPoll: CompletionHandler {
   let descriptor: FileDescriptor
   private unowned let driver: CompletionDriver
@@ -29,7 +29,7 @@ final class CompletionPoll: CompletionHandler {
     return wait
   }
 
-  /// The descriptor was closed, or handed over, while it was waited for.
+  /// Ends the wait, as the descriptor was closed or handed over.
   func end() {
     driver.cancel(.poll, of: slot)
     wait?.finish(.invalid)
@@ -40,7 +40,7 @@ final class CompletionPoll: CompletionHandler {
     if completion.errno == nil {
       wait?.finish(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
     } else {
-      // A wait that was cancelled is told nothing.
+      // This doesn't notify a cancelled wait.
       wait?.finish(.invalid)
     }
   }

@@ -1,6 +1,6 @@
-/// A handler with a delegate, which is told when all completions of a turn are known: what it did before might get ahead of
-/// a send that is about to be given back.
+/// A handler with a delegate, which is notified when all completions of a turn are known: what it did earlier could
+/// overtake a send that is about to be handed back.
 protocol DeferredNotifier: AnyObject {
-  /// They are known.
+  /// All completions of the turn are known.
   func notifyDelegate()
 }

@@ -1,29 +1,29 @@
 internal import Multiplex
 
-/// What a connection has taken over to send: buffers, the first of which are the kernel's while a send is under way.
+/// Buffers that a connection has accepted for sending. The kernel holds the first ones while a send is in progress.
 @safe
 struct OutgoingQueue {
   @unsafe
   private struct Entry {
     let buffer: PooledBuffer
-    /// The bytes that are left.
+    /// The remaining bytes.
     var range: Range<Int>
-    /// Whether more may be written behind them.
+    /// Whether more bytes may be appended to the buffer.
     let isOpen: Bool
   }
 
-  /// How many bytes are taken over before the rest has to wait.
+  /// How many bytes are accepted before the rest has to wait.
   private static let limit = 256 * 1024
-  /// How many buffers one send takes.
-  static let mostPerSend = 16
+  /// The most buffers of one send.
+  static let maximumPerSend = 16
 
   private var entries: [Entry] = unsafe []
-  /// How many entries are the kernel's.
+  /// How many entries the kernel holds.
   private var sending: UInt32 = 0
-  /// How many bytes are left, which the limit keeps small.
+  /// How many bytes remain; the limit keeps this small.
   private var size: UInt32 = 0
 
-  /// How many bytes are left.
+  /// How many bytes remain.
   private(set) var count: Int {
     get { Int(size) }
     set { size = UInt32(newValue) }
@@ -31,16 +31,18 @@ struct OutgoingQueue {
 
   var hasRoom: Bool { count < Self.limit }
 
-  /// Takes a filled buffer over.
+  /// Appends a filled buffer.
   mutating func append(_ buffer: PooledBuffer, count: Int) {
     unsafe entries.append(Entry(buffer: buffer, range: 0..<count, isOpen: false))
     self.count += count
   }
 
-  /// Copies bytes.
+  /// Appends a copy of bytes.
   ///
-  /// - Parameter take: Gets an empty buffer, for as many bytes if possible.
-  /// - Returns: How many there was room for.
+  /// - Parameters:
+  ///   - bytes: The bytes.
+  ///   - take: Returns an empty buffer, for as many bytes as it is passed if possible.
+  /// - Returns: How many bytes there was room for.
   mutating func append(_ bytes: UnsafeRawBufferPointer, take: (_ size: Int) -> PooledBuffer) -> Int {
     var copied = 0
     while copied < bytes.count, hasRoom {
@@ -65,42 +67,42 @@ struct OutgoingQueue {
     return unsafe part.count
   }
 
-  /// Takes the buffer out, if it is the only one.
+  /// Removes and returns the buffer, if it is the only one.
   mutating func takeOnly() -> (buffer: PooledBuffer, range: Range<Int>)? {
     guard unsafe entries.count == 1, let only = unsafe entries.popLast() else { return nil }
     count = 0
     return unsafe (only.buffer, only.range)
   }
 
-  /// Puts a buffer before the others, with the bytes that are left in it.
+  /// Puts a buffer before the others, with its remaining bytes.
   mutating func putBack(_ buffer: PooledBuffer, _ range: Range<Int>) {
     unsafe entries.insert(Entry(buffer: buffer, range: range, isOpen: false), at: 0)
     count += range.count
   }
 
-  /// Begins a send of the first buffers: their bytes stay where they are until ``removeFirst(_:giveBack:)``.
+  /// Begins a send of the first buffers: their bytes stay where they are until ``removeFirst(_:recycle:)``.
   ///
   /// - Returns: How many buffers it takes.
   mutating func beginSend() -> Int {
-    sending = unsafe UInt32(min(entries.count, Self.mostPerSend))
+    sending = unsafe UInt32(min(entries.count, Self.maximumPerSend))
     return Int(sending)
   }
 
   /// The bytes of one of the buffers, in order.
   subscript(index: Int) -> UnsafeRawBufferPointer {
-    // The buffer is filled so far.
+    // This range of the buffer is filled.
     unsafe entries[index].buffer.bytes(entries[index].range)
   }
 
-  /// Forgets bytes that were sent, and returns the buffers that are empty.
-  mutating func removeFirst(_ sent: Int, giveBack: (PooledBuffer) -> Void) {
+  /// Removes sent bytes, and recycles buffers that are done.
+  mutating func removeFirst(_ sent: Int, recycle: (PooledBuffer) -> Void) {
     sending = 0
     count -= sent
     var rest = sent
     var done = 0
     while unsafe done < entries.count, unsafe rest >= entries[done].range.count {
       unsafe rest -= entries[done].range.count
-      unsafe giveBack(entries[done].buffer)
+      unsafe recycle(entries[done].buffer)
       done += 1
     }
     unsafe entries.removeFirst(done)

@@ -2,24 +2,24 @@ internal import Multiplex
 
 /// The buffers that the kernel receives into, as many as the traffic needs.
 ///
-/// They are with the kernel, or lent to whoever reads; the others cost no memory. When the kernel runs out there are twice
-/// as many; when few of them were ever lent at a time, some are retired as they come back.
+/// Buffers are with the kernel or in use; spare ones cost no memory. When the kernel runs out, their number doubles;
+/// when few of them were in use at a time, some are retired as they are recycled.
 final class ReceiveBuffers {
   /// In bytes.
   static let bufferSize = 16 * 1024
   private static let capacity = 16 * 1024
   private static let minimum = 32
-  /// How many returns it takes to see how many buffers are needed.
+  /// How many buffers are recycled before the number needed is determined again.
   private static let period = 4096
 
   let group: BufferGroup
-  /// Those that are neither with the kernel nor lent.
+  /// Those that are neither with the kernel nor in use.
   @safe @exclusivity(unchecked) private var spare: [UInt16]
-  @safe @exclusivity(unchecked) private var lent = 0
-  /// The most that were lent at a time in this period.
+  @safe @exclusivity(unchecked) private var inUse = 0
+  /// The most that were in use at a time in this period.
   @safe @exclusivity(unchecked) private var peak = 0
-  @safe @exclusivity(unchecked) private var returns = 0
-  /// Above so many, buffers are retired.
+  @safe @exclusivity(unchecked) private var recycled = 0
+  /// Above this number, recycled buffers are retired.
   @safe @exclusivity(unchecked) private var target = capacity
 
   init(group id: UInt16) throws(MultiplexError) {
@@ -32,24 +32,24 @@ final class ReceiveBuffers {
 
   /// Takes a buffer that a completion has named.
   func take(_ id: UInt16) -> PooledBuffer {
-    lent += 1
-    peak = max(peak, lent)
+    inUse += 1
+    peak = max(peak, inUse)
     return unsafe PooledBuffer(start: group.address(of: id), capacity: Self.bufferSize, ringID: id)
   }
 
   /// Takes a buffer back.
-  func give(back id: UInt16) {
-    lent -= 1
-    returns += 1
-    if returns == Self.period { endPeriod() }
+  func recycle(_ id: UInt16) {
+    inUse -= 1
+    recycled += 1
+    if recycled == Self.period { endPeriod() }
     guard circulating > target else { return group.provide(id) }
     group.releaseMemory(of: id)
     spare.append(id)
   }
 
-  /// Lets the kernel have twice as many, unless it has had no use for those that are back.
+  /// Doubles the number of buffers, unless at most half of them are in use: then enough are with the kernel again.
   func grow() {
-    guard lent > circulating / 2 else { return }
+    guard inUse > circulating / 2 else { return }
     target = Self.capacity
     for _ in 0..<min(circulating, spare.count) { provideSpare() }
   }
@@ -61,7 +61,7 @@ final class ReceiveBuffers {
 
   private func endPeriod() {
     target = max(Self.minimum, 2 * peak)
-    peak = lent
-    returns = 0
+    peak = inUse
+    recycled = 0
   }
 }

@@ -1,8 +1,8 @@
-/// What was received and not yet read. Most connections have one piece at a time, and need no memory of their own for it.
+/// Received and not yet read data. Most connections have one piece at a time, which needs no memory of its own.
 enum ReceivedQueue {
   case empty
   case one(Received)
-  /// Two at least.
+  /// At least two.
   case several([Received])
 
   init() {
@@ -26,7 +26,7 @@ enum ReceivedQueue {
     case .empty: self = .one(received)
     case .one(let first): self = .several([first, received])
     case .several(var all):
-      // Taken out, so that it isn't copied.
+      // Moved out, so that it isn't copied.
       self = .empty
       all.append(received)
       self = .several(all)

@@ -1,25 +1,25 @@
-/// What a submission does for its handler.
+/// The kind of a handler's operation.
 enum RingOperation: UInt8 {
-  /// Something that needs no answer.
+  /// An operation whose completion doesn't matter.
   case silent
   case wake
   case accept
   case connect
   case receive
   case send
-  /// A send that completes only if it fails: the slot is its number among the ``InlineSends``.
+  /// A send that has a completion only if it fails: the slot is its number among the ``InlineSends``.
   case inlineSend
   case poll
 
-  /// Names the operation and its handler in what the kernel hands back.
+  /// Names the operation and its handler in completions.
   func token(of slot: HandlerTable.Slot) -> UInt64 {
     UInt64(slot) << 8 | UInt64(rawValue)
   }
 
-  /// Of what has no handler.
+  /// The token of operations without a handler.
   static let silentToken = RingOperation.silent.token(of: 0)
 
-  /// - Parameter token: One that was made here.
+  /// - Parameter token: One made by this type.
   init(of token: UInt64) {
     self = RingOperation(rawValue: UInt8(truncatingIfNeeded: token)) ?? .silent
   }

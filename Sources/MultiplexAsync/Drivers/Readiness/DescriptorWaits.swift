@@ -1,10 +1,11 @@
 internal import Multiplex
 
-/// The waits for one lent descriptor, of which there may be several: one task reads while another writes.
+/// The waits for one borrowed descriptor, of which there may be several: one task reads while another writes.
 ///
-/// It is registered by the first wait, and stays so, silent, when there is none: most descriptors are waited for again
-/// and again, and to arm a registration costs one call where two would remove it and make another. Nobody tells when the
-/// descriptor is closed; then the next wait for the number finds another file, or none, and the poller deals with that.
+/// The first wait registers the descriptor, and it stays registered, but disarmed, without waits: most descriptors are
+/// waited for repeatedly, and arming a registration takes one call where removing and adding it takes two. Nothing
+/// reports that the descriptor is closed; then the next wait for the number finds another file, or none, and the poller
+/// handles that.
 final class DescriptorWaits: ReadinessHandler {
   private let descriptor: Int32
   private unowned let driver: ReadinessDriver
@@ -41,7 +42,7 @@ final class DescriptorWaits: ReadinessHandler {
 
   private func remove(_ wait: ReadinessWait) {
     waits.removeAll { $0 === wait }
-    // Without its wait the registration would fire for nobody, and perhaps for another file.
+    // Without a wait, the registration would fire for nothing, perhaps even for another file.
     if waits.isEmpty { giveUp() } else { armOrGiveUp() }
   }
 
@@ -57,7 +58,7 @@ final class DescriptorWaits: ReadinessHandler {
     if !waits.isEmpty, !Kernel.isOpen(descriptor) { giveUp() }
   }
 
-  /// Forgets the descriptor. If it was closed while it was waited for, nobody is left waiting.
+  /// Unregisters the descriptor, and ends its waits: nothing is left waiting if it was closed.
   func giveUp() {
     let rest = waits
     waits = []
@@ -67,17 +68,17 @@ final class DescriptorWaits: ReadinessHandler {
   }
 
   private func arm() throws(MultiplexError) {
-    // Silent after its one-shot event.
+    // Disarmed after its one-shot event.
     guard var interest = waits.first?.interest else { return }
     for wait in waits { interest = interest | wait.interest }
     if isRegistered { return try driver.arm(descriptor, for: interest) }
-    try driver.register(descriptor, for: interest, mode: .oneShot, telling: self)
+    try driver.register(descriptor, for: interest, mode: .oneShot, notifying: self)
     isRegistered = true
   }
 }
 
 extension Array {
-  /// Those that satisfy the predicate, and those that don't, each in their order.
+  /// The elements that satisfy the predicate, and those that don't, each in order.
   fileprivate func partitioned(_ predicate: (Element) -> Bool) -> (matching: [Element], rest: [Element]) {
     (filter(predicate), filter { !predicate($0) })
   }

@@ -3,20 +3,20 @@ internal import SystemPackage
 
 /// A listening socket on a readiness driver.
 ///
-/// It is level-triggered: what isn't accepted in one turn is announced in the next. Connections that nobody waits for end
-/// that, as they would be announced for ever.
+/// It is level-triggered: connections not accepted in one turn are reported again in the next. If nothing waits for
+/// them, it stops watching, as they would be reported forever.
 final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private let socket: Socket
   private unowned let driver: ReadinessDriver
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
   private var isWatched = false
-  /// Of connections that are accepted. A flood of them would keep all others waiting otherwise.
+  /// Limits accepted connections. Otherwise a flood of them would keep all others waiting.
   ///
-  /// To find out that there is none costs the kernel almost as much as a connection. So a turn takes no more than were
-  /// there lately: twice as many as the last, if there may have been more.
+  /// Finding no connection costs the kernel almost as much as accepting one. So a turn takes no more than there were
+  /// lately: twice as many as the last one, if there may have been more.
   private var share = TurnShare(1)
-  private static let greatestShare: UInt16 = 64
+  private static let maximumShare: UInt16 = 64
 
   init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
@@ -28,7 +28,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
 
   func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
     guard share.take(in: driver.turnNumber) else {
-      share.limit = min(2 * share.limit, Self.greatestShare)
+      share.limit = min(2 * share.limit, Self.maximumShare)
       return nil
     }
     let accepted = try socket.acceptDescriptor()
@@ -53,7 +53,7 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
 
   private func watch() throws(MultiplexError) {
     guard !isWatched else { return }
-    try driver.register(rawDescriptor, for: .read, mode: .level, telling: self)
+    try driver.register(rawDescriptor, for: .read, mode: .level, notifying: self)
     isWatched = true
   }
 

@@ -8,24 +8,24 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
   @safe @exclusivity(unchecked) private var isClosed = false
 
-  /// Whether a receive is worth trying: false once one has found less than there was room for, and to begin with, as what is
-  /// there when the descriptor is registered is an event too.
+  /// Whether a receive is worth trying: false after a receive returned less than there was room for, and initially, as
+  /// data that is there when the descriptor is registered causes an event too.
   @safe @exclusivity(unchecked) private var mayReceive = false
-  /// Whether the peer has finished or broken the connection, or sent out-of-band data: then every receive is worth trying,
-  /// as no further event announces what lies behind the bytes that it ends with.
+  /// Whether the peer has finished or reset the connection, or sent out-of-band data: then every receive is worth
+  /// trying, as no further event reports what follows the bytes that it ends with.
   @safe @exclusivity(unchecked) private var isEnding = false
-  /// Whether it is a Unix socket, a receive from which may end before it has emptied the socket.
+  /// Whether it is a Unix socket, where a receive may end before it has emptied the socket.
   private let isUnix: Bool
-  /// Whether the last receive has filled its buffer.
+  /// Whether the last receive filled its buffer.
   @safe @exclusivity(unchecked) private(set) var isBulky = false
   @safe @exclusivity(unchecked) private var isAwaitingInput = false
   @safe @exclusivity(unchecked) private var isAwaitingRoom = false
-  /// Whether room to send is an event, where the kernel has edges.
+  /// Whether room to send causes events, on backends with edge triggering.
   @safe @exclusivity(unchecked) private var isWatchingRoom = false
-  /// Whether it is to go on in the next turn.
+  /// Whether it will continue in the next turn.
   @safe @exclusivity(unchecked) private var isPostponed = false
 
-  /// Of receives. A peer that always has more would keep all others waiting otherwise.
+  /// Limits receives. Otherwise a peer that always has more data would keep all others waiting.
   @safe @exclusivity(unchecked) private var share = TurnShare(16)
 
   init(_ descriptor: FileDescriptor, driver: ReadinessDriver, isUnix: Bool) {
@@ -37,14 +37,22 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return receiveOnce()
+  }
+
+  private var isWorthReceiving: Bool { mayReceive || isEnding }
+
+  /// A receive has found nothing: an event will announce what follows.
+  private func noteEmpty() {
+    mayReceive = false
+    isEnding = false
   }
 
   func awaitInput() {
     isAwaitingInput = true
-    if mayReceive || isEnding {
-      // It was only for its share that it didn't go on.
+    if isWorthReceiving {
+      // It stopped only because its share was used up.
       postpone()
     } else {
       armIfNeeded()
@@ -55,30 +63,30 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = false
   }
 
-  /// Goes on in the next turn, once: an event may bring input before that.
+  /// Continues in the next turn, once: an event may bring input before that.
   private func postpone() {
     guard !isPostponed else { return }
     isPostponed = true
     driver.postpone(self)
   }
 
-  /// The next turn has come.
-  func goOn() {
+  /// Continues, in the next turn.
+  func resume() {
     isPostponed = false
     handle(isAbandoned ? .invalid : [])
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return nil }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
   private func receiveOnce() -> Received? {
     let buffer = unsafe driver.pool.take()
-    // The buffer is ours until it is lent in what is returned.
+    // The buffer is ours until it is returned.
     let received = unsafe receiveOnce(into: buffer.memory)
     if case .filled(let count) = received { return unsafe .bytes(buffer, count: count) }
-    unsafe driver.pool.give(back: buffer)
+    unsafe driver.pool.recycle(buffer)
     guard case .elsewhere(let other) = received else { return nil }
     return other
   }
@@ -88,12 +96,11 @@ final class ReadinessChannel: Channel, ReadinessHandler {
       var hasMore = false
       let count = try transfer { () throws(Errno) in try unsafe receive(into: memory, hasMore: &hasMore) }
       guard let count else {
-        mayReceive = false
-        isEnding = false
+        noteEmpty()
         return nil
       }
       isBulky = count == memory.count
-      // Any other short receive has emptied the socket: what comes now is announced.
+      // Any other short receive has emptied the socket: further data causes an event.
       mayReceive = isBulky || hasMore
       return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
     } catch {
@@ -101,7 +108,9 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  /// - Parameter hasMore: Whether there may be more though the memory isn't full, and no event will tell.
+  /// - Parameters:
+  ///   - memory: Where to receive.
+  ///   - hasMore: Set to whether there may be more though the memory isn't full, which no event will report.
   @inline(__always)
   private func receive(into memory: UnsafeMutableRawBufferPointer, hasMore: inout Bool) throws(Errno) -> Int {
     guard isUnix else { return try unsafe Kernel.receive(rawDescriptor, memory) }
@@ -109,14 +118,12 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {
-    guard mayReceive || isEnding, share.take(in: driver.turnNumber) else { return .nothing }
+    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
-    // A pipe may be full of fewer bytes than it might hold, so there may be more in any case.
+    // A pipe may be full with fewer bytes than its capacity, so there may always be more.
     case .bytes: break
-    case .nothing:
-      mayReceive = false
-      isEnding = false
+    case .nothing: noteEmpty()
     case .other: isBulky = false
     case .failure(let errno): return .failure(noted(errno))
     }
@@ -178,7 +185,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   private func finishReceiving() {
-    guard isAwaitingInput, mayReceive || isEnding else { return }
+    guard isAwaitingInput, isWorthReceiving else { return }
     isAwaitingInput = false
     delegate?.channelHasInput()
   }
@@ -189,7 +196,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     delegate?.channelHasRoom()
   }
 
-  /// Waits for one event, on a backend that knows no edges.
+  /// Waits for one event, on backends without edge triggering.
   private func armIfNeeded() {
     guard driver.armsEachWait, !isClosed, !isAbandoned else { return }
     let interest: Interest
@@ -206,7 +213,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     }
   }
 
-  /// The descriptor is no good any more: the calls that are tried now tell.
+  /// Ends all waits, as the descriptor is unusable: the calls tried next report why.
   private func failWaits() {
     abandon()
     finishSending()
@@ -221,11 +228,11 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     delegate = nil
     guard !isAbandoned else { return }
     driver.unregister(rawDescriptor)
-    // Whoever is in the middle of a step, which a callback of the user's has closed this in, is to find no other's file.
+    // A caller in the middle of a step, during which a user's callback has closed this, must not find another file.
     rawDescriptor = noDescriptor
   }
 
-  /// Notes what an error says of the descriptor itself. Who waits for it is told in the next turn.
+  /// Notes what an error says about the descriptor itself. Its waits end in the next turn.
   private func noted(_ errno: Errno) -> Errno {
     if errno == .badFileDescriptor, !isAbandoned {
       abandon()
@@ -236,8 +243,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   private var isAbandoned: Bool { rawDescriptor == noDescriptor }
 
-  /// The descriptor was closed behind our back. Its number may be another file's soon, so it is used no more: every call
-  /// fails from now on.
+  /// Stops using the descriptor, as it was closed elsewhere and its number may soon be another file's. Every call fails
+  /// from now on.
   private func abandon() {
     guard !isAbandoned else { return }
     driver.disown(rawDescriptor)

@@ -1,10 +1,10 @@
 internal import Multiplex
 internal import SystemPackage
 
-/// I/O by readiness, on any backend of a `Poller`: a call is made at once, and waited for only when it would block.
+/// I/O by readiness, on any backend of a `Poller`: a call is tried first, and waited for only if it would block.
 ///
-/// Where the kernel has edges, a descriptor is registered once for input, and once more for room when that is first waited
-/// for; no message costs a call to change that. Where it hasn't, a registration is armed for one event when something waits.
+/// With edge triggering, a descriptor is registered once for input, and once more for room when that is first waited
+/// for; messages need no further calls. Without it, a registration is armed for one event when something waits.
 final class ReadinessDriver: Driver {
   private let poller: Poller
   private let mode: TriggerMode
@@ -13,9 +13,9 @@ final class ReadinessDriver: Driver {
   let pool = BufferPool()
   let sparePipe = SpareSplicePipe()
   private let observation: TurnObservation?
-  /// Whom to tell about each descriptor.
+  /// The handler of each descriptor.
   @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
-  /// Channels that have had their share of a turn, though there was more to read.
+  /// Channels that have used up their share of a turn, though there was more to read.
   @safe @exclusivity(unchecked) private var unfinished: [ReadinessChannel] = []
   /// Counts the turns: channels have a share in each.
   @safe @exclusivity(unchecked) private(set) var turnNumber: UInt64 = 0
@@ -43,8 +43,8 @@ final class ReadinessDriver: Driver {
   func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self, isUnix: isUnix)
-    // Out-of-band data are an event too, as a receive ends before them: see `isEnding` in the channel. Room isn't, to begin
-    // with: most connections always have some, and it would be an event of its own.
+    // Out-of-band data causes an event too, as a receive ends before it: see `isEnding` in the channel. Room doesn't,
+    // initially: most connections always have some, and it would be an additional event.
     try poller.register(owning: descriptor, for: .read | .priority, mode: mode)
     setHandler(channel, of: channel.rawDescriptor)
     return channel
@@ -68,9 +68,9 @@ final class ReadinessDriver: Driver {
     for case let waits as DescriptorWaits in handlers { waits.endIfClosed() }
   }
 
-  /// Watches a lent descriptor.
+  /// Watches a borrowed descriptor.
   func register(
-    _ fd: Int32, for interest: Interest, mode: TriggerMode, telling handler: any ReadinessHandler
+    _ fd: Int32, for interest: Interest, mode: TriggerMode, notifying handler: any ReadinessHandler
   ) throws(MultiplexError) {
     try poller.register(FileDescriptor(rawValue: fd), for: interest, mode: mode)
     setHandler(handler, of: fd)
@@ -81,34 +81,34 @@ final class ReadinessDriver: Driver {
     try poller.rearm(FileDescriptor(rawValue: fd), for: interest)
   }
 
-  /// Has the edges of a channel's descriptor include room to send, of which there may be some by now.
+  /// Adds room to send to the events of a channel's descriptor; there may be some already.
   func watchRoom(of fd: Int32) throws(MultiplexError) {
     try poller.modify(FileDescriptor(rawValue: fd), for: .read | .priority | .write)
   }
 
-  /// A number that is handed over belongs to nobody else: what was lent under it is waited for no more, or was closed.
+  /// Ends waits for a number whose descriptor is handed over.
   private func endWaits(for fd: Int32) {
     (handler(of: fd) as? DescriptorWaits)?.giveUp()
   }
 
-  /// Forgets a descriptor, and closes it if it was handed over.
+  /// Unregisters a descriptor, and closes it if the poller owns it.
   func unregister(_ fd: Int32) {
     handlers[Int(fd)] = nil
-    // Fails only where a failed `rearm` has forgotten it before.
+    // Fails only if a failed `rearm` has unregistered it before.
     try? poller.unregister(unshared: FileDescriptor(rawValue: fd))
   }
 
-  /// Forgets a descriptor that was handed over, and has been closed elsewhere: its number isn't ours to close.
+  /// Unregisters an owned descriptor that was closed elsewhere: its number isn't ours to close.
   func disown(_ fd: Int32) {
     handlers[Int(fd)] = nil
     do {
       _ = try poller.take(FileDescriptor(rawValue: fd)).release()
     } catch {
-      // A failed `rearm` has forgotten it before.
+      // A failed `rearm` has unregistered it before.
     }
   }
 
-  /// Reads on in the next turn.
+  /// Continues reading in the next turn.
   func postpone(_ channel: ReadinessChannel) {
     unfinished.append(channel)
   }
@@ -117,10 +117,10 @@ final class ReadinessDriver: Driver {
     guard !unfinished.isEmpty else { return }
     let channels = unfinished
     unfinished.removeAll(keepingCapacity: true)
-    for channel in channels { channel.goOn() }
+    for channel in channels { channel.resume() }
   }
 
-  /// Channels hold their driver.
+  /// Releases the channels, which retain their driver.
   func finish() {
     handlers = []
     unfinished = []
