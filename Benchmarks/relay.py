@@ -31,8 +31,8 @@ listen relay
 """
 
 
-# Each finds the program that it needs, and returns a function that starts the relay, given the target's port and a #
-directory for its files.
+# Each finds the program that it needs, and returns a function that starts the relay, given the target's port and a
+# directory for its files.
 
 def mux_relay(backend):
     mux = building.mux()
