@@ -16,22 +16,24 @@ public func withDeadline<Result: ~Copyable & Sendable>(
 ) async throws -> Result {
   let outcome = Outcome<Result>()
   let isPast = deadline <= .now
+  let wasCancelled = Task.isCancelled
   let task = Task(executorPreference: reactor) {
     // The operation may begin before it can be cancelled from outside. The task is used where it runs.
-    if isPast { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
+    if isPast || wasCancelled { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
     outcome.result = try await operation()
   }
-  let expiry = Expiry(of: task, at: isPast ? nil : deadline, on: reactor)
+  let expiry = isPast ? nil : Expiry(of: task, at: deadline, on: reactor)
   let end = await withTaskCancellationHandler {
     await task.result
   } onCancel: {
     task.cancel()
   }
-  expiry.cancel()
+  expiry?.cancel()
   do {
     try end.get()
   } catch {
-    throw expiry.hasHappened ? DeadlineExceeded() : error
+    let isLate = expiry?.hasHappened ?? !wasCancelled
+    throw isLate ? DeadlineExceeded() : error
   }
   guard let result = outcome.result.take() else { preconditionFailure("an operation that didn't throw has a result") }
   return result

@@ -7,13 +7,8 @@ final class Expiry: @unchecked Sendable {
   /// Belongs to the reactor's thread.
   private var timer: Timer?
 
-  /// - Parameter deadline: nil for a task that has cancelled itself, as its deadline had passed when it began.
-  init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant?, on reactor: Reactor) {
+  init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant, on reactor: Reactor) {
     self.reactor = reactor
-    guard let deadline else {
-      happened.store(!CallingTask.isCurrentCancelled, ordering: .relaxed)
-      return
-    }
     reactor.onLoop { [self] in
       timer = reactor.loop.schedule(at: deadline) { [self] in expire(task) }
     }

@@ -31,6 +31,19 @@ struct DeadlineTests {
     #expect(try await read(within: .seconds(100)) == nil)
   }
 
+  @Test("an operation of a cancelled task is cancelled before it begins, wherever the task runs")
+  func cancelledBefore() async throws {
+    let reactor = try Reactor()
+    for round in 0..<2000 {
+      let preference = round.isMultiple(of: 2) ? reactor : nil
+      let isCancelled = Task(executorPreference: preference) {
+        cancelThisTask()
+        return try await withTimeout(.seconds(100), on: reactor) { Task.isCancelled }
+      }
+      try #require(try await isCancelled.value)
+    }
+  }
+
   @Test("an operation that is late is cancelled, and throws DeadlineExceeded", arguments: usableBackends)
   func late(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
