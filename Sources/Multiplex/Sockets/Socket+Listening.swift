@@ -2,6 +2,9 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Socket {
+  /// How many connections may wait to be accepted by default: the usual limit of the kernel (net.core.somaxconn).
+  public static let defaultBacklog: Int32 = 4096
+
   /// Listens at an address.
   ///
   /// A TCP port still held by connections in TIME_WAIT can be reused (`SO_REUSEADDR`); a port with a live listener
@@ -19,7 +22,7 @@ extension Socket {
   ///   ``MultiplexError/Reason/invalidArgument`` for a path that is too long or contains a zero byte;
   ///   ``MultiplexError/Reason/openFileLimit``.
   public static func listening(
-    on address: SocketAddress, backlog: Int32 = 4096, reusePort: Bool = false
+    on address: SocketAddress, backlog: Int32 = defaultBacklog, reusePort: Bool = false
   ) throws(MultiplexError) -> Socket {
     let socket = try Socket(family: address)
     if reusePort { try socket.set(.reusePort, to: true) }

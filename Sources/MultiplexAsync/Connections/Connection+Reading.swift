@@ -1,6 +1,9 @@
 internal import Multiplex
 
 extension Connection {
+  /// Made once: every line needs it.
+  private static let newline = [UInt8(ascii: "\n")]
+
   /// Reads the next available bytes: at least one, at most 64 KiB. On io_uring, usually at most one 16 KiB buffer at a
   /// time. More may be pending.
   ///
@@ -101,7 +104,7 @@ extension Connection {
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
   ///   kept for the next read.
   public func readLine(limit: Int = 64 * 1024) async throws(ConnectionError) -> [UInt8]? {
-    try await read(through: [UInt8(ascii: "\n")], limit: limit)
+    try await read(through: Self.newline, limit: limit)
   }
 
   /// Reads up to a delimiter, such as the blank line that ends the head of an HTTP message.

@@ -12,7 +12,7 @@ extension Listener {
   ///     (`SO_REUSEPORT`).
   /// - Throws: As `Socket.listening(on:backlog:reusePort:)` does.
   public static func bind(
-    to address: SocketAddress, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
+    to address: SocketAddress, on reactor: Reactor, backlog: Int32 = Socket.defaultBacklog, reusePort: Bool = false
   ) async throws(MultiplexError) -> Listener {
     try await bind(to: address, on: reactor, backlog: backlog, sharing: reusePort ? .joining : .none)
   }
@@ -23,7 +23,7 @@ extension Listener {
   /// - Throws: As ``bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; `MultiplexError.Reason.unknownAddress`
   ///   with the resolver's message; `CancellationError`.
   public static func bind(
-    to host: HostPort, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
+    to host: HostPort, on reactor: Reactor, backlog: Int32 = Socket.defaultBacklog, reusePort: Bool = false
   ) async throws -> Listener {
     try await host.withFirstUsableAddress(on: reactor) { (address) async throws(MultiplexError) in
       try await bind(to: address, on: reactor, backlog: backlog, reusePort: reusePort)
@@ -35,7 +35,7 @@ extension Listener {
   /// - Throws: As ``bind(to:on:backlog:reusePort:)-(HostPort,_,_,_)`` does; `MultiplexError.Reason.unknownAddress` for
   ///   text that isn't HOST:PORT.
   public static func bind(
-    to text: String, on reactor: Reactor, backlog: Int32 = 4096, reusePort: Bool = false
+    to text: String, on reactor: Reactor, backlog: Int32 = Socket.defaultBacklog, reusePort: Bool = false
   ) async throws -> Listener {
     try await bind(to: HostPort(text), on: reactor, backlog: backlog, reusePort: reusePort)
   }

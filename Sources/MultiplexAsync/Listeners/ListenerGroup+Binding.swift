@@ -11,7 +11,7 @@ extension ListenerGroup {
   /// - Throws: As ``Listener/bind(to:on:backlog:reusePort:)-(SocketAddress,_,_,_)`` does; none of the reactors listens
   ///   then.
   public static func bind(
-    to address: SocketAddress, on group: ReactorGroup, backlog: Int32 = 4096
+    to address: SocketAddress, on group: ReactorGroup, backlog: Int32 = Socket.defaultBacklog
   ) async throws(MultiplexError) -> ListenerGroup {
     let isShared = address.port != nil && group.reactors.count > 1
     let first = try await Listener.bind(
@@ -35,7 +35,7 @@ extension ListenerGroup {
   /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does; `MultiplexError.Reason.unknownAddress` with the
   ///   resolver's message; `CancellationError`.
   public static func bind(
-    to host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
+    to host: HostPort, on group: ReactorGroup, backlog: Int32 = Socket.defaultBacklog
   ) async throws -> ListenerGroup {
     try await host.withFirstUsableAddress(on: group.reactors[0]) { (address) async throws(MultiplexError) in
       try await bind(to: address, on: group, backlog: backlog)
@@ -47,7 +47,7 @@ extension ListenerGroup {
   /// - Throws: As ``bind(to:on:backlog:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for text that
   ///   isn't HOST:PORT.
   public static func bind(
-    to text: String, on group: ReactorGroup, backlog: Int32 = 4096
+    to text: String, on group: ReactorGroup, backlog: Int32 = Socket.defaultBacklog
   ) async throws -> ListenerGroup {
     try await bind(to: HostPort(text), on: group, backlog: backlog)
   }
@@ -61,7 +61,7 @@ extension ListenerGroup {
   /// - Throws: As ``bind(to:on:backlog:)-(SocketAddress,_,_)`` does, if an address is in use, or the machine has none
   ///   of them; `MultiplexError.Reason.unknownAddress`. None of the addresses is listened at then.
   public static func bind(
-    toAllOf host: HostPort, on group: ReactorGroup, backlog: Int32 = 4096
+    toAllOf host: HostPort, on group: ReactorGroup, backlog: Int32 = Socket.defaultBacklog
   ) async throws -> [ListenerGroup] {
     var groups: [ListenerGroup] = []
     var missing: MultiplexError?

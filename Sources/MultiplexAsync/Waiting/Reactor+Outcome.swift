@@ -7,12 +7,10 @@ extension Reactor {
     try Task.checkCancellation()
     let operation = PendingOperation<Outcome>()
     // A task that runs elsewhere stays there, and resumes there: a child task on the reactor would cost more.
-    let result = await withTaskCancellationHandler {
-      await Waiter.suspend { waiter in
-        onLoop { operation.begin(begin, on: self.loop, waiter) }
-      }
+    let result = await suspend { waiter in
+      onLoop { operation.begin(begin, on: self.loop, waiter) }
     } onCancel: {
-      loop.perform { operation.cancel() }
+      operation.cancel()
     }
     return try result.get()
   }

@@ -30,6 +30,9 @@ final class LoadConnection {
   var sendFailure: Errno?
   private(set) var lostAt: Int?
 
+  /// Why the connection is lost, if reading only shows `symptom`: a send may have failed before.
+  func loss(showing symptom: Loss) -> Loss { sendFailure.map(Loss.broken) ?? symptom }
+
   init(_ socket: Socket, number: Int, size: Int, pipeline: Int) {
     self.socket = socket
     self.number = number

@@ -82,7 +82,7 @@ extension LoadGenerator {
     nextTick = now + Self.tickInterval
     for connection in connections
     where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress > timeout {
-      try lose(connection, connection.sendFailure.map(Loss.broken) ?? .noResponse)
+      try lose(connection, connection.loss(showing: .noResponse))
     }
     if case .warmingUp = phase { return progress.showWarmUp() }
     tally.note(after: now - measuredSince)

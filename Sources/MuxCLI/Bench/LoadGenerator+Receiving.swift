@@ -16,7 +16,7 @@ extension LoadGenerator {
   private func receive(_ connection: LoadConnection) throws -> Bool {
     do {
       guard case .end = try connection.receive(into: &buffer, pattern) else { return true }
-      try lose(connection, connection.sendFailure.map(Loss.broken) ?? .closed)
+      try lose(connection, connection.loss(showing: .closed))
     } catch let error as MultiplexError {
       try lose(connection, .broken(error.errno))
     }
@@ -69,7 +69,7 @@ extension LoadGenerator {
 
   private func giveUpWaiting() throws(MultiplexError) {
     for connection in connections where !connection.isLost && connection.inFlight > 0 {
-      try lose(connection, connection.sendFailure.map(Loss.broken) ?? .noResponse)
+      try lose(connection, connection.loss(showing: .noResponse))
     }
   }
 

@@ -52,17 +52,7 @@ struct CancelledTaskTests {
     let sender = try peer.startOtherSide { socket in
       while true { do { try socket.sendAll(repeated, timeout: .seconds(100)) } catch { return } }
     }
-    let count = Counter()
-    let loop = Task(executorPreference: connection.reactor) {
-      while true {
-        try await reading(connection)
-        count.add()
-      }
-    }
-    #expect(await becomesTrue { count.value > 100 })
-    loop.cancel()
-    #expect(await reason { try await loop.value } == .cancelled)
-    connection.abort()
+    await expectEnd(ofRepeating: { try await reading(connection) }, on: connection)
     try sender.join()
   }
 
@@ -76,10 +66,18 @@ struct CancelledTaskTests {
         guard let bytes = try? socket.receive(upTo: 65_536), !bytes.isEmpty else { return }
       }
     }
+    await expectEnd(ofRepeating: { try await connection.write("x") }, on: connection)
+    try receiver.join()
+  }
+
+  /// Repeats a call until its task is cancelled, and expects that this ends it. Then the connection is aborted.
+  private func expectEnd(
+    ofRepeating call: @escaping @Sendable () async throws -> Void, on connection: Connection
+  ) async {
     let count = Counter()
     let loop = Task(executorPreference: connection.reactor) {
       while true {
-        try await connection.write("x")
+        try await call()
         count.add()
       }
     }
@@ -87,7 +85,6 @@ struct CancelledTaskTests {
     loop.cancel()
     #expect(await reason { try await loop.value } == .cancelled)
     connection.abort()
-    try receiver.join()
   }
 
   @Test("a cancelled task neither receives nor sends a datagram", arguments: usableBackends)

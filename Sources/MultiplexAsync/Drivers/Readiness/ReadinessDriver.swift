@@ -131,8 +131,7 @@ final class ReadinessDriver: Driver {
   }
 
   private func setHandler(_ handler: any ReadinessHandler, of fd: Int32) {
-    let missing = Int(fd) + 1 - handlers.count
-    if missing > 0 { handlers.append(contentsOf: repeatElement(nil, count: max(missing, handlers.count))) }
+    handlers.grow(toHold: Int(fd), filledWith: nil)
     handlers[Int(fd)] = handler
   }
 }
