@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent.parent
 ROOT = HERE.parent
 PEERS = HERE / "peers"
 BUILD = ROOT / ".build" / "benchmarks"
+DEBIAN_CRATES = Path("/usr/share/cargo/registry")
 # As servers are deployed: with Swift's libraries linked statically. When each message wakes an idle core, calls between
 # shared libraries would show.
 STATIC = ("--static-swift-stdlib",)
@@ -66,6 +67,19 @@ def benchmark(product):
 def swift_peer(name):
     """Builds a peer that is a package in peers/; returns the path of its executable."""
     return swift_program(PEERS / name, name, BUILD / name, *STATIC)
+
+
+@functools.cache
+def rust_peer(name):
+    """Builds a peer that is a Rust package in peers/; returns the path of its executable."""
+    print(f"building {name}", file=sys.stderr, flush=True)
+    options = ["--release", "--manifest-path", PEERS / name / "Cargo.toml", "--target-dir", BUILD / name]
+    # Where Debian's packages installed the crates, they are used, and nothing is downloaded.
+    if next(DEBIAN_CRATES.glob("tokio-*"), None):
+        options += ["--offline", "--config", 'source.crates-io.replace-with="debian"']
+        options += ["--config", f'source.debian.directory="{DEBIAN_CRATES}"']
+    run_quietly(["cargo", "build", *options])
+    return BUILD / name / "release" / name
 
 
 def python_peer(module):

@@ -28,6 +28,7 @@ ECHO_SERVERS = {
     **{f"mux {backend}": mux_serve(backend) for backend in BACKENDS},
     "libuv": lambda: [building.c_program("libuv-echo", "-luv")],
     "libevent": lambda: [building.c_program("libevent-echo", "-levent_core")],
+    "tokio": lambda: [building.rust_peer("tokio-echo")],
     "SwiftNIO": lambda: [building.swift_peer("nio-echo"), "handler"],
     "SwiftNIO async": lambda: [building.swift_peer("nio-echo"), "async"],
     "FlyingSocks": lambda: [building.swift_peer("flying-echo")],
