@@ -8,6 +8,7 @@ public import MultiplexAsync
 ///
 /// | Level | What |
 /// |---|---|
+/// | error | the reactor can't wait for I/O; at most one message in ten seconds |
 /// | warning | connections can't be accepted; at most one message in ten seconds |
 /// | notice | errors thrown by handlers of connections |
 /// | info | listeners that begin and stop |
@@ -19,6 +20,7 @@ public import MultiplexAsync
 public struct LoggingObserver: ReactorObserver {
   private let logger: Logger
   private let warnings = RateLimit(every: .seconds(10))
+  private let errors = RateLimit(every: .seconds(10))
 
   /// Makes an observer that writes to this logger.
   public init(_ logger: Logger) {
@@ -28,11 +30,18 @@ public struct LoggingObserver: ReactorObserver {
   /// The events that the logger's level includes.
   public var events: ReactorEvents {
     switch logger.logLevel {
-    case .trace: [.listeners, .connections, .transfers]
-    case .debug, .info, .notice: [.listeners, .connections]
-    case .warning: .listeners
-    case .error, .critical: []
+    case .trace: [.failures, .listeners, .connections, .transfers]
+    case .debug, .info, .notice: [.failures, .listeners, .connections]
+    case .warning: [.failures, .listeners]
+    case .error: .failures
+    case .critical: []
     }
+  }
+
+  /// Writes a message at level error, unless there was one in the last ten seconds.
+  public func waitFailed(because error: MultiplexError) {
+    guard errors.allows() else { return }
+    logger.error("can't wait for I/O", metadata: ["reason": "\(error)"])
   }
 
   // MARK: Listeners

@@ -4,6 +4,7 @@ import Multiplex
 import MultiplexAsync
 import MultiplexLogging
 import Synchronization
+import SystemPackage
 import Testing
 
 /// The code in the pages of `MultiplexAsync.docc`, verbatim except for indentation: `DocumentationTests` compares.
@@ -70,6 +71,38 @@ enum MultiplexAsyncSnippets {
   static func readFile(_ path: String, on reactor: Reactor) async throws -> String {
     let configuration = try await reactor.offload { try String(contentsOfFile: path, encoding: .utf8) }
     return configuration
+  }
+
+  static func countMessages(of listener: Listener, on reactor: Reactor) async {
+    actor Statistics {
+      private let executor: ReactorExecutor
+      private(set) var messages = 0
+
+      init(on reactor: Reactor) { executor = ReactorExecutor(reactor) }
+
+      nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+      func countMessage() { messages += 1 }
+    }
+
+    let statistics = Statistics(on: reactor)
+    await listener.serveChunks { _ in
+      { chunk, replies in
+        statistics.assumeIsolated { $0.countMessage() }
+        replies.write(chunk)
+      }
+    }
+  }
+
+  static func sendKeyboard(to connection: Connection, on reactor: Reactor) async throws {
+    let keyboard = FileDescriptor.standardInput
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      _ = try await reactor.readiness(of: keyboard, for: .read)
+      let count = try unsafe buffer.withUnsafeMutableBytes { try unsafe keyboard.read(into: $0) }
+      guard count > 0 else { break }
+      try await connection.write(buffer.prefix(count))
+    }
   }
 
   static func typeErrors(_ connection: Connection, _ listener: Listener) async throws {

@@ -16,6 +16,8 @@ public struct ReactorEvents: OptionSet, Hashable, Sendable {
   public static let connections = ReactorEvents(rawValue: 4)
   /// Bytes that are received, sent and queued.
   public static let transfers = ReactorEvents(rawValue: 8)
+  /// Waits that fail, so that the reactor stands still.
+  public static let failures = ReactorEvents(rawValue: 16)
   /// Everything.
-  public static let all: ReactorEvents = [.turns, .listeners, .connections, .transfers]
+  public static let all: ReactorEvents = [.turns, .listeners, .connections, .transfers, .failures]
 }

@@ -30,6 +30,11 @@ public protocol ReactorObserver: Sendable {
   /// - Parameter readyCount: How many descriptors were ready; 0 if timers or other threads ended the wait.
   func turnEnded(readyCount: Int)
 
+  /// The loop couldn't wait for I/O: memory is short, for example, or the process may no longer open as many files as
+  /// the loop watches. It runs its tasks and timers, and tries again 10 milliseconds later; so this is called about that
+  /// often while the failure lasts.
+  func waitFailed(because error: MultiplexError)
+
   // MARK: Listeners
 
   /// A listener has begun to accept connections.
@@ -80,6 +85,9 @@ extension ReactorObserver {
 
   /// Does nothing.
   public func turnEnded(readyCount: Int) {}
+
+  /// Does nothing.
+  public func waitFailed(because error: MultiplexError) {}
 
   /// Does nothing.
   public func listening(_ listener: ObservedListener) {}

@@ -25,6 +25,11 @@ public struct ReactorObservers: ReactorObserver {
     notify(.turns) { $0.turnEnded(readyCount: readyCount) }
   }
 
+  /// Notifies the observers that want ``ReactorEvents/failures``.
+  public func waitFailed(because error: MultiplexError) {
+    notify(.failures) { $0.waitFailed(because: error) }
+  }
+
   /// Notifies the observers that want ``ReactorEvents/listeners``.
   public func listening(_ listener: ObservedListener) {
     notify(.listeners) { $0.listening(listener) }

@@ -1,3 +1,5 @@
+internal import Multiplex
+
 /// An observer, and the events that it wants, which it is asked for once.
 ///
 /// An object, so that a connection without an observer finds that out by checking a pointer.
@@ -8,5 +10,9 @@ final class Subscription: Sendable {
   init(_ observer: any ReactorObserver) {
     self.observer = observer
     events = observer.events
+  }
+
+  func waitFailed(because error: MultiplexError) {
+    if events.contains(.failures) { observer.waitFailed(because: error) }
   }
 }

@@ -34,7 +34,7 @@ final class EventLoop: @unchecked Sendable {
   // exclusivity checks, which cost a tenth of a message: nothing is called back while one of these is being changed.
   private let ownDriver: any Driver
   private let observation: TurnObservation?
-  /// The observer of listeners and connections.
+  /// The observer of everything but turns.
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
   /// When the last wait ended, if there were timers then. Timers due later wait for the next one: it may bring the
@@ -178,6 +178,7 @@ extension EventLoop {
       if try ownDriver.turn(for: limit) { takeInbox() }
     } catch {
       // The kernel lacks resources. Sleep a little, and try again.
+      subscription?.waitFailed(because: error)
       Kernel.sleep(for: Self.sleepAfterFailure)
       takeInbox()
     }

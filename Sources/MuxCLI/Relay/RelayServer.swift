@@ -40,7 +40,7 @@ final class RelayServer: Sendable {
   ///     allows.
   /// - Returns: The number of clients whose connections were closed unfinished.
   func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
-    let group = try ReactorGroup(count: 1, backend: backend, observer: AcceptWarnings())
+    let group = try ReactorGroup(count: 1, backend: backend, observer: ReactorWarnings())
     closing.withLock { $0.reactor = group.reactors[0] }
     let capacity = try PairCapacity(atMost: maximumConnections)
     try await listeners.open(

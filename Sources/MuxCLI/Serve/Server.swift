@@ -50,7 +50,7 @@ final class Server: Sendable {
   }
 
   private func makeReactors() throws(MultiplexError) -> ReactorGroup {
-    let warnings = AcceptWarnings()
+    let warnings = ReactorWarnings()
     let (backend, hasOneThread, isTraced) = (settings.backend, settings.threads == 1, settings.isTraced)
     return try ReactorGroup(count: settings.threads, backend: backend) { index in
       guard isTraced else { return warnings }

@@ -82,11 +82,21 @@ struct LoggingObserverTests {
     #expect(log.lines.first.map { "\($0.metadata["reason"] ?? "")".contains("accept4") } == true)
   }
 
+  @Test("a logging observer reports failing waits as errors, once in ten seconds")
+  func waitFailures() {
+    let log = RecordingLog(level: .error)
+    let observer = LoggingObserver(log.logger)
+    for _ in 0..<100 { observer.waitFailed(because: MultiplexError(call: "ppoll", errno: .invalidArgument)) }
+    #expect(log.lines.map(\.level) == [.error])
+    #expect(log.lines.first.map { "\($0.metadata["reason"] ?? "")".contains("ppoll") } == true)
+  }
+
   @Test(
     "a logging observer requests no events that the logger's level leaves out",
     arguments: [
-      (.trace, [.listeners, .connections, .transfers]), (.debug, [.listeners, .connections]),
-      (.notice, [.listeners, .connections]), (.warning, .listeners), (.critical, []),
+      (.trace, [.failures, .listeners, .connections, .transfers]), (.debug, [.failures, .listeners, .connections]),
+      (.notice, [.failures, .listeners, .connections]), (.warning, [.failures, .listeners]), (.error, .failures),
+      (.critical, []),
     ] as [(Logger.Level, ReactorEvents)])
   func levels(level: Logger.Level, events: ReactorEvents) {
     #expect(LoggingObserver(RecordingLog(level: level).logger).events == events)

@@ -253,6 +253,28 @@ struct ReactorObserverTests {
         }
       }
     }
+
+    /// The task waits in place, so that the plan applies to the waits of its reactor.
+    @Test("an observer is notified of each wait that fails, and the reactor goes on", arguments: usableBackends)
+    func waitFailures(backend: Poller.Backend) async throws {
+      let observer = RecordingObserver(.failures)
+      let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
+      let connection = peer.connection
+      let waits: [SystemCall] = [.pselect, .ppoll, .epoll_wait, .epoll_pwait2, .io_uring_enter]
+      let plan = FaultPlan(
+        seed: 1, oneIn: 2, faults: Dictionary(uniqueKeysWithValues: waits.map { ($0, [.noMemory]) }))
+      let echoing = Task(executorPreference: connection.reactor) {
+        try await FaultPlan.$current.withValue(plan) { try await echo(connection) }
+      }
+      for number in 0..<50 as Range<UInt8> {
+        try peer.socket.sendAll([number])
+        #expect(try await peer.take(1) == [number])
+      }
+      try peer.socket.shutdown(.writing)
+      try await echoing.value
+      #expect(!observer.waitFailures.isEmpty)
+      #expect(observer.waitFailures.allSatisfy { $0.errno == .noMemory })
+    }
   #endif
 
   @Test("an observer is notified how many bytes were lost with a connection", arguments: usableBackends)
@@ -299,6 +321,7 @@ struct ReactorObserverTests {
         case .listening, .acceptFailed, .stoppedListening: .listeners
         case .opened, .closed: .connections
         case .received, .receivedEnd, .sent, .queued: .transfers
+        case .waitFailed: .failures
         }
       #expect(kind == events)
     }
@@ -340,8 +363,9 @@ struct ReactorObserverTests {
       observer.closed(connection, because: .finished, unsent: 5)
       observer.ready(.standardInput, for: .readable)
       observer.turnEnded(readyCount: 6)
+      observer.waitFailed(because: MultiplexError(call: "ppoll", errno: .noMemory))
     }
-    #expect(alone.all.count == 11)
+    #expect(alone.all.count == 12)
     for observer in several { #expect("\(observer.all)" == "\(alone.all)") }
   }
 

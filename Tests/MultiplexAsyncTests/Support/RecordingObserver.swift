@@ -7,6 +7,7 @@ final class RecordingObserver: ReactorObserver {
   enum Happening: Sendable {
     case ready(FileDescriptor, Readiness)
     case turnEnded(readyCount: Int)
+    case waitFailed(MultiplexError)
     case listening(ObservedListener)
     case acceptFailed(ObservedListener, MultiplexError)
     case stoppedListening(ObservedListener)
@@ -30,6 +31,7 @@ final class RecordingObserver: ReactorObserver {
 
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness) { add(.ready(descriptor, readiness)) }
   func turnEnded(readyCount: Int) { add(.turnEnded(readyCount: readyCount)) }
+  func waitFailed(because error: MultiplexError) { add(.waitFailed(error)) }
   func listening(_ listener: ObservedListener) { add(.listening(listener)) }
   func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) { add(.acceptFailed(listener, error)) }
   func stoppedListening(_ listener: ObservedListener) { add(.stoppedListening(listener)) }
@@ -58,6 +60,10 @@ extension RecordingObserver {
 
   var acceptFailures: [MultiplexError] {
     all.compactMap { if case .acceptFailed(_, let error) = $0 { error } else { nil } }
+  }
+
+  var waitFailures: [MultiplexError] {
+    all.compactMap { if case .waitFailed(let error) = $0 { error } else { nil } }
   }
 
   var opened: [ObservedConnection] {
