@@ -80,7 +80,7 @@ enum MultiplexAsyncSnippets {
 
       init(on reactor: Reactor) { executor = ReactorExecutor(reactor) }
 
-      nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+      nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 
       func countMessage() { messages += 1 }
     }

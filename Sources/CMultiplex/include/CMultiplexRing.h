@@ -136,7 +136,6 @@ static const uint8_t cmx_OP_NOP = 0;
 static const uint8_t cmx_OP_FSYNC = 3;
 static const uint8_t cmx_OP_POLL_ADD = 6;
 static const uint8_t cmx_OP_POLL_REMOVE = 7;
-static const uint8_t cmx_OP_SENDMSG = 9;
 static const uint8_t cmx_OP_ACCEPT = 13;
 static const uint8_t cmx_OP_ASYNC_CANCEL = 14;
 static const uint8_t cmx_OP_CONNECT = 16;

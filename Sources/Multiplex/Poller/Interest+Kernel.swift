@@ -1,3 +1,5 @@
+package import SystemPackage
+
 /// Conversions between interests, readiness and the kernel's bits. Poll and epoll have the same bits, so all backends
 /// share them.
 extension Interest {
@@ -23,9 +25,26 @@ extension EpollEvents {
     case .oneShot: insert(.oneShot)
     }
   }
+
+  /// What a poll request of a ring has to wait for.
+  package init(wakingFor interest: Interest) {
+    self.init(interest, .level)
+    // Asked for only priority data, the kernel ignores the wakeups that come with data.
+    if interest.contains(.priority) { insert(.readBand) }
+  }
 }
 
 extension Readiness {
+  /// What a descriptor is ready for now, as poll reports it; empty if it isn't ready.
+  package static func current(of descriptor: FileDescriptor, for interest: Interest) -> Readiness {
+    var entries = PollEntries()
+    entries.append(descriptor.rawValue, for: PollEvents(interest))
+    guard let count = try? entries.look() else { return [] }
+    var readiness: Readiness = []
+    entries.forEachReady(count) { _, events in readiness = Readiness(events) }
+    return readiness
+  }
+
   init(_ events: PollEvents) {
     self.init(kernelBits: UInt32(UInt16(bitPattern: events.rawValue)))
   }

@@ -234,17 +234,6 @@ extension Ring.Submission {
     return submission
   }
 
-  /// Sends several buffers as one (`IORING_OP_SENDMSG`). The header and the buffers must stay valid until it has
-  /// completed.
-  @unsafe
-  package static func send(on socket: FileDescriptor, _ message: MessageHeader, token: UInt64) -> Self {
-    var submission = Self(cmx_OP_SENDMSG, socket.rawValue, token: token)
-    submission.entry.address = unsafe UInt64(UInt(bitPattern: message.header))
-    submission.entry.length = 1
-    submission.entry.operation_flags = UInt32(bitPattern: cmx_MSG_NOSIGNAL | cmx_MSG_WAITALL)
-    return submission
-  }
-
   /// Shuts down one or both directions of a connection (`IORING_OP_SHUTDOWN`).
   public static func shutdown(
     _ socket: FileDescriptor, _ direction: ShutdownDirection, token: UInt64

@@ -75,7 +75,7 @@ extension Kernel {
 
   /// Sends several pieces of memory in order, as if they were one; at most 1024 of them (IOV_MAX).
   package static func send(
-    _ fd: Int32, pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>
+    _ fd: Int32, pieces: UnsafeBufferPointer<UnsafeRawBufferPointer>, flags: Int32 = 0
   ) throws(Errno) -> Int {
     let result = unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: pieces.count) { entries in
       var left = granted(unsafe pieces.reduce(0) { $0 + $1.count })
@@ -86,16 +86,18 @@ extension Kernel {
         unsafe entries.initializeElement(at: index, to: iovec(iov_base: start, iov_len: count))
         left -= count
       }
-      return Result { () throws(Errno) in try unsafe send(fd, entries) }
+      return Result { () throws(Errno) in try unsafe send(fd, entries, flags) }
     }
     return try result.get()
   }
 
-  private static func send(_ fd: Int32, _ entries: UnsafeMutableBufferPointer<iovec>) throws(Errno) -> Int {
+  private static func send(
+    _ fd: Int32, _ entries: UnsafeMutableBufferPointer<iovec>, _ flags: Int32
+  ) throws(Errno) -> Int {
     var message = unsafe msghdr()
     unsafe message.msg_iov = entries.baseAddress
     unsafe message.msg_iovlen = .init(entries.count)
-    return try perform(.sendmsg) { unsafe sendmsg(fd, &message, cmx_MSG_NOSIGNAL) }
+    return try perform(.sendmsg) { unsafe sendmsg(fd, &message, flags | cmx_MSG_NOSIGNAL) }
   }
 
   /// Receives one datagram, truncated to the buffer, and its sender's address. Fault plans don't cut it short.

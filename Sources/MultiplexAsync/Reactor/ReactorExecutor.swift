@@ -9,7 +9,7 @@
 ///
 ///       init(on reactor: Reactor) { executor = ReactorExecutor(reactor) }
 ///
-///       nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+///       nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe executor.asUnownedSerialExecutor() }
 ///     }
 ///
 /// Actors with executors of the same reactor call one another without a change of thread, as do tasks that prefer the

@@ -45,10 +45,43 @@ struct ReadinessTests {
     let reactor = try Reactor(backend: backend)
     let (near, far) = try connectedPair()
     let descriptor = near.fileDescriptor
-    let waiting = Task { try await reactor.readiness(of: descriptor, for: .priority) }
-    try far.fileDescriptor.putUrgent()
-    #expect(try await waiting.value.contains(.priority))
-    try descriptor.takeUrgent()
+    let waiting = Task { try await reactor.readiness(of: descriptor, for: .priority | .write) }
+    #expect(try await waiting.value == .writable)
+    try descriptor.fill()
+    for interest in [.priority, .priority | .write] as [Interest] {
+      let waiting = Task { try await reactor.readiness(of: descriptor, for: interest) }
+      try await reactor.takeTurns()
+      // Other data isn't priority data.
+      try far.sendAll([1])
+      try await reactor.takeTurns()
+      try far.fileDescriptor.putUrgent()
+      #expect(try await waiting.value == .priority)
+      try descriptor.takeUrgent()
+    }
+  }
+
+  @Test(
+    "a task that waits for room isn't resumed because the peer has finished sending", arguments: usableBackends)
+  func roomAfterEnd(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isFinishedBefore in [true, false] {
+      let (near, far) = try connectedPair()
+      let descriptor = near.fileDescriptor
+      try descriptor.fill()
+      if isFinishedBefore { try far.shutdown(.writing) }
+      let resumed = Counter()
+      let waiting = Task {
+        defer { resumed.add() }
+        return try await reactor.readiness(of: descriptor, for: .write)
+      }
+      try await reactor.takeTurns()
+      if !isFinishedBefore { try far.shutdown(.writing) }
+      try await reactor.takeTurns()
+      #expect(resumed.value == 0)
+      try await far.takeEverything(until: { resumed.value == 1 })
+      #expect(try await waiting.value == .writable)
+      withExtendedLifetime(near) {}
+    }
   }
 
   @Test("one task can wait to read while another waits to write", arguments: usableBackends)

@@ -167,6 +167,27 @@ struct ServeTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
+  /// Each poll of a ring reports the end of the input as well, and that never changes again.
+  @Test(
+    "clients that have finished sending, and don't read, cost neither processor time nor threads",
+    arguments: usableBackends)
+  func halfClosedClients(backend: Poller.Backend) throws {
+    let server = try MuxServer(backend, ["--service", "chargen"])
+    let peers = try (0..<50).map { _ in try server.connect() }
+    for peer in peers { try peer.socket.shutdown(.writing) }
+    var last = 0
+    var quietSince = ContinuousClock.now
+    let isQuiet = try eventually {
+      let ticks = try server.processorTicks
+      if ticks != last { quietSince = .now }
+      last = ticks
+      return ContinuousClock.now - quietSince > .milliseconds(500)
+    }
+    #expect(isQuiet)
+    #expect(server.process.threadNames.allSatisfy { !$0.hasPrefix("iou-wrk") })
+    for peer in peers { peer.socket.close() }
+  }
+
   @Test(
     "neither spins nor ends when it runs out of descriptors, and accepts again later", arguments: usableBackends)
   func noDescriptors(backend: Poller.Backend) throws {

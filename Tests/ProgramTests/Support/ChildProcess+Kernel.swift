@@ -16,9 +16,18 @@ extension ChildProcess {
 
   /// Whether one of its threads runs, or waits only for a processor.
   var isBusy: Bool {
+    threads.contains { KernelStatus("\($0)/stat")?.isRunnable ?? false }
+  }
+
+  /// The names of its threads, those that the kernel runs for it included.
+  var threadNames: [String] {
+    threads.compactMap { try? String(contentsOfFile: "\($0)/comm", encoding: .utf8) }
+  }
+
+  /// The directories of its threads.
+  private var threads: [String] {
     let directory = "/proc/\(processID)/task"
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    return threads.contains { KernelStatus("\(directory)/\($0)/stat")?.isRunnable ?? false }
+    return ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).map { "\(directory)/\($0)" }
   }
 
   /// Returns the signals that are blocked ("SigBlk"), ignored ("SigIgn") or pending ("ShdPnd").

@@ -157,12 +157,9 @@ extension Ring.Submission {
   /// finished sending: for registrations that don't read, that would be one poll after another.
   fileprivate static func poll(of registration: Registration, token: UInt64) -> Self {
     let interest = registration.interest
-    var events = EpollEvents(interest, .level)
-    // Asked for only priority data, the kernel ignores the wakeups that come with data.
-    if interest.contains(.priority) { events.insert(.readBand) }
-    let isMultishot = registration.mode != .oneShot || !interest.contains(.read)
     return poll(
-      FileDescriptor(rawValue: registration.descriptor), for: events, isMultishot: isMultishot, token: token)
+      FileDescriptor(rawValue: registration.descriptor), for: EpollEvents(wakingFor: interest),
+      isMultishot: registration.mode != .oneShot || !interest.contains(.read), token: token)
   }
 }
 

@@ -52,11 +52,7 @@ extension CompletionChannel {
     case nil: nil
     case .failure(let errno): .failure(errno)
     case .endOfInput:
-      if let sendFailure, sendFailure != .brokenPipe {
-        .failure(sendFailure)
-      } else {
-        hasLostFailure ? .failure(.connectionReset) : .endOfInput
-      }
+      if let sendFailure, sendFailure != .brokenPipe { .failure(sendFailure) } else { .endOfInput }
     }
   }
 

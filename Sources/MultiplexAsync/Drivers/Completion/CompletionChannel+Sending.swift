@@ -59,7 +59,7 @@ extension CompletionChannel {
   }
 
   /// Whether nothing waits to be sent or is being sent.
-  private var isSendIdle: Bool { outgoing.count == 0 && !isSending && !isSendingInline }
+  private var isSendIdle: Bool { outgoing.count == 0 && !isSendingInline }
 
   /// Sends a chunk and takes ownership of it; what there is no room for is queued.
   ///
@@ -81,11 +81,17 @@ extension CompletionChannel {
   /// - Returns: How many bytes the kernel has taken.
   private func sendImmediately(_ bytes: UnsafeRawBufferPointer) -> Int {
     let part = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.immediateLimit))
+    return sendImmediately(part.count) { () throws(Errno) in
+      try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
+    }
+  }
+
+  /// - Parameter count: How many bytes the call is to send.
+  @inline(__always)
+  private func sendImmediately(_ count: Int, _ send: () throws(Errno) -> Int) -> Int {
     do {
-      let sent = try transfer { () throws(Errno) in
-        try unsafe Kernel.send(rawDescriptor, part, flags: Kernel.dontWait)
-      }
-      isFull = sent != part.count
+      let sent = try transfer(send)
+      isFull = sent != count
       return sent ?? 0
     } catch {
       fail(error)
@@ -95,30 +101,41 @@ extension CompletionChannel {
 
   func awaitRoom() {
     isAwaitingRoom = true
-    if !isSending { awaitSubmission() }
+    if isFull { watchRoom() } else { awaitSubmission() }
   }
 
-  /// Sends what is queued, or continues when the current send has ended.
+  /// Sends what is queued, as far as there is room: a single buffer with the next submission, several by a call of our
+  /// own.
   func send() {
-    guard outgoing.count > 0, !isSending, sendFailure == nil else { return }
+    guard outgoing.count > 0, sendFailure == nil else { return }
+    guard !isFull else { return watchRoom() }
     if isSendingInline { return awaitSubmission() }
-    if !isFull, let only = unsafe outgoing.takeOnly() { return unsafe sendInline(only.buffer, only.range) }
-    sendWaiting()
+    if let only = unsafe outgoing.takeOnly() { return unsafe sendInline(only.buffer, only.range) }
+    sendQueue()
   }
 
   func sendGathered() {
-    guard !isClosed, !isSending, sendFailure == nil else { return }
+    guard !isClosed, sendFailure == nil else { return }
     if isSendingInline {
       guard driver.finishInlineSend(inlineIndex) else { return }
       inlineBatch = 0
     }
+    sendQueue()
+  }
+
+  /// Sends what is queued by calls of our own, until all of it is sent, or there is no room.
+  private func sendQueue() {
     isFull = false
     while outgoing.count > 0, !isFull {
-      let sent = unsafe sendImmediately(outgoing[0])
+      let sent = unsafe outgoing.withPieces { pieces in
+        unsafe sendImmediately(pieces.reduce(0) { $0 + $1.count }) { () throws(Errno) in
+          try unsafe Kernel.send(rawDescriptor, pieces: pieces, flags: Kernel.dontWait)
+        }
+      }
       guard sendFailure == nil else { return }
       discard(sent)
     }
-    send()
+    if isFull { watchRoom() }
   }
 
   private func sendInline(_ buffer: PooledBuffer, _ range: Range<Int>) {
@@ -140,6 +157,7 @@ extension CompletionChannel {
     case nil, .tryAgain?, .interrupted?:
       unsafe outgoing.putBack(buffer, range.lowerBound + sent..<range.upperBound)
       isFull = true
+      watchRoom()
     case let errno?:
       unsafe driver.recycle(buffer)
       fail(errno)
@@ -147,43 +165,54 @@ extension CompletionChannel {
     awaitSubmission()
   }
 
-  /// Sends as soon as there is room.
-  private func sendWaiting() {
-    isSending = true
-    isFull = false
-    let token = RingOperation.send.token(of: slot)
-    let count = outgoing.beginSend()
-    sendingCount = (0..<count).reduce(0) { unsafe $0 + outgoing[$1].count }
-    guard count > 1 else { return unsafe driver.start(.send(on: descriptor, outgoing[0], token: token)) }
-    let message = driver.takeMessage()
-    unsafe message.fill(count) { unsafe outgoing[$0] }
-    self.message = message
-    // The header and the buffers stay valid until the completion.
-    unsafe driver.start(.send(on: descriptor, message, token: token))
+  /// Waits for room, and then for what else the queue needs.
+  ///
+  /// Not by a send that waits: once the peer has finished sending, the kernel takes that for readiness, and in the end
+  /// lets a thread of its own wait for each such connection.
+  private func watchRoom() {
+    guard !roomWait.isActive, !isClosed, rawDescriptor != noDescriptor else { return }
+    roomWait = .running
+    let token = RingOperation.room.token(of: slot)
+    driver.start(.poll(descriptor, for: .out, isMultishot: isRoomWaitMultishot, token: token))
   }
 
-  func endSend(_ completion: Ring.Completion) {
-    isSending = false
-    if let message { driver.recycle(message) }
-    message = nil
+  func stopWatchingRoom() {
+    if roomWait.pause() { driver.cancel(.room, of: slot) }
+  }
+
+  func endRoomWait(_ completion: Ring.Completion) {
+    roomWait.complete(hasMore: completion.hasMore)
+    guard !isClosed else { return }
     switch completion.errno {
+    case nil where Readiness(kernelBits: UInt32(bitPattern: completion.result)).isWritable: hasFoundRoom = true
     case nil:
-      // A send that waits for room is short only after an error, which the kernel doesn't report again.
-      hasLostFailure = Int(completion.result) < sendingCount
-      discard(Int(completion.result))
-    // Although it should wait, the kernel may give up a send before sending anything: start it again.
-    case .tryAgain?, .interrupted?: discard(0)
-    case let errno?: fail(errno == .brokenPipe && hasLostFailure ? .connectionReset : errno)
+      // Each poll also ends when the peer has finished sending. A multishot one reports that once, and goes on.
+      isRoomWaitMultishot = true
+      return watchRoom()
+    // It was stopped; but there may be no room by now.
+    case .canceled?: if isFull { return watchRoom() }
+    case let errno?: fail(errno)
     }
-    if isClosed { return discard(outgoing.count) }
-    send()
     notifyLater()
+  }
+
+  /// Sends what waited for room. All completions of the turn are known: an inline send that was given back comes first.
+  func useRoom() {
+    guard hasFoundRoom else { return }
+    hasFoundRoom = false
+    isFull = false
+    // What waits for its outcome may have been given back.
+    if isSendingInline { return awaitSubmission() }
+    sendQueue()
+    if !isFull { stopWatchingRoom() }
   }
 
   /// Bytes that can't be sent any more are treated as sent.
   func fail(_ errno: Errno) {
     sendFailure = errno
+    isFull = false
     discard(outgoing.count)
+    stopWatchingRoom()
     if errno == .badFileDescriptor { abandon() }
     // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once.
     if !isClosed, receiving.pause() { driver.cancel(.receive, of: slot) }

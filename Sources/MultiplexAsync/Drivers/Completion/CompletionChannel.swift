@@ -22,8 +22,6 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   @safe @exclusivity(unchecked) var inlineCount: UInt32 = 0
   /// Its index among the driver's inline sends.
   @safe @exclusivity(unchecked) var inlineIndex: UInt32 = 0
-  /// The header of a send of several buffers.
-  @safe @exclusivity(unchecked) var message: MessageHeader?
   /// Limits our own receives. Otherwise a peer that always has more data would keep all others waiting.
   @safe @exclusivity(unchecked) var share = TurnShare(16)
   @safe @exclusivity(unchecked) var sendFailure: Errno?
@@ -35,12 +33,12 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   @safe @exclusivity(unchecked) var receiving = MultishotState.idle
   @safe @exclusivity(unchecked) var bulk = BulkReceiving()
   @safe @exclusivity(unchecked) var isAwaitingRoom = false
-  /// Whether a send that waits for room is in progress.
-  @safe @exclusivity(unchecked) var isSending = false
-  /// The byte count of that send.
-  @safe @exclusivity(unchecked) var sendingCount = 0
-  /// Whether such a send was short: the connection is broken, though the kernel may report an end of input.
-  @safe @exclusivity(unchecked) var hasLostFailure = false
+  /// The wait for room to send.
+  @safe @exclusivity(unchecked) var roomWait = MultishotState.idle
+  /// Whether that wait takes a multishot poll, as others end at once.
+  @safe @exclusivity(unchecked) var isRoomWaitMultishot = false
+  /// Whether that wait has found room.
+  @safe @exclusivity(unchecked) var hasFoundRoom = false
   /// Whether there was no room for all of the last send, inline or immediate.
   @safe @exclusivity(unchecked) var isFull = false
   /// Whether its delegate will be notified when all completions of this turn are known.
@@ -57,12 +55,13 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   var descriptor: FileDescriptor { FileDescriptor(rawValue: rawDescriptor) }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    if operation == .receive { endReceive(completion) } else { endSend(completion) }
+    if operation == .receive { endReceive(completion) } else { endRoomWait(completion) }
     if isClosed { leaveIfDone() }
   }
 
   func notifyDelegate() {
     isToNotify = false
+    useRoom()
     notifyRoom()
     if isWorthReceiving { notifyInput() }
   }
@@ -90,7 +89,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
       closeDescriptor()
       return leaveIfDone()
     }
-    if !isSending {
+    if !isFull {
       send()
       notifyRoom()
     }
@@ -105,15 +104,15 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     guard rawDescriptor != noDescriptor else { return }
     end = .failure(.badFileDescriptor)
     sendFailure = .badFileDescriptor
-    // Buffers of a send in progress belong to the kernel until it is complete.
-    if !isSending { discard(outgoing.count) }
+    isFull = false
+    discard(outgoing.count)
+    stopWatchingRoom()
     driver.disown(descriptor)
     rawDescriptor = noDescriptor
     awaitSubmission()
   }
 
-  /// Closes the connection. Buffers that the kernel holds are taken back when it has released them; only then is the
-  /// channel removed.
+  /// Closes the connection. The channel is removed when its operations have ended.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -122,7 +121,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     delegate = nil
     recycleReceived()
     if receiving.isActive { driver.cancel(.receive, of: slot) }
-    if isSending { driver.cancel(.send, of: slot) } else { discard(outgoing.count) }
+    if roomWait.isActive { driver.cancel(.room, of: slot) }
+    discard(outgoing.count)
     // An inline send has to be sent, or found to be lost, first.
     if isSendingInline { awaitSubmission() } else { closeDescriptor() }
     leaveIfDone()
@@ -139,7 +139,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   }
 
   func leaveIfDone() {
-    guard isClosed, !receiving.isActive, !isSending, !isAwaitingSubmission else { return }
+    guard isClosed, !receiving.isActive, !roomWait.isActive, !isAwaitingSubmission else { return }
     driver.remove(slot)
   }
 }

@@ -1,6 +1,6 @@
 internal import Multiplex
 
-/// Buffers and message headers.
+/// Buffers.
 extension CompletionDriver {
   func takeReceived(_ id: UInt16) -> PooledBuffer {
     unsafe buffers.take(id)
@@ -19,14 +19,6 @@ extension CompletionDriver {
     } else {
       unsafe pool.recycle(buffer)
     }
-  }
-
-  func takeMessage() -> MessageHeader {
-    messages.popLast() ?? MessageHeader(capacity: OutgoingQueue.maximumPerSend)
-  }
-
-  func recycle(_ message: MessageHeader) {
-    messages.append(message)
   }
 
   /// Adds buffers, as the kernel had none for received data.

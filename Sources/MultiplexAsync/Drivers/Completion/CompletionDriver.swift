@@ -46,8 +46,6 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) var notifiers: [any DeferredNotifier] = []
   /// Channels that wait for the end of the batch.
   @safe @exclusivity(unchecked) var awaitingSubmission: [CompletionChannel] = []
-  /// Unused headers of sends.
-  @safe @exclusivity(unchecked) var messages: [MessageHeader] = []
 
   /// Whether the kernel supports everything that this driver needs, and has room for it; found out once, by making one.
   /// A temporary shortage counts as a no.
@@ -123,7 +121,7 @@ final class CompletionDriver: Driver {
       observation.ready(descriptor, for: Readiness(kernelBits: UInt32(bitPattern: completion.result)))
     case .connect: observation.ready(descriptor, for: .writable)
     case _ where !owned[descriptor.rawValue]: return
-    case .send: observation.ready(descriptor, for: .writable)
+    case .room: observation.ready(descriptor, for: .writable)
     default: observation.ready(descriptor, for: .readable)
     }
   }

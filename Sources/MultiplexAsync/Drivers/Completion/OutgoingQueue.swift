@@ -1,6 +1,6 @@
 internal import Multiplex
 
-/// Buffers that a connection has accepted for sending. The kernel holds the first ones while a send is in progress.
+/// Buffers that a connection has accepted for sending.
 @safe
 struct OutgoingQueue {
   @unsafe
@@ -15,11 +15,9 @@ struct OutgoingQueue {
   /// How many bytes are accepted before the rest has to wait.
   private static let limit = 256 * 1024
   /// The most buffers of one send.
-  static let maximumPerSend = 16
+  private static let maximumPerSend = 16
 
   private var entries: [Entry] = unsafe []
-  /// How many entries the kernel holds.
-  private var sending: UInt32 = 0
   /// How many bytes remain; the limit keeps this small.
   private var size: UInt32 = 0
 
@@ -55,7 +53,7 @@ struct OutgoingQueue {
 
   /// Copies as many bytes as fit into the last buffer.
   private mutating func fill(_ bytes: UnsafeRawBufferPointer) -> Int {
-    guard unsafe entries.count > Int(sending), let last = unsafe entries.last, unsafe last.isOpen else { return 0 }
+    guard let last = unsafe entries.last, unsafe last.isOpen else { return 0 }
     let room = unsafe last.buffer.capacity - last.range.upperBound
     let part = unsafe bytes.prefix(room)
     guard unsafe !part.isEmpty else { return 0 }
@@ -80,23 +78,20 @@ struct OutgoingQueue {
     count += range.count
   }
 
-  /// Begins a send of the first buffers: their bytes stay where they are until ``removeFirst(_:recycle:)``.
-  ///
-  /// - Returns: How many buffers it takes.
-  mutating func beginSend() -> Int {
-    sending = unsafe UInt32(min(entries.count, Self.maximumPerSend))
-    return Int(sending)
-  }
-
-  /// The bytes of one of the buffers, in order.
-  subscript(index: Int) -> UnsafeRawBufferPointer {
-    // This range of the buffer is filled.
-    unsafe entries[index].buffer.bytes(entries[index].range)
+  /// Calls a body with the first buffers' bytes, in order. They are valid during the call.
+  func withPieces<Result>(_ body: (UnsafeBufferPointer<UnsafeRawBufferPointer>) -> Result) -> Result {
+    let count = unsafe min(entries.count, Self.maximumPerSend)
+    return unsafe withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: count) { pieces in
+      // These ranges of the buffers are filled.
+      for index in 0..<count {
+        unsafe pieces.initializeElement(at: index, to: entries[index].buffer.bytes(entries[index].range))
+      }
+      return unsafe body(UnsafeBufferPointer(pieces))
+    }
   }
 
   /// Removes sent bytes, and recycles buffers that are done.
   mutating func removeFirst(_ sent: Int, recycle: (PooledBuffer) -> Void) {
-    sending = 0
     count -= sent
     var rest = sent
     var done = 0

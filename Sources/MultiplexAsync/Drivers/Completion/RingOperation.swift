@@ -6,7 +6,8 @@ enum RingOperation: UInt8 {
   case accept
   case connect
   case receive
-  case send
+  /// A wait for room to send.
+  case room
   /// A send that has a completion only if it fails: the slot is its number among the ``InlineSends``.
   case inlineSend
   case poll
