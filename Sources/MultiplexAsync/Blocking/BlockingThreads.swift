@@ -26,6 +26,22 @@ final class BlockingThreads: Sendable {
     self.limit = limit
   }
 
+  /// Suspends the calling task until the body has run on a thread, even if the task is cancelled meanwhile.
+  ///
+  /// - Throws: What the body throws; why no thread can be started.
+  func perform<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(MultiplexError) -> Value
+  ) async throws(MultiplexError) -> Value {
+    let result: Result<Value, MultiplexError> = await Waiter.suspend { waiter in
+      run {
+        waiter.resume(returning: Result(catching: body))
+      } orElse: { error in
+        waiter.resume(returning: .failure(error))
+      }
+    }
+    return try result.get()
+  }
+
   /// Runs the body on a thread, later if too many are busy.
   ///
   /// - Parameters:

@@ -11,7 +11,7 @@ extension Connection {
   ///   - host: A name or an IP address, with a port.
   ///   - reactor: The reactor that the connection will belong to.
   ///   - timeout: The total time limit, including the name lookup; nil sets no limit.
-  /// - Throws: ``ConnectionError/Reason/unresolved(_:)``, or the error of the last address, as with
+  /// - Throws: ``ConnectionError/Reason/unresolved(_:)``, or the error of the attempt that failed last, as with
   ///   ``connect(to:on:timeout:)-(SocketAddress,_,_)`` does.
   public static func connect(
     to host: HostPort, on reactor: Reactor, timeout: Duration? = nil
@@ -49,7 +49,7 @@ extension Connection {
   ///   - addresses: The first is tried first.
   ///   - reactor: The reactor that the connection will belong to.
   ///   - timeout: The total time limit; nil waits as long as the kernel does, which may be minutes.
-  /// - Throws: The error of the last address, as with ``connect(to:on:timeout:)-(SocketAddress,_,_)``;
+  /// - Throws: The error of the attempt that failed last, as with ``connect(to:on:timeout:)-(SocketAddress,_,_)``;
   ///   ``ConnectionError/Reason/refused`` if there are no addresses.
   public static func connect(
     toAnyOf addresses: [SocketAddress], on reactor: Reactor, timeout: Duration? = nil
@@ -57,7 +57,7 @@ extension Connection {
     guard !addresses.isEmpty else { throw ConnectionError(.refused, during: .connect, peer: nil) }
     do {
       return try await withTimeout(timeout, on: reactor) {
-        var race = ConnectionRace(addresses, on: reactor)
+        let race = ConnectionRace(addresses, on: reactor)
         return try await race.run()
       }
     } catch {

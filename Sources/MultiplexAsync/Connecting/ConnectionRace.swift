@@ -27,8 +27,8 @@ struct ConnectionRace {
 
   /// Runs the race.
   ///
-  /// - Throws: The error of the last address. No other connection is left in either case.
-  mutating func run() async throws(ConnectionError) -> Connection {
+  /// - Throws: The error of the attempt that failed last. No other connection is left in either case.
+  func run() async throws(ConnectionError) -> Connection {
     var race = self
     let result = await withTaskGroup(of: Event.self) { group in await race.run(in: &group) }
     return try result.get()

@@ -130,11 +130,16 @@ extension Connection {
   /// Bytes that the peer has sent and nobody has read are lost. Over TCP the kernel may then send a reset, which may
   /// overtake the last bytes sent: where that matters, read to the end first.
   public func close() async {
+    await close(ifCancelled: .aborted)
+  }
+
+  /// - Parameter reason: Reported if the calling task is cancelled meanwhile.
+  func close(ifCancelled reason: CloseReason) async {
     guard !closeIfFlushed() else { return }
     await reactor.run {
       // Further writes must not delay the close.
-      let reason = await self.endOutputHere()
-      unsafe self.core.abort(because: reason == nil ? .finished : .aborted)
+      let failure = await self.endOutputHere()
+      unsafe self.core.abort(because: CloseReason(flushed: failure, ifCancelled: reason))
     }
   }
 
@@ -152,7 +157,7 @@ extension Connection {
   /// it may take up to twice the limit to notice that such a peer has stopped. Call it from any thread.
   ///
   /// - Parameter limit: Measured from this call and from each byte; nil sets no limit, zero closes the connection
-  ///   immediately.
+  ///   immediately unless the peer is still taking what was sent.
   public func setIdleTimeout(_ limit: Duration?) {
     reactor.onLoop { [self] in unsafe core.setIdleTimeout(limit, on: reactor.loop) }
   }
@@ -172,7 +177,12 @@ extension Connection {
     reactor.onLoop { [self] in unsafe core.onClose(body) }
   }
 
-  /// Closes if nothing waits to be sent, and nothing has moved since the previous call. The first call closes nothing.
+  /// Notes from now on whether something moves: see ``closeIfIdle()``.
+  func beginIdleCheck() {
+    reactor.onLoop { [self] in unsafe core.beginIdleCheck() }
+  }
+
+  /// Closes if nothing waits to be sent, and nothing has moved since the check began, or the previous call.
   func closeIfIdle() {
     reactor.onLoop { [self] in unsafe core.closeIfIdle() }
   }

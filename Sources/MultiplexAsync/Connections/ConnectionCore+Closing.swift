@@ -70,11 +70,15 @@ extension ConnectionCore {
     return unsentCount + ((try? Kernel.sendQueueLength(descriptor)) ?? 0)
   }
 
-  /// Closes if nothing has moved since the previous call, and nothing is owed to the peer: everything is sent, and the
-  /// connection's handler waits for more input. The first call closes nothing.
-  func closeIfIdle() {
+  func beginIdleCheck() {
     guard !isClosed else { return }
-    let monitor = ensureMonitor()
+    ensureMonitor().hasMoved = false
+  }
+
+  /// Closes if nothing has moved since the check began, or the previous call, and nothing is owed to the peer:
+  /// everything is sent, and the connection's handler waits for more input.
+  func closeIfIdle() {
+    guard !isClosed, let monitor else { return }
     let awaitsInput = reader != nil || pump?.awaitsOutput == false
     let owesNothing = unsentCount == 0 && awaitsInput && lookahead.isEmpty
     if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }

@@ -43,16 +43,34 @@ extension Listener {
   static func bind(
     to address: SocketAddress, on reactor: Reactor, backlog: Int32, sharing: PortSharing
   ) async throws(MultiplexError) -> Listener {
-    let socket = try Socket.listening(on: address, backlog: backlog, reusePort: sharing == .joining)
+    let socket = try await open(address, backlog: backlog, reusePort: sharing == .joining)
     do throws(MultiplexError) {
       // Others may join from now on. While it was bound without the option, nobody else could be there.
       if sharing == .founding { try socket.set(.reusePort, to: true) }
       return try await adopt(socket, isShared: false, on: reactor)
     } catch {
       socket.close()
-      if case .unix(let path) = address { try? UnixSocketFile.removeIfStale(path) }
+      if case .unix(let path) = address { await remove(path) }
       throw error
     }
+  }
+
+  /// Opens the socket: for a Unix socket on another thread, as others may have locked its directory for a second.
+  private static func open(
+    _ address: SocketAddress, backlog: Int32, reusePort: Bool
+  ) async throws(MultiplexError) -> Socket {
+    guard address.isUnix else {
+      return try Socket.listening(on: address, backlog: backlog, reusePort: reusePort)
+    }
+    let descriptor = try await BlockingThreads.shared.perform { () throws(MultiplexError) in
+      try Socket.listening(on: address, backlog: backlog, reusePort: reusePort).take().release()
+    }
+    return Socket(adopting: OwnedDescriptor(adopting: descriptor))
+  }
+
+  /// Removes the file of a Unix socket that was closed, on another thread, for the same reason.
+  private static func remove(_ path: String) async {
+    try? await BlockingThreads.shared.perform { () throws(MultiplexError) in try UnixSocketFile.removeIfStale(path) }
   }
 
   /// Makes a listener of a socket that already listens, and takes ownership of it: one that the process was started

@@ -147,6 +147,6 @@ extension Listener {
   /// Never inlined: its variables would be part of the frame that waits for the handler.
   @inline(never)
   private static func close(_ connection: Connection) async {
-    await connection.close()
+    await connection.close(ifCancelled: .shutDown)
   }
 }

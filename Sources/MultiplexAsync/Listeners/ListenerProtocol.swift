@@ -61,8 +61,9 @@ public protocol ListenerProtocol: Sendable {
   ///     long, so that clients that keep unused connections don't delay the shutdown. Nothing is owed if everything
   ///     written was sent, and the handler waits for input of which nothing has arrived yet. nil closes none of them
   ///     earlier.
-  /// - Returns: How many connections hadn't ended by the limit of this shutdown or of an earlier one. Those whose
-  ///   handlers were still running count, even if they had closed their connections.
+  /// - Returns: How many connections hadn't ended by the limit, of this shutdown or of an earlier one whose handlers are
+  ///   still running; 0 if none is left when this is called. Those whose handlers were still running count, even if they
+  ///   had closed their connections.
   @discardableResult
   func shutDown(within limit: Duration, closingIdleAfter idleTime: Duration?) async -> Int
 }

@@ -42,12 +42,18 @@ final class ServedConnections {
 
   /// Closes the connections that owe nothing, once nothing has moved on them for `idleTime`, until none is left.
   func closeIdle(after idleTime: Duration) {
+    for entry in connections.all { entry.connection.beginIdleCheck() }
+    scheduleIdleCheck(after: max(idleTime, Self.minimumIdleCheckInterval))
+  }
+
+  private func scheduleIdleCheck(after interval: Duration) {
     if let idleTimer { loop.cancel(idleTimer) }
     idleTimer = nil
     guard !connections.isEmpty else { return }
-    for entry in connections.all { entry.connection.closeIfIdle() }
-    idleTimer = loop.schedule(at: .now + max(idleTime, Self.minimumIdleCheckInterval)) { [weak self] in
-      self?.closeIdle(after: idleTime)
+    idleTimer = loop.schedule(at: .now + interval) { [weak self] in
+      guard let self else { return }
+      for entry in connections.all { entry.connection.closeIfIdle() }
+      scheduleIdleCheck(after: interval)
     }
   }
 

@@ -18,6 +18,19 @@ public enum CloseReason: Sendable {
   case lost(ConnectionError.Reason)
 }
 
+extension CloseReason {
+  /// - Parameters:
+  ///   - failure: Why not everything written was sent; nil if it was.
+  ///   - reason: What to report if sending was cancelled.
+  init(flushed failure: ConnectionError.Reason?, ifCancelled reason: CloseReason) {
+    switch failure {
+    case nil: self = .finished
+    case .cancelled: self = reason
+    case _: self = .aborted
+    }
+  }
+}
+
 extension CloseReason: CustomStringConvertible {
   /// A few words, to follow "closed: ".
   public var description: String {

@@ -22,7 +22,8 @@ public protocol ReactorObserver: Sendable {
 
   // MARK: Turns
 
-  /// A wait found a descriptor ready: a listener's, a connection's, or one passed to ``Reactor/readiness(of:for:)``.
+  /// A wait found a descriptor ready: a listener's, a connection's, also while it connects, that of a datagram socket or
+  /// of signals, or one passed to ``Reactor/readiness(of:for:)``.
   func ready(_ descriptor: FileDescriptor, for readiness: Readiness)
 
   /// The loop has handled what a wait found, and is about to wait again.

@@ -83,7 +83,7 @@ class Pump: ChannelDelegate, @unchecked Sendable {
   }
 
   private final func makeSteps() throws(ConnectionError) {
-    while true {
+    while isRunning {
       let step = try plannedStep()
       // The step may have closed a connection, and so ended the pump.
       guard isRunning else { return }

@@ -22,7 +22,8 @@ final class ServingPump: ChunkPump, @unchecked Sendable {
     }
     if input.closeIfFlushed() { return leave() }
     core.endOutput()
-    core.awaitOutput(.flush, .owner, .call { [self] in close(because: $0 == nil ? .finished : .aborted) })
+    core.awaitOutput(
+      .flush, .owner, .call { [self] in close(because: CloseReason(flushed: $0, ifCancelled: .shutDown)) })
   }
 
   private func close(because reason: CloseReason) {

@@ -14,7 +14,7 @@ extension Reactor {
   /// - Returns: What it is ready for; never empty. Files that are always ready, such as regular files and /dev/null,
   ///   are ready immediately, on every backend.
   /// - Throws: `CancellationError`, immediately if the task is cancelled; `MultiplexError`, for a descriptor that isn't
-  ///   open.
+  ///   open, and on epoll for a file that has no priority data, if nothing else is waited for.
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {
@@ -24,7 +24,9 @@ extension Reactor {
       return try await outcome { loop, body in try loop.driver.awaitReadiness(of: fd, for: interest, body) }
     } catch let error as MultiplexError where error.reason == .notPollable {
       // Epoll refuses files that are always ready, instead of reporting them ready as the other backends do.
-      return [interest.contains(.read) ? .readable : [], interest.contains(.write) ? .writable : []]
+      let ready: Readiness = [interest.contains(.read) ? .readable : [], interest.contains(.write) ? .writable : []]
+      guard !ready.isEmpty else { throw error }
+      return ready
     }
   }
 

@@ -183,6 +183,21 @@ struct ConnectionMemoryTests {
       #expect(plan.injected > 0)
     }
 
+    @Test("a connection that can't wait for room fails, and its peer notices")
+    func noMemoryForRoom() async throws {
+      let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_ctl: [.noMemory]])
+      let peer = try await RawPeer(on: try Reactor(backend: .epoll))
+      let connection = peer.connection
+      let writing = Task(executorPreference: connection.reactor) {
+        try await FaultPlan.$current.withValue(plan) {
+          while true { try await connection.write(numbered(1000)) }
+        }
+      }
+      await #expect(throws: ConnectionError.self) { try await writing.value }
+      connection.abort()
+      _ = try await peer.takeAll()
+    }
+
     @Test("a vectored write takes one system call for every 64 pieces", arguments: usableBackends)
     func vectoredCalls(backend: Poller.Backend) async throws {
       let plan = FaultPlan(seed: 1, oneIn: .max, faults: [:])

@@ -367,6 +367,26 @@ struct ListenerTests {
     }
   }
 
+  @Test("others run while a listener waits for the lock on its socket's directory")
+  func lockedDirectory() async throws {
+    let folder = try TemporaryFolder()
+    let reactor = try Reactor()
+    let lock = try FileDescriptor.open(FilePath(folder.path), .readOnly, options: [.directory, .closeOnExec])
+    try Kernel.lock(lock.rawValue)
+    let order = Recorder<String>()
+    let binding = Task(executorPreference: reactor) {
+      order.add("binding")
+      let listener = try await Listener.bind(to: .unix(path: folder.file("socket")), on: reactor)
+      order.add("bound")
+      listener.close()
+    }
+    #expect(await becomesTrue { order.elements == ["binding"] })
+    await reactor.run { order.add("other") }
+    try lock.close()
+    try await binding.value
+    #expect(order.elements == ["binding", "other", "bound"])
+  }
+
   @Test("a cancelled accept loses no connection", arguments: usableBackends)
   func acceptCancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

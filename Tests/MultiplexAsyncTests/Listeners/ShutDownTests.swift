@@ -23,6 +23,28 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
+  @Test("a second shutdown gives connections as long to be idle as the first", arguments: usableBackends)
+  func twice(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = listener.serve(echo)
+    let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+    for text in ["one", "two"] {
+      try await client.write(text)
+      #expect(try await client.read(exactly: 3) == Array(text.utf8))
+    }
+    async let first = listener.shutDown(within: .seconds(100), closingIdleAfter: .seconds(100))
+    #expect(await becomesTrue { listener.isClosed })
+    try await reactor.takeTurns()
+    async let second = listener.shutDown(within: .seconds(100), closingIdleAfter: .seconds(100))
+    try await reactor.takeTurns()
+    try await client.write("three")
+    #expect(try await client.read(exactly: 5) == Array("three".utf8))
+    await client.close()
+    #expect(await (first, second) == (0, 0))
+    await serving
+  }
+
   @Test("a handler that keeps its connection for further requests sees that it should end", arguments: usableBackends)
   func keptAlive(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -236,6 +236,42 @@ struct ReactorObserverTests {
     }
   }
 
+  @Test(
+    "an observer is told of the shutdown where a server is cancelled while the last bytes are sent",
+    arguments: usableBackends)
+  func cancelledFlush(backend: Poller.Backend) async throws {
+    let bytes = [UInt8](repeating: 7, count: 16_000_000)
+    let modes: [@Sendable (Listener) async -> Void] = [
+      { listener in
+        await listener.serve { connection in
+          connection.setWatermarks(Watermarks(low: 0, high: bytes.count))
+          try await connection.write(bytes)
+        }
+      },
+      { listener in
+        await listener.serveChunks { _ in
+          { _, replies in
+            replies.write(bytes)
+            replies.end()
+          }
+        }
+      },
+    ]
+    for serve in modes {
+      let observer = RecordingObserver()
+      let listener = try await Listener.bind(to: "127.0.0.1:0", on: try Reactor(backend: backend, observer: observer))
+      let serving = Task { await serve(listener) }
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([1])
+      #expect(await becomesTrue { !observer.queued.isEmpty })
+      serving.cancel()
+      await serving.value
+      #expect(await becomesTrue { observer.closed.map(\.reason.description) == ["the server is shutting down"] })
+      client.close()
+      listener.close()
+    }
+  }
+
   #if MULTIPLEX_FAULTS
     /// A ring accepts without a system call that could be made to fail.
     @Test(

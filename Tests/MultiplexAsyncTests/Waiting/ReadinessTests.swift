@@ -239,6 +239,22 @@ struct ReadinessTests {
     try? number.close()
   }
 
+  @Test(
+    "a regular file is ready at once, even if its number was another file's that was waited for",
+    arguments: usableBackends)
+  func numberOfFile(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try PipeDescriptors()
+    let number = try pipe.reader.duplicate().renumbered().release()
+    try pipe.writer.put("x")
+    #expect(try await reactor.readiness(of: number, for: .read) == .readable)
+    let file = try TemporaryFolder().makeFile()
+    try number.become(file.fileDescriptor)
+    #expect(try await reactor.readiness(of: number, for: .read) == .readable)
+    #expect(try await reactor.readiness(of: number, for: .read | .write) == [.readable, .writable])
+    try number.close()
+  }
+
   @Test("a socket that was waited for can become a connection", arguments: usableBackends)
   func becomesConnection(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -33,6 +33,7 @@ extension CompletionDriver {
 
   /// Submits the cancellations that would go with the next turn.
   func flushCancellations() {
+    submitBacklog()
     guard ring.preparedCount > 0 else { return }
     _ = try? ring.submit()
   }

@@ -151,7 +151,7 @@ final class CompletionDriver: Driver {
     submit(.close(descriptor, token: RingOperation.silentToken).skippingSuccess())
   }
 
-  private func submitBacklog() {
+  func submitBacklog() {
     guard !backlog.isEmpty else { return }
     let submissions = backlog
     backlog = []

@@ -122,7 +122,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
     // A pipe may be full with fewer bytes than its capacity, so there may always be more.
-    case .bytes: break
+    case .bytes(let count): isBulky = count >= driver.pool.bufferSize
     case .nothing: noteEmpty()
     case .other: isBulky = false
     case .failure(let errno): return .failure(noted(errno))
@@ -169,7 +169,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     do {
       try driver.watchRoom(of: rawDescriptor)
     } catch {
-      failWaits()
+      failWaits(because: error)
     }
   }
 
@@ -209,13 +209,15 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     do {
       try driver.arm(rawDescriptor, for: interest)
     } catch {
-      failWaits()
+      failWaits(because: error)
     }
   }
 
-  /// Ends all waits, as the descriptor is unusable: the calls tried next report why.
-  private func failWaits() {
-    abandon()
+  /// Ends all waits, as the descriptor is unusable: the calls tried next fail.
+  ///
+  /// - Parameter error: Why it can't be waited for; nil if it was closed elsewhere.
+  private func failWaits(because error: MultiplexError? = nil) {
+    if let error, error.reason != .notOpen { release() } else { abandon() }
     finishSending()
     finishReceiving()
   }
@@ -226,10 +228,16 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     isAwaitingInput = false
     isAwaitingRoom = false
     delegate = nil
+    release()
+  }
+
+  /// Closes the descriptor. Every call fails from now on.
+  private func release() {
     guard !isAbandoned else { return }
     driver.unregister(rawDescriptor)
     // A caller in the middle of a step, during which a user's callback has closed this, must not find another file.
     rawDescriptor = noDescriptor
+    isEnding = true
   }
 
   /// Notes what an error says about the descriptor itself. Its waits end in the next turn.

@@ -59,7 +59,11 @@ final class ReadinessDriver: Driver {
     of fd: Int32, for interest: Interest, _ body: @escaping (Readiness) -> Void
   ) throws(MultiplexError) -> ReadinessWait {
     if let waits = handler(of: fd) as? DescriptorWaits {
-      return try waits.add(interest, body)
+      do {
+        return try waits.add(interest, body)
+      } catch let error where error.reason == .notOpen && Kernel.isOpen(fd) {
+        // The file of earlier waits was closed, and the number belongs to another one.
+      }
     }
     return try DescriptorWaits(descriptor: fd, driver: self).add(interest, body)
   }
