@@ -84,7 +84,9 @@ extension InspectorPage {
         const points = moments.map(moment => x(moment.secondsAgo).toFixed(1) + " " + y(moment[key]).toFixed(1));
         const [first, last] = [moments[0], moments[moments.length - 1]].map(moment => x(moment.secondsAgo).toFixed(1));
         const ends = [first + " " + plot.bottom, ...points, last + " " + plot.bottom];
-        parts.push(drawn("path", { class: "area " + style, d: "M " + ends.join(" L ") + " Z" }));
+        if (!style.includes("dashed")) {
+          parts.push(drawn("path", { class: "area " + style, d: "M " + ends.join(" L ") + " Z" }));
+        }
         parts.push(drawn("path", { class: "curve " + style, d: "M " + points.join(" L ") }));
       }
       find(id).replaceChildren(...parts);
@@ -124,16 +126,20 @@ extension InspectorPage {
     }
 
     function showCharts(moments) {
-      const lines = [["receivedPerSecond", "s0"], ["sentPerSecond", "s1"]];
+      // An echo sends as much as it receives: both lines can be seen where they are one.
+      const lines = [["sentPerSecond", "s1"], ["receivedPerSecond", "s0 dashed"]];
       draw("throughput", moments, lines, sizes, 1024, value => value === 0 ? "0" : bytes(value));
       draw("turns", moments, [["turnsPerSecond", "s2"]], [["", 1], ["", 1000], ["", 1e6]], 10, rate);
     }
 
     const isActive = connection => 1 > connection.idleSeconds;
 
-    function dot(connection) {
+    // Each text begins with a descriptor: "7 readable".
+    const descriptors = texts => new Set(texts.map(text => parseInt(text, 10)));
+
+    function dot(connection, isReady) {
       const style = connection.queuedBytes > 0 ? "queued" : isActive(connection) ? "active" : "";
-      const made = element("span", "dot " + style);
+      const made = element("span", "dot " + style + (isReady ? " ready" : ""));
       made.title = "descriptor " + connection.descriptor + ", " + (connection.peer ?? "a client");
       return made;
     }
@@ -175,11 +181,13 @@ extension InspectorPage {
         const { title, facts, work, dots, turns } = card(index);
         title.textContent = "Thread " + thread.thread;
         facts.textContent = [
-          counted(thread.open, "connection"), rate(thread.turns.perSecond) + " turns per second",
-          rate(thread.turns.readyPerTurn) + " ready per turn", percent(thread.turns.busy) + " of the time at work",
+          counted(thread.open, "connection"), rate(thread.turns.perSecond) + " turns/s",
+          rate(thread.turns.readyPerTurn) + " ready per turn", percent(thread.turns.busy) + " at work",
         ].join(", ");
         work.style.width = 100 * thread.turns.busy + "%";
-        dots.replaceChildren(...own.sort((one, other) => one.descriptor - other.descriptor).map(dot));
+        const ready = descriptors(thread.lastTurns.slice(-1).flatMap(turn => turn.ready));
+        own.sort((one, other) => one.descriptor - other.descriptor);
+        dots.replaceChildren(...own.map(connection => dot(connection, ready.has(connection.descriptor))));
         turns.replaceChildren(...thread.lastTurns.reverse().map(turn));
       });
     }

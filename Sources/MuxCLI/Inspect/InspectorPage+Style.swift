@@ -22,6 +22,7 @@ extension InspectorPage {
     }
     header + section { margin-top: 0; }
     .tiles { margin: 28px 0 20px; }
+    .tiles div { display: flex; flex-direction: column; justify-content: space-between; }
     .tiles dd { font-size: 23px; }
     .facts { min-height: 42px; }
     .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 8px 40px; }
@@ -34,13 +35,14 @@ extension InspectorPage {
     .dot { width: 10px; height: 10px; border-radius: 50%; border: 1.5px solid var(--quiet); opacity: 0.55; }
     .dot.active { background: var(--s2); border-color: var(--s2); opacity: 1; }
     .dot.queued { background: var(--s1); border-color: var(--s1); opacity: 1; }
+    .dot.ready { box-shadow: 0 0 0 1.5px var(--ground), 0 0 0 3.5px var(--s0); opacity: 1; }
     .threads { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 20px; }
     .thread { border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px 0; min-width: 0; }
     .thread h3 { font-size: 16px; margin: 0; }
     .thread p { margin: 2px 0 8px; }
     .meter { height: 6px; border-radius: 3px; background: var(--line); overflow: hidden; }
     .meter div { height: 100%; background: var(--s2); }
-    .dots { display: flex; flex-wrap: wrap; gap: 4px; min-height: 10px; margin: 12px 0; }
+    .dots { display: flex; flex-wrap: wrap; gap: 6px; min-height: 10px; margin: 14px 0; }
     .turns { height: 25em; overflow-y: auto; margin: 0 -16px; padding: 0 16px; border-top: 1px solid var(--line); }
     .turn { padding: 10px 0; border-bottom: 1px solid var(--line); font-size: 13px; }
     .turn b { font-weight: 600; margin-right: 14px; }

@@ -45,13 +45,13 @@ enum InspectorPage {
           "p", ["class": "quiet"],
           """
           A thread waits for all of its descriptors at once. When some are ready, it does what there is to do for each of \
-          them, and waits again: that is a turn. The last turns of each thread, the newest first:
+          them, and waits again: that is a turn. Each dot is a connection; below are the last turns, the newest first.
           """),
         .element(
           "p", ["class": "quiet legend"],
           [
             dot("", "open, and idle"), dot("active", "active within the last second"),
-            dot("queued", "bytes wait until the peer reads"),
+            dot("queued", "bytes wait until the peer reads"), dot("ready", "ready in the newest turn"),
           ]),
         empty("div", ["class": "threads", "id": "threads"]),
       ])

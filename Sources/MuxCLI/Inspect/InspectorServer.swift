@@ -196,9 +196,11 @@
   import Multiplex
   import MultiplexAsync
 
-  /// There is none in a tool that was built without FlyingFox.
-  enum InspectorServer {
-    /// Says how to build a tool that has one.
+  /// The server that a tool built without FlyingFox doesn't have.
+  struct InspectorServer {
+    let address: SocketAddress
+
+    /// Says how to build a tool that has it.
     static func start(
       at host: HostPort, on reactor: Reactor, _ answer: @escaping @Sendable (InspectorRequest) -> InspectorAnswer
     ) async throws -> InspectorServer {
@@ -207,10 +209,6 @@
         this mux was built without the inspector; build it with the package trait FlyingFox: \
         swift run -c release --traits FlyingFox mux serve --inspect \(host)
         """, .unavailable)
-    }
-
-    var address: SocketAddress {
-      switch self {}
     }
 
     func stop() async {}

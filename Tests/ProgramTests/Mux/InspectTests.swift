@@ -192,7 +192,7 @@
     @Test("other paths are answered with 404, other methods with 405, and HEAD without a body")
     func otherRequests() throws {
       let inspected = try InspectedServer()
-      for path in ["/nowhere", "/state.json/", "/../etc/passwd"] {
+      for path in ["/nowhere", "/state.json/nowhere", "/../etc/passwd"] {
         #expect(try inspected.ask("GET", path).status == 404)
       }
       for method in ["POST", "PUT", "DELETE"] {
@@ -228,7 +228,8 @@
       let inspected = try InspectedServer(.automatic, openFileLimit: 40)
       _ = try inspected.state
       #expect(eventually { inspected.server.openSockets == 2 })
-      var strangers = try (0..<60).map { _ in try EchoPeer(connectingTo: inspected.address) }
+      // It resets those that it can't accept.
+      var strangers = (0..<60).map { _ in try? EchoPeer(connectingTo: inspected.address) }
       #expect(eventually { inspected.server.process.errorText.contains("interrupted") })
       strangers.removeAll()
       #expect(eventually { (try? inspected.state) != nil })
