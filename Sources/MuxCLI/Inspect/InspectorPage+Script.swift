@@ -57,11 +57,12 @@ extension InspectorPage {
 
     const plot = { left: 66, right: 448, top: 10, bottom: 146, span: 60 };
 
-    // The least round number that isn't below another: 1, 2 or 5 times a power of ten, in a unit that suits it.
+    const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+
+    // The least round number that isn't below another, in a unit that suits it.
     function roundUp(number, units) {
-      const unit = units.find(([, size]) => number / size < 999.5) ?? units[units.length - 1];
-      const decade = 10 ** Math.floor(Math.log10(number / unit[1]));
-      return ([1, 2, 5].map(step => step * decade * unit[1]).find(value => value >= number) ?? 10 * decade * unit[1]);
+      const rounds = units.flatMap(([, size]) => steps.map(step => step * size));
+      return rounds.find(round => round >= number) ?? number;
     }
 
     // The vertical axis reaches at least to `least`, so that hardly anything doesn't look like much.
@@ -129,7 +130,7 @@ extension InspectorPage {
       // An echo sends as much as it receives: both lines can be seen where they are one.
       const lines = [["sentPerSecond", "s1"], ["receivedPerSecond", "s0 dashed"]];
       draw("throughput", moments, lines, sizes, 1024, value => value === 0 ? "0" : bytes(value));
-      draw("turns", moments, [["turnsPerSecond", "s2"]], [["", 1], ["", 1000], ["", 1e6]], 10, rate);
+      draw("turns", moments, [["turnsPerSecond", "s2"]], [["", 1], ["", 1000], ["", 1e6]], 10, value => Number.isInteger(value) ? count(value) : rate(value));
     }
 
     const isActive = connection => 1 > connection.idleSeconds;
@@ -144,15 +145,22 @@ extension InspectorPage {
       return made;
     }
 
+    // Each of several texts stays on one line if it can.
+    function list(texts) {
+      if (texts.length === 0) return ["nothing"];
+      const last = texts.length - 1;
+      return texts.flatMap((text, index) => [element("span", "item", index < last ? text + "," : text), " "]);
+    }
+
     function turn({ turn, waitedSeconds, workedSeconds, registered, ready, done }) {
       const lines = [
-        ["registered", registered.join(", ") || "nothing"], ["ready", ready.join(", ") || "nothing"],
-        ...done.map((line, index) => [index === 0 ? "done" : "", line]),
+        ["registered", list(registered)], ["ready", list(ready)],
+        ...done.map((line, index) => [index === 0 ? "done" : "", [line]]),
       ];
       return element(
         "div", "turn", element("b", "", "turn " + count(turn)),
         element("span", "quiet", "waited " + time(waitedSeconds) + ", worked " + time(workedSeconds)),
-        element("dl", "", ...lines.flatMap(([name, text]) => [element("dt", "", name), element("dd", "", text)])));
+        element("dl", "", ...lines.flatMap(([name, parts]) => [element("dt", "", name), element("dd", "", ...parts)])));
     }
 
     // Kept, so that what was scrolled stays where it is.

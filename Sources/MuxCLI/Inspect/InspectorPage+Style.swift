@@ -30,7 +30,7 @@ extension InspectorPage {
     .charts figure { margin-top: 40px; }
     .charts svg { min-width: 0; font-size: 12px; }
     span.name { color: var(--own); font-weight: 600; margin-right: 14px; }
-    .legend { display: flex; flex-wrap: wrap; gap: 4px 24px; }
+    section .legend { display: flex; flex-wrap: wrap; gap: 4px 24px; max-width: none; }
     .legend .dot { display: inline-block; margin-right: 8px; }
     .dot { width: 10px; height: 10px; border-radius: 50%; border: 1.5px solid var(--quiet); opacity: 0.55; }
     .dot.active { background: var(--s2); border-color: var(--s2); opacity: 1; }
@@ -52,6 +52,7 @@ extension InspectorPage {
     }
     .turn dt { font-size: inherit; }
     .turn dd { overflow-wrap: anywhere; }
+    .item { display: inline-block; }
     th:nth-child(2), td:nth-child(2) { text-align: left; }
     td:nth-child(2) { white-space: normal; overflow-wrap: anywhere; min-width: 160px; }
     tbody tr.active th, tbody tr.active td:nth-child(5) { color: var(--s2); font-weight: 600; }

@@ -45,7 +45,8 @@ enum InspectorPage {
           "p", ["class": "quiet"],
           """
           A thread waits for all of its descriptors at once. When some are ready, it does what there is to do for each of \
-          them, and waits again: that is a turn. Each dot is a connection; below are the last turns, the newest first.
+          them, and waits again: that is a turn. Each dot is one of the connections listed at the end of this page. Below the \
+          dots are the last turns, the newest first.
           """),
         .element(
           "p", ["class": "quiet legend"],
