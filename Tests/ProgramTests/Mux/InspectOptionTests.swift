@@ -13,6 +13,7 @@ struct InspectOptionTests {
     let process = try ChildProcess.mux(["serve", "--inspect", text])
     #expect(try process.waitForExit() == .exited(64))
     #expect(process.errorText.contains("--inspect") && process.errorText.contains("'\(text)'"))
+    #expect(process.errorText.contains(text.contains("99999") ? "65535" : "write HOST:PORT; a browser"))
     #expect(process.errorText.split(separator: "\n").count == 1)
   }
 
