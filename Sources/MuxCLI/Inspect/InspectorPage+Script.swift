@@ -233,7 +233,8 @@ extension InspectorPage {
 
     function showStatus(style, text) {
       document.body.className = style;
-      find("status").textContent = text;
+      // Unchanged text would be read aloud again.
+      if (find("status").textContent !== text) find("status").textContent = text;
     }
 
     async function refresh() {
