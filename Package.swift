@@ -57,7 +57,7 @@ let package = Package(
   // What only some need. Without its trait a target is empty, and its dependency is neither fetched nor built.
   traits: [
     .trait(name: "ServiceLifecycle", description: "A listener as a service of swift-service-lifecycle."),
-    .trait(name: "FlyingFox", description: "FlyingFox, an HTTP server, on a reactor."),
+    .trait(name: "FlyingFox", description: "FlyingFox, an HTTP server, on a reactor; and mux serve --inspect."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
@@ -90,6 +90,9 @@ let package = Package(
         "Multiplex", "MultiplexAsync", systemPackage,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Histogram", package: "hdrhistogram-swift"),
+        // For `--inspect`.
+        .target(name: "MultiplexFlyingFox", condition: .when(traits: ["FlyingFox"])),
+        flyingFox("FlyingFox"), flyingFox("FlyingSocks"),
       ],
       swiftSettings: settings),
     example("echo-select", "EchoSelect"),

@@ -57,6 +57,13 @@ struct Serve: ParsableCommand {
   @Flag(help: "Print each turn: what was registered, what was ready, what was done.")
   var trace = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Show the event loop at work to browsers that connect here. Needs a mux built with the package trait FlyingFox.",
+      valueName: "host:port"),
+    transform: Endpoint.web)
+  var inspect: HostPort?
+
   /// More than the cores of any machine.
   private static let maximumThreads = 1024
 
@@ -86,7 +93,8 @@ struct Serve: ParsableCommand {
       Server.Settings(
         service: service, backend: try backend.resolve(), threads: threads,
         maximumConnections: maxConnections ?? .max, highWater: highWater,
-        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout), isTraced: trace)
+        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout), isTraced: trace,
+        inspection: inspect)
     }
   }
 }

@@ -57,7 +57,7 @@ final class ListenerSet: Sendable {
           add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
         }
       }
-      try check(state.withLock { $0.listeners }.map(\.localAddress))
+      try check(addresses)
       // Threads, backends and listeners have their descriptors by now. Without one for a connection, no client could be
       // served.
       try OpenFiles.require(Self.neededDescriptors)
@@ -92,6 +92,9 @@ final class ListenerSet: Sendable {
     }
   }
 
+  /// Where they listen.
+  var addresses: [SocketAddress] { state.withLock { $0.listeners }.map(\.localAddress) }
+
   /// Whether ``stop()`` was called.
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
@@ -122,10 +125,9 @@ extension ListenerSet {
   ///
   /// - Throws: A failure if a port that the kernel has chosen can't be printed.
   private func greet(_ remark: String) throws(Failure) {
-    let (listeners, hasChosenPort) = state.withLock { ($0.listeners, $0.hasChosenPort) }
-    let lines = listeners.map { "listening on \($0.localAddress.argument) \(remark)" }.joined(separator: "\n")
+    let lines = addresses.map { "listening on \($0.argument) \(remark)" }.joined(separator: "\n")
     // Ports that were given on the command line are known anyway.
-    guard hasChosenPort else { return Console.print(lines) }
+    guard state.withLock({ $0.hasChosenPort }) else { return Console.print(lines) }
     do throws(Failure) {
       try Console.write("\(lines)\n".utf8)
     } catch {

@@ -57,6 +57,16 @@ extension Endpoint: CustomStringConvertible {
 }
 
 extension Endpoint {
+  /// Parses the address of something that a browser connects to.
+  ///
+  /// - Throws: A message that says what is wrong with the text, and how to write it.
+  static func web(_ text: String) throws(ValidationError) -> HostPort {
+    guard text.contains(":"), !text.contains("/"), !text.hasPrefix("unix:") else {
+      throw ValidationError("write HOST:PORT; a browser can't connect to a Unix socket")
+    }
+    return try host(text)
+  }
+
   private static func host(_ text: String) throws(ValidationError) -> HostPort {
     let host: HostPort
     do throws(MultiplexError) {

@@ -32,6 +32,13 @@ struct Markup {
     Markup(source: "<style>\n\(css)\n</style>\n")
   }
 
+  /// Makes a script, whose characters mean the same in HTML and in XML.
+  ///
+  /// - Parameter code: JavaScript, without the end of a script element.
+  static func script(_ code: StaticString) -> Markup {
+    Markup(source: "<script>//<![CDATA[\n\(code)\n//]]></script>\n")
+  }
+
   private static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

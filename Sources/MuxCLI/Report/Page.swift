@@ -8,14 +8,25 @@ struct Page {
   let sections: [Markup]
 
   var html: String {
+    Self.document(title, head: [.style(Self.style)], main: [header] + sections)
+  }
+
+  /// Makes a whole HTML document.
+  ///
+  /// - Parameters:
+  ///   - title: The title of the browser's window.
+  ///   - head: Style sheets.
+  ///   - main: The content.
+  ///   - scripts: Code that the browser runs when it has read the content.
+  static func document(_ title: String, head: [Markup], main: [Markup], scripts: [Markup] = []) -> String {
     let head = Markup.element(
       "head", [:],
       [
         .element("meta", ["charset": "utf-8"]),
         .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
-        .element("title", [:], title), .style(Self.style),
-      ])
-    let body = Markup.element("body", [:], [.element("main", [:], [header] + sections)])
+        .element("title", [:], title),
+      ] + head)
+    let body = Markup.element("body", [:], [.element("main", [:], main)] + scripts)
     return "<!DOCTYPE html>\n\(Markup.element("html", ["lang": "en"], [head, body]).source)\n"
   }
 

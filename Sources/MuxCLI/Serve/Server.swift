@@ -15,6 +15,8 @@ final class Server: Sendable {
     /// How long the server drains its connections after ``Server/stop()``.
     let drainTimeout: Duration
     let isTraced: Bool
+    /// Where to show the server in a browser; nil for nowhere.
+    let inspection: HostPort?
   }
 
   private let settings: Settings
@@ -30,9 +32,31 @@ final class Server: Sendable {
   /// - Parameter endpoints: Where to listen; for a host, on all of its addresses that this machine has.
   /// - Returns: The number of connections that were closed with bytes still queued.
   func run(at endpoints: [Endpoint]) async throws -> Int {
-    let group = try makeReactors()
+    guard let host = settings.inspection else { return try await serve(at: endpoints, on: makeReactors()) }
+    let inspector = try Inspector(Inspector.Subject(service: settings.service, backend: settings.backend))
+    let group = try makeReactors(inspector)
+    try await inspector.start(at: host)
+    do {
+      let unfinished = try await serve(at: endpoints, on: group, inspector)
+      await inspector.stop()
+      return unfinished
+    } catch {
+      await inspector.stop()
+      throw error
+    }
+  }
+
+  /// Stops accepting, and drains the connections.
+  func stop() {
+    listeners.stop()
+  }
+
+  private func serve(
+    at endpoints: [Endpoint], on group: ReactorGroup, _ inspector: Inspector? = nil
+  ) async throws -> Int {
     let threads = group.reactors.count > 1 ? ", \(group.reactors.count) threads" : ""
     try await listeners.open(endpoints, on: group, remark: "(\(settings.backend)\(threads))")
+    inspector?.greet(listeners.addresses)
     let limit = ConnectionLimit(settings.maximumConnections)
     return await listeners.serve { [settings, listeners] listener in
       await settings.service.type.serve(listener, limitedTo: limit, isStopping: { listeners.isStopping }) {
@@ -44,17 +68,14 @@ final class Server: Sendable {
     }
   }
 
-  /// Stops accepting, and drains the connections.
-  func stop() {
-    listeners.stop()
-  }
-
-  private func makeReactors() throws(MultiplexError) -> ReactorGroup {
+  private func makeReactors(_ inspector: Inspector? = nil) throws(MultiplexError) -> ReactorGroup {
     let warnings = ReactorWarnings()
     let (backend, hasOneThread, isTraced) = (settings.backend, settings.threads == 1, settings.isTraced)
     return try ReactorGroup(count: settings.threads, backend: backend) { index in
-      guard isTraced else { return warnings }
-      return ReactorObservers([warnings, Trace(backend: backend, thread: hasOneThread ? nil : index + 1)])
+      var observers: [any ReactorObserver] = [warnings]
+      if isTraced { observers.append(Trace.observer(backend: backend, thread: hasOneThread ? nil : index + 1)) }
+      if let inspector { observers.append(inspector.makeObserver()) }
+      return observers.count == 1 ? warnings : ReactorObservers(observers)
     }
   }
 }

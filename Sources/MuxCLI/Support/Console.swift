@@ -28,6 +28,11 @@ enum Console {
     warnings.add("mux: \(line)")
   }
 
+  /// Prints one line on standard error, without waiting, that is no complaint. It is lost if it can't be written.
+  static func inform(_ line: String) {
+    warnings.add(line)
+  }
+
   /// Waits a moment for queued lines to be written. To be called before the process ends.
   static func flush() {
     warnings.flush(within: patience)

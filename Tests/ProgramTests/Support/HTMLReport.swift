@@ -6,26 +6,35 @@ import Testing
   import FoundationXML
 #endif
 
-/// A report written by a command, as read by a strict parser.
+/// A report written by a command, or another page, as read by a strict parser.
 final class HTMLReport: NSObject, XMLParserDelegate {
   /// All visible text.
   private(set) var text = ""
   private(set) var elements: [String: Int] = [:]
-  private var isInStyle = false
+  /// Where its links lead.
+  private(set) var links: [String] = []
+  private var isInCode = false
 
   /// Reads a report.
   ///
   /// - Throws: An error if the file isn't well-formed, or refers to anything outside it.
-  init(_ path: String) throws {
+  convenience init(_ path: String) throws {
+    try self.init(source: String(contentsOfFile: path, encoding: .utf8), forbidding: ["href=", "<script"])
+  }
+
+  /// Reads a page.
+  ///
+  /// - Parameter words: What it must not contain, apart from what would refer to other servers.
+  /// - Throws: An error if the page isn't well-formed, or refers to anything outside it.
+  init(source: String, forbidding words: [String] = []) throws {
     super.init()
-    let source = try String(contentsOfFile: path, encoding: .utf8)
     try #require(source.hasPrefix("<!DOCTYPE html>"))
     let parser = XMLParser(data: Data(source.utf8))
     parser.delegate = self
     let isWellFormed = parser.parse()
     try #require(isWellFormed, "line \(parser.lineNumber): \(String(describing: parser.parserError))")
     let links = source.replacing("http://www.w3.org/2000/svg", with: "")
-    for word in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+    for word in ["http:", "https:", "src=", "url(", "@import"] + words {
       try #require(!links.contains(word), "it contains \(word)")
     }
   }
@@ -35,15 +44,16 @@ final class HTMLReport: NSObject, XMLParserDelegate {
     attributes: [String: String]
   ) {
     elements[name, default: 0] += 1
-    isInStyle = name == "style"
+    if let link = attributes["href"] { links.append(link) }
+    isInCode = name == "style" || name == "script"
   }
 
   func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
-    isInStyle = false
+    isInCode = false
     text += "\n"
   }
 
   func parser(_ parser: XMLParser, foundCharacters characters: String) {
-    if !isInStyle { text += characters }
+    if !isInCode { text += characters }
   }
 }
