@@ -32,7 +32,8 @@ func flyingFox(_ name: String) -> Target.Dependency {
   .product(name: name, package: "FlyingFox", condition: .when(traits: ["FlyingFox"]))
 }
 
-/// An example is one executable; the tutorial's are written on `Multiplex` alone.
+/// An example is one executable; the tutorial's are written on `Multiplex` alone. None is a product: `swift run` knows
+/// them here, and packages that depend on this one may have others of the same names.
 func example(_ name: String, _ folder: String, with libraries: [Target.Dependency] = []) -> Target {
   .executableTarget(
     name: name, dependencies: ["Multiplex", systemPackage] + libraries, path: "Examples/\(folder)",
@@ -48,11 +49,6 @@ let package = Package(
     .library(name: "MultiplexServiceLifecycle", targets: ["MultiplexServiceLifecycle"]),
     .library(name: "MultiplexFlyingFox", targets: ["MultiplexFlyingFox"]),
     .executable(name: "mux", targets: ["MuxCLI"]),
-    .executable(name: "echo-select", targets: ["echo-select"]),
-    .executable(name: "echo-queued", targets: ["echo-queued"]),
-    .executable(name: "echo-complete", targets: ["echo-complete"]),
-    .executable(name: "echo-client", targets: ["echo-client"]),
-    .executable(name: "multiplex-chat", targets: ["multiplex-chat"]),
   ],
   // What only some need. Without its trait a target is empty, and its dependency is neither fetched nor built.
   traits: [
