@@ -12,7 +12,7 @@ public import MultiplexAsync
 /// | warning | connections can't be accepted; at most one message in ten seconds |
 /// | notice | errors thrown by handlers of connections |
 /// | info | listeners that begin and stop |
-/// | debug | connections that are opened and closed, and why |
+/// | debug | connections that are opened and closed, and why; connections that couldn't be established |
 /// | trace | bytes that are received, sent and queued |
 ///
 /// The metadata keys are `listener`, `connection` (a number unique to the connection), `peer`, `bytes`, `queued`,
@@ -76,6 +76,11 @@ public struct LoggingObserver: ReactorObserver {
     case .connected: logger.debug("connected", metadata: metadata(of: connection))
     case .adopted: logger.debug("adopted", metadata: metadata(of: connection))
     }
+  }
+
+  /// Writes a message at level debug: whoever connects gets the error too.
+  public func connectFailed(to address: SocketAddress, because error: ConnectionError) {
+    logger.debug("can't connect", metadata: ["peer": "\(address)", "reason": "\(error.reason)"])
   }
 
   /// Writes a message at level debug; at level notice, if the connection's handler threw an error.

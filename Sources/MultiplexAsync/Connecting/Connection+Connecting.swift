@@ -21,7 +21,15 @@ extension Connection {
       try? unsafe socket.set(.noDelay, to: true)
       return try await unsafe adopt(socket, origin: .connected, on: reactor)
     } catch {
-      throw ConnectionError(connecting: error, to: address)
+      let failure = ConnectionError(connecting: error, to: address)
+      report(failure, to: address, on: reactor)
+      throw failure
     }
+  }
+
+  /// Notifies the reactor's observer, if there is one, that a connection couldn't be established.
+  private static func report(_ failure: ConnectionError, to address: SocketAddress, on reactor: Reactor) {
+    guard failure.reason != .cancelled, let subscription = reactor.loop.subscription else { return }
+    reactor.onLoop { subscription.connectFailed(to: address, because: failure) }
   }
 }

@@ -12,7 +12,7 @@ public struct ReactorEvents: OptionSet, Hashable, Sendable {
   public static let turns = ReactorEvents(rawValue: 1)
   /// Listeners that begin and stop, and connections that can't be accepted.
   public static let listeners = ReactorEvents(rawValue: 2)
-  /// Connections that are opened and closed.
+  /// Connections that are opened and closed, or couldn't be established.
   public static let connections = ReactorEvents(rawValue: 4)
   /// Bytes that are received, sent and queued.
   public static let transfers = ReactorEvents(rawValue: 8)

@@ -52,6 +52,10 @@ public protocol ReactorObserver: Sendable {
 
   // MARK: Connections
 
+  /// A connection to an address couldn't be established; not called for attempts that were cancelled, such as those that
+  /// another address of the same host has made superfluous.
+  func connectFailed(to address: SocketAddress, because error: ConnectionError)
+
   /// A connection was accepted or otherwise established.
   func opened(_ connection: ObservedConnection)
 
@@ -98,6 +102,9 @@ extension ReactorObserver {
 
   /// Does nothing.
   public func stoppedListening(_ listener: ObservedListener) {}
+
+  /// Does nothing.
+  public func connectFailed(to address: SocketAddress, because error: ConnectionError) {}
 
   /// Does nothing.
   public func opened(_ connection: ObservedConnection) {}

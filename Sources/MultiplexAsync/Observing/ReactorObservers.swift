@@ -46,6 +46,11 @@ public struct ReactorObservers: ReactorObserver {
   }
 
   /// Notifies the observers that want ``ReactorEvents/connections``.
+  public func connectFailed(to address: SocketAddress, because error: ConnectionError) {
+    notify(.connections) { $0.connectFailed(to: address, because: error) }
+  }
+
+  /// Notifies the observers that want ``ReactorEvents/connections``.
   public func opened(_ connection: ObservedConnection) {
     notify(.connections) { $0.opened(connection) }
   }

@@ -12,6 +12,10 @@ final class Subscription: Sendable {
     events = observer.events
   }
 
+  func connectFailed(to address: SocketAddress, because error: ConnectionError) {
+    if events.contains(.connections) { observer.connectFailed(to: address, because: error) }
+  }
+
   func waitFailed(because error: MultiplexError) {
     if events.contains(.failures) { observer.waitFailed(because: error) }
   }

@@ -337,6 +337,18 @@ struct ReactorObserverTests {
     }
   }
 
+  @Test("an observer is notified of connections that can't be established", arguments: usableBackends)
+  func connectFailures(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.connections)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let unused = try UnusedAddress()
+    await #expect(throws: ConnectionError.self) { try await Connection.connect(to: unused.address, on: reactor) }
+    #expect(await becomesTrue { observer.all.count == 1 })
+    #expect(observer.connectFailures.map(\.address) == [unused.address])
+    #expect(observer.connectFailures.map(\.error.reason) == [.refused])
+    withExtendedLifetime(unused) {}
+  }
+
   @Test(
     "an observer isn't notified of events it doesn't ask for",
     arguments: [ReactorEvents.turns, .listeners, .connections, .transfers, []])
@@ -355,7 +367,7 @@ struct ReactorObserverTests {
         switch happening {
         case .ready, .turnEnded: .turns
         case .listening, .acceptFailed, .stoppedListening: .listeners
-        case .opened, .closed: .connections
+        case .connectFailed, .opened, .closed: .connections
         case .received, .receivedEnd, .sent, .queued: .transfers
         case .waitFailed: .failures
         }
@@ -391,6 +403,8 @@ struct ReactorObserverTests {
       observer.listening(listener)
       observer.acceptFailed(listener, because: MultiplexError(call: "accept4", errno: .tooManyOpenFiles))
       observer.stoppedListening(listener)
+      observer.connectFailed(
+        to: .ipv4(.loopback, port: 2), because: ConnectionError(.refused, during: .connect, peer: nil))
       observer.opened(connection)
       observer.received(2, on: connection)
       observer.receivedEnd(on: connection)
@@ -401,7 +415,7 @@ struct ReactorObserverTests {
       observer.turnEnded(readyCount: 6)
       observer.waitFailed(because: MultiplexError(call: "ppoll", errno: .noMemory))
     }
-    #expect(alone.all.count == 12)
+    #expect(alone.all.count == 13)
     for observer in several { #expect("\(observer.all)" == "\(alone.all)") }
   }
 

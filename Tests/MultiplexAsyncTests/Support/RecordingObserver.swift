@@ -11,6 +11,7 @@ final class RecordingObserver: ReactorObserver {
     case listening(ObservedListener)
     case acceptFailed(ObservedListener, MultiplexError)
     case stoppedListening(ObservedListener)
+    case connectFailed(SocketAddress, ConnectionError)
     case opened(ObservedConnection)
     case closed(ObservedConnection, CloseReason, unsent: Int)
     case received(ObservedConnection, Int)
@@ -35,6 +36,7 @@ final class RecordingObserver: ReactorObserver {
   func listening(_ listener: ObservedListener) { add(.listening(listener)) }
   func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) { add(.acceptFailed(listener, error)) }
   func stoppedListening(_ listener: ObservedListener) { add(.stoppedListening(listener)) }
+  func connectFailed(to address: SocketAddress, because error: ConnectionError) { add(.connectFailed(address, error)) }
   func opened(_ connection: ObservedConnection) { add(.opened(connection)) }
   func closed(_ connection: ObservedConnection, because reason: CloseReason, unsent: Int) {
     add(.closed(connection, reason, unsent: unsent))
@@ -64,6 +66,10 @@ extension RecordingObserver {
 
   var waitFailures: [MultiplexError] {
     all.compactMap { if case .waitFailed(let error) = $0 { error } else { nil } }
+  }
+
+  var connectFailures: [(address: SocketAddress, error: ConnectionError)] {
+    all.compactMap { if case .connectFailed(let address, let error) = $0 { (address, error) } else { nil } }
   }
 
   var opened: [ObservedConnection] {
