@@ -167,6 +167,28 @@ struct ServeTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
+  /// The kernel refuses to poll more descriptors than a process may have open.
+  @Test("says why it can't wait, and goes on when it can again", .enabled(if: Executable.installed("prlimit") != nil))
+  func failingWaits() throws {
+    let server = try MuxServer(.poll)
+    let peers = try (0..<20).map { _ in try server.connect() }
+    for peer in peers {
+      try peer.send("x")
+      #expect(try peer.receiveText(1) == "x")
+    }
+    func limitOpenFiles(to count: Int) throws {
+      let arguments = ["--pid", "\(server.process.processID)", "--nofile=\(count):"]
+      #expect(try ChildProcess(try #require(Executable.installed("prlimit")), arguments).waitForExit() == .exited(0))
+    }
+    try limitOpenFiles(to: 16)
+    try peers[0].send("y")
+    #expect(eventually { server.process.errorText.contains("can't wait for connections: ppoll") })
+    try limitOpenFiles(to: 256)
+    #expect(try peers[0].receiveText(1) == "y")
+    #expect(server.process.errorText.split(separator: "\n").count == 1)
+    for peer in peers { peer.socket.close() }
+  }
+
   /// Each poll of a ring reports the end of the input as well, and that never changes again.
   @Test(
     "clients that have finished sending, and don't read, cost neither processor time nor threads",
