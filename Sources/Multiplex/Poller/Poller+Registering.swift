@@ -75,7 +75,8 @@ extension Poller {
     }
   }
 
-  /// Stops watching a descriptor, and closes it if it was handed over. Its pending events are dropped.
+  /// Stops watching a descriptor, and closes it if it was handed over, unless it was reported as
+  /// ``Readiness/invalid``. Its pending events are dropped.
   ///
   /// It is no error if the descriptor was closed, or its number reused, in the meantime. A closed ``Socket`` no longer
   /// has a number: unregister it before, or by the descriptor that it had.
