@@ -480,6 +480,22 @@ import Testing
     #expect(try ring.complete(1).map(\.result) == [0])
   }
 
+  @Test("a completed receive tells whether the socket had more bytes")
+  func receivedPart() throws {
+    var ring = try Ring()
+    let (near, far) = try connectedPair()
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 3, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    try far.sendAll([1, 2, 3, 4])
+    _ = try select(reading: [near], timeout: patience)
+    for (count, hasMore) in [(3, true), (1, false)] as [(Int32, Bool)] {
+      unsafe try ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
+      let completion = try #require(try ring.complete(1).first)
+      #expect(completion.result == count)
+      #expect(completion.socketHasMore == hasMore)
+    }
+  }
+
   // MARK: Sending
 
   @Test("a whole send completes once everything is sent, a short one with what there was room for")
