@@ -45,6 +45,7 @@ static const int32_t cmx_MSG_DONTWAIT = MSG_DONTWAIT;
 static const int32_t cmx_MSG_PEEK = MSG_PEEK;
 static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only; the same on every architecture except SPARC
 static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
+static const int32_t cmx_F_SETPIPE_SZ = 1031; // for _GNU_SOURCE only; the same on every architecture
 static const int32_t cmx_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
 static const int32_t cmx_O_CLOEXEC = O_CLOEXEC;
 static const int32_t cmx_DIRECTORY_FLAGS = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -72,7 +73,6 @@ static inline ssize_t cmx_splice(int from, int to, size_t count) {
 
 // Fails with EPIPE if the peer has gone, and never raises SIGPIPE.
 ssize_t cmx_splice_to_socket(int pipe, int socket, size_t count);
-static const int32_t cmx_F_SETPIPE_SZ = 1031;
 
 // Variadic in C: Swift can't call those.
 static inline int cmx_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }

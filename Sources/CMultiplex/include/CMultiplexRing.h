@@ -111,8 +111,6 @@ static const uint32_t cmx_FEAT_SINGLE_MMAP = 1u << 0;
 static const uint32_t cmx_FEAT_NODROP = 1u << 1;
 static const uint32_t cmx_FEAT_EXT_ARG = 1u << 8;
 static const uint32_t cmx_FEAT_CQE_SKIP = 1u << 11;
-static const uint32_t cmx_FEAT_RECVSEND_BUNDLE = 1u << 14; // 6.10
-static const uint32_t cmx_FEAT_MIN_TIMEOUT = 1u << 15;     // 6.12
 
 static const int64_t cmx_OFF_SQ_RING = 0;
 static const int64_t cmx_OFF_SQES = 0x10000000;

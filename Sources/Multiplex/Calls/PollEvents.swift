@@ -16,6 +16,14 @@ public struct PollEvents: OptionSet, Hashable, Sendable {
   public static let priority = PollEvents(rawValue: Int16(POLLPRI))
   /// There is room to write (`POLLOUT`).
   public static let out = PollEvents(rawValue: Int16(POLLOUT))
+  /// Ordinary data to read; the same as ``in`` for most descriptors (`POLLRDNORM`).
+  public static let readNormal = PollEvents(rawValue: Int16(POLLRDNORM))
+  /// Priority band data to read (`POLLRDBAND`).
+  public static let readBand = PollEvents(rawValue: Int16(POLLRDBAND))
+  /// Room for ordinary data; the same as ``out`` for most descriptors (`POLLWRNORM`).
+  public static let writeNormal = PollEvents(rawValue: Int16(POLLWRNORM))
+  /// Room for priority data (`POLLWRBAND`).
+  public static let writeBand = PollEvents(rawValue: Int16(POLLWRBAND))
   /// The peer has finished sending (`POLLRDHUP`).
   public static let readHangUp = PollEvents(rawValue: Int16(cmx_POLLRDHUP))
   /// An error is pending; always watched for (`POLLERR`).

@@ -26,19 +26,19 @@ extension MultiplexError {
     case ("epoll_ctl", .fileExists): "modify the registration, or unregister it first"
     case ("epoll_ctl", .noSuchFileOrDirectory): "register the descriptor first"
     case ("epoll_ctl", .notPermitted):
-      "epoll can't wait for regular files and directories, which are always ready: use them at once, or use poll"
+      "epoll can't wait for regular files and directories, always ready: use them at once, or with poll in level mode"
     case ("epoll_ctl", .noSpace): "the user has too many epoll registrations: raise fs.epoll.max_user_watches"
     case ("bind", .addressInUse): "the address is in use: stop what listens there, or choose another port or path"
     case ("bind", .permissionDenied): "ports below 1024, and directories you can't write to, need more privileges"
     case ("bind", .addressNotAvailable): "no network interface of this machine has the address"
     case ("bind", .noSuchFileOrDirectory): "the directory doesn't exist"
-    case ("getsockopt", .notSocket): "not a socket: use Reactor.readiness(of:for:) to wait for other files"
     case ("connect", .connectionRefused), ("recvfrom", .connectionRefused), ("sendto", .connectionRefused):
       "nothing listens there: is the server running?"
     case ("connect", .tryAgain):
       "a Unix listener's queue is full, or no local port is free: try again in a moment"
     case ("connect", .noSuchFileOrDirectory): "there is no such socket: is the server running?"
-    case ("connect", .permissionDenied): "you may not write to the socket's file: connect as its owner"
+    case ("connect", .permissionDenied):
+      "a Unix socket's file must be writable for you; a broadcast address needs .broadcast; a firewall may forbid it"
     case ("connect", .networkUnreachable), ("connect", .noRouteToHost): "check the address and the network"
     case ("sendto", .messageTooLong): "a datagram can have at most 65,507 bytes over IPv4, and 65,527 over IPv6"
     case ("sendto", .addressRequired): "pass an address, or connect the socket"
@@ -52,7 +52,7 @@ extension MultiplexError {
     case ("io_uring_enter", .fileExists), ("io_uring_register", .fileExists):
       "the ring belongs to the thread that first submitted: use it there, or create the ring with isSingleIssuer: false"
     case ("pselect", .invalidArgument), ("ppoll", .invalidArgument), ("poll", .invalidArgument):
-      "more descriptors than the process may have open, or a negative timeout"
+      "more descriptors than the process may have open"
     default: nil
     }
   }

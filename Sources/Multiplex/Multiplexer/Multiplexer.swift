@@ -147,8 +147,8 @@ extension Multiplexer {
 
   /// Stops watching a descriptor that was handed over, and returns it. Its attachment is released.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``, also for a descriptor that is registered but was only borrowed;
-  ///   ``MultiplexError/Reason/closed``.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/invalidArgument`` for a descriptor that
+  ///   was only borrowed, or that was reported as ``Readiness/invalid``; ``MultiplexError/Reason/closed``.
   @inlinable
   public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
     let taken = try poller.take(descriptor)

@@ -25,7 +25,8 @@ extension Poller {
   /// Watches a descriptor and takes ownership of it: it can't be closed while it is registered.
   ///
   /// ``unregister(_:)`` closes it, and so does closing the poller; ``take(_:)`` returns it. A registration that fails
-  /// closes it too.
+  /// closes it too. If something else closes it nonetheless, by its number, it is the poller's only until that is
+  /// reported as ``Readiness/invalid``: the number may belong to another file by then.
   ///
   /// - Returns: The descriptor, borrowed, for reading and writing.
   /// - Throws: As ``register(_:for:mode:token:)`` does.
@@ -74,7 +75,8 @@ extension Poller {
     }
   }
 
-  /// Stops watching a descriptor, and closes it if it was handed over. Its pending events are dropped.
+  /// Stops watching a descriptor, and closes it if it was handed over, unless it was reported as
+  /// ``Readiness/invalid``. Its pending events are dropped.
   ///
   /// It is no error if the descriptor was closed, or its number reused, in the meantime. A closed ``Socket`` no longer
   /// has a number: unregister it before, or by the descriptor that it had.
@@ -98,16 +100,22 @@ extension Poller {
     _ = OwnedDescriptor(adopting: registration.descriptor)
   }
 
+  /// Stops watching a descriptor that was handed over but closed elsewhere: its number isn't ours to close.
+  package func unregister(closed descriptor: FileDescriptor) throws(MultiplexError) {
+    let (implementation, registration) = try registered(descriptor, for: "Poller.unregister")
+    forget(registration, in: implementation)
+  }
+
   /// Stops watching a descriptor that was handed over, and returns it.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``, also for a descriptor that is registered but was only borrowed;
-  ///   ``MultiplexError/Reason/closed``.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/invalidArgument`` for a descriptor that
+  ///   was only borrowed, or that was reported as ``Readiness/invalid``; ``MultiplexError/Reason/closed``.
   public func take(_ descriptor: FileDescriptor) throws(MultiplexError) -> OwnedDescriptor {
     let (implementation, registration) = try registered(descriptor, for: "Poller.take")
     guard registration.isOwned else {
       throw MultiplexError(
-        call: "Poller.take", descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
-        advice: "the poller has only borrowed the descriptor: unregister it")
+        call: "Poller.take", descriptor: descriptor, reason: .invalidArgument, errno: .invalidArgument,
+        advice: "the poller doesn't own the descriptor: it was only borrowed, or was found closed; unregister it")
     }
     forget(registration, in: implementation)
     return OwnedDescriptor(adopting: descriptor)
@@ -118,6 +126,10 @@ extension Poller {
   ) throws(MultiplexError) {
     let implementation = try requireOpen(for: "Poller.register")
     try descriptor.requireNumber(for: "Poller.register")
+    guard descriptor.rawValue != waker.rawDescriptor else {
+      // Registered too, but not by the caller, whose number was closed.
+      throw MultiplexError(call: "Poller.register", descriptor: descriptor, errno: .badFileDescriptor)
+    }
     guard registry[descriptor.rawValue] == nil else {
       throw MultiplexError(
         call: "Poller.register", descriptor: descriptor, reason: .alreadyRegistered, errno: .fileExists,

@@ -7,8 +7,10 @@ extension Poller {
   ///
   /// - Parameter timeout: nil waits without limit; zero or less doesn't wait. A wait never ends early.
   /// - Returns: The events, valid until the next wait; none when the time is up or the poller was only woken.
-  /// - Throws: ``MultiplexError/Reason/closed``; ENOMEM; ``MultiplexError/Reason/openFileLimit`` if the descriptors
-  ///   have to be registered with the kernel again. After the latter two, nothing is lost: wait again.
+  /// - Throws: ``MultiplexError/Reason/closed``. If the kernel is short of something: ENOMEM;
+  ///   ``MultiplexError/Reason/openFileLimit`` or ENOSPC (`fs.epoll.max_user_watches`), if the descriptors have to be
+  ///   registered with it again; with io_uring also why a descriptor couldn't be polled, which the error names. Then
+  ///   nothing is lost: wait again.
   public func wait(timeout: Duration? = nil) throws(MultiplexError) -> Events {
     try wait(until: Deadline(after: timeout))
   }

@@ -4,8 +4,8 @@ struct Registration {
   var token: UInt64
   var interest: Interest
   var mode: TriggerMode
-  /// Whether the descriptor was handed over, and is closed by the poller.
-  let isOwned: Bool
+  /// Whether the descriptor was handed over, and is closed by the poller; no longer, once it was found closed.
+  var isOwned: Bool
   /// Whether it is reported at all: after a one-shot event, or once it was found closed, only when it has been
   /// modified.
   var isArmed = true

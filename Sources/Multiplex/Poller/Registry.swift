@@ -120,8 +120,17 @@ extension Registry {
     let event = Poller.Event(descriptor: descriptor, token: registration.token, readiness: wanted)
     findings.append(Finding(event: event, generation: registration.key.generation))
     guard registration.mode == .oneShot || wanted.contains(.invalid) else { return .watchOn }
-    table[registration.descriptor]?.isArmed = false
-    table[registration.descriptor]?.hasFired = !wanted.contains(.invalid)
+    silence(registration, isClosed: wanted.contains(.invalid))
     return .silence
+  }
+
+  @inline(__always)
+  private mutating func silence(_ registration: Registration, isClosed: Bool) {
+    var silent = registration
+    silent.isArmed = false
+    silent.hasFired = !isClosed
+    // Whoever closed it, its number may be another file's at any moment: that isn't ours to close.
+    if isClosed { silent.isOwned = false }
+    update(silent)
   }
 }

@@ -33,6 +33,6 @@ extension Ring {
     }
 
     /// Whether the socket had more bytes when these were received (`IORING_CQE_F_SOCK_NONEMPTY`).
-    public var leftMore: Bool { flags & cmx_CQE_F_SOCK_NONEMPTY != 0 }
+    public var socketHasMore: Bool { flags & cmx_CQE_F_SOCK_NONEMPTY != 0 }
   }
 }

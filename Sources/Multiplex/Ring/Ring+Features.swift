@@ -24,12 +24,6 @@ extension Ring {
     /// Whether receives can be multishot. There is no flag for that; zero-copy sends came with it (6.0).
     public var supportsMultishotReceive: Bool { operations.contains(cmx_OP_SEND_ZC) }
 
-    /// Whether one receive can fill, and one send can take, several buffers (`IORING_FEAT_RECVSEND_BUNDLE`, 6.10).
-    public var supportsBundles: Bool { flags & cmx_FEAT_RECVSEND_BUNDLE != 0 }
-
-    /// Whether a wait can have a minimum time in which to gather completions (`IORING_FEAT_MIN_TIMEOUT`, 6.12).
-    public var supportsMinimumWait: Bool { flags & cmx_FEAT_MIN_TIMEOUT != 0 }
-
     /// What this package requires: a single mapping, completions that are never dropped, waits with a timeout, and
     /// submissions that complete only if they fail.
     private static let required = cmx_FEAT_SINGLE_MMAP | cmx_FEAT_NODROP | cmx_FEAT_EXT_ARG | cmx_FEAT_CQE_SKIP

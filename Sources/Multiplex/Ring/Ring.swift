@@ -10,8 +10,8 @@ public import SystemPackage
 ///     while let completion = ring.nextCompletion() { ... }
 ///
 /// It has operations for sockets (accept, connect, receive, send, shut down), for files, pipes and terminals (read,
-/// write, synchronize), for every descriptor (poll, close), and for cancelling others: see ``Submission``. It has no
-/// operations that open files or create sockets, and none on directories.
+/// write, synchronize), for every descriptor (poll, close), and for cancelling others: see ``Submission``, which also
+/// makes any other operation of the kernel's, from its fields.
 ///
 /// A ring is the lowest level: the descriptors and the memory that an operation uses must stay valid until it has
 /// completed. ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.

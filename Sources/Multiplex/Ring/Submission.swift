@@ -14,6 +14,47 @@ extension Ring {
       entry.user_data = token
     }
 
+    /// Makes any operation of the kernel's, for those that have no function here, from the fields of `io_uring_sqe`.
+    ///
+    ///     let timeout = unsafe Ring.Submission(opcode: 11, address: address, length: 1, token: 7)
+    ///
+    /// Nothing is checked. All that the operation refers to must be valid until it has completed, even if it is
+    /// cancelled: the memory at addresses, descriptors, buffers. ``Ring/Features/operations`` has the opcodes that the
+    /// kernel knows.
+    ///
+    /// - Parameters:
+    ///   - opcode: The operation (`IORING_OP_*`).
+    ///   - descriptor: What to operate on; -1 for nothing (`fd`).
+    ///   - flags: Of any operation (`IOSQE_*`).
+    ///   - priority: The I/O priority of a file operation, or the `IORING_*` flags of a socket operation (`ioprio`).
+    ///   - offset: The offset in a file, or a second address (`off`, `addr2`).
+    ///   - address: An address, or a token (`addr`).
+    ///   - length: The size of memory, or a count (`len`).
+    ///   - operationFlags: The flags of the call that it stands for (`rw_flags` and the fields that share its place).
+    ///   - buffer: The buffer group to select from, or the index of a registered buffer (`buf_group`, `buf_index`).
+    ///   - personality: The registered credentials to use; 0 for the process's own.
+    ///   - fileIndex: A second descriptor, or the slot of a registered one (`file_index`, `splice_fd_in`).
+    ///   - address3: A third address (`addr3`).
+    ///   - token: Returned with the completions.
+    @unsafe
+    public init(
+      opcode: UInt8, on descriptor: FileDescriptor = FileDescriptor(rawValue: -1), flags: UInt8 = 0,
+      priority: UInt16 = 0, offset: UInt64 = 0, address: UInt64 = 0, length: UInt32 = 0, operationFlags: UInt32 = 0,
+      buffer: UInt16 = 0, personality: UInt16 = 0, fileIndex: Int32 = 0, address3: UInt64 = 0, token: UInt64
+    ) {
+      self.init(opcode, descriptor.rawValue, token: token)
+      entry.flags = flags
+      entry.ioprio = priority
+      entry.offset = offset
+      entry.address = address
+      entry.length = length
+      entry.operation_flags = operationFlags
+      entry.buffer = buffer
+      entry.personality = personality
+      entry.file_index = fileIndex
+      entry.address3 = address3
+    }
+
     /// The number that is returned with the completions.
     public var token: UInt64 { entry.user_data }
 

@@ -22,8 +22,9 @@ enum BlockedSignals {
     return held
   }
 
-  /// Unblocks the signals that nobody else holds in the calling thread. Pending ones are dropped: once unblocked, they
-  /// would have their usual effect. Does nothing on a thread other than the one that holds them.
+  /// Unblocks the signals that nobody else holds in the calling thread, which must be the one that has held them: the
+  /// thread's count may include others' holds, which can't be told apart. Pending signals are dropped: once unblocked,
+  /// they would have their usual effect. On a thread that holds none of them, it does nothing.
   static func release(_ signals: SignalSet) {
     var free = SignalSet()
     for signal in signals.numbers {

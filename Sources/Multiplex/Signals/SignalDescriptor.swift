@@ -51,10 +51,14 @@ public struct SignalDescriptor: ~Copyable, Selectable {
   /// The descriptor, borrowed.
   public var fileDescriptor: FileDescriptor { descriptor.fileDescriptor }
 
-  /// Takes the next signal that has arrived; nil if there is none.
+  /// Takes the next signal that has arrived; nil if there is none. ``nextInfo()`` returns more than its number.
   ///
   /// - Throws: The kernel's error, if any.
   public func next() throws(MultiplexError) -> Int32? {
-    try descriptor.takeRecord(signalfd_siginfo()).map { Int32(bitPattern: $0.ssi_signo) }
+    try nextInfo()?.signal
+  }
+
+  func takeRecord() throws(MultiplexError) -> signalfd_siginfo? {
+    try descriptor.takeRecord(signalfd_siginfo())
   }
 }

@@ -8,9 +8,9 @@ extension Socket {
   /// Listens at an address.
   ///
   /// A TCP port still held by connections in TIME_WAIT can be reused (`SO_REUSEADDR`); a port with a live listener
-  /// can't. An IPv6 address accepts only IPv6 connections. A stale Unix socket file is replaced; any other file is left
-  /// alone, and is an error. The file stays when the socket is closed: see ``UnixSocketFile/removeIfStale(_:)``. If
-  /// several programs listen at the same path at the same time, one of them succeeds.
+  /// can't. A stale Unix socket file is replaced; any other file is left alone, and is an error. The file stays when
+  /// the socket is closed: see ``UnixSocketFile/removeIfStale(_:)``. If several programs listen at the same path at the
+  /// same time, one of them succeeds. To set other options first, see ``unbound(for:)``.
   ///
   /// Corresponding C functions: `socket`, `bind`, `listen`.
   ///
@@ -18,13 +18,15 @@ extension Socket {
   ///   - address: Port 0 lets the kernel choose: see ``localAddress()``.
   ///   - backlog: How many connections may wait to be accepted; the kernel has its own limit (net.core.somaxconn).
   ///   - reusePort: Whether several sockets may listen at the address and share its connections (`SO_REUSEPORT`).
+  ///   - dualStack: Whether a socket at the IPv6 address `::` accepts IPv4 connections too, whose peers have addresses
+  ///     such as `::ffff:127.0.0.1`. No effect on sockets that aren't of IPv6.
   /// - Throws: EADDRINUSE when the address is taken; EADDRNOTAVAIL when no interface has it; EACCES;
   ///   ``MultiplexError/Reason/invalidArgument`` for a path that is too long or contains a zero byte;
   ///   ``MultiplexError/Reason/openFileLimit``.
   public static func listening(
-    on address: SocketAddress, backlog: Int32 = defaultBacklog, reusePort: Bool = false
+    on address: SocketAddress, backlog: Int32 = defaultBacklog, reusePort: Bool = false, dualStack: Bool = false
   ) throws(MultiplexError) -> Socket {
-    let socket = try Socket(family: address)
+    let socket = try unbound(for: address)
     if reusePort { try socket.set(.reusePort, to: true) }
     switch address {
     case .ipv4:
@@ -32,7 +34,7 @@ extension Socket {
       try socket.listen(at: address, backlog)
     case .ipv6:
       try socket.set(.reuseAddress, to: true)
-      try socket.set(.ipv6Only, to: true)
+      try socket.set(.ipv6Only, to: !dualStack)
       try socket.listen(at: address, backlog)
     case .unix(let path):
       try UnixSocketFile.replaceIfStale(path) { () throws(MultiplexError) in try socket.listen(at: address, backlog) }
@@ -40,10 +42,58 @@ extension Socket {
     return socket
   }
 
-  private func listen(at address: SocketAddress, _ backlog: Int32) throws(MultiplexError) {
+  /// Opens a socket of an address's family, to set options before ``bind(to:)`` and ``listen(backlog:)``.
+  ///
+  ///     let socket = try Socket.unbound(for: address)
+  ///     try socket.set(.reuseAddress, to: true)
+  ///     try socket.set(.receiveBuffer, to: 1 << 20)
+  ///     try socket.bind(to: address)
+  ///     try socket.listen()
+  ///
+  /// Corresponding C function: `socket`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/openFileLimit``; ``MultiplexError/Reason/invalidArgument`` for a path that is
+  ///   too long or contains a zero byte.
+  public static func unbound(for address: SocketAddress) throws(MultiplexError) -> Socket {
+    try Socket(family: address)
+  }
+
+  /// Gives a socket its own address: one to listen at, or to connect from, before ``beginConnecting(to:)``.
+  ///
+  /// It sets no options, and replaces no Unix socket file: see ``listening(on:backlog:reusePort:dualStack:)``.
+  ///
+  /// Corresponding C function: `bind`.
+  ///
+  /// - Parameter address: Port 0 lets the kernel choose: see ``localAddress()``.
+  /// - Throws: ``MultiplexError/Reason/closed``; EADDRINUSE when the address is taken, or the path is a file's;
+  ///   EADDRNOTAVAIL when no interface has it; EACCES; ``MultiplexError/Reason/invalidArgument`` for a socket that has
+  ///   an address already.
+  public func bind(to address: SocketAddress) throws(MultiplexError) {
+    _ = try requireOpen(for: "bind")
     try unsafe call("bind", on: address, Kernel.bind)
+  }
+
+  /// Starts listening: from now on, connections can be accepted.
+  ///
+  /// Corresponding C function: `listen`.
+  ///
+  /// - Parameter backlog: How many connections may wait to be accepted; the kernel has its own limit
+  ///   (net.core.somaxconn).
+  /// - Throws: ``MultiplexError/Reason/closed``; EADDRINUSE when another socket listens at the address.
+  public func listen(backlog: Int32 = defaultBacklog) throws(MultiplexError) {
+    let descriptor = try requireOpen(for: "listen")
+    do {
+      try Kernel.listen(descriptor.rawValue, backlog)
+    } catch {
+      let address = try? localAddress()
+      throw MultiplexError(call: "listen", descriptor: descriptor, subject: address?.description, errno: error)
+    }
+  }
+
+  private func listen(at address: SocketAddress, _ backlog: Int32) throws(MultiplexError) {
+    try bind(to: address)
     do throws(MultiplexError) {
-      try unsafe call("listen", on: address) { (fd, _, _) throws(Errno) in try Kernel.listen(fd, backlog) }
+      try listen(backlog: backlog)
     } catch {
       // By now the file exists, and nobody listens.
       if case .unix(let path) = address { try? Kernel.unlink(path) }

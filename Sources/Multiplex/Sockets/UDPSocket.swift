@@ -17,7 +17,7 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
 
   private let descriptor: OwnedDescriptor
   /// The only address that the socket exchanges datagrams with, if it is connected.
-  public let peerAddress: SocketAddress?
+  public private(set) var peerAddress: SocketAddress?
 
   /// Takes ownership of a UDP socket that was opened elsewhere, such as one inherited by the process. It should be
   /// non-blocking: see ``Selectable/setNonBlocking(_:)``.
@@ -30,8 +30,7 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
     self.peerAddress = peerAddress
   }
 
-  /// Opens a socket of the address's family.
-  private init(for address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
+  private init(for address: SocketAddress) throws(MultiplexError) {
     guard address.port != nil else {
       throw .outOfRange(
         address.description, for: "socket", advice: "UDP needs an IP address and port, such as 127.0.0.1:9999")
@@ -41,24 +40,28 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
     } catch {
       throw MultiplexError(call: "socket", subject: address.description, errno: error)
     }
-    self.peerAddress = peerAddress
+    peerAddress = nil
   }
 
-  /// Opens a socket that receives the datagrams sent to an address. An IPv6 address receives only IPv6 datagrams.
+  /// Opens a socket that receives the datagrams sent to an address. To set other options first, see ``unbound(for:)``.
   ///
   /// Corresponding C functions: `socket`, `bind`.
   ///
   /// - Parameters:
   ///   - address: An IP address; port 0 lets the kernel choose: see ``localAddress()``.
   ///   - reusePort: Whether several sockets may share the address and its datagrams (`SO_REUSEPORT`).
+  ///   - dualStack: Whether a socket at the IPv6 address `::` receives IPv4 datagrams too, whose senders have addresses
+  ///     such as `::ffff:127.0.0.1`. No effect on IPv4 sockets.
   /// - Throws: EADDRINUSE when the address is taken; EADDRNOTAVAIL when no interface has it; EACCES;
   ///   ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket;
   ///   ``MultiplexError/Reason/openFileLimit``.
-  public static func bound(to address: SocketAddress, reusePort: Bool = false) throws(MultiplexError) -> UDPSocket {
-    let socket = try UDPSocket(for: address)
-    if case .ipv6 = address { try socket.set(.ipv6Only, to: true) }
+  public static func bound(
+    to address: SocketAddress, reusePort: Bool = false, dualStack: Bool = false
+  ) throws(MultiplexError) -> UDPSocket {
+    let socket = try unbound(for: address)
+    if case .ipv6 = address { try socket.set(.ipv6Only, to: !dualStack) }
     if reusePort { try socket.set(.reusePort, to: true) }
-    try unsafe socket.call("bind", on: address, Kernel.bind)
+    try socket.bind(to: address)
     return socket
   }
 
@@ -70,9 +73,46 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
   /// - Throws: ENETUNREACH when there is no route to the address; ``MultiplexError/Reason/invalidArgument`` for the
   ///   path of a Unix socket; ``MultiplexError/Reason/openFileLimit``.
   public static func connected(to address: SocketAddress) throws(MultiplexError) -> UDPSocket {
-    let socket = try UDPSocket(for: address, peerAddress: address)
-    try unsafe socket.call("connect", on: address, Kernel.connect)
+    var socket = try unbound(for: address)
+    try socket.connect(to: address)
     return socket
+  }
+
+  /// Opens a socket of an address's family, to set options before ``bind(to:)`` or ``connect(to:)``.
+  ///
+  ///     var socket = try UDPSocket.unbound(for: address)
+  ///     try socket.set(.broadcast, to: true)
+  ///     try socket.connect(to: address)
+  ///
+  /// Corresponding C function: `socket`.
+  ///
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for the path of a Unix socket;
+  ///   ``MultiplexError/Reason/openFileLimit``.
+  public static func unbound(for address: SocketAddress) throws(MultiplexError) -> UDPSocket {
+    try UDPSocket(for: address)
+  }
+
+  /// Gives a socket its own address, to receive the datagrams sent to it, and to send from it.
+  ///
+  /// Corresponding C function: `bind`.
+  ///
+  /// - Parameter address: An IP address; port 0 lets the kernel choose: see ``localAddress()``.
+  /// - Throws: EADDRINUSE when the address is taken; EADDRNOTAVAIL when no interface has it; EACCES;
+  ///   ``MultiplexError/Reason/invalidArgument`` for a socket that has an address already.
+  public func bind(to address: SocketAddress) throws(MultiplexError) {
+    try unsafe call("bind", on: address, Kernel.bind)
+  }
+
+  /// Makes a socket exchange datagrams with only one address: see ``connected(to:)``. It may be connected again, to
+  /// another address.
+  ///
+  /// Corresponding C function: `connect`.
+  ///
+  /// - Throws: ENETUNREACH when there is no route to the address; EACCES for a broadcast address without
+  ///   ``SocketOption/broadcast``.
+  public mutating func connect(to address: SocketAddress) throws(MultiplexError) {
+    try unsafe call("connect", on: address, Kernel.connect)
+    peerAddress = address
   }
 
   /// Closes the socket and reports the kernel's error, if any. The descriptor is released in either case.

@@ -4,7 +4,8 @@ enum Deadline {
   case never
   /// Doesn't wait, and so needs no clock.
   case now
-  /// Time since `origin`. Only the runtime knows the layout of an instant, so it would have to copy one.
+  /// Time since `origin`. A `Duration` instead of an instant: the compiler doesn't know an instant's layout, so each
+  /// copy of one would be a call to the runtime.
   case at(Duration)
 
   private static let origin = ContinuousClock.now

@@ -1,8 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-// MARK: - Memory
-
 extension Kernel {
   /// Maps a part of a ring into memory.
   static func mapRing(_ fd: Int32, _ size: Int, at offset: Int64) throws(Errno) -> UnsafeMutableRawPointer {

@@ -1,8 +1,6 @@
 internal import CMultiplex
 internal import SystemPackage
 
-// MARK: - io_uring
-
 extension Kernel {
   /// - Parameters:
   ///   - entries: Room for submissions.

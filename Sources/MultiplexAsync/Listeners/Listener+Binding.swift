@@ -10,7 +10,7 @@ extension Listener {
   ///   - backlog: How many connections may wait to be accepted; the kernel has its own limit (net.core.somaxconn).
   ///   - reusePort: Whether several listeners, of several reactors, share the address and its connections
   ///     (`SO_REUSEPORT`).
-  /// - Throws: As `Socket.listening(on:backlog:reusePort:)` does.
+  /// - Throws: As `Socket.listening(on:backlog:reusePort:dualStack:)` does.
   public static func bind(
     to address: SocketAddress, on reactor: Reactor, backlog: Int32 = Socket.defaultBacklog, reusePort: Bool = false
   ) async throws(MultiplexError) -> Listener {

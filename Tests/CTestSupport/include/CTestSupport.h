@@ -31,6 +31,9 @@ static inline int cts_remove_in_child(int epoll, int fd) {
 /// as the function may need a lock that another thread has held.
 pid_t cts_call_in_child(int start, void (*body)(void *), void *context);
 
+/// Sends a signal with a value to the calling thread. Returns 0, or an error number.
+int cts_signal_this_thread(int signal, int value);
+
 /// Makes a child close its copy of every descriptor and exit. Returns 0.
 static inline int cts_close_all_in_child(int limit) {
     pid_t child = fork();

@@ -332,4 +332,15 @@ private final class SharedPipe {
   init() throws {
     pipe = try PipeDescriptors()
   }
+
+  @Test("a set can distinguish ordinary data from priority data, as the kernel does")
+  func bands() throws {
+    let (near, far) = try connectedPair()
+    var set = PollSet()
+    try set.register(near, for: [.readNormal, .readBand, .writeNormal, .writeBand])
+    #expect(try set.poll(timeout: .zero).map(\.events) == [.writeNormal])
+    try far.sendAll([1])
+    try set.modify(near, for: [.readNormal, .readBand])
+    #expect(try set.poll(timeout: patience).map(\.events) == [.readNormal])
+  }
 }

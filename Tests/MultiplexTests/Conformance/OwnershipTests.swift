@@ -139,7 +139,7 @@ import Testing
     let pipe = try PipeDescriptors()
     let reader = pipe.reader.fileDescriptor
     try poller.register(pipe.reader, for: .read, mode: mode)
-    #expect(refusal { () throws(MultiplexError) in _ = try poller.take(reader) } == .notRegistered)
+    #expect(refusal { () throws(MultiplexError) in _ = try poller.take(reader) } == .invalidArgument)
     #expect(poller.count == 1, "it stays registered")
     try poller.unregister(reader)
     try poller.register(pipe.reader, for: .read, mode: mode)
@@ -171,5 +171,22 @@ import Testing
     }
     try poller.unregister(watched.number)
     #expect(eventually { watched.isClosed })
+  }
+
+  @Test(
+    "an owned descriptor that somebody else has closed is no longer the poller's, once it was reported",
+    arguments: usableBackends, TriggerMode.allCases)
+  func foundClosed(backend: Poller.Backend, mode: TriggerMode) throws {
+    for endsByClosing in [true, false] {
+      let poller = try Poller(backend: backend)
+      let watched = try Watched { try poller.register(owning: $0, for: .read, mode: mode) }
+      _ = OwnedDescriptor(adopting: watched.number)
+      #expect(try poller.eventuallyFinds([watched.number: [.invalid]]))
+      let survives = try watched.survives {
+        #expect(refusal { () throws(MultiplexError) in _ = try poller.take(watched.number) } == .invalidArgument)
+        if endsByClosing { poller.close() } else { try poller.unregister(watched.number) }
+      }
+      #expect(survives)
+    }
   }
 }

@@ -29,6 +29,7 @@ import Testing
     "there is advice where there is something to do, and otherwise none",
     arguments: [
       ("epoll_ctl", Errno.notPermitted, "regular files"),
+      ("epoll_ctl", Errno.notPermitted, "in level mode"),
       ("epoll_ctl", .noSpace, "max_user_watches"),
       ("socket", .tooManyOpenFiles, "ulimit -n"),
       ("socket", .tooManyOpenFilesInSystem, "fs.file-max"),
@@ -36,9 +37,12 @@ import Testing
       ("bind", .permissionDenied, "1024"),
       ("connect", .connectionRefused, "is the server running"),
       ("connect", .noSuchFileOrDirectory, "is the server running"),
+      ("connect", .permissionDenied, "socket's file"),
+      ("connect", .permissionDenied, ".broadcast"),
       ("write", .badFileDescriptor, "for writing"),
       ("recv", .connectionReset, nil),
       ("unlink", .noSuchFileOrDirectory, nil),
+      ("getsockopt", .notSocket, nil),
     ] as [(String, Errno, String?)])
   func advice(call: String, errno: Errno, words: String?) {
     let advice = MultiplexError(call: call, errno: errno).advice

@@ -1,4 +1,5 @@
 import CMultiplex
+import Foundation
 import Multiplex
 import SystemPackage
 import TestSupport
@@ -6,6 +7,44 @@ import Testing
 
 /// What each operation does, seen from its other end.
 @Suite("Ring, operations", .needsRing) struct RingOperationTests {
+  // MARK: Any operation
+
+  @Test("an operation that has no function is made from its fields: opening a file")
+  func open() throws {
+    var ring = try Ring()
+    let path = "/proc/self/comm"
+    let completion = try unsafe Array(path.utf8CString).withUnsafeBytes { path in
+      // IORING_OP_OPENAT, relative to AT_FDCWD.
+      try ring.prepare(
+        unsafe Ring.Submission(
+          opcode: 18, on: FileDescriptor(rawValue: -100), address: UInt64(UInt(bitPattern: path.baseAddress)),
+          operationFlags: UInt32(bitPattern: cmx_O_CLOEXEC), token: 7))
+      return try #require(try ring.complete(1).first)
+    }
+    #expect(completion.token == 7)
+    try #require(completion.errno == nil)
+    let descriptor = OwnedDescriptor(adopting: FileDescriptor(rawValue: completion.result))
+    let name = try #require(try descriptor.read(upTo: 100))
+    #expect(String(decoding: name, as: UTF8.self) == (try String(contentsOfFile: path, encoding: .utf8)))
+  }
+
+  @Test("an operation that is made from its fields gets all of them: a timeout that other completions end")
+  func timeout() throws {
+    var ring = try Ring()
+    let day: [Int64] = [86_400, 0]
+    try unsafe day.withUnsafeBytes { time in
+      // IORING_OP_TIMEOUT: at an address, one timespec; the offset is the number of completions that end it.
+      try ring.prepare(
+        unsafe Ring.Submission(
+          opcode: 11, offset: 1, address: UInt64(UInt(bitPattern: time.baseAddress)), length: 1, token: 7))
+      #expect(try ring.completeNow().isEmpty)
+      try ring.prepare(.nop(token: 8))
+      let completions = try ring.complete(2)
+      #expect(Set(completions.map(\.token)) == [7, 8])
+      #expect(completions.allSatisfy { $0.result == 0 })
+    }
+  }
+
   // MARK: Polls
 
   @Test("a poll completes once when the descriptor is ready")
@@ -439,6 +478,22 @@ import Testing
     try far.shutdown(.writing)
     unsafe try ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 2))
     #expect(try ring.complete(1).map(\.result) == [0])
+  }
+
+  @Test("a completed receive tells whether the socket had more bytes")
+  func receivedPart() throws {
+    var ring = try Ring()
+    let (near, far) = try connectedPair()
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 3, alignment: 1)
+    defer { unsafe memory.deallocate() }
+    try far.sendAll([1, 2, 3, 4])
+    _ = try select(reading: [near], timeout: patience)
+    for (count, hasMore) in [(3, true), (1, false)] as [(Int32, Bool)] {
+      unsafe try ring.prepare(.receive(on: near.fileDescriptor, into: memory, token: 1))
+      let completion = try #require(try ring.complete(1).first)
+      #expect(completion.result == count)
+      #expect(completion.socketHasMore == hasMore)
+    }
   }
 
   // MARK: Sending

@@ -36,8 +36,8 @@ import Testing
     let shared = try Ring().features
     #expect(single.defersWork == (single.setup & cmx_SETUP_DEFER_TASKRUN != 0))
     #expect(!shared.defersWork)
-    // Zero-copy sends were added one release earlier.
-    if single.supportsBundles { #expect(single.defersWork && single.supportsMultishotReceive) }
+    // IORING_FEAT_RECVSEND_BUNDLE is newer than both: Linux 6.10.
+    if single.flags & (1 << 14) != 0 { #expect(single.defersWork && single.supportsMultishotReceive) }
   }
 
   @Test("kernels before 5.19, which has the operation to make a socket, are refused as too old")

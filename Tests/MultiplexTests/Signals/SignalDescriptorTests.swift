@@ -1,4 +1,5 @@
 import CMultiplex
+import CTestSupport
 import Foundation
 import Multiplex
 import Synchronization
@@ -32,6 +33,22 @@ import Testing
       return [try signals.next(), try signals.next(), try signals.next()]
     }.join()
     #expect(Set(taken) == [SIGUSR1, SIGUSR2, nil])
+  }
+
+  @Test("a signal tells who sent it, why, and what was sent along")
+  func info() throws {
+    let taken = try SecondParty {
+      let signals = try SignalDescriptor([SIGUSR1, SIGUSR2])
+      raise(SIGUSR1)
+      #expect(cts_signal_this_thread(SIGUSR2, 1234) == 0)
+      return [try signals.nextInfo(), try signals.nextInfo(), try signals.nextInfo()]
+    }.join()
+    #expect(taken.map { $0?.signal } == [SIGUSR1, SIGUSR2, nil])
+    // SI_TKILL, as `raise` sends to a thread; SI_QUEUE.
+    #expect(taken.map { $0?.code } == [-6, -1, nil])
+    #expect(taken.map { $0?.processID } == [getpid(), getpid(), nil])
+    #expect(taken.map { $0?.userID } == [getuid(), getuid(), nil])
+    #expect(taken[1]?.value == 1234)
   }
 
   @Test("the thread has its earlier mask back when the value ends")

@@ -358,6 +358,18 @@ import Testing
     #expect(try left.receive(upTo: .max) == [1])
   }
 
+  @Test("an array of received bytes keeps little more memory than they need")
+  func receivedCapacity() throws {
+    let (left, right) = try Socket.pair()
+    _ = try right.send([UInt8](repeating: 7, count: 50))
+    let bytes = try #require(try left.receive(upTo: 65_536))
+    #expect(bytes == [UInt8](repeating: 7, count: 50))
+    #expect(bytes.capacity < 1024)
+    let pipe = try PipeDescriptors()
+    try pipe.writer.fileDescriptor.put()
+    #expect(try #require(try pipe.reader.read(upTo: 65_536)).capacity < 1024)
+  }
+
   @Test("a reset while writing is an error, and no signal ends the process")
   func resetWhileWriting() throws {
     let (client, server) = try connection(.ipv4)

@@ -48,6 +48,8 @@ final class EpollBackend: ReadinessBackend {
   var fileDescriptor: FileDescriptor { epoll.fileDescriptor }
 
   func add(_ registration: Registration) throws(MultiplexError) {
+    // A number that was closed may be this instance's own by now: the kernel would refuse it as invalid.
+    guard registration.descriptor != fileDescriptor.rawValue else { throw notOpen(registration) }
     do {
       try control(EPOLL_CTL_ADD, registration)
     } catch let error where error.errno == .fileExists {
@@ -186,7 +188,7 @@ final class EpollBackend: ReadinessBackend {
   }
 
   /// The registrations that this instance reports.
-  private func own(_ registry: Registry) -> [Registration] {
-    registry.registrations.filter { mode == nil || mode == $0.mode }
+  private func own(_ registry: Registry) -> some Sequence<Registration> {
+    registry.registrations.lazy.filter { [mode] in mode == nil || mode == $0.mode }
   }
 }

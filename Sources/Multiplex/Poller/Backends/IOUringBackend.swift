@@ -2,15 +2,15 @@ internal import CMultiplex
 internal import SystemPackage
 
 extension Poller.Backend {
-  /// Linux's io_uring: requests and events pass through memory that is shared with the kernel, so that registering and
-  /// modifying need no system call of their own.
+  /// Linux's io_uring: requests and events pass through memory that is shared with the kernel, so that registrations
+  /// and changes reach it with the next wait. Only a check whether the descriptor is open takes a call at once.
   ///
   /// - The kernel holds the registered files. If a borrowed descriptor is closed too early, its file stays open there
   ///   until a wait finds that out: a listener goes on taking connections, which nobody accepts, and a peer doesn't see
   ///   the end.
-  /// - The kernel works for the thread that waits. If another thread then waits, unregisters or modifies, all
-  ///   descriptors are registered with the kernel again: that takes time in proportion to their number, and reports the
-  ///   edges of those that are ready once more.
+  /// - The kernel works for the thread that waits. If another thread then waits, or unregisters what was waited for,
+  ///   all descriptors are registered with the kernel again: that takes time in proportion to their number, and reports
+  ///   the edges of those that are ready once more. If it modifies, that happens with the next wait.
   public static let ioUring = Self(
     name: "io_uring", emulatedModes: [.level], summary: "cost grows with the ready descriptors",
     implementation: IOUringBackend.self)
@@ -66,7 +66,10 @@ final class IOUringBackend: ReadinessBackend {
   ///
   /// A file that is always ready has no edges. Epoll refuses such files, so all but the usual kinds are tried with it.
   private func check(_ registration: Registration) throws(MultiplexError) {
-    guard registration.descriptor != polls.descriptor else { throw notOpen(registration) }
+    // A number that was closed may be one of this poller's own by now.
+    guard registration.descriptor != polls.descriptor, registration.descriptor != epollProbe?.rawDescriptor else {
+      throw notOpen(registration)
+    }
     guard registration.mode == .edge else {
       try checkOpen(registration)
       return

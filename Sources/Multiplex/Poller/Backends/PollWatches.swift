@@ -19,8 +19,10 @@ struct PollWatches {
 
     fileprivate(set) var request: UInt32 = 0
     var phase = Phase.idle
+    /// Whether poll is to be asked about it. A descriptor can cease to be a candidate while it is still listed: it is
+    /// skipped then.
     var isCandidate = false
-    /// Whether it is in ``PollWatches/candidates``.
+    /// Whether it is in ``PollWatches/candidates``, so that it isn't added twice.
     fileprivate(set) var isListed = false
 
     /// Identifies the poll, in submissions and completions.

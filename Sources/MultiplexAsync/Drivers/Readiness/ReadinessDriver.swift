@@ -105,11 +105,8 @@ final class ReadinessDriver: Driver {
   /// Unregisters an owned descriptor that was closed elsewhere: its number isn't ours to close.
   func disown(_ fd: Int32) {
     handlers[Int(fd)] = nil
-    do {
-      _ = try poller.take(FileDescriptor(rawValue: fd)).release()
-    } catch {
-      // A failed `rearm` has unregistered it before.
-    }
+    // Fails only if a failed `rearm` has unregistered it before.
+    try? poller.unregister(closed: FileDescriptor(rawValue: fd))
   }
 
   /// Continues reading in the next turn.

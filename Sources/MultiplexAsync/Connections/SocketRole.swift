@@ -1,8 +1,9 @@
 internal import CMultiplex
+internal import Multiplex
 internal import SystemPackage
 
 /// What a stream socket is for.
-package enum SocketRole {
+enum SocketRole {
   case connection
   case listener
 }
@@ -13,14 +14,20 @@ extension Socket {
   /// - Parameters:
   ///   - role: What the socket is for.
   ///   - call: The operation that adopts it.
-  /// - Throws: `ENOTSOCK`; `EPROTOTYPE` for datagram sockets; `EINVAL` if the socket has the other role. Each with
-  ///   advice.
-  package func check(for role: SocketRole, in call: String) throws(MultiplexError) {
+  /// - Throws: ``MultiplexError/Reason/closed``; `ENOTSOCK`; `EPROTOTYPE` for datagram sockets; `EINVAL` if the socket
+  ///   has the other role. The latter three with advice.
+  func check(for role: SocketRole, in call: String) throws(MultiplexError) {
     func refuse(_ errno: Errno, _ advice: String) -> MultiplexError {
       MultiplexError(
         call: call, descriptor: fileDescriptor, reason: .invalidArgument, errno: errno, advice: advice)
     }
-    guard try value(of: .type) == cmx_SOCK_STREAM else {
+    let type: Int32
+    do {
+      type = try value(of: .type)
+    } catch let error where error.errno == .notSocket {
+      throw refuse(.notSocket, "not a socket: use Reactor.readiness(of:for:) to wait for other files")
+    }
+    guard type == cmx_SOCK_STREAM else {
       throw refuse(.protocolWrongTypeForSocket, "not a stream socket: use UDPSocket or DatagramSocket")
     }
     switch (role, try value(of: .isListening)) {
