@@ -5,6 +5,42 @@ import Testing
 
 @Suite("Connecting", .timeLimit(.minutes(2)))
 struct ConnectingTests {
+  @Test("a socket with an address of its own can be connected, and is taken over", arguments: usableBackends)
+  func ownSocket(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try Socket.listening(on: SocketAddress("127.0.0.1:0"))
+    let address = try listener.localAddress()
+    let socket = try Socket.unbound(for: address)
+    try socket.bind(to: SocketAddress("127.0.0.2:0"))
+    try socket.setNonBlocking(false)
+    let connection = try await Connection.connect(socket, to: address, on: reactor)
+    #expect(throws: MultiplexError.self) { try socket.send([1]) }
+    #expect(connection.peerAddress == address)
+    let accepted = try listener.acceptNext()
+    #expect(accepted.peerAddress?.description.hasPrefix("127.0.0.2:") == true)
+    try await connection.write("x")
+    #expect(try await becomesTrue { try accepted.receive(upTo: 1) == Array("x".utf8) })
+    await connection.close()
+    #expect(
+      await becomesTrue { !kernelReadiness(of: accepted.fileDescriptor, for: .read).isDisjoint(with: [.readClosed]) })
+  }
+
+  @Test("a socket that can't be connected is closed", arguments: usableBackends)
+  func ownSocketRefused(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let unused = try UnusedAddress()
+    let (near, far) = try Socket.pair()
+    let error = await #expect(throws: ConnectionError.self) {
+      try await Connection.connect(near, to: unused.address, on: reactor)
+    }
+    #expect(error?.operation == .connect)
+    #expect(
+      await becomesTrue {
+        !kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp])
+      })
+    withExtendedLifetime(unused) {}
+  }
+
   @Test("connecting where nobody listens is refused", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
