@@ -101,6 +101,6 @@ struct BenchReport {
       Chart(
         description: "Requests per second over time",
         x: .elapsed("seconds since the measurement began", upTo: result.seconds),
-        y: .linear("requests per second", upTo: highest, label: { Quantity.count(Int($0)) }), series: series))
+        y: .linear("requests per second", upTo: highest, label: { Quantity.rate($0) }), series: series))
   }
 }

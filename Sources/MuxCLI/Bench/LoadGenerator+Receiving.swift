@@ -37,9 +37,14 @@ extension LoadGenerator {
   }
 
   func lose(_ connection: LoadConnection, _ reason: Loss) throws(MultiplexError) {
+    tally.losses[reason, default: 0] += 1
+    try abandon(connection)
+  }
+
+  /// Waits no longer for a connection's messages in flight, and sends no more on it.
+  private func abandon(_ connection: LoadConnection) throws(MultiplexError) {
     inFlight -= connection.inFlight
     alive -= 1
-    tally.losses[reason, default: 0] += 1
     tally.unanswered += max(0, connection.started - max(connection.completed, connection.firstMeasured))
     try poller.unregister(connection.socket)
     connection.lose(at: MonotonicClock.now)
@@ -59,18 +64,19 @@ extension LoadGenerator {
       switch phase {
       case .warmingUp: throw StopSignals.end(by: request)
       case .measuring: endSending(MonotonicClock.now)
-      // The messages in flight count as unanswered.
-      case .draining: try giveUpWaiting()
+      case .draining:
+        // Without any response there is no result, and a server that hasn't answered yet may still do so.
+        guard connections.contains(where: \.hasReceived) else { throw StopSignals.end(by: request) }
+        try giveUpWaiting()
       case .done: break
       }
       tally.isInterrupted = true
     }
   }
 
+  /// The messages in flight count as unanswered; their connections aren't lost.
   private func giveUpWaiting() throws(MultiplexError) {
-    for connection in connections where !connection.isLost && connection.inFlight > 0 {
-      try lose(connection, connection.loss(showing: .noResponse))
-    }
+    for connection in connections where !connection.isLost && connection.inFlight > 0 { try abandon(connection) }
   }
 
   var notEchoing: Failure {

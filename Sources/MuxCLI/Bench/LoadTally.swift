@@ -52,7 +52,7 @@ struct LoadTally {
   }
 
   mutating func finish(after time: Int) {
-    note(after: time)
+    throughput.append(.init(time: time, count: requests), isLast: true)
     elapsed = time
   }
 }

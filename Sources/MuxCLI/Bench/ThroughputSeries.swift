@@ -11,12 +11,19 @@ struct ThroughputSeries {
   private static let capacity = 400
 
   private var points = [Point(time: 0, count: 0)]
+  /// The least time between two points, in nanoseconds.
+  private var spacing = 1
 
-  mutating func append(_ point: Point) {
-    guard let last = points.last, point.time > last.time else { return }
+  /// Adds a point, unless it is too close to the last one.
+  ///
+  /// - Parameter isLast: Whether no other follows: then it is added anyway.
+  mutating func append(_ point: Point, isLast: Bool = false) {
+    guard let last = points.last, point.time - last.time >= (isLast ? 1 : spacing) else { return }
     points.append(point)
-    // From now on, half of the points are enough.
-    if points.count > Self.capacity { points = points.indices.filter { $0.isMultiple(of: 2) }.map { points[$0] } }
+    guard points.count > Self.capacity else { return }
+    points = points.indices.filter { $0.isMultiple(of: 2) }.map { points[$0] }
+    // Later points are as far apart as those that are left.
+    spacing = point.time / points.count
   }
 
   /// The requests per second, with the middle of the interval that each rate covers, in seconds.

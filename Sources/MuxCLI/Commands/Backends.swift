@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Multiplex
 
 struct Backends: ParsableCommand {
@@ -11,7 +10,7 @@ struct Backends: ParsableCommand {
 
   func run() throws {
     let report = try BackendReport()
-    let text = json ? try report.json : report.lines.joined(separator: "\n")
+    let text = json ? try JSON.text(report) : report.lines.joined(separator: "\n")
     try Console.write("\(text)\n".utf8)
   }
 }

@@ -79,8 +79,10 @@ struct Bench: ParsableCommand {
     let file = try report.map(ReportFile.init)
     let tally = try measure(plan)
     let result = BenchResult(tally, of: plan)
-    try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
+    // Each is attempted, whatever happens to the other.
+    let printing = try Console.result(of: json ? JSON.text(result) : result.lines.joined(separator: "\n"))
     try file?.write(BenchReport(result, tally).html)
+    try printing.get()
     result.notes.forEach(Console.warn)
     if result.lostConnections > 0 { throw ExitCode.ioError }
   }

@@ -46,9 +46,11 @@ struct Compare: ParsableCommand {
     let result = CompareResult(comparison.outcome, of: plan)
     let isEmpty = result.rows.isEmpty
     if json || !isEmpty {
-      try Console.write("\(json ? JSON.text(result) : result.lines.joined(separator: "\n"))\n".utf8)
+      // Each is attempted, whatever happens to the other.
+      let printing = try Console.result(of: json ? JSON.text(result) : result.lines.joined(separator: "\n"))
+      if !isEmpty { try file?.write(CompareReport(result).html) }
+      try printing.get()
     }
-    if !isEmpty { try file?.write(CompareReport(result).html) }
     (result.notes + result.skipped).forEach(Console.warn)
     if isEmpty { throw ExitCode.systemError }
   }

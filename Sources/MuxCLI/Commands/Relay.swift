@@ -6,7 +6,7 @@ struct Relay: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Forwards connections in both directions.",
     discussion: """
-      An address is \(Endpoint.grammar). A slow side makes the other wait. When one direction ends, the end is passed on \
+      An address is \(Endpoint.grammar). Names are looked up once, at the start. A slow side makes the other wait. When one direction ends, the end is passed on \
       while the other direction continues. SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, close idle \
       connections, drain the others for up to --drain-timeout, and exit; a later signal exits at once.
       """)
@@ -38,7 +38,7 @@ struct Relay: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Close connections idle for this long.", valueName: "seconds"))
+    help: ArgumentHelp("Reset connections idle for this long.", valueName: "seconds"))
   var idleTimeout: Double?
 
   @Option(
@@ -57,18 +57,14 @@ struct Relay: ParsableCommand {
     Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
     let backend = try backend.resolve()
-    do {
-      let relay = RelayServer(
-        targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
-        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout))
-      let (endpoint, limit) = (listen, maxConnections)
-      try Foreground.serve(drainTimeout: drainTimeout) {
-        try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
-      } stop: {
-        relay.stop()
-      }
-    } catch let error as MultiplexError {
-      throw Failure(error, otherwise: .unavailable)
+    let relay = RelayServer(
+      targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
+      idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout))
+    let (endpoint, limit) = (listen, maxConnections)
+    try Foreground.serve(drainTimeout: drainTimeout) {
+      try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
+    } stop: {
+      relay.stop()
     }
   }
 }

@@ -5,8 +5,8 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Serves many clients on one or more threads.",
     discussion: """
-      Prints one line per listening address: \(Endpoint.grammar). SIGINT, SIGTERM or SIGHUP makes it stop accepting, drain \
-      its connections for up to --drain-timeout, and exit; a later signal exits at once.
+      An address is \(Endpoint.grammar). Prints one line for each address on which it listens. SIGINT, SIGTERM or SIGHUP \
+      makes it stop accepting, drain its connections for up to --drain-timeout, and exit; a later signal exits at once.
       """)
 
   @Option(
@@ -30,7 +30,7 @@ struct Serve: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Number of threads that share the clients; 0 means one per core.", valueName: "n"))
+    help: ArgumentHelp("Number of threads that share the clients; 0 means one for each processor it may use.", valueName: "n"))
   var threads = 1
 
   // Unconditional: a value that begins with a minus sign is then reported as out of range instead of missing.

@@ -15,7 +15,10 @@ struct CountList {
     let counts = numbers.compactMap(\.self)
     guard counts.count == numbers.count, counts.allSatisfy(Self.range.contains) else {
       throw ValidationError(
-        "must be whole numbers from \(Self.range.lowerBound) to \(Self.range.upperBound), separated by commas")
+        """
+        must be whole numbers from \(Quantity.count(Self.range.lowerBound)) to \(Quantity.count(Self.range.upperBound)), \
+        separated by commas
+        """)
     }
     self.counts = Set(counts).sorted()
   }

@@ -7,13 +7,13 @@ enum Limits {
 
   static func require(_ value: Int?, atLeast minimum: Int, atMost maximum: Int = .max, _ option: String) throws {
     guard let value else { return }
-    if value < minimum { throw ValidationError("\(option) must be at least \(minimum)") }
-    if value > maximum { throw ValidationError("\(option) must be at most \(maximum)") }
+    if value < minimum { throw ValidationError("\(option) must be at least \(Quantity.count(minimum))") }
+    if value > maximum { throw ValidationError("\(option) must be at most \(Quantity.count(maximum))") }
   }
 
   static func require(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
     guard !range.contains(value) else { return }
-    throw ValidationError("\(option) must be from \(range.lowerBound) to \(range.upperBound)")
+    throw ValidationError("\(option) must be from \(Quantity.count(range.lowerBound)) to \(Quantity.count(range.upperBound))")
   }
 
   /// Checks a time in seconds.

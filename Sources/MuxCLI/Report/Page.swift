@@ -37,7 +37,7 @@ struct Page {
 
   private var header: Markup {
     let facts = [
-      ("Date", date), ("Kernel", machine.kernel), ("Processor", "\(machine.processor), \(machine.processors) cores"),
+      ("Date", date), ("Kernel", machine.kernel), ("Processor", "\(machine.processor), \(Quantity.counted(machine.processors, "core"))"),
     ]
     return .element(
       "header", [:],

@@ -41,20 +41,18 @@ struct BackendReport: Encodable {
     }
   }
 
-  var json: String {
-    get throws { try JSON.text(self) }
-  }
-
   var lines: [String] {
     var table = Table(header: ["BACKEND", "WORKS", "AUTO", "DESCRIPTORS", "EMULATED", "COST OF A WAIT"])
     for entry in backends {
       let emulated = entry.emulatedModes.joined(separator: ", ")
       table.append([
         entry.name, entry.available ? "yes" : "no", entry.automaticFor.isEmpty ? "-" : entry.automaticFor,
-        "up to \(entry.maximumDescriptors)", emulated.isEmpty ? "-" : emulated, entry.cost,
+        "up to \(Quantity.count(entry.maximumDescriptors))", emulated.isEmpty ? "-" : emulated, entry.cost,
       ])
     }
     let reasons = backends.compactMap { entry in entry.reason.map { "\(entry.name): \($0)" } }
-    return table.lines + reasons + ["open files: \(openFiles) now, \(openFilesMaximum) at most (ulimit -n)"]
+    return table.lines + reasons + [
+      "open files: \(Quantity.count(openFiles)) now, \(Quantity.count(openFilesMaximum)) at most (ulimit -n)"
+    ]
   }
 }

@@ -51,6 +51,14 @@ enum Console {
     }
   }
 
+  /// Writes lines to standard output, as ``write(_:)`` does.
+  ///
+  /// - Parameter text: The lines, without the last newline.
+  /// - Returns: Why not all of them could be written.
+  static func result(of text: String) -> Result<Void, Failure> {
+    Result { () throws(Failure) in try write("\(text)\n".utf8) }
+  }
+
   private static func write(_ bytes: some Collection<UInt8>, to output: FileDescriptor) throws {
     var remainder = Array(bytes)[...]
     while !remainder.isEmpty {

@@ -78,12 +78,11 @@ enum Foreground {
     drainTimeout: Double, _ body: @escaping @Sendable () async throws -> Int, stop: @escaping @Sendable () async -> Void
   ) throws {
     let limit = Quantity.seconds(drainTimeout)
-    try run {
-      let unfinished = try await body()
-      if unfinished > 0 { Console.warn("connections closed unfinished after \(limit): \(unfinished)") }
-    } stop: {
-      await stop()
-    }
+    try run(
+      {
+        let unfinished = try await body()
+        if unfinished > 0 { Console.warn("connections closed unfinished after \(limit): \(unfinished)") }
+      }, stop: stop)
   }
 
   private static func run(

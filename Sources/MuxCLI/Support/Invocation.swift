@@ -7,12 +7,12 @@ enum Invocation {
     (["mux"] + CommandLine.arguments.dropFirst()).map(quoted).joined(separator: " ")
   }
 
-  /// Rejects options like "--report=", for which the parser would take the next word as the value.
+  /// Rejects options like "--report=" and "-w=", for which the parser would take the next word as the value.
   ///
   /// - Throws: A usage failure if an option has nothing after its equals sign.
   static func requireValues() throws(Failure) {
     let options = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
-    guard let option = options.first(where: { $0.hasPrefix("--") && $0.hasSuffix("=") }) else { return }
+    guard let option = options.first(where: { $0.hasPrefix("-") && $0.firstIndex(of: "=") == $0.indices.last }) else { return }
     throw Failure("'\(option)' has no value after '='", .usage)
   }
 

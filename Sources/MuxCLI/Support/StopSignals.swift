@@ -26,8 +26,9 @@ struct StopSignals: ~Copyable, Selectable {
   private var firstAt: ContinuousClock.Instant?
 
   init() throws(MultiplexError) {
-    // A process that ignores SIGHUP is meant to outlive its terminal (nohup); a descriptor would receive it regardless.
-    descriptor = try SignalDescriptor([SIGINT, SIGTERM] + (Self.isIgnored(SIGHUP) ? [] : [SIGHUP]))
+    // A process that ignores SIGHUP is meant to outlive its terminal (nohup), and one that ignores SIGINT was started
+    // in the background by a script; a descriptor would receive them regardless.
+    descriptor = try SignalDescriptor([SIGTERM] + [SIGINT, SIGHUP].filter { !Self.isIgnored($0) })
   }
 
   /// Returns the exit status of a process that a signal ends at once, as a shell reports it. From here on, signals are

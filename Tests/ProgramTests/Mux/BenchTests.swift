@@ -226,7 +226,7 @@ struct BenchTests {
 
   @Test("reports a server that never answers")
   func silence() throws {
-    _ = try OddServer.serving(.silent) { address in
+    _ = try OddServer.serving(.silent()) { address in
       let line = try failure(of: run(["\(address)", "--timeout", "0.3"]), status: 76)
       #expect(line.contains("\(address)") && line.contains("nothing came back"))
       #expect(line.contains("no response within 300 ms"))
@@ -313,7 +313,7 @@ struct BenchTests {
       ["--connections", "0"], ["--size", "0"], ["--pipeline", "-1"], ["--duration", "0"], ["--requests", "0"],
       ["--rate", "0"], ["--rate", "nan"], ["--rate", "1e9"], ["--warmup", "-1"], ["--timeout", "0"],
       ["--duration", "1", "--requests", "1"], ["--unix", "/x"], ["--unix", ""], ["--backend", "kqueue"],
-      ["--connections", "1000000", "--pipeline", "100000"], ["--report", ""], ["--report="],
+      ["--connections", "1000000", "--pipeline", "100000"], ["--report", ""], ["--report="], ["-w="],
     ])
   func badOptions(arguments: [String]) throws {
     let line = try failure(of: run(["127.0.0.1:1"] + arguments), status: 64)
@@ -355,12 +355,40 @@ struct BenchTests {
 
   @Test("a second interrupt ends a run at once, even if responses are missing")
   func secondInterruption() throws {
-    _ = try OddServer.serving(.silent) { address in
+    _ = try OddServer.serving(.silent()) { address in
       let process = try run(["\(address)", "--timeout", "60", "--warmup", "0"])
       try waitUntilSignalsAreHandled(by: process)
       #expect(process.endsOfRepeated(SIGINT))
       #expect(try process.waitForExit() == .exited(130))
     }
+  }
+
+  @Test("an interrupt while the last responses are awaited isn't the server's fault", arguments: [false, true])
+  func interruptedWait(hasAnswered: Bool) throws {
+    // The second of two messages, or the only one, never comes back.
+    let isAwaited = Flag()
+    let oddity = OddServer.Oddity.silent(after: hasAnswered ? 64 : 0) { isAwaited.set() }
+    _ = try OddServer.serving(oddity) { address in
+      let requests = hasAnswered ? "2" : "1"
+      let process = try run(["\(address)", "--connections", "1", "--requests", requests, "--timeout", "60"])
+      #expect(eventually { isAwaited.isSet && !process.isBusy })
+      process.signal(SIGINT)
+      #expect(try process.waitForExit() == .exited(hasAnswered ? 0 : 130))
+      #expect(!process.errorText.contains("lost") && !process.errorText.contains("echo"))
+      #expect(process.outputText.contains("UNANSWERED") == hasAnswered)
+    }
+  }
+
+  @Test("writes its report even if nobody reads its output")
+  func reportUnheard() throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer()
+    let file = folder.file("report.html")
+    let command = "exec \"$0\" bench \"$1\" --requests 10 --report \"$2\" > /dev/full"
+    let process = try ChildProcess(
+      "/bin/sh", ["-c", command, try Executable.built("mux"), "\(server.address)", file])
+    #expect(try process.waitForExit() == .exited(74))
+    #expect(try HTMLReport(file).elements["svg"] == 2)
   }
 
   @Test("an interrupt that arrives as several signals counts as one")

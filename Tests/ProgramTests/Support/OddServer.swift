@@ -4,13 +4,13 @@ import TestSupport
 
 /// An echo server with one oddity.
 struct OddServer {
-  enum Oddity {
+  enum Oddity: Sendable {
     /// Inverts the bits of a byte of each connection's stream, counted from 0.
     case corrupts(Int)
     /// Sends an extra byte.
     case adds
-    /// Never responds.
-    case silent
+    /// Doesn't respond to anything on a connection once it has received more than this many bytes.
+    case silent(after: Int = 0, whenIgnoring: @Sendable () -> Void = {})
     /// Closes each connection at its first byte.
     case closesAtOnce
     /// Closes the first connection that has sent more than this many bytes.
@@ -84,8 +84,8 @@ struct OddServer {
       if (start..<start + bytes.count).contains(index) { bytes[index - start] ^= 0xff }
     case .adds:
       bytes.append(0)
-    case .silent:
-      return
+    case .silent(let count, let whenIgnoring):
+      if start + bytes.count > count { return whenIgnoring() }
     case .closesAtOnce:
       return client.close()
     case .closesFirst(let count):
