@@ -134,6 +134,7 @@ let package = Package(
         flyingFox("FlyingFox"), flyingFox("FlyingSocks"),
       ],
       swiftSettings: settings),
+    .testTarget(name: "MuxCLITests", dependencies: ["MuxCLI"], swiftSettings: settings),
     .testTarget(
       name: "ProgramTests",
       // The programs are dependencies so that they are built before they are run.

@@ -104,14 +104,16 @@ struct ServeEndTests {
     }
   }
 
-  @Test("a server that ignores SIGHUP, as with nohup, outlives its terminal")
-  func ignoredHangUp() throws {
-    let script = "trap '' HUP; exec \"$0\" serve --listen 127.0.0.1:0"
+  @Test(
+    "a server goes on ignoring the signals that it was started to ignore, as by nohup, or in a script's background",
+    arguments: [("HUP", SIGHUP), ("INT", SIGINT)])
+  func ignoredSignals(name: String, number: Int32) throws {
+    let script = "trap '' \(name); exec \"$0\" serve --listen 127.0.0.1:0"
     let server = try ChildProcess("/bin/sh", ["-c", script, try Executable.built("mux")])
     _ = try server.line(containing: "listening on")
-    #expect(server.signalMask("SigIgn").contains(SIGHUP))
-    #expect(server.signalMask("SigBlk").contains(SIGTERM) && !server.signalMask("SigBlk").contains(SIGHUP))
-    server.signal(SIGHUP)
+    #expect(server.signalMask("SigIgn").contains(number))
+    #expect(server.signalMask("SigBlk").contains(SIGTERM) && !server.signalMask("SigBlk").contains(number))
+    server.signal(number)
     server.signal(SIGTERM)
     #expect(try server.waitForExit() == .exited(0))
   }
