@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = {
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("InferIsolatedConformances"),
-    // System calls that fail by plan, for tests. Release builds have nothing of it.
+    // Fault injection for tests. Not compiled into release builds.
     .define("MULTIPLEX_FAULTS", .when(configuration: .debug)),
   ]
   // For our own continuous integration: a package that depends on this one must never break on a new compiler's warning.
@@ -139,7 +139,7 @@ let package = Package(
       name: "ProgramTests",
       // The programs are dependencies so that they are built before they are run.
       dependencies: [
-        "Multiplex", "TestSupport", systemPackage,
+        "Multiplex", "MultiplexAsync", "TestSupport", systemPackage,
         "MuxCLI", "echo-select", "echo-queued", "echo-complete", "echo-client", "multiplex-chat",
       ],
       swiftSettings: settings),

@@ -13,7 +13,7 @@ from .building import ROOT
 
 # Each: the package, and where it is used.
 SWIFT_PACKAGES = [("swift-nio", "peers/nio-echo"), ("FlyingFox", "HTTP")]
-PACKAGES = ("libuv1-dev", "libevent-dev", "haproxy", "socat")
+PACKAGES = ("libuv1-dev", "libevent-dev", "librust-tokio-dev", "haproxy", "socat", "wrk")
 
 
 def first_line(*command):

@@ -65,7 +65,7 @@ struct ChildProcessTests {
     unsafe pthread_sigmask(SIG_BLOCK, &blocked, &previous)
     defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
 
-    let list = try ChildProcess("sh", ["-c", "ls /proc/$$/fd"])
+    let list = try ChildProcess("sh", ["-c", "ls /proc/$$/fd; :"])
     #expect(try list.waitForExit() == .exited(0))
     #expect(list.outputText == "0\n1\n2\n")
 

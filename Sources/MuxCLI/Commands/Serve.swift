@@ -30,7 +30,8 @@ struct Serve: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Number of threads that share the clients; 0 means one for each processor it may use.", valueName: "n"))
+    help: ArgumentHelp(
+      "Number of threads that share the clients; 0 means one for each processor it may use.", valueName: "n"))
   var threads = 1
 
   // Unconditional: a value that begins with a minus sign is then reported as out of range instead of missing.

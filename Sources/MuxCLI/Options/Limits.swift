@@ -13,7 +13,8 @@ enum Limits {
 
   static func require(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
     guard !range.contains(value) else { return }
-    throw ValidationError("\(option) must be from \(Quantity.count(range.lowerBound)) to \(Quantity.count(range.upperBound))")
+    throw ValidationError(
+      "\(option) must be from \(Quantity.count(range.lowerBound)) to \(Quantity.count(range.upperBound))")
   }
 
   /// Checks a time in seconds.

@@ -37,7 +37,8 @@ struct Page {
 
   private var header: Markup {
     let facts = [
-      ("Date", date), ("Kernel", machine.kernel), ("Processor", "\(machine.processor), \(Quantity.counted(machine.processors, "core"))"),
+      ("Date", date), ("Kernel", machine.kernel),
+      ("Processor", "\(machine.processor), \(Quantity.counted(machine.processors, "core"))"),
     ]
     return .element(
       "header", [:],

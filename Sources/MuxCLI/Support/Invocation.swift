@@ -12,7 +12,9 @@ enum Invocation {
   /// - Throws: A usage failure if an option has nothing after its equals sign.
   static func requireValues() throws(Failure) {
     let options = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
-    guard let option = options.first(where: { $0.hasPrefix("-") && $0.firstIndex(of: "=") == $0.indices.last }) else { return }
+    guard let option = options.first(where: { $0.hasPrefix("-") && $0.firstIndex(of: "=") == $0.indices.last }) else {
+      return
+    }
     throw Failure("'\(option)' has no value after '='", .usage)
   }
 

@@ -81,7 +81,7 @@ struct ConnectionPostingTests {
       return
     }
     #expect(reasons.elements.count == 1)
-    #expect(peer.isGone)
+    #expect(await becomesTrue { peer.isGone })
   }
 
   @Test("posts that wait for a blocked reactor are limited too", arguments: usableBackends)

@@ -223,7 +223,11 @@ struct ReactorTests {
       }()
       let ended = try #require(thread)
       #expect(await becomesTrue { !ended.isAlive })
-      #expect(!kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp]))
+      // A child that is being created may have a copy for a moment.
+      #expect(
+        await becomesTrue {
+          !kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp])
+        })
     }
   }
 
@@ -245,7 +249,11 @@ struct ReactorTests {
         }()
         let ended = try #require(thread)
         #expect(await becomesTrue { !ended.isAlive })
-        #expect(!kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp]))
+        // A child that is being created may have a copy for a moment.
+        #expect(
+          await becomesTrue {
+            !kernelReadiness(of: far.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp])
+          })
       }
     }
   #endif
@@ -257,7 +265,7 @@ struct ReactorTests {
       if number.isMultiple(of: 2) { await reactor.run {} }
     }
     // Tests that run in parallel have a few at a time.
-    #expect(await becomesTrue { openDescriptors(ofKind: "eventfd") < 400 })
-    #expect(await becomesTrue { openDescriptors(ofKind: "eventpoll") < 400 })
+    #expect(await becomesTrue { openDescriptors(ofKind: "eventfd") < 150 })
+    #expect(await becomesTrue { openDescriptors(ofKind: "eventpoll") < 150 })
   }
 }

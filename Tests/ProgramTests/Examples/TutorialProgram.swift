@@ -1,6 +1,7 @@
 import TestSupport
 
-/// The tutorial's first server and its client, verbatim except for the port, which is an argument.
+/// The tutorial's first server and its client, verbatim except for the port, which is an argument. They are taken from
+/// http://www.cnblogs.com/wupeiqi/articles/5040823.html.
 enum TutorialProgram: String {
   case server = #"""
     #!/usr/bin/env python

@@ -1,5 +1,6 @@
 import Foundation
 import Multiplex
+import MultiplexAsync
 import TestSupport
 import Testing
 
@@ -318,11 +319,8 @@ struct ServeTests {
   @Test("starts one thread per usable processor with --threads 0")
   func threadPerProcessor() throws {
     let server = try MuxServer(.automatic, ["--threads", "0", "--trace"])
-    let status = try String(contentsOfFile: "/proc/\(server.process.processID)/status", encoding: .utf8)
-    let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed:") })
-    // Hexadecimal words separated by commas.
-    let processors = line.dropFirst("Cpus_allowed:".count).compactMap(\.hexDigitValue)
-      .reduce(0) { $0 + $1.nonzeroBitCount }
+    let allowed = try #require(allowedProcessors(of: server.process.processID))
+    let processors = min(allowed, ProcessorQuota.current ?? allowed)
     let threads = processors == 1 ? "" : ", \(processors) threads"
     #expect(try #require(server.greetings.first).hasSuffix("(\(Poller.Backend.automatic)\(threads))"))
   }
