@@ -21,6 +21,16 @@ struct BadInputTests {
   }
 
   @Test(
+    "prints help that was asked for on standard output",
+    arguments: [["help"], ["--help"], ["-h"], ["help", "bench"], ["relay", "--help"], ["--version"]])
+  func help(arguments: [String]) throws {
+    let process = try ChildProcess.mux(arguments)
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(process.outputText.contains(arguments == ["--version"] ? "." : "USAGE: mux"))
+    #expect(process.errorText.isEmpty)
+  }
+
+  @Test(
     "a malformed address is reported with exit status 64",
     arguments: ["nowhere", "127.0.0.1", "127.0.0.1:99999", "::1:80", "127.0.0.1:", ""])
   func wrongAddress(text: String) throws {

@@ -52,6 +52,20 @@ struct RelayTests {
     #expect(tcp.process.isRunning && server.process.isRunning)
   }
 
+  @Test("tries all addresses of its target", .enabled(if: OwnHosts.isPossible))
+  func secondAddress() throws {
+    let unused = try UnusedAddress()
+    let port = try #require(unused.address.port)
+    let server = try MuxServer(.automatic, ["--listen", "127.0.0.2:\(port)"])
+    let relay = try OwnHosts.run(
+      "127.0.0.1 two\n127.0.0.2 two\n", try Executable.built("mux"), "relay", "--listen", "127.0.0.1:0", "--to",
+      "two:\(port)")
+    let peer = try EchoPeer(connectingTo: ChildProcess.listeningAddress(in: relay.nextLine()), of: relay)
+    try peer.send("hello")
+    #expect(try peer.receiveText(5) == "hello")
+    withExtendedLifetime((unused, server)) {}
+  }
+
   @Test("resets a client whose target is unreachable, says why, and keeps running", arguments: usableBackends)
   func unreachableTarget(backend: Poller.Backend) throws {
     let unused = try UnusedAddress()

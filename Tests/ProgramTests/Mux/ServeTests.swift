@@ -15,6 +15,14 @@ struct ServeTests {
     #expect(server.greetings == ["listening on 127.0.0.1:\(port) (\(backend))"])
   }
 
+  @Test("servers and relays take the backend that suits a reactor best, unless told otherwise")
+  func defaultBackend() throws {
+    for arguments in [["serve"], ["relay", "--to", "127.0.0.1:1"]] {
+      let process = try ChildProcess.mux(arguments + ["--listen", "127.0.0.1:0"])
+      #expect(try process.nextLine().contains("(\(Reactor.automaticBackend))"))
+    }
+  }
+
   @Test("listens on several addresses at once: IPv4, IPv6 and Unix")
   func severalAddresses() throws {
     let folder = try TemporaryFolder()
