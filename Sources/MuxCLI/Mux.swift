@@ -37,10 +37,20 @@ struct Mux: ParsableCommand {
       end(status)
     default:
       let status = exitCode(for: error)
-      if status == .success { end(error) }
+      if status == .success { answer(fullMessage(for: error)) }
       let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
       Console.warn("\(singleLine(message(for: error)))\(hint)")
       end(status)
+    }
+  }
+
+  /// Prints help, and ends the process.
+  private static func answer(_ text: String) -> Never {
+    do throws(Failure) {
+      try Console.result(of: text).get()
+      end(ExitCode.success)
+    } catch {
+      fail(error)
     }
   }
 

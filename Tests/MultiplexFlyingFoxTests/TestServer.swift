@@ -35,11 +35,12 @@
       guard let port = address.port else { throw NotListening() }
       let client = SecondParty { try Python.run("import http.client\nport = \(port)\n" + program) }
       // FlyingFox uses the pool's few threads too, so none may be blocked.
-      while !client.isDone { try await Task.sleep(for: .milliseconds(2)) }
+      guard await becomesTrue({ client.isDone }) else { throw NoAnswer() }
       return try client.join()
     }
 
     private struct NotListening: Error {}
+    private struct NoAnswer: Error {}
   }
 
   /// Serves on loopback while the body runs, then ends the server.

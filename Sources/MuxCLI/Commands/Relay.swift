@@ -12,17 +12,17 @@ struct Relay: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("Listen here. Port 0 lets the kernel choose.", valueName: "address"),
+    name: .customLong("listen"),
+    help: ArgumentHelp("Listen here; may be repeated. Port 0 lets the kernel choose.", valueName: "address"),
     transform: { try Endpoint($0, for: .listening) })
-  var listen: Endpoint
+  var addresses: [Endpoint]
 
   @Option(
     name: .customLong("to"), help: ArgumentHelp("Forward to this address.", valueName: "address"),
     transform: { try Endpoint($0, for: .connecting) })
   var target: Endpoint
 
-  @Option(help: "The backend to wait with.")
-  var backend = BackendChoice.automatic
+  @OptionGroup var serving: ServingOptions
 
   @Option(
     parsing: .unconditional,
@@ -41,30 +41,30 @@ struct Relay: ParsableCommand {
     help: ArgumentHelp("Reset connections idle for this long.", valueName: "seconds"))
   var idleTimeout: Double?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Time to drain connections after a signal.", valueName: "seconds"))
-  var drainTimeout = 5.0
-
   func validate() throws {
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.requireSeconds(connectTimeout, "--connect-timeout")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
     Console.ignoreBrokenPipes()
     OpenFiles.raiseLimit()
-    let backend = try backend.resolve()
-    let relay = RelayServer(
-      targets: try target.addresses(for: .connecting), connectTimeout: .seconds(connectTimeout),
-      idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout))
-    let (endpoint, limit) = (listen, maxConnections)
-    try Foreground.serve(drainTimeout: drainTimeout) {
-      try await relay.run(at: endpoint, backend: backend, maximumConnections: limit)
+    let relay = RelayServer(try settings)
+    let endpoints = addresses
+    try Foreground.serve(drainTimeout: serving.drainTimeout) {
+      try await relay.run(at: endpoints)
     } stop: {
       relay.stop()
+    }
+  }
+
+  private var settings: RelayServer.Settings {
+    get throws {
+      RelayServer.Settings(
+        targets: try target.addresses(for: .connecting), backend: try serving.backend.resolve(),
+        threads: serving.threads, maximumConnections: maxConnections, connectTimeout: .seconds(connectTimeout),
+        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(serving.drainTimeout))
     }
   }
 }

@@ -22,19 +22,11 @@ struct Serve: ParsableCommand {
     transform: { try Endpoint(path: $0) })
   var paths: [Endpoint] = []
 
-  @Option(help: "The backend to wait with.")
-  var backend = BackendChoice.automatic
-
   @Option(help: "The service to provide.")
   var service = ServiceName.echo
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Number of threads that share the clients; 0 means one for each processor it may use.", valueName: "n"))
-  var threads = 1
+  @OptionGroup var serving: ServingOptions
 
-  // Unconditional: a value that begins with a minus sign is then reported as out of range instead of missing.
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Serve at most this many clients; others wait to be accepted.", valueName: "n"))
@@ -50,11 +42,6 @@ struct Serve: ParsableCommand {
     help: ArgumentHelp("Stop reading from a client with more than this queued.", valueName: "bytes"))
   var highWater = 1 << 20
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Time to drain connections after a signal.", valueName: "seconds"))
-  var drainTimeout = 5.0
-
   @Flag(help: "Print each turn: what was registered, what was ready, what was done.")
   var trace = false
 
@@ -65,15 +52,10 @@ struct Serve: ParsableCommand {
     transform: Endpoint.web)
   var inspect: HostPort?
 
-  /// More than the cores of any machine.
-  private static let maximumThreads = 1024
-
   func validate() throws {
     try Limits.require(maxConnections, atLeast: 1, "--max-connections")
     try Limits.require(highWater, atLeast: 1, "--high-water")
-    try Limits.require(threads, atLeast: 0, atMost: Self.maximumThreads, "--threads")
     try Limits.requireSeconds(idleTimeout, "--idle-timeout")
-    try Limits.requireSeconds(drainTimeout, allowingZero: true, "--drain-timeout")
   }
 
   func run() throws {
@@ -82,7 +64,7 @@ struct Serve: ParsableCommand {
     let server = Server(try settings)
     let chosen = addresses + paths
     let endpoints = chosen.isEmpty ? [try Endpoint(Endpoint.usual, for: .listening)] : chosen
-    try Foreground.serve(drainTimeout: drainTimeout) {
+    try Foreground.serve(drainTimeout: serving.drainTimeout) {
       try await server.run(at: endpoints)
     } stop: {
       server.stop()
@@ -92,9 +74,9 @@ struct Serve: ParsableCommand {
   private var settings: Server.Settings {
     get throws {
       Server.Settings(
-        service: service, backend: try backend.resolve(), threads: threads,
+        service: service, backend: try serving.backend.resolve(), threads: serving.threads,
         maximumConnections: maxConnections ?? .max, highWater: highWater,
-        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(drainTimeout), isTraced: trace,
+        idleTimeout: idleTimeout.map { .seconds($0) }, drainTimeout: .seconds(serving.drainTimeout), isTraced: trace,
         inspection: inspect)
     }
   }

@@ -41,11 +41,14 @@ final class ListenerSet: Sendable {
   /// - Parameters:
   ///   - endpoints: Where to listen.
   ///   - group: The reactors of the listeners.
-  ///   - remark: What to print after each address: "(epoll)".
-  ///   - check: Throws if something is wrong with these addresses.
-  func open(
-    _ endpoints: [Endpoint], on group: ReactorGroup, remark: String, check: ([SocketAddress]) throws -> Void = { _ in }
-  ) async throws {
+  ///   - remark: What to print after each address, its backend and the number of threads.
+  ///   - prepare: Called with the addresses before they are printed. Throws if something is wrong with them.
+  /// - Returns: The result of `prepare`.
+  @discardableResult
+  func open<Prepared>(
+    _ endpoints: [Endpoint], on group: ReactorGroup, remark: String = "",
+    prepare: ([SocketAddress]) throws -> Prepared = { _ in }
+  ) async throws -> Prepared {
     do {
       for endpoint in endpoints {
         switch endpoint {
@@ -57,11 +60,12 @@ final class ListenerSet: Sendable {
           add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
         }
       }
-      try check(addresses)
+      let prepared = try prepare(addresses)
       // Threads, backends and listeners have their descriptors by now. Without one for a connection, no client could be
       // served.
       try OpenFiles.require(Self.neededDescriptors)
-      try greet(remark)
+      try greet("\(Self.description(of: group))\(remark)")
+      return prepared
     } catch {
       // Awaited, so that no socket file is left behind.
       _ = await shutDown()
@@ -119,6 +123,12 @@ extension ListenerSet {
       // Stopped before it had started.
       if state.isStopping { listener.close() }
     }
+  }
+
+  /// "(epoll)", or "(epoll, 2 threads)".
+  private static func description(of group: ReactorGroup) -> String {
+    let count = group.reactors.count
+    return "(\(group.reactors[0].backend)\(count > 1 ? ", \(Quantity.counted(count, "thread"))" : ""))"
   }
 
   /// Prints the addresses.

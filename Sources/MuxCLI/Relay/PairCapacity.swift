@@ -2,9 +2,10 @@ import Synchronization
 
 /// The number of pairs of connections that a relay may have at a time, given its own limit and that of open files.
 final class PairCapacity: Sendable {
-  /// Descriptors for the listeners, a connection that is being accepted, a pipe to splice through, and whatever else
-  /// the relay opens.
-  private static let spareDescriptors = 6
+  /// Each thread needs descriptors for a connection that is being accepted, and a pipe to splice through.
+  private static let descriptorsPerThread = 3
+  /// Descriptors for whatever else the relay opens.
+  private static let spareDescriptors = 2
   private static let descriptorsPerPair = 2
 
   let count: Int
@@ -13,13 +14,16 @@ final class PairCapacity: Sendable {
   private let inUse = Atomic(0)
   private let warning = RateLimitedWarning()
 
-  /// Determines the capacity.
+  /// Determines the capacity. Call it when the listeners are open.
   ///
-  /// - Parameter limit: The maximum number of pairs; nil for as many as the limit of open files allows.
+  /// - Parameters:
+  ///   - limit: The maximum number of pairs; nil for as many as the limit of open files allows.
+  ///   - threads: The number of threads that relay.
   /// - Throws: A failure if not even one pair is possible.
-  init(atMost limit: Int?) throws {
-    try OpenFiles.require(Self.spareDescriptors + Self.descriptorsPerPair)
-    let possible = (OpenFiles.vacancies - Self.spareDescriptors) / Self.descriptorsPerPair
+  init(atMost limit: Int?, threads: Int) throws {
+    let reserved = Self.spareDescriptors + threads * Self.descriptorsPerThread
+    try OpenFiles.require(reserved + Self.descriptorsPerPair)
+    let possible = (OpenFiles.vacancies - reserved) / Self.descriptorsPerPair
     count = min(limit ?? .max, possible)
     isBoundByFiles = possible < limit ?? .max
   }

@@ -5,11 +5,24 @@ import SystemPackage
 
 /// Forwards connections from its listening addresses to a target.
 final class RelayServer: Sendable {
-  /// The addresses of the target, tried in turn until one accepts the connection, so that a pair never takes more than
-  /// two descriptors.
-  private let targets: [SocketAddress]
-  private let connectTimeout: Duration
-  private let idleTimeout: Duration?
+  struct Settings: Sendable {
+    /// The addresses of the target, at least one. They are tried in turn until one accepts the connection, so that a
+    /// pair never takes more than two descriptors.
+    let targets: [SocketAddress]
+    let backend: Poller.Backend
+    /// The number of threads; zero means one for each processor that the process may use.
+    let threads: Int
+    /// The maximum number of clients; others wait. Nil for as many as the limit of open files allows.
+    let maximumConnections: Int?
+    /// The time limit for connecting to each of the targets.
+    let connectTimeout: Duration
+    /// How long a pair may be idle before it is reset; nil for no limit.
+    let idleTimeout: Duration?
+    /// How long the relay drains its connections after ``RelayServer/stop()``.
+    let drainTimeout: Duration
+  }
+
+  private let settings: Settings
   private let listeners: ListenerSet
   private let pairs = OpenPairs()
   /// Closes idle pairs after ``stop()``.
@@ -17,34 +30,24 @@ final class RelayServer: Sendable {
   private let openFileWarning = RateLimitedWarning()
   private let connectWarning = RateLimitedWarning()
 
-  /// Makes a relay.
-  ///
-  /// - Parameters:
-  ///   - targets: The addresses of the target, at least one.
-  ///   - connectTimeout: The time limit for connecting to each of them.
-  ///   - idleTimeout: How long a pair may be idle before it is closed; nil for no limit.
-  ///   - drainTimeout: How long the relay drains its connections after ``stop()``.
-  init(targets: [SocketAddress], connectTimeout: Duration, idleTimeout: Duration?, drainTimeout: Duration) {
-    self.targets = targets
-    listeners = ListenerSet(drainLimit: drainTimeout)
-    self.connectTimeout = connectTimeout
-    self.idleTimeout = idleTimeout
+  init(_ settings: Settings) {
+    self.settings = settings
+    listeners = ListenerSet(drainLimit: settings.drainTimeout)
   }
 
   /// Relays until ``stop()``.
   ///
-  /// - Parameters:
-  ///   - endpoint: Where to listen; for a host, on all of its addresses that this machine has.
-  ///   - backend: The backend to wait with.
-  ///   - maximumConnections: The maximum number of clients; others wait. Nil for as many as the limit of open files
-  ///     allows.
+  /// - Parameter endpoints: Where to listen; for a host, on all of its addresses that this machine has.
   /// - Returns: The number of clients whose connections were closed unfinished.
-  func run(at endpoint: Endpoint, backend: Poller.Backend, maximumConnections: Int?) async throws -> Int {
-    let group = try ReactorGroup(count: 1, backend: backend, observer: ReactorWarnings())
+  func run(at endpoints: [Endpoint]) async throws -> Int {
+    let group = try ReactorGroup(count: settings.threads, backend: settings.backend, observer: ReactorWarnings())
     closing.withLock { $0.reactor = group.reactors[0] }
-    let capacity = try PairCapacity(atMost: maximumConnections)
-    try await listeners.open(
-      [endpoint], on: group, remark: "(\(backend)), relaying to \(targets[0].argument)", check: refuseItself)
+    let capacity = try await listeners.open(
+      endpoints, on: group, remark: ", relaying to \(settings.targets[0].argument)"
+    ) { [settings] places in
+      try refuseItself(places)
+      return try PairCapacity(atMost: settings.maximumConnections, threads: group.reactors.count)
+    }
     let limit = ConnectionLimit(capacity.count)
     let unfinished = await listeners.serve { listener in
       await listener.serve(limitedTo: limit) { client in
@@ -75,7 +78,7 @@ final class RelayServer: Sendable {
   ///
   /// - Throws: A usage failure.
   private func refuseItself(_ places: [SocketAddress]) throws(Failure) {
-    for target in targets {
+    for target in settings.targets {
       guard let place = places.first(where: target.leads) else { continue }
       throw Failure(
         """
@@ -87,7 +90,7 @@ final class RelayServer: Sendable {
   private func relay(_ client: Connection) async {
     do {
       let target = try await connect(on: client.reactor)
-      let pair = RelayedPair(client, target, idleTimeout: idleTimeout)
+      let pair = RelayedPair(client, target, idleTimeout: settings.idleTimeout)
       pairs.insert(pair)
       await pair.run()
       pairs.remove(pair)
@@ -108,12 +111,11 @@ final class RelayServer: Sendable {
   }
 
   private func connect(on reactor: Reactor) async throws(ConnectionError) -> Connection {
+    let (targets, limit) = (settings.targets, settings.connectTimeout)
     for target in targets.dropLast() {
-      if let connection = try? await Connection.connect(to: target, on: reactor, timeout: connectTimeout) {
-        return connection
-      }
+      if let connection = try? await Connection.connect(to: target, on: reactor, timeout: limit) { return connection }
     }
     // There is at least one.
-    return try await Connection.connect(to: targets[targets.count - 1], on: reactor, timeout: connectTimeout)
+    return try await Connection.connect(to: targets[targets.count - 1], on: reactor, timeout: limit)
   }
 }

@@ -6,7 +6,7 @@ final class Server: Sendable {
   struct Settings: Sendable {
     let service: ServiceName
     let backend: Poller.Backend
-    /// The number of threads; zero means one per processor.
+    /// The number of threads; zero means one for each processor that the process may use.
     let threads: Int
     let maximumConnections: Int
     /// The number of queued bytes above which a client isn't read from.
@@ -54,8 +54,7 @@ final class Server: Sendable {
   private func serve(
     at endpoints: [Endpoint], on group: ReactorGroup, _ inspector: Inspector? = nil
   ) async throws -> Int {
-    let threads = group.reactors.count > 1 ? ", \(group.reactors.count) threads" : ""
-    try await listeners.open(endpoints, on: group, remark: "(\(settings.backend)\(threads))")
+    try await listeners.open(endpoints, on: group)
     inspector?.greet(listeners.addresses)
     let limit = ConnectionLimit(settings.maximumConnections)
     return await listeners.serve { [settings, listeners] listener in

@@ -59,7 +59,7 @@ struct ConnectingByNameAsyncTests {
   func silentFirst(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    let silent = try SilentServer()
+    let silent = try SilentListener()
     let start = ContinuousClock.now
     let connection = try await Connection.connect(toAnyOf: [silent.address, listener.localAddress], on: reactor)
     #expect(connection.peerAddress == listener.localAddress)
@@ -91,7 +91,7 @@ struct ConnectingByNameAsyncTests {
   @Test("a timeout abandons every attempt")
   func timeout() async throws {
     let reactor = try Reactor()
-    let (first, second) = (try SilentServer(), try SilentServer())
+    let (first, second) = (try SilentListener(), try SilentListener())
     let error = await #expect(throws: ConnectionError.self) {
       try await Connection.connect(
         toAnyOf: [first.address, second.address], on: reactor, timeout: .milliseconds(300))
@@ -104,7 +104,7 @@ struct ConnectingByNameAsyncTests {
   @Test("cancelling the task abandons every attempt")
   func cancellation() async throws {
     let reactor = try Reactor()
-    let silent = try SilentServer()
+    let silent = try SilentListener()
     let addresses = [silent.address, silent.address]
     let task = Task { try await Connection.connect(toAnyOf: addresses, on: reactor) }
     #expect(try await becomesTrue(within: .seconds(60)) { try silent.isBeingTried })
@@ -148,21 +148,9 @@ struct ConnectingByNameAsyncTests {
   }
 }
 
-/// A server that doesn't answer: its backlog is full, so the kernel drops new connections.
-private final class SilentServer {
-  let address: SocketAddress
-  private let listener: Socket
-  /// The clients that fill the backlog. There is room for one; whether there is for a second, the kernel decides.
-  private let clients: [Socket]
-
-  init() throws {
-    listener = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 0)
-    address = try listener.localAddress()
-    clients = [try Socket.connected(to: address, timeout: .seconds(60)), try Socket.connecting(to: address)]
-  }
-
+extension SilentListener {
   /// Whether another client is trying to connect, as the kernel lists it: one whose SYN has no answer.
-  var isBeingTried: Bool {
+  fileprivate var isBeingTried: Bool {
     get throws {
       let own = try clients.map { try $0.localAddress().port }
       return try ListedSocket.all(in: .sendingRequest, otherPort: address.port).contains { !own.contains($0.port) }

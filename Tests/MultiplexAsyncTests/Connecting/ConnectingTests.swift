@@ -64,12 +64,12 @@ struct ConnectingTests {
   @Test("connecting to a server that doesn't answer times out, and not early", arguments: usableBackends)
   func timedOut(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let full = try FullListener()
-    defer { withExtendedLifetime(full) {} }
+    let silent = try SilentListener()
+    defer { withExtendedLifetime(silent) {} }
     let start = ContinuousClock.now
     let limit = Duration.milliseconds(50)
     let reason = await reason {
-      _ = try await Connection.connect(to: full.address, on: reactor, timeout: limit)
+      _ = try await Connection.connect(to: silent.address, on: reactor, timeout: limit)
     }
     #expect(reason == .timedOut)
     #expect(ContinuousClock.now - start >= limit)
@@ -80,9 +80,9 @@ struct ConnectingTests {
     [nil, Duration.seconds(1000)])
   func cancelled(backend: Poller.Backend, timeout: Duration?) async throws {
     let reactor = try Reactor(backend: backend)
-    let full = try FullListener()
-    defer { withExtendedLifetime(full) {} }
-    let address = full.address
+    let silent = try SilentListener()
+    defer { withExtendedLifetime(silent) {} }
+    let address = silent.address
     let before = try heldSockets(to: address)
     for isLate in [true, false] {
       let connecting = Task { try await Connection.connect(to: address, on: reactor, timeout: timeout) }
@@ -125,29 +125,5 @@ struct ConnectingTests {
     #expect(client.peerAddress == listener.localAddress)
     #expect(server.peerAddress != nil)
     #expect(server.peerAddress != listener.localAddress)
-  }
-}
-
-/// A listener that accepts nobody, and whose queue is full: clients get no answer.
-private struct FullListener {
-  let socket: Socket
-  let address: SocketAddress
-  let clients: [Socket]
-
-  init() throws {
-    let socket = try Socket.listening(on: .ipv4(.loopback, port: 0), backlog: 1)
-    let address = try socket.localAddress()
-    var clients: [Socket] = []
-    // Linux accepts one or two more than the backlog.
-    for _ in 0..<10 {
-      let client = try Socket.connecting(to: address)
-      clients.append(client)
-      guard
-        eventually(within: .milliseconds(200), { kernelReadiness(of: client.fileDescriptor, for: .write) == .writable })
-      else { break }
-    }
-    self.socket = socket
-    self.address = address
-    self.clients = clients
   }
 }

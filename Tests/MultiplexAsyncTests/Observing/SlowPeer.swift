@@ -1,4 +1,5 @@
 import MultiplexAsync
+import TestSupport
 
 /// A peer that takes nothing, with a connection that still has some of `size` bytes to send to it.
 ///

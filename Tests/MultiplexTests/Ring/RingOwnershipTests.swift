@@ -13,13 +13,13 @@ import Testing
 
   @Test("a ring's descriptor and memory are released when it ends")
   func ends() throws {
-    let before = (openRings(), mappedRings())
+    let before = (openDescriptors(ofKind: "io_uring"), mappedRings())
     for index in 0..<Self.many {
       var ring = try Ring(entries: 8, isSingleIssuer: index.isMultiple(of: 2))
       try ring.prepare(.nop())
       try ring.submit()
     }
-    #expect(eventually { openRings() < before.0 + Self.others })
+    #expect(eventually { openDescriptors(ofKind: "io_uring") < before.0 + Self.others })
     #expect(eventually { mappedRings() < before.1 + 2 * Self.others })
   }
 
@@ -64,15 +64,6 @@ import Testing
   private func virtualMemory() throws -> Int {
     let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ").first
     return try #require(pages.flatMap { Int($0) }) * 4096
-  }
-}
-
-/// How many descriptors of rings this process has.
-func openRings() -> Int {
-  let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
-  return names.count { name in
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)"))?.contains("[io_uring]")
-      ?? false
   }
 }
 

@@ -107,7 +107,7 @@ import Testing
     @Test("memory that can't be mapped is an error, and the ring's descriptor is closed", arguments: UInt64(1)...10)
     func unmapped(seed: UInt64) throws {
       let plan = FaultPlan(seed: seed, oneIn: 2, faults: [.mmap: [.noMemory]])
-      let before = openRings()
+      let before = openDescriptors(ofKind: "io_uring")
       for _ in 0..<50 {
         do {
           _ = try FaultPlan.$current.withValue(plan) { try SharedRing(isSingleIssuer: false) }
@@ -117,7 +117,7 @@ import Testing
         }
       }
       #expect(plan.injected > 0)
-      #expect(eventually { openRings() < before + 30 })
+      #expect(eventually { openDescriptors(ofKind: "io_uring") < before + 30 })
     }
 
     @Test("nothing is lost when the kernel is busy", arguments: UInt64(1)...10)

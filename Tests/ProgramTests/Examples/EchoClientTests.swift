@@ -51,7 +51,7 @@ struct EchoClientTests {
     let server = try EchoServer(program)
     let client = try start(server.address)
     // Any bytes except newlines.
-    let line = EchoPeer.bytes(9_000_001).map { $0 == 10 ? 11 : $0 }
+    let line = numbered(9_000_001).map { $0 == 10 ? 11 : $0 }
     client.send(line + [10])
     client.closeInput()
     #expect(try client.waitForExit() == .exited(0))

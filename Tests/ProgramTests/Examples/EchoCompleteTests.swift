@@ -16,7 +16,7 @@ struct EchoCompleteTests {
     _ = try server.process.line(containing: "out-of-band data from <socket 4")
     // The data has been read: the loop waits again.
     #expect(try server.time(ofTurns: 6) > .seconds(1))
-    #expect(server.process.openDescriptors.count == 5)
+    #expect(openDescriptors(of: "\(server.process.processID)").count == 5)
   }
 
   @Test("echo-complete doesn't spin because of out-of-band data from a client that it doesn't read from")
@@ -46,7 +46,7 @@ struct EchoCompleteTests {
   /// Sends piece by piece, and reads nothing, until the server has queued too much to read on.
   private func sendUntilPaused(_ peer: EchoPeer, _ server: EchoServer) throws {
     try peer.socket.set(.receiveBuffer, to: 4096)
-    let piece = EchoPeer.bytes(65_536)
+    let piece = numbered(65_536)
     for _ in 0..<1000 {
       server.process.takeOutput()
       try peer.socket.sendAll(piece, timeout: ChildProcess.limit)

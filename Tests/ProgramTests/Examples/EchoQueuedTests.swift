@@ -10,7 +10,7 @@ struct EchoQueuedTests {
   func stuckClient(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let stuck = try server.connect()
-    let bytes = EchoPeer.bytes(64 << 20)
+    let bytes = numbered(64 << 20)
     let count = try stuck.fill(with: bytes)
 
     let other = try server.connect()
@@ -28,7 +28,7 @@ struct EchoQueuedTests {
   func boundedQueue(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let stuck = try server.connect()
-    let count = try stuck.fill(with: EchoPeer.bytes(64 << 20))
+    let count = try stuck.fill(with: numbered(64 << 20))
     // The queue, and the kernel's buffers on both sides.
     #expect(count < 32 << 20)
     // The server waits, although more bytes could be read.

@@ -19,7 +19,7 @@ struct EchoSelectTests {
   func stuckClient() throws {
     let server = try EchoServer(.select)
     let stuck = try server.connect()
-    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20))
+    _ = try stuck.fill(with: numbered(64 << 20))
     let patient = try server.connect()
     try patient.send("at last")
     #expect(try patient.receiveText(7) == "at last")

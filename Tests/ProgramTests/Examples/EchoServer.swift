@@ -20,7 +20,9 @@ struct EchoServer {
   /// Waits until the server has closed every connection, and has removed them from its list of inputs.
   func hasOnlyItsListener() throws -> Bool {
     let standardStreamsAndListener = 4
-    guard eventually({ process.openDescriptors.count == standardStreamsAndListener }) else { return false }
+    guard eventually({ openDescriptors(of: "\(process.processID)").count == standardStreamsAndListener }) else {
+      return false
+    }
     // Some turns may have been printed earlier.
     for _ in 0..<1000 {
       let line = try process.line(containing: "inputs:")

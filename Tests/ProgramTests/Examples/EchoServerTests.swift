@@ -34,7 +34,7 @@ struct EchoServerTests {
   func socat(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let socat = try ChildProcess("socat", ["-t", "30", "-", "TCP:\(server.address)"])
-    let bytes = EchoPeer.bytes(1_000_003)
+    let bytes = numbered(1_000_003)
     socat.send(bytes)
     socat.closeInput()
     #expect(try socat.waitForExit() == .exited(0))
@@ -58,7 +58,7 @@ struct EchoServerTests {
   func largeMessage(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
-    let bytes = EchoPeer.bytes(9_000_001)
+    let bytes = numbered(9_000_001)
     var received = try peer.sendReluctantlyReading(bytes)
     received += try peer.receive(bytes.count - received.count)
     let isWhole = received == bytes
@@ -71,7 +71,7 @@ struct EchoServerTests {
   func halfClose(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
-    let bytes = EchoPeer.bytes(9_000_001)
+    let bytes = numbered(9_000_001)
     var received = try peer.sendReluctantlyReading(bytes)
     try peer.socket.shutdown(.writing)
     received += try peer.receiveToEnd()
@@ -101,7 +101,7 @@ struct EchoServerTests {
   func resetWhileSending(program: EchoProgram) throws {
     let server = try EchoServer(program)
     let peer = try server.connect()
-    _ = try peer.fill(with: EchoPeer.bytes(64 << 20))
+    _ = try peer.fill(with: numbered(64 << 20))
     peer.socket.close()
     #expect(try server.hasOnlyItsListener())
     #expect(server.process.isRunning)

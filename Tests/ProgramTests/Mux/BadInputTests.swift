@@ -71,7 +71,7 @@ struct BadInputTests {
     "negative numbers are reported as out of range",
     arguments: [
       (["relay"], "--max-connections"), (["relay"], "--connect-timeout"), (["relay"], "--idle-timeout"),
-      (["relay"], "--drain-timeout"),
+      (["relay"], "--drain-timeout"), (["relay"], "--threads"),
       (["compare"], "--active"), (["compare"], "--rounds"), (["connect"], "--timeout"),
     ])
   func negative(command: [String], option: String) throws {

@@ -33,7 +33,7 @@ struct ConnectTests {
   func bigFile(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let folder = try TemporaryFolder()
-    try Data(EchoPeer.bytes(64 << 20)).write(to: URL(fileURLWithPath: folder.file("sent")))
+    try Data(numbered(64 << 20)).write(to: URL(fileURLWithPath: folder.file("sent")))
     let script = "\"$0\" connect 127.0.0.1:\"$1\" < \"$2/sent\" > \"$2/received\" && cmp \"$2/sent\" \"$2/received\""
     let shell = try ChildProcess(
       "/bin/sh", ["-c", script, try Executable.built("mux"), try server.port, folder.path])
@@ -118,7 +118,7 @@ struct ConnectTests {
     try peer.socket.shutdown(.writing)
     try client.expect("hello")
     // Sent late, in pieces, and much more than the kernel buffers.
-    let bytes = EchoPeer.bytes(32 << 20)
+    let bytes = numbered(32 << 20)
     for start in stride(from: 0, to: bytes.count, by: 8 << 20) {
       client.send(Array(bytes[start..<start + (8 << 20)]))
     }

@@ -62,7 +62,7 @@
     func rates() throws {
       let inspected = try InspectedServer()
       let peer = try inspected.server.connect()
-      let bytes = EchoPeer.bytes(1 << 20)
+      let bytes = numbered(1 << 20)
       _ = try peer.sendReluctantlyReading(bytes)
       let state = try inspected.state { $0.lastMinute.contains { $0.receivedPerSecond > 0 } }
       let moments = state.lastMinute.filter { $0.receivedPerSecond > 0 }
@@ -115,7 +115,7 @@
     func queued(backend: Poller.Backend) throws {
       let inspected = try InspectedServer(backend)
       let peer = try inspected.server.connect()
-      _ = try peer.fill(with: EchoPeer.bytes(64 << 20))
+      _ = try peer.fill(with: numbered(64 << 20))
       let state = try inspected.state { $0.connections.queuedBytes > 0 }
       #expect(state.connections.queuedBytes > 0)
       #expect(state.recentConnections.map(\.queuedBytes) == [state.connections.queuedBytes])
@@ -214,7 +214,7 @@
     func garbage(backend: Poller.Backend) throws {
       let inspected = try InspectedServer(backend)
       let peer = try inspected.server.connect()
-      for bytes in [EchoPeer.bytes(100_000), Array("GET\r\n\r\n".utf8), [0x16, 0x03, 0x01, 0x02, 0x00], []] {
+      for bytes in [numbered(100_000), Array("GET\r\n\r\n".utf8), [0x16, 0x03, 0x01, 0x02, 0x00], []] {
         let stranger = try EchoPeer(connectingTo: inspected.address)
         // It may have been closed by the other side by now.
         try? stranger.socket.sendAll(bytes, timeout: ChildProcess.limit)

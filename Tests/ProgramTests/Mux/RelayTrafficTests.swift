@@ -49,7 +49,7 @@ struct RelayTrafficTests {
     }
     let before = try ends.relay.process.residentKiB
     let limit = 64 << 20
-    let bytes = EchoPeer.bytes(limit)
+    let bytes = numbered(limit)
     for (index, (client, target)) in pairs.enumerated() {
       let sender = index.isMultiple(of: 2) ? client : target
       #expect(try sender.fill(with: bytes, quietFor: .milliseconds(100)) < limit)

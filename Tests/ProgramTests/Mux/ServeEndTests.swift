@@ -22,7 +22,7 @@ struct ServeEndTests {
   func drain(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
     let peer = try server.connect()
-    let bytes = EchoPeer.bytes(64 << 20)
+    let bytes = numbered(64 << 20)
     let count = try peer.fill(with: bytes, quietFor: .milliseconds(100))
     server.process.signal(SIGTERM)
     // A closed listener refuses.
@@ -37,7 +37,7 @@ struct ServeEndTests {
   func drainLimit() throws {
     let server = try MuxServer()
     let stuck = try server.connect()
-    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    _ = try stuck.fill(with: numbered(64 << 20), quietFor: .milliseconds(100))
     let start = ContinuousClock.now
     #expect(try server.stop() == .exited(0))
     #expect(ContinuousClock.now - start >= .seconds(4.5))
@@ -49,7 +49,7 @@ struct ServeEndTests {
   func drainTimeout(threads: String) throws {
     let server = try MuxServer(.automatic, ["--drain-timeout", "0.5", "--threads", threads])
     let stuck = try server.connect()
-    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    _ = try stuck.fill(with: numbered(64 << 20), quietFor: .milliseconds(100))
     let start = ContinuousClock.now
     #expect(try server.stop() == .exited(0))
     #expect(ContinuousClock.now - start >= .milliseconds(500))
@@ -85,7 +85,7 @@ struct ServeEndTests {
     let folder = try TemporaryFolder()
     let server = try MuxServer(.automatic, ["--unix", folder.file("socket"), "--drain-timeout", "0.6"])
     let stuck = try EchoPeer(connectingTo: .unix(path: folder.file("socket")), of: server.process)
-    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    _ = try stuck.fill(with: numbered(64 << 20), quietFor: .milliseconds(100))
     server.process.signal(SIGTERM)
     server.process.signal(SIGINT)
     #expect(try server.process.waitForExit() == .exited(0))
@@ -123,7 +123,7 @@ struct ServeEndTests {
     // After the first signal, it would drain for longer than any wait here.
     let server = try MuxServer(.automatic, ["--drain-timeout", "1000"])
     let stuck = try server.connect()
-    _ = try stuck.fill(with: EchoPeer.bytes(64 << 20), quietFor: .milliseconds(100))
+    _ = try stuck.fill(with: numbered(64 << 20), quietFor: .milliseconds(100))
     server.process.signal(SIGTERM)
     #expect(eventually { (try? server.connect()) == nil })
     #expect(server.process.endsOfRepeated(SIGINT))

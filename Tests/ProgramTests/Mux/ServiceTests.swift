@@ -9,7 +9,7 @@ struct ServiceTests {
   func discard(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--service", "discard"])
     let peer = try server.connect()
-    try peer.socket.sendAll(EchoPeer.bytes(4 << 20), timeout: ChildProcess.limit)
+    try peer.socket.sendAll(numbered(4 << 20), timeout: ChildProcess.limit)
     try peer.socket.shutdown(.writing)
     #expect(try peer.receiveToEnd() == [])
   }

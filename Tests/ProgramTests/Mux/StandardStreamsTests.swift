@@ -74,7 +74,8 @@ struct StandardStreamsTests {
     let server = try MuxServer()
     let client = try run(["connect", "127.0.0.1:\(try server.port)"], redirection)
     client.send("hello\n")
-    for process in [client, try run(["backends"], redirection), try run(["backends", "--json"], redirection)] {
+    let commands = [["backends"], ["backends", "--json"], ["help"], ["--version"], ["help", "serve"]]
+    for process in [client] + (try commands.map { try run($0, redirection) }) {
       #expect(try process.waitForExit() == .exited(74))
       #expect(process.errorText.hasPrefix("mux: standard output: "))
       #expect(process.errorText.split(separator: "\n").count == 1)
@@ -98,7 +99,7 @@ struct StandardStreamsTests {
     let client = try ChildProcess(
       try #require(Executable.installed("python3")),
       ["-c", program, try Executable.built("mux"), "connect", "127.0.0.1:\(try server.port)"])
-    let bytes = EchoPeer.bytes(8 << 20)
+    let bytes = numbered(8 << 20)
     client.send(bytes)
     client.closeInput()
     #expect(try client.waitForExit() == .exited(0), "\(client.errorText)")

@@ -1,3 +1,5 @@
+import TestSupport
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -14,7 +16,8 @@ struct BytePattern {
   private let bytes: [UInt8]
 
   init(seed: UInt64) {
-    let period = EchoPeer.bytes(Self.period, seed: seed)
+    var random = SeededGenerator(seed: seed)
+    let period = (0..<Self.period).map { _ in UInt8.random(in: 0...255, using: &random) }
     bytes = period + period
   }
 

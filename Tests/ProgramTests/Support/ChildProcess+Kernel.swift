@@ -4,15 +4,8 @@ import Testing
 
 /// What the kernel reports about a running program.
 extension ChildProcess {
-  /// What its open descriptors refer to: "socket:[4711]", "/dev/null".
-  var openDescriptors: [String] {
-    let directory = "/proc/\(processID)/fd"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-    return names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\($0)") }
-  }
-
   /// The number of its open sockets.
-  var openSockets: Int { openDescriptors.count { $0.hasPrefix("socket:") } }
+  var openSockets: Int { openDescriptors(of: "\(processID)").count { $0.hasPrefix("socket:") } }
 
   /// Whether one of its threads runs, or waits only for a processor.
   var isBusy: Bool {

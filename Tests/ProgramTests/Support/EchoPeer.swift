@@ -104,16 +104,3 @@ struct EchoPeer {
     }
   }
 }
-
-extension EchoPeer {
-  /// Bytes without a regularity that could hide errors in buffers: random bytes, repeated with a prime period.
-  static func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var random = SeededGenerator(seed: seed)
-    let block = (0..<65_521).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + block.count)
-    while bytes.count < count { bytes += block }
-    bytes.removeLast(bytes.count - count)
-    return bytes
-  }
-}

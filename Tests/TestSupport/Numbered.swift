@@ -1,9 +1,8 @@
-import TestSupport
-
-/// Bytes of which no part looks like another of the same length nearby. They are the same each time.
+/// Bytes of which no part looks like another of the same length nearby, so that none can be lost or swapped unnoticed.
+/// They are the same each time.
 ///
 /// Copied, not computed: tests ask for millions of them, on the few threads that they share.
-func numbered(_ count: Int) -> [UInt8] {
+public func numbered(_ count: Int) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(count + period.count)
   while bytes.count < count { bytes += period }
