@@ -102,14 +102,27 @@ extension Socket {
 
   /// Reports the outcome of connecting, once the socket is writable.
   ///
-  /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`.
+  /// Corresponding C functions: `getsockopt` with `SO_ERROR`, `getpeername`, `getsockname`.
   ///
   /// - Throws: Why the connection failed, once; further calls throw `socketNotConnected` (ENOTCONN). `nowInProgress`
-  ///   (EINPROGRESS) while the outcome isn't known yet.
+  ///   (EINPROGRESS) while the outcome isn't known yet. `connectionRefused` (ECONNREFUSED) also for a socket that the
+  ///   kernel has connected to itself, which happens where nobody listens: close it.
   public func finishConnecting() throws(MultiplexError) {
     try throwPendingError()
+    try refuseItself(peer: connectedPeer())
+  }
+
+  /// Checks a connection that was established without ``finishConnecting()``.
+  ///
+  /// - Throws: `connectionRefused` for a socket that the kernel has connected to itself.
+  package func checkPeer() throws(MultiplexError) {
+    try refuseItself(peer: connectedPeer())
+  }
+
+  /// Asks the kernel who the socket is connected to.
+  private func connectedPeer() throws(MultiplexError) -> SocketAddress? {
     do {
-      _ = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+      return try unsafe SocketAddress.written { (raw, length) throws(Errno) in
         try unsafe Kernel.getpeername(rawDescriptor, raw, length)
       }
     } catch {
@@ -118,6 +131,16 @@ extension Socket {
       let isInProgress = error == .socketNotConnected && !hasFailed
       throw connectError(isInProgress ? .nowInProgress : error)
     }
+  }
+
+  /// Refuses a connection of the socket to itself. If nobody listens at a port that the kernel gives to clients, it may
+  /// give a client that very port, and TCP allows two ends to connect at the same time, or one end twice. The client
+  /// would talk to itself, and the server couldn't listen there any more.
+  private func refuseItself(peer: SocketAddress?) throws(MultiplexError) {
+    guard let peer, !peer.isUnix, try localAddress() == peer else { return }
+    // Otherwise the port would stay occupied for a minute after the socket is closed.
+    try? Kernel.resetOnClose(rawDescriptor)
+    throw connectError(.connectionRefused)
   }
 
   /// Throws the pending error, which the kernel reports once.

@@ -41,6 +41,15 @@ struct ConnectingTests {
     withExtendedLifetime(unused) {}
   }
 
+  @Test("a socket that the kernel connects to itself, as nobody listens there, is refused", arguments: usableBackends)
+  func itself(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try Socket.unbound(for: .ipv4(.loopback, port: 0))
+    try socket.bind(to: .ipv4(.loopback, port: 0))
+    let address = try socket.localAddress()
+    #expect(await reason { _ = try await Connection.connect(socket, to: address, on: reactor) } == .refused)
+  }
+
   @Test("connecting where nobody listens is refused", arguments: usableBackends)
   func refused(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

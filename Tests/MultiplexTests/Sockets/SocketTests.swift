@@ -129,6 +129,22 @@ import Testing
     #expect(try listener.acceptNext().peerAddress == client.localAddress())
   }
 
+  @Test("a socket that the kernel has connected to itself is refused, and leaves the port to a server")
+  func itself() throws {
+    // Bound as the kernel might choose to; it chooses among thousands of ports.
+    let socket = try Socket.unbound(for: .ipv4(.loopback, port: 0))
+    try socket.bind(to: .ipv4(.loopback, port: 0))
+    let address = try socket.localAddress()
+    try socket.beginConnecting(to: address)
+    _ = try select(writing: [socket])
+    #expect(Socket.peerAddress(of: socket.fileDescriptor) == address)
+    let error = #expect(throws: MultiplexError.self) { try socket.finishConnecting() }
+    #expect(error?.errno == .connectionRefused)
+    socket.close()
+    // Forks may have copies of the socket.
+    #expect(eventually { (try? Socket.listening(on: address)) != nil })
+  }
+
   @Test("options can be set before a socket is connected", arguments: Kind.available)
   func optionsBeforeConnecting(kind: Kind) throws {
     let listener = try Socket.listening(on: kind.address(in: folder))

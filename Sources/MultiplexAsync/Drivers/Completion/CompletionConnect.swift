@@ -57,6 +57,11 @@ final class CompletionConnect: CompletionHandler, CancellableWait {
     driver.remove(slot)
     let body = self.body
     self.body = nil
-    body?(completion.errno.map { .failure(socket.connectError($0)) } ?? .success(()))
+    body?(outcome(of: completion))
+  }
+
+  private func outcome(of completion: Ring.Completion) -> Result<Void, MultiplexError> {
+    if let errno = completion.errno { return .failure(socket.connectError(errno)) }
+    return Result { () throws(MultiplexError) in try socket.checkPeer() }
   }
 }
