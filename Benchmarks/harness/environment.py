@@ -66,7 +66,8 @@ def moment():
 def heading():
     swift = re.search(r"Swift version ([\d.]+)", first_line("swift", "--version") or "")
     versions = [
-        f"Swift {swift[1]}" if swift else None, first_line("cc", "--version"), *package_versions(),
+        f"Swift {swift[1]}" if swift else None, first_line("cc", "--version"),
+        first_line("rustc", "--version"), *package_versions(),
         f"Python {platform.python_version()}", uvloop_version(), *swift_versions(),
     ]
     return f"""# Benchmarks

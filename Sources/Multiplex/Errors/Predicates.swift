@@ -7,6 +7,9 @@ extension MultiplexError {
 }
 
 extension Errno {
+  /// Whether this process or the system has as many descriptors as it may.
+  package var isOpenFileLimit: Bool { self == .tooManyOpenFiles || self == .tooManyOpenFilesInSystem }
+
   /// Whether an error of accept belongs to the waiting connection, as listed in accept(2), and not to the listener.
   package var isTransientAcceptError: Bool {
     switch self {

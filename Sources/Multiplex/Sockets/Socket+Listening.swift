@@ -128,9 +128,15 @@ extension Socket {
         return nil
       } catch let error where error.isTransientAcceptError {
         continue
+      } catch let error where error.isOpenFileLimit && !hasWaitingConnection {
+        // The kernel takes a descriptor before it looks for a connection.
+        return nil
       } catch {
         throw MultiplexError(call: "accept4", descriptor: descriptor, errno: error)
       }
     }
   }
+
+  /// Whether the kernel has a connection that could be accepted.
+  package var hasWaitingConnection: Bool { !Readiness.current(of: fileDescriptor, for: .read).isEmpty }
 }

@@ -7,6 +7,8 @@ final class BlockingThreads: Sendable {
   static let shared = BlockingThreads(limit: 64)
   /// For name lookups: offloaded work may keep all of its threads busy for a long time.
   static let lookups = BlockingThreads(limit: 16)
+  /// For the files of Unix sockets, which neither offloaded work nor a slow name server may delay.
+  static let socketFiles = BlockingThreads(limit: 4)
 
   /// A piece of work, and what to do if no thread can be started for it.
   private struct Work {

@@ -49,8 +49,6 @@ extension Connection {
       // Only the reactor uses it until it is done.
       nonisolated(unsafe) let socket = try makeSocket()
       try await withTimeout(timeout, on: reactor) { try await unsafe reactor.connect(socket, to: address) }
-      // Unix sockets don't have this option.
-      try? unsafe socket.set(.noDelay, to: true)
       return try await unsafe adopt(socket, origin: .connected, on: reactor)
     } catch {
       let failure = ConnectionError(connecting: error, to: address)

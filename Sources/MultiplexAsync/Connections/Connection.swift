@@ -48,7 +48,8 @@ public final class Connection: Sendable {
     unsafe core = ConnectionCore(channel, driver: driver, observation: observation)
   }
 
-  /// Makes a connection of a connected socket. It takes ownership of the socket, and makes it non-blocking.
+  /// Makes a connection of a connected socket. It takes ownership of the socket, makes it non-blocking, and sets
+  /// `SocketOption.noDelay`.
   ///
   /// - Throws: `MultiplexError.Reason.invalidArgument` for a socket that listens or isn't a stream, and `ENOTSOCK`: the
   ///   socket is left unchanged. Why the reactor can't wait for the socket, which is closed then.
@@ -61,6 +62,8 @@ public final class Connection: Sendable {
   static func adopt(
     _ socket: Socket, origin: ObservedConnection.Origin, on reactor: Reactor
   ) async throws(MultiplexError) -> Connection {
+    // Unix sockets don't have this option.
+    try? socket.set(.noDelay, to: true)
     let peer = socket.peerAddress ?? Socket.peerAddress(of: socket.fileDescriptor)
     // A closure can't consume what it captures.
     let descriptor = try socket.take().release()
@@ -139,7 +142,7 @@ extension Connection {
     await reactor.run {
       // Further writes must not delay the close.
       let failure = await self.endOutputHere()
-      unsafe self.core.abort(because: CloseReason(flushed: failure, ifCancelled: reason))
+      unsafe self.core.close(afterFlush: failure, ifCancelled: reason)
     }
   }
 
@@ -162,7 +165,7 @@ extension Connection {
     reactor.onLoop { [self] in unsafe core.setIdleTimeout(limit, on: reactor.loop) }
   }
 
-  /// Calls a closure when the connection is closed, by either side and for any reason; immediately if it already is.
+  /// Calls a closure when the connection has been closed, by either side and for any reason; soon, if it already is.
   ///
   ///     await listener.serveChunks { connection in
   ///       let number = clients.add(connection)
@@ -171,10 +174,13 @@ extension Connection {
   ///     }
   ///
   /// The closure is called once, on the reactor's thread, when nothing is read or written any more; it must not block.
-  /// What it captures is kept until then: if that includes the connection, it isn't closed when the last other
-  /// reference is released. Call this from any thread.
+  /// It is never called within another call, such as the ``post(_:limit:)-([UInt8],_)`` that a peer has fallen behind
+  /// with: it may take a lock that the caller holds. What it captures is kept until then: if that includes the
+  /// connection, it isn't closed when the last other reference is released. Call this from any thread.
   public func onClose(_ body: @escaping @Sendable (CloseReason) -> Void) {
-    reactor.onLoop { [self] in unsafe core.onClose(body) }
+    reactor.onLoop { [self] in
+      unsafe core.onClose { [loop = reactor.loop] reason in loop.perform { body(reason) } }
+    }
   }
 
   /// Notes from now on whether something moves: see ``closeIfIdle()``.

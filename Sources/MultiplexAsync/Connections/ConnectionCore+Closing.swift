@@ -2,9 +2,11 @@ internal import Multiplex
 internal import SystemPackage
 
 extension ConnectionCore {
-  /// Closes immediately; what is queued is lost.
+  /// Closes immediately; what there is no room for is lost. If this side aborts it, everything is lost that waits for
+  /// the driver's next submission as well.
   func abort(because reason: CloseReason) {
     guard !isClosed else { return }
+    if !reason.isAbort, unsentCount > 0 { sendGathered() }
     let closedReason: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
     self.closedReason = closedReason
     let closeReason = loss.map { .lost($0) } ?? reason
@@ -36,8 +38,20 @@ extension ConnectionCore {
 
   /// Whether to reset the connection, so that the peer doesn't mistake a part for the whole.
   private func shouldReset(because reason: CloseReason) -> Bool {
-    if case .aborted = reason { return true }
-    return output.count + lostCount > 0 || channel.losesOnClose
+    reason.isAbort || output.count + lostCount > 0 || channel.losesOnClose
+  }
+
+  /// Closes after a wait until everything is sent.
+  ///
+  /// - Parameters:
+  ///   - failure: Why not everything was sent; nil if it was.
+  ///   - reason: Reported if the wait was cancelled, and something is left.
+  func close(afterFlush failure: ConnectionError.Reason?, ifCancelled reason: CloseReason) {
+    if failure == .cancelled {
+      sendGathered()
+      if closeIfFlushed() { return }
+    }
+    abort(because: CloseReason(flushed: failure, ifCancelled: reason))
   }
 
   /// Closes if everything that was written has been sent.

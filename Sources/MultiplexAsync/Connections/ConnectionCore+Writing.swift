@@ -102,7 +102,7 @@ extension ConnectionCore {
   }
 
   /// Sends what waits only for the driver's next submission, and not for the peer.
-  private func sendGathered() {
+  func sendGathered() {
     while true {
       channel.sendGathered()
       let count = output.count

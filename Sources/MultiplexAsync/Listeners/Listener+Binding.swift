@@ -62,7 +62,7 @@ extension Listener {
     guard address.isUnix else {
       return try Socket.listening(on: address, backlog: backlog, reusePort: reusePort)
     }
-    let descriptor = try await BlockingThreads.shared.perform { () throws(MultiplexError) in
+    let descriptor = try await BlockingThreads.socketFiles.perform { () throws(MultiplexError) in
       try Socket.listening(on: address, backlog: backlog, reusePort: reusePort).take().release()
     }
     return Socket(adopting: OwnedDescriptor(adopting: descriptor))
@@ -70,7 +70,7 @@ extension Listener {
 
   /// Removes the file of a Unix socket that was closed, on another thread, for the same reason.
   private static func remove(_ path: String) async {
-    try? await BlockingThreads.shared.perform { () throws(MultiplexError) in try UnixSocketFile.removeIfStale(path) }
+    try? await BlockingThreads.socketFiles.perform { () throws(MultiplexError) in try UnixSocketFile.removeIfStale(path) }
   }
 
   /// Makes a listener of a socket that already listens, and takes ownership of it: one that the process was started

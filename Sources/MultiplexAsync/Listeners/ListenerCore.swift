@@ -214,7 +214,7 @@ final class ListenerCore: AcceptorDelegate {
   /// after a crash: the next listener there replaces it.
   func removeRemainingFile(_ body: @escaping @Sendable () -> Void) {
     guard let remainingFile else { return body() }
-    BlockingThreads.shared.run {
+    BlockingThreads.socketFiles.run {
       try? UnixSocketFile.removeIfStale(remainingFile)
       body()
     } orElse: { _ in

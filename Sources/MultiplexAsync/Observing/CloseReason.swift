@@ -19,6 +19,8 @@ public enum CloseReason: Sendable {
 }
 
 extension CloseReason {
+  var isAbort: Bool { if case .aborted = self { true } else { false } }
+
   /// - Parameters:
   ///   - failure: Why not everything written was sent; nil if it was.
   ///   - reason: What to report if sending was cancelled.

@@ -18,17 +18,17 @@ final class ServingPump: ChunkPump, @unchecked Sendable {
 
   override func didEnd(_ error: ConnectionError?) {
     if let failure = thrown ?? error {
-      return close(because: core.isServiceCancelled(.owner) ? .shutDown : .failed(failure))
+      core.abort(because: core.isServiceCancelled(.owner) ? .shutDown : .failed(failure))
+      return leave()
     }
     if input.closeIfFlushed() { return leave() }
     core.endOutput()
     core.awaitOutput(
-      .flush, .owner, .call { [self] in close(because: CloseReason(flushed: $0, ifCancelled: .shutDown)) })
-  }
-
-  private func close(because reason: CloseReason) {
-    core.abort(because: reason)
-    leave()
+      .flush, .owner,
+      .call { [self] failure in
+        core.close(afterFlush: failure, ifCancelled: .shutDown)
+        leave()
+      })
   }
 
   private func leave() {

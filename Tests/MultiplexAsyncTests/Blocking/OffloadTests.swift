@@ -55,6 +55,20 @@ struct OffloadTests {
     #expect(busy.highest <= 64)
   }
 
+  @Test("offloaded code that takes all threads doesn't keep a reactor from listening at a Unix socket")
+  func socketFiles() async throws {
+    let reactor = try Reactor()
+    let folder = try TemporaryFolder()
+    let semaphore = DispatchSemaphore(value: 0)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<70 { group.addTask { try await reactor.offload { semaphore.wait() } } }
+      let listener = try await Listener.bind(to: .unix(path: folder.file("socket")), on: reactor)
+      await listener.shutDown(within: .zero)
+      for _ in 0..<70 { semaphore.signal() }
+      try await group.waitForAll()
+    }
+  }
+
   @Test("cancelling an offload returns at once, though the code runs to its end")
   func cancellation() async throws {
     let reactor = try Reactor()

@@ -60,10 +60,80 @@ struct ConnectionClosingTests {
     try await reactor.run {
       // Dropped in the turn that writes.
       let socket = Socket(adopting: OwnedDescriptor(adopting: number))
-      try await Connection.adopt(socket, on: reactor).write("bye")
+      let connection = try await Connection.adopt(socket, on: reactor)
+      try await connection.write("good")
+      try await connection.write("bye")
     }
-    #expect(try await peer.read(exactly: 3) == Array("bye".utf8))
+    #expect(try await peer.read(exactly: 7) == Array("goodbye".utf8))
     #expect(try await peer.read()?.count == nil)
+  }
+
+  @Test("what a handler has written before it throws arrives", arguments: usableBackends, [false, true])
+  func thrownAfterWriting(backend: Poller.Backend, isOnLoop: Bool) async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor(backend: backend)
+    let served: @Sendable (Listener) async -> Void = { listener in
+      if isOnLoop {
+        await listener.serveChunks { _ in
+          { chunk, replies in
+            replies.write("bad ")
+            replies.write("request")
+            throw Failure()
+          }
+        }
+      } else {
+        await listener.serve { connection in
+          _ = try await connection.read()
+          try await connection.write("bad ")
+          try await connection.write("request")
+          throw Failure()
+        }
+      }
+    }
+    try await withListener(on: reactor, served: served) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("x")
+      #expect(try await client.read(exactly: 11) == Array("bad request".utf8))
+      #expect(try await client.read()?.count == nil)
+    }
+  }
+
+  @Test("a cancelled task can close what it has written to", arguments: usableBackends)
+  func closedWhenCancelled(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let task = Task(executorPreference: reactor) {
+      try await connection.write("good")
+      try await connection.write("bye")
+      cancelThisTask()
+      await connection.close()
+    }
+    try await task.value
+    #expect(try await peer.takeAll() == Array("goodbye".utf8))
+  }
+
+  @Test("an adopted connection sends small messages without delay")
+  func noDelay() async throws {
+    let peer = try await RawPeer(on: try Reactor())
+    #expect(try await peer.connection.value(of: .noDelay))
+  }
+
+  @Test("onClose isn't called within the call that closes the connection", arguments: usableBackends)
+  func onCloseLater(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor, bufferSize: 4096)
+    let connection = peer.connection
+    let told = Recorder<String>()
+    connection.onClose { told.add("\($0)") }
+    await reactor.run {
+      connection.post(numbered(1_000_000))
+      // The peer has fallen behind.
+      connection.post("x", limit: 0)
+      connection.onClose { _ in told.add("late") }
+      told.add("posted")
+    }
+    #expect(await becomesTrue { told.elements == ["posted", "\(CloseReason.fellBehind)", "late"] })
   }
 
   @Test("onClose calls once, with the reason", arguments: usableBackends)
@@ -76,11 +146,10 @@ struct ConnectionClosingTests {
     connection.onClose { told.add("second: \($0)") }
     try await connection.write("x")
     await connection.close()
-    #expect(told.elements == ["first: finished", "second: finished"])
+    #expect(await becomesTrue { told.elements == ["first: finished", "second: finished"] })
     connection.abort()
     connection.onClose { told.add("late: \($0)") }
-    await reactor.run {}
-    #expect(told.elements == ["first: finished", "second: finished", "late: finished"])
+    #expect(await becomesTrue { told.elements == ["first: finished", "second: finished", "late: finished"] })
   }
 
   @Test("onClose reports resets and drops", arguments: usableBackends)

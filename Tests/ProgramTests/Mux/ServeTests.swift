@@ -244,6 +244,27 @@ struct ServeTests {
     #expect(try last.receiveText(8) == "patience")
   }
 
+  @Test("doesn't complain of too few descriptors while no client waits for one", arguments: usableBackends)
+  func lastDescriptor(backend: Poller.Backend) throws {
+    let limit = 16
+    let server = try MuxServer(backend, openFileLimit: limit)
+    var peers: [EchoPeer] = []
+    var descriptors: Int { openDescriptors(of: "\(server.process.processID)").count }
+    while descriptors < limit {
+      try #require(peers.count < limit)
+      peers.append(try server.connect())
+      try peers[peers.count - 1].send("x")
+      #expect(try peers[peers.count - 1].receiveText(1) == "x")
+    }
+    // Several times as long as it waits before it tries again.
+    #expect(!eventually(within: .milliseconds(300)) { !server.process.errorText.isEmpty })
+    let waiting = try server.connect()
+    #expect(eventually { server.process.errorText.contains("accept4") })
+    peers.removeAll()
+    try waiting.send("x")
+    #expect(try waiting.receiveText(1) == "x")
+  }
+
   @Test("serves at most --max-connections clients: others wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend, ["--max-connections", "2"])

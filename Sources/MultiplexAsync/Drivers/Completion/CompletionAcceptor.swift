@@ -16,6 +16,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   private var failure: MultiplexError?
   private var accepting = MultishotState.idle
   private var acceptsOnlyOne = false
+  /// Whether it waits for a connection before it accepts one: the kernel needs a descriptor for that, and there is none.
+  private var watchesQueue = false
   var delegate: (any AcceptorDelegate)?
   private var isAwaited = false
 
@@ -52,13 +54,16 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   private func resumeAccepting() {
     guard isAwaited, !accepting.isActive, !isClosed else { return }
     accepting = .running
+    let token = RingOperation.accept.token(of: slot)
     driver.start(
-      .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: RingOperation.accept.token(of: slot)))
+      watchesQueue
+        ? .poll(descriptor, for: .in, isMultishot: false, token: token)
+        : .accept(on: descriptor, isMultishot: !acceptsOnlyOne, token: token))
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
     accepting.complete(hasMore: completion.hasMore)
-    take(completion)
+    if watchesQueue { watchesQueue = false } else { take(completion) }
     guard !isClosed else { return leaveIfDone() }
     if accepted.isEmpty, failure == nil { return resumeAccepting() }
     guard isAwaited else { return }
@@ -81,6 +86,8 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     // Accepting was paused.
     case .canceled?: break
     case let errno? where errno.isTransientAcceptError: break
+    // The kernel takes a descriptor before it looks for a connection.
+    case let errno? where errno.isOpenFileLimit && !socket.hasWaitingConnection: watchesQueue = true
     case let errno?: failure = MultiplexError(call: "accept4", descriptor: socket.fileDescriptor, errno: errno)
     }
   }
