@@ -47,7 +47,7 @@
     /// connections need no task. A handler is made for each of them: see `ListenerProtocol.serveChunks(limitedTo:_:)`.
     ///
     ///     let service = ListenerService(servingChunksOf: listener) { connection in
-    ///       { chunk, replies in replies.write(chunk) }
+    ///       ChunkHandler { chunk, replies in replies.write(chunk) }
     ///     }
     public init(
       servingChunksOf listener: some ListenerProtocol, maximumConnections: Int = .max,

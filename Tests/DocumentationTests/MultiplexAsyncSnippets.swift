@@ -87,7 +87,7 @@ enum MultiplexAsyncSnippets {
 
     let statistics = Statistics(on: reactor)
     await listener.serveChunks { _ in
-      { chunk, replies in
+      ChunkHandler { chunk, replies in
         statistics.assumeIsolated { $0.countMessage() }
         replies.write(chunk)
       }

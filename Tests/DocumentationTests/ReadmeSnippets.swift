@@ -50,7 +50,7 @@ enum ReadmeSnippets {
   static func serveWithoutTasks(_ listener: Listener) async {
     await listener.serveChunks { connection in
       connection.setIdleTimeout(.seconds(60))
-      return { chunk, replies in replies.write(chunk) }
+      return ChunkHandler { chunk, replies in replies.write(chunk) }
     }
   }
 

@@ -105,7 +105,7 @@
         let reactors = try ReactorGroup(count: 2, backend: backend)
         let listeners = try await ListenerGroup.bind(to: "127.0.0.1:0", on: reactors)
         let chunks = ListenerService(servingChunksOf: listeners, drainTimeout: drainTimeout) { _ in
-          { chunk, replies in replies.write(chunk) }
+          ChunkHandler { chunk, replies in replies.write(chunk) }
         }
         let service = try await RunningService(chunks, of: listeners, on: reactors.next())
         #expect(try await service.client.isEchoed([1]))

@@ -11,9 +11,7 @@ extension OwnedDescriptor {
   /// Reads once; returns nil if there is nothing now, and an empty string at the end of input.
   public func take(upTo count: Int = 1024) throws -> String? {
     var bytes = [UInt8](repeating: 0, count: count)
-    var span = bytes.mutableSpan
-    // Any bytes are valid bytes.
-    var buffer = unsafe span.mutableBytes
+    var buffer = bytes.mutableSpan
     guard let received = try read(into: &buffer) else { return nil }
     return String(decoding: bytes.prefix(received), as: UTF8.self)
   }

@@ -36,7 +36,7 @@ enum AsyncEcho {
 
   private static func serveChunks(_ listener: Listener) async {
     await listener.serveChunks { _ in
-      { chunk, replies in replies.write(chunk) }
+      ChunkHandler { chunk, replies in replies.write(chunk) }
     }
   }
 }

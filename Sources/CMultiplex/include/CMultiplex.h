@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
@@ -105,6 +106,9 @@ static inline int cmx_ppoll(struct pollfd *entries, nfds_t count, const struct t
 // Identifies the calling thread among the running ones. In C because it is called for each message, and a call from one
 // Swift module to another would not be inlined. A pthread_t is a number in glibc, and an address in musl.
 static inline uintptr_t cmx_current_thread(void) { return (uintptr_t)pthread_self(); }
+
+// The name of the calling thread, of which the kernel keeps 15 bytes. The C library's function takes a GNU extension.
+static inline void cmx_name_current_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 // A forked child has a different one.
 static inline int32_t cmx_current_process(void) { return getpid(); }

@@ -16,11 +16,18 @@ extension OwnedDescriptor {
     }
   }
 
+  /// Reads the available bytes: see ``read(into:)-(MutableRawSpan)``.
+  public func read(into buffer: inout MutableSpan<UInt8>) throws(MultiplexError) -> Int? {
+    // Any bytes are valid bytes.
+    var buffer = unsafe buffer.mutableBytes
+    return try read(into: &buffer)
+  }
+
   /// Reads the available bytes, at most `count` of them, and 16 MiB at a time.
   ///
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none at the end of input; nil if a non-blocking descriptor has nothing now.
-  /// - Throws: As ``read(into:)`` does.
+  /// - Throws: As ``read(into:)-(MutableRawSpan)`` does.
   public func read(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
     try ReadBuffer.bytes(upTo: count, for: "read") { (buffer) throws(MultiplexError) in try read(into: &buffer) }
   }
@@ -37,6 +44,12 @@ extension OwnedDescriptor {
     try unsafe bytes.withUnsafeBytes { bytes throws(MultiplexError) in
       try transfer("write", fileDescriptor) { () throws(Errno) in try unsafe Kernel.write(rawDescriptor, bytes) }
     }
+  }
+
+  /// Writes as many bytes as there is room for: see ``write(_:)-(RawSpan)``.
+  public func write(_ bytes: Span<UInt8>) throws(MultiplexError) -> Int? {
+    // Any byte is initialized.
+    try write(unsafe bytes.bytes)
   }
 
   /// Writes as many bytes as there is room for: see ``write(_:)-(RawSpan)``.

@@ -104,13 +104,13 @@ public final class BufferGroup {
   ///   - body: Gets the bytes. It is always called.
   /// - Returns: What the body returns.
   public func withBytes<Result, Failure: Error>(
-    of buffer: UInt16, count: Int, _ body: (RawSpan) throws(Failure) -> Result
+    of buffer: UInt16, count: Int, _ body: (Span<UInt8>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let isOurs = buffer < capacity && !isProvided(buffer)
     let count = isOurs ? min(max(0, count), bufferSize) : 0
     // The buffer doesn't belong to the kernel now, and is within the mapping.
     let bytes = unsafe UnsafeRawBufferPointer(start: isOurs ? address(of: buffer) : buffers.start, count: count)
-    return try unsafe body(bytes.bytes)
+    return try unsafe body(bytes.assumingMemoryBound(to: UInt8.self).span)
   }
 
   /// The address of a buffer in the group.

@@ -19,11 +19,18 @@ extension Socket {
     }
   }
 
+  /// Receives the bytes that have arrived: see ``receive(into:)-(MutableRawSpan)``.
+  public func receive(into buffer: inout MutableSpan<UInt8>) throws(MultiplexError) -> Int? {
+    // Any bytes are valid bytes.
+    var buffer = unsafe buffer.mutableBytes
+    return try receive(into: &buffer)
+  }
+
   /// Receives the bytes that have arrived, at most `count` of them, and 16 MiB at a time.
   ///
   /// - Parameter count: At least 1.
   /// - Returns: The bytes; none when the peer has finished sending; nil if nothing has arrived yet.
-  /// - Throws: As ``receive(into:)`` does.
+  /// - Throws: As ``receive(into:)-(MutableRawSpan)`` does.
   public func receive(upTo count: Int) throws(MultiplexError) -> [UInt8]? {
     try ReadBuffer.bytes(upTo: count, for: "recv") { (buffer) throws(MultiplexError) in try receive(into: &buffer) }
   }
@@ -39,6 +46,12 @@ extension Socket {
     return try unsafe bytes.withUnsafeBytes { bytes throws(MultiplexError) in
       try transfer("send", descriptor) { () throws(Errno) in try unsafe Kernel.send(descriptor.rawValue, bytes) }
     }
+  }
+
+  /// Sends as many bytes as there is room for: see ``send(_:)-(RawSpan)``.
+  public func send(_ bytes: Span<UInt8>) throws(MultiplexError) -> Int? {
+    // Any byte is initialized.
+    try send(unsafe bytes.bytes)
   }
 
   /// Sends as many bytes as there is room for: see ``send(_:)-(RawSpan)``.

@@ -199,6 +199,15 @@ extension UDPSocket {
     }
   }
 
+  /// Receives the next datagram: see ``receive(into:)-(MutableRawSpan)``.
+  public func receive(
+    into memory: inout MutableSpan<UInt8>
+  ) throws(MultiplexError) -> (count: Int, sender: SocketAddress)? {
+    // Any bytes are valid bytes.
+    var memory = unsafe memory.mutableBytes
+    return try receive(into: &memory)
+  }
+
   /// Sends one datagram, whole. Delivery isn't guaranteed.
   ///
   /// Corresponding C function: `sendto`.
@@ -210,8 +219,15 @@ extension UDPSocket {
   /// - Returns: False if there is no room now: nothing was sent.
   /// - Throws: The kernel's error: `messageTooLong` (EMSGSIZE); on a connected socket, as ``receive()`` does.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
-    // Any bytes are valid bytes.
-    try send(unsafe bytes.span.bytes, to: address)
+    try send(bytes.span, to: address)
+  }
+
+  /// Sends one datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``.
+  ///
+  /// - Throws: As ``send(_:to:)-([UInt8],_)`` does.
+  public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
+    // Any byte is initialized.
+    try send(unsafe bytes.bytes, to: address)
   }
 
   /// Sends one datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``.
@@ -233,7 +249,7 @@ extension UDPSocket {
     return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
   }
 
-  /// Receives as ``receive(into:)`` does, but throws the kernel's own error. A datagram without a sender's address is
+  /// Receives as ``receive(into:)-(MutableRawSpan)`` does, but throws the kernel's own error. A datagram without a sender's address is
   /// skipped; UDP doesn't have any.
   private func receiveNow(
     into buffer: UnsafeMutableRawBufferPointer

@@ -18,7 +18,7 @@ final class BlockingThreads: Sendable {
 
   private struct State {
     var running = 0
-    var queue: [Work] = []
+    var queue: ArraySlice<Work> = []
   }
 
   private let limit: Int
@@ -58,7 +58,7 @@ final class BlockingThreads: Sendable {
     }
     guard needsThread else { return }
     do throws(MultiplexError) {
-      try DetachedThread.start { [self] in
+      try DetachedThread.start(named: "blocking") { [self] in
         while let body = next() { body() }
       }
     } catch {
@@ -69,7 +69,7 @@ final class BlockingThreads: Sendable {
   /// No thread could be started. The running threads take over its work, if there are any.
   ///
   /// - Returns: The work that no thread is left to do.
-  private func giveUpThread() -> [Work] {
+  private func giveUpThread() -> ArraySlice<Work> {
     state.withLock { state in
       state.running -= 1
       guard state.running == 0 else { return [] }
@@ -80,7 +80,7 @@ final class BlockingThreads: Sendable {
 
   private func next() -> (@Sendable () -> Void)? {
     state.withLock { state in
-      guard state.queue.isEmpty else { return state.queue.removeFirst().body }
+      if let work = state.queue.popFirst() { return work.body }
       state.running -= 1
       return nil
     }

@@ -30,10 +30,10 @@ public struct Chunk: ~Copyable, Sendable {
 
   /// Calls a closure with the bytes, which are valid during the call.
   public func withBytes<Result, Failure: Error>(
-    _ body: (RawSpan) throws(Failure) -> Result
+    _ body: (Span<UInt8>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    // The buffer belongs to this chunk, and its first `count` bytes are filled.
-    try unsafe body(buffer.bytes(0..<count).bytes)
+    // The buffer belongs to this chunk, and its first `count` bytes are filled. It holds nothing but bytes.
+    try unsafe body(buffer.bytes(0..<count).assumingMemoryBound(to: UInt8.self).span)
   }
 
   /// A copy of the bytes.

@@ -44,8 +44,7 @@ extension Connection {
   /// Reads the next available bytes into memory, from its beginning. More may be pending even if the memory isn't full.
   ///
   ///     var bytes = [UInt8](repeating: 0, count: 4096)
-  ///     var span = bytes.mutableSpan
-  ///     var memory = unsafe span.mutableBytes // any bytes are valid bytes
+  ///     var memory = bytes.mutableSpan
   ///     while let count = try await connection.read(into: &memory) { ... }
   ///
   /// If the reactor runs the calling task, the kernel writes straight into the memory. For other tasks the bytes are
@@ -70,6 +69,13 @@ extension Connection {
       guard reactor.isPreferred else { return try await readThere(into: &memory) }
       if let reason = await awaitInput(unsafe core.makeWaitID()) { throw failure(reason, during: .read) }
     }
+  }
+
+  /// Reads the next available bytes into memory: see ``read(into:)-(MutableRawSpan)``.
+  public func read(into memory: inout MutableSpan<UInt8>) async throws(ConnectionError) -> Int? {
+    // Any bytes are valid bytes.
+    var memory = unsafe memory.mutableBytes
+    return try await read(into: &memory)
   }
 
   private func readThere(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {

@@ -59,6 +59,13 @@ extension Connection {
     if let remainder = begin(bytes) { try await finish(remainder) }
   }
 
+  /// Sends bytes of the caller's memory: see ``write(_:)-(RawSpan)``.
+  @inlinable
+  public func write(_ bytes: Span<UInt8>) async throws(ConnectionError) {
+    // Any byte is initialized.
+    try await write(unsafe bytes.bytes)
+  }
+
   @usableFromInline
   func begin(_ bytes: RawSpan) -> UnfinishedWrite? {
     // The memory is valid during the call; the array is a copy.

@@ -170,7 +170,7 @@ extension Connection {
   ///     await listener.serveChunks { connection in
   ///       let number = clients.add(connection)
   ///       connection.onClose { _ in clients.remove(number) }
-  ///       return { chunk, replies in ... }
+  ///       return ChunkHandler { chunk, replies in ... }
   ///     }
   ///
   /// The closure is called once, on the reactor's thread, when nothing is read or written any more; it must not block.

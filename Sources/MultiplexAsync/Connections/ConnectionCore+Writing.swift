@@ -130,8 +130,11 @@ extension ConnectionCore {
     _ goal: OutputGoal, _ id: WaitID, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false
   ) {
     if let closedReason { return waiter.resume(returning: closedReason) }
+    let isCancelled = isCancelled || isServiceCancelled(id)
+    // A cancelled task can't wait for the driver's next submission.
+    if isCancelled, !hasReached(goal) { sendGathered() }
     if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
-    guard !isCancelled, !isServiceCancelled(id) else { return waiter.resume(returning: .cancelled) }
+    guard !isCancelled else { return waiter.resume(returning: .cancelled) }
     switch goal {
     case .room: roomWaiters.append(waiter, named: id)
     case .flush: flushWaiters.append(waiter, named: id)

@@ -26,12 +26,11 @@ public protocol ListenerProtocol: Sendable {
   /// incoming data, until the listener is closed.
   ///
   ///     await listener.serveChunks { connection in
-  ///       { chunk, replies in replies.write(chunk) }
+  ///       ChunkHandler { chunk, replies in replies.write(chunk) }
   ///     }
   ///
   /// It costs less than ``serve(limitedTo:_:)``: less than half the memory for an idle connection, less than half the
   /// instructions for a small message. Everything said there about closing, cancellation and limits applies here too.
-  /// ``Connection/onClose(_:)`` reports the end of a connection.
   ///
   /// - Parameters:
   ///   - limit: As with ``serve(limitedTo:_:)``.

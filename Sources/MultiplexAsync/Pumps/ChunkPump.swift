@@ -1,6 +1,7 @@
-/// Calls a handler with each chunk received on a connection.
+/// Calls a handler with each chunk received on a connection, and at the end of input.
 class ChunkPump: Pump, @unchecked Sendable {
-  private final let handler: ChunkHandler
+  private final let body: ChunkHandler.Body
+  private final let atEnd: ((inout Replies) throws -> Void)?
   @safe @exclusivity(unchecked) private final var replies: Replies
   /// The error that the handler has thrown.
   private(set) final var thrown: (any Error)?
@@ -8,9 +9,10 @@ class ChunkPump: Pump, @unchecked Sendable {
   /// - Parameters:
   ///   - connection: Where to receive and answer.
   ///   - id: Names all of its waits.
-  ///   - handler: Called with each chunk.
-  init(on connection: Connection, id: WaitID, by handler: @escaping ChunkHandler) {
-    self.handler = handler
+  ///   - handler: What to call.
+  init(on connection: Connection, id: WaitID, by handler: ChunkHandler) {
+    body = handler.body
+    atEnd = handler.atEnd
     replies = unsafe Replies(to: connection.core, on: connection.reactor)
     super.init(from: connection, to: connection, ids: (id, id))
   }
@@ -21,7 +23,9 @@ class ChunkPump: Pump, @unchecked Sendable {
     case nil: return .awaitInput
     case .bytes(let buffer, let count):
       return try handle(unsafe Chunk(buffer, count: count, reactor: replies.reactor))
-    case .endOfInput: return .end
+    case .endOfInput:
+      handleEnd()
+      return .end
     case .refused(let reason): throw input.failure(reason, during: .read)
     }
   }
@@ -29,11 +33,17 @@ class ChunkPump: Pump, @unchecked Sendable {
   private final func handle(_ chunk: consuming Chunk) throws(ConnectionError) -> Step {
     replies.beginNext()
     do {
-      try handler(chunk, &replies)
+      try body(chunk, &replies)
     } catch {
       thrown = error
       return .end
     }
     return try Step(after: replies.remainder, on: output)
+  }
+
+  /// What this writes is sent, or waits to be, when the pump ends.
+  private final func handleEnd() {
+    guard let atEnd else { return }
+    do { try atEnd(&replies) } catch { thrown = error }
   }
 }

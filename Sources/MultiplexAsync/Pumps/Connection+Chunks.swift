@@ -17,14 +17,14 @@ extension Connection {
   /// - Parameter handler: May keep its state in captured variables; state that others use must be in something that can
   ///   be shared.
   /// - Throws: What the handler throws; what ``read()`` and ``write(_:)-(Chunk)`` throw.
-  public func forEachChunk(_ handler: sending @escaping ChunkHandler) async throws {
+  public func forEachChunk(_ handler: sending @escaping ChunkHandler.Body) async throws {
     // Only the reactor's thread calls it.
     nonisolated(unsafe) let handler = handler
     try await reactor.run { try await self.forEachChunkHere(unsafe handler) }
   }
 
-  private func forEachChunkHere(_ handler: @escaping ChunkHandler) async throws {
-    let pump = unsafe ChunkPump(on: self, id: core.makeWaitID(), by: handler)
+  private func forEachChunkHere(_ handler: @escaping ChunkHandler.Body) async throws {
+    let pump = unsafe ChunkPump(on: self, id: core.makeWaitID(), by: ChunkHandler(handler))
     let error = await pump.run()
     if let failure = pump.thrown ?? error { throw failure }
   }

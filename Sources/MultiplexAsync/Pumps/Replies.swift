@@ -1,4 +1,4 @@
-/// The answers of a chunk handler: see ``Connection/forEachChunk(_:)``.
+/// The answers of a chunk handler: see ``ChunkHandler`` and ``Connection/forEachChunk(_:)``.
 ///
 /// Bytes are sent immediately, or queued behind earlier ones; nothing waits. Once the handler has returned, nothing
 /// more is read while the queue is above the high watermark.
@@ -39,6 +39,12 @@ public struct Replies: ~Copyable {
   public mutating func write(_ bytes: RawSpan) {
     // The memory is valid during the call.
     note(unsafe bytes.withUnsafeBytes { unsafe core.write($0) })
+  }
+
+  /// Sends bytes of the caller's memory, such as a part of a chunk: see ``write(_:)-(RawSpan)``.
+  public mutating func write(_ bytes: Span<UInt8>) {
+    // Any byte is initialized.
+    write(unsafe bytes.bytes)
   }
 
   /// Sends several pieces as if they were one: see ``Connection/write(vectored:)``.

@@ -1,6 +1,6 @@
 internal import Multiplex
 
-/// Serves a connection of a listener, as a task would: calls a handler with each chunk, then closes.
+/// Serves a connection of a listener, as a task would: calls a handler with what is received, then closes.
 final class ServingPump: ChunkPump, @unchecked Sendable {
   private let listener: Listener
   /// The listener's number for the connection.
@@ -8,12 +8,17 @@ final class ServingPump: ChunkPump, @unchecked Sendable {
 
   /// Makes a pump whose waits are those of the connection's owner.
   init(
-    on connection: Connection, by handler: @escaping ChunkHandler, for listener: Listener,
+    on connection: Connection, by handler: ChunkHandler, for listener: Listener,
     slot: ServedConnections.Slot
   ) {
     self.listener = listener
     self.slot = slot
     super.init(on: connection, id: .owner, by: handler)
+    if let onClose = handler.onClose {
+      // Only the reactor's thread calls it.
+      nonisolated(unsafe) let onClose = onClose
+      connection.onClose { unsafe onClose($0) }
+    }
   }
 
   override func didEnd(_ error: ConnectionError?) {

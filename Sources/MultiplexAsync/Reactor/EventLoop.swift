@@ -82,7 +82,7 @@ final class EventLoop: @unchecked Sendable {
       // The fault plan of the task that makes the reactor also applies to its end, where no task is left.
       let plan = FaultPlan.current
     #endif
-    try DetachedThread.start { [self] in
+    try DetachedThread.start(named: "reactor") { [self] in
       threadID.store(cmx_current_thread(), ordering: .relaxed)
       run()
       #if MULTIPLEX_FAULTS

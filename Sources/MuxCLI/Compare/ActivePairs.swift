@@ -80,9 +80,7 @@ final class ActivePairs {
   }
 
   private static func receive(from socket: Socket, into buffer: inout [UInt8]) throws(MultiplexError) -> Int? {
-    var span = buffer.mutableSpan
-    // Any bytes are valid.
-    var room = unsafe span.mutableBytes
+    var room = buffer.mutableSpan
     return try socket.receive(into: &room)
   }
 }

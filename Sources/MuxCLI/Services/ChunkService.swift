@@ -13,7 +13,7 @@ extension ChunkService {
   ) async {
     await listener.serveChunks(limitedTo: limit) { connection in
       prepare(connection)
-      return handle
+      return ChunkHandler(handle)
     }
   }
 }

@@ -77,7 +77,7 @@ final class LineQueue: @unchecked Sendable {
     unsafe pthread_sigmask(SIG_SETMASK, &all, &previous)
     defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
     do {
-      try DetachedThread.start { [self] in
+      try DetachedThread.start(named: "output") { [self] in
         while true { write(next()) }
       }
       hasThread = true

@@ -13,7 +13,7 @@ enum Threads {
     defer { for _ in 0..<count { isOver.signal() } }
     for number in 0..<count {
       do throws(MultiplexError) {
-        try DetachedThread.start { isOver.wait() }
+        try DetachedThread.start(named: "probe") { isOver.wait() }
       } catch {
         throw Failure(
           """

@@ -75,7 +75,7 @@ struct ConnectionClosingTests {
     let served: @Sendable (Listener) async -> Void = { listener in
       if isOnLoop {
         await listener.serveChunks { _ in
-          { chunk, replies in
+          ChunkHandler { chunk, replies in
             replies.write("bad ")
             replies.write("request")
             throw Failure()
@@ -227,6 +227,22 @@ struct ConnectionClosingTests {
     }
     try await flushing.value
     #expect(try await peer.takeAll() == Array("all".utf8))
+  }
+
+  @Test("a cancelled task can flush what there is room for", arguments: usableBackends)
+  func flushInSameTurn(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let writing = Task(executorPreference: reactor) {
+      try await connection.write("good")
+      try await connection.write("bye")
+      cancelThisTask()
+      try await connection.flush()
+      try await connection.closeWrite()
+    }
+    try await writing.value
+    #expect(try await peer.takeAll() == Array("goodbye".utf8))
   }
 
   @Test("closing the write side leaves the read side open", arguments: usableBackends)

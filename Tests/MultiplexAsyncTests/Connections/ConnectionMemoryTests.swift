@@ -46,8 +46,7 @@ struct ConnectionMemoryTests {
       try peer.socket.sendAll([1, 2, 3])
       let read = { @Sendable () async throws -> [UInt8] in
         var bytes = [UInt8](repeating: 9, count: 6)
-        var span = bytes.mutableSpan
-        var memory = unsafe span.mutableBytes
+        var memory = bytes.mutableSpan
         #expect(try await connection.read(into: &memory) == 3)
         return bytes
       }

@@ -12,7 +12,7 @@ struct ConnectionPostingTests {
     let serve: @Sendable (Listener) async -> Void = { listener in
       await listener.serveChunks { connection in
         members.add(connection)
-        return { chunk, _ in
+        return ChunkHandler { chunk, _ in
           let bytes = chunk.array
           for member in members.elements where member != connection { member.post(bytes.reversed()) }
         }
@@ -157,7 +157,7 @@ struct ConnectionPostingTests {
     let serve: @Sendable (Listener) async -> Void = { listener in
       await listener.serveChunks { connection in
         connection.onClose { reasons.add($0) }
-        return { chunk, replies in
+        return ChunkHandler { chunk, replies in
           connection.post("posted ")
           replies.write("replied")
           guard chunk.count > 1 else { return }

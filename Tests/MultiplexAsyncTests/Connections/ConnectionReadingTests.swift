@@ -26,7 +26,7 @@ struct ConnectionReadingTests {
     var received: [UInt8] = []
     while received.count < bytes.count, let chunk = try await peer.connection.read() {
       #expect(1...65_536 ~= chunk.count)
-      chunk.withBytes { #expect($0.byteCount == chunk.count) }
+      chunk.withBytes { #expect($0.count == chunk.count) }
       received += chunk.array
     }
     #expect(received == bytes)

@@ -107,9 +107,7 @@ struct FairnessTests {
     }
     try await expectTurnsAmidReads(on: reactor) { input in
       var byte: [UInt8] = [0]
-      var span = byte.mutableSpan
-      // Any bytes are valid bytes.
-      var memory = unsafe span.mutableBytes
+      var memory = byte.mutableSpan
       return try await input.read(into: &memory) != nil
     }
   }

@@ -133,7 +133,7 @@ struct ServingModeTests {
       case .chunks:
         await listener.serveChunks(maximumConnections: maximumConnections) { _ in
           connected()
-          return { chunk, replies in
+          return ChunkHandler { chunk, replies in
             let bytes = chunk.array
             try received(bytes)
             replies.write(bytes)

@@ -250,7 +250,7 @@ struct ReactorObserverTests {
       },
       { listener in
         await listener.serveChunks { _ in
-          { _, replies in
+          ChunkHandler { _, replies in
             replies.write(bytes)
             replies.end()
           }

@@ -12,7 +12,7 @@ struct ServingChunksTests {
     let handlers = Counter()
     try await withChunkServer(on: reactor) { _ in
       let number = UInt8(handlers.add())
-      return { chunk, replies in replies.write([number] + chunk.array) }
+      return ChunkHandler { chunk, replies in replies.write([number] + chunk.array) }
     } while: { listener in
       var numbers: Set<UInt8> = []
       let clients = try await connect(100, to: listener, on: reactor)
@@ -33,7 +33,7 @@ struct ServingChunksTests {
     try await withChunkServer(on: reactor) { connection in
       present.add()
       connection.onClose { _ in present.add(-1) }
-      return { chunk, replies in replies.write(chunk) }
+      return ChunkHandler { chunk, replies in replies.write(chunk) }
     } while: { listener in
       let clients = try await connect(20, to: listener, on: reactor)
       #expect(await becomesTrue { present.value == 20 })
@@ -44,12 +44,73 @@ struct ServingChunksTests {
     }
   }
 
+  @Test("a handler can answer at the end of input, and learns how the connection ended", arguments: usableBackends)
+  func endOfInput(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let told = Recorder<String>()
+    try await withChunkServer(on: reactor) { _ in
+      // The closures share it: they are called one at a time.
+      var count = 0
+      return ChunkHandler { chunk, _ in
+        count += chunk.count
+      } atEnd: { replies in
+        replies.write(numbered(count))
+        replies.write("\(count)\n")
+      } onClose: { reason in
+        told.add("\(count) \(reason)")
+      }
+    } while: { listener in
+      for size in [0, 5, 1_000_000] {
+        let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+        try await client.write(numbered(size))
+        try await client.closeWrite()
+        #expect(try await client.read(exactly: size) == numbered(size))
+        #expect(try await client.readLine() == Array("\(size)\n".utf8))
+        #expect(try await client.read()?.count == nil)
+        #expect(await becomesTrue { told.elements.last == "\(size) finished" })
+      }
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.fileDescriptor.resetOnClose()
+      client.close()
+      #expect(await becomesTrue { told.elements.last == "0 \(CloseReason.lost(.reset))" })
+      #expect(told.elements.count == 4)
+    }
+  }
+
+  @Test("a handler isn't called at the end of input after it has ended, and may throw there", arguments: usableBackends)
+  func endsOnce(backend: Poller.Backend) async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor(backend: backend)
+    let told = Recorder<String>()
+    try await withChunkServer(on: reactor) { _ in
+      ChunkHandler { chunk, replies in
+        if chunk.array == [1] { replies.end() }
+      } atEnd: { replies in
+        told.add("end")
+        replies.write("incomplete")
+        throw Failure()
+      } onClose: { reason in
+        told.add("\(reason)")
+      }
+    } while: { listener in
+      for byte in 1...2 as ClosedRange<UInt8> {
+        let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+        try await client.write([byte])
+        try await client.closeWrite()
+        if byte == 2 { #expect(try await client.read(exactly: 10) == Array("incomplete".utf8)) }
+        #expect(try await client.read()?.count == nil)
+        #expect(
+          await becomesTrue { told.elements == (byte == 1 ? ["finished"] : ["finished", "end", "\(Failure())"]) })
+      }
+    }
+  }
+
   @Test("what was written is delivered before the connection is closed", arguments: usableBackends)
   func deliveredBeforeTheEnd(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let bytes = numbered(3_000_000)
     try await withChunkServer(on: reactor) { _ in
-      { _, replies in
+      ChunkHandler { _, replies in
         replies.write(bytes)
         replies.end()
       }
@@ -87,7 +148,7 @@ struct ServingChunksTests {
     let reactor = try Reactor(backend: backend, observer: observer)
     let clients = Recorder<FileDescriptor>()
     try await withChunkServer(on: reactor) { _ in
-      { chunk, replies in
+      ChunkHandler { chunk, replies in
         replies.write(chunk.array)
         guard chunk.array != [2] else {
           try observer.opened[0].descriptor.fill()
@@ -143,7 +204,7 @@ struct ServingChunksTests {
     let handled = Counter()
     let serving = Task {
       await listener.serveChunks { _ in
-        { _, replies in
+        ChunkHandler { _, replies in
           replies.write(bytes)
           handled.add()
         }
@@ -177,7 +238,7 @@ struct ServingChunksTests {
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     let serving = Task {
       await listener.serveChunks { _ in
-        { chunk, replies in
+        ChunkHandler { chunk, replies in
           // With an end, the connection waits for the last bytes.
           if chunk.array == [2] { replies.end() }
           replies.write(isFlooded ? numbered(16_000_000) : chunk.array)
@@ -289,7 +350,7 @@ struct ServingChunksTests {
 
 @Sendable
 private func echoChunks(_ connection: Connection) -> ChunkHandler {
-  { chunk, replies in replies.write(chunk) }
+  ChunkHandler { chunk, replies in replies.write(chunk) }
 }
 
 /// Serves on loopback while the body runs, then shuts the server down.

@@ -99,7 +99,7 @@ struct ReactorExecutorTests {
     let tally = Tally(on: reactor)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     async let serving: Void = listener.serveChunks { _ in
-      { chunk, replies in
+      ChunkHandler { chunk, replies in
         tally.addHere()
         replies.write(chunk)
       }

@@ -11,6 +11,7 @@ struct ReactorTests {
   func runsOnItsThread(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
     let first = await reactor.run { (thread: ListedThread.current, isCurrent: reactor.isCurrent) }
+    #expect(first.thread?.name == "reactor")
     let second = await reactor.run { ListedThread.current }
     #expect(first.isCurrent)
     #expect(first.thread != nil)

@@ -10,6 +10,9 @@ struct ListedThread: Hashable, Sendable {
     return ListedThread(path: "/proc/" + link)
   }
 
+  /// What tools that list threads show.
+  var name: String? { try? String(contentsOfFile: path + "/comm", encoding: .utf8).trimmingCharacters(in: .newlines) }
+
   /// Whether it is still running.
   var isAlive: Bool { FileManager.default.fileExists(atPath: path) }
 }

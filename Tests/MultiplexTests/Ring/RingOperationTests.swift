@@ -314,9 +314,7 @@ import Testing
           if isOver { endings.append(completion.errno) }
           guard let buffer = completion.buffer else { continue }
           group.withBytes(of: buffer, count: Int(completion.result)) { bytes in
-            for index in bytes.byteOffsets {
-              received.append(unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-            }
+            for index in bytes.indices { received.append(bytes[index]) }
           }
           buffers.append(buffer)
         }
@@ -375,7 +373,7 @@ import Testing
     for (buffer, count, expected) in [
       (0, 5, 5), (1, 8, 8), (1, 9, 8), (0, -1, 0), (0, Int.max, 8), (2, 8, 0), (.max, 1, 0),
     ] as [(UInt16, Int, Int)] {
-      #expect(group.withBytes(of: buffer, count: count) { $0.byteCount } == expected)
+      #expect(group.withBytes(of: buffer, count: count) { $0.count } == expected)
     }
     group.provide(2)
     for (capacity, size) in [(0, 8), (3, 8), (65_536, 8), (-4, 8), (4, 0), (4, -1), (4, Int.max)] {
@@ -391,7 +389,7 @@ import Testing
     var ring = try Ring()
     let (near, far) = try Socket.pair()
     let group = try BufferGroup(id: 3, capacity: 4, bufferSize: 16)
-    func lentBytes() -> [Int] { [1, 2].map { group.withBytes(of: $0, count: 16) { $0.byteCount } } }
+    func lentBytes() -> [Int] { [1, 2].map { group.withBytes(of: $0, count: 16) { $0.count } } }
     #expect(lentBytes() == [16, 16])
     group.provide(1)
     #expect(lentBytes() == [0, 16])
@@ -425,7 +423,7 @@ import Testing
     for released in [0, 2] as [UInt16] { group.releaseMemory(of: released) }
     for buffer in [1, 3] as [UInt16] {
       let bytes = group.withBytes(of: buffer, count: size) { bytes in
-        bytes.byteOffsets.map { unsafe bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+        bytes.indices.map { bytes[$0] }
       }
       #expect(bytes == [UInt8](repeating: UInt8(ascii: "x"), count: size))
     }
