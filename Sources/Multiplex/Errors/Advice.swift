@@ -48,7 +48,9 @@ extension MultiplexError {
     case ("io_uring_setup", .invalidArgument): "this kernel is too old: use Linux 5.19 or later, or another backend"
     case ("io_uring_setup", .notPermitted), ("io_uring_setup", .permissionDenied):
       "io_uring is forbidden here, by the setting kernel.io_uring_disabled or by a sandbox (seccomp): use epoll"
-    case ("io_uring_setup", .noMemory): "the limit on locked memory is too low for a ring: raise it (ulimit -l)"
+    case ("io_uring_setup", .noMemory), ("io_uring_register", .noMemory):
+      "the limit on locked memory is too low for a ring: raise it (ulimit -l)"
+    case ("mmap", .noMemory): "the limit on address space is too low: raise it (ulimit -v)"
     case ("io_uring_enter", .fileExists), ("io_uring_register", .fileExists):
       "the ring belongs to the thread that first submitted: use it there, or create the ring with isSingleIssuer: false"
     case ("pselect", .invalidArgument), ("ppoll", .invalidArgument), ("poll", .invalidArgument):

@@ -21,16 +21,17 @@ public final class Reactor: TaskExecutor {
   /// Starts a reactor's thread.
   ///
   /// - Parameters:
-  ///   - backend: How the reactor waits; by default the backend that serves connections at the lowest cost.
+  ///   - backend: How the reactor waits; nil chooses the backend that serves connections at the lowest cost
+  ///     (``automaticBackend``), or the next one if this process has no memory for another ring.
   ///   - observer: Notified of what happens on the reactor.
   /// - Throws: Why the backend or a thread isn't available.
   public init(
-    backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
+    backend: Poller.Backend? = nil, observer: (any ReactorObserver)? = nil
   ) throws(MultiplexError) {
-    self.backend = backend
     let subscription = observer.map(Subscription.init)
     let observation = TurnObservation(subscription)
-    let driver = try backend.makeDriver(observation)
+    let driver: any Driver
+    (self.backend, driver) = try Poller.Backend.makeDriver(for: backend, observation)
     loop = EventLoop(driver: driver, subscription: subscription, observation: observation)
     try unsafe loop.start(for: asUnownedTaskExecutor())
   }

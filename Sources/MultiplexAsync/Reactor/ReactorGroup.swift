@@ -17,11 +17,11 @@ public final class ReactorGroup: Sendable {
   ///
   /// - Parameters:
   ///   - count: How many; nil, or zero or less, makes one for each processor that the process may use.
-  ///   - backend: How each of them waits.
+  ///   - backend: How each of them waits: see ``Reactor/init(backend:observer:)``.
   ///   - observer: Notified of what happens on each of the reactors, by their threads concurrently.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public convenience init(
-    count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend, observer: (any ReactorObserver)? = nil
+    count: Int? = nil, backend: Poller.Backend? = nil, observer: (any ReactorObserver)? = nil
   ) throws(MultiplexError) {
     try self.init(count: count, backend: backend) { _ in observer }
   }
@@ -30,11 +30,11 @@ public final class ReactorGroup: Sendable {
   ///
   /// - Parameters:
   ///   - count: How many; nil, or zero or less, makes one for each processor that the process may use.
-  ///   - backend: How each of them waits.
+  ///   - backend: How each of them waits: see ``Reactor/init(backend:observer:)``.
   ///   - makeObserver: Makes the observer of the reactor with this index.
   /// - Throws: As ``Reactor/init(backend:observer:)`` does; no thread is left then.
   public init(
-    count: Int? = nil, backend: Poller.Backend = Reactor.automaticBackend,
+    count: Int? = nil, backend: Poller.Backend? = nil,
     makeObserver: (_ index: Int) -> (any ReactorObserver)?
   ) throws(MultiplexError) {
     let count = count ?? 0

@@ -7,34 +7,34 @@ import Synchronization
 ///
 /// It has a reactor of its own, so that whoever looks doesn't hold up the server's threads.
 final class Inspector: Sendable {
-  /// What the inspector says about its server that doesn't change.
-  struct Subject: Sendable {
-    let service: ServiceName
-    let backend: Poller.Backend
-  }
-
   private struct State {
     var monitors: [ThreadMonitor] = []
     var addresses: [SocketAddress] = []
+    var backends = ""
     var history = FlowHistory()
   }
 
-  private let subject: Subject
+  private let service: ServiceName
   private let startedAt = MonotonicClock.now
   private let reactor: Reactor
   private let state = Mutex(State())
   private let serving = Mutex<(server: InspectorServer, sampling: Task<Void, Never>)?>(nil)
 
-  init(_ subject: Subject) throws(MultiplexError) {
-    self.subject = subject
-    reactor = try Reactor(backend: subject.backend)
+  /// Makes the inspector of a server.
+  ///
+  /// - Parameters:
+  ///   - service: What the server does.
+  ///   - backend: The backend of the inspector's own reactor; nil for the automatic one.
+  init(of service: ServiceName, backend: Poller.Backend?) throws(MultiplexError) {
+    self.service = service
+    reactor = try Reactor(backend: backend)
   }
 
   /// Makes an observer for another one of the server's threads. To be called before ``start(at:)``.
-  func makeObserver() -> any ReactorObserver {
+  func makeObserver(backend: Poller.Backend) -> any ReactorObserver {
     let monitor = ThreadMonitor()
     state.withLock { $0.monitors.append(monitor) }
-    return monitor.observer(backend: subject.backend)
+    return monitor.observer(backend: backend)
   }
 
   /// Listens.
@@ -48,9 +48,12 @@ final class Inspector: Sendable {
     serving.withLock { $0 = (server, sampling) }
   }
 
-  /// Tells where the server listens, and prints where the inspector does.
-  func greet(_ addresses: [SocketAddress]) {
-    state.withLock { $0.addresses = addresses }
+  /// Tells with what and where the server listens, and prints where the inspector does.
+  func greet(_ group: ReactorGroup, at addresses: [SocketAddress]) {
+    state.withLock { state in
+      state.backends = group.backendNames
+      state.addresses = addresses
+    }
     guard let address = serving.withLock({ $0?.server.address }) else { return }
     Console.inform("inspector at http://\(address)/")
   }
@@ -89,14 +92,15 @@ extension Inspector {
 
   /// The server as it is now.
   private var inspectedState: InspectedState {
-    let (monitors, addresses, history) = state.withLock { ($0.monitors, $0.addresses, $0.history) }
+    let state = state.withLock { $0 }
     let now = MonotonicClock.now
     return InspectedState(
       server: InspectedState.Server(
-        service: subject.service.rawValue, backend: subject.backend.name, threads: monitors.count,
-        addresses: addresses.map(\.argument), processID: Int(ProcessInfo.processInfo.processIdentifier),
+        service: service.rawValue, backend: state.backends, threads: state.monitors.count,
+        addresses: state.addresses.map(\.argument), processID: Int(ProcessInfo.processInfo.processIdentifier),
         uptimeSeconds: InspectedState.seconds(now - startedAt)),
-      snapshots: monitors.map { $0.snapshot(connections: InspectedState.maximumConnections) }, history: history,
+      snapshots: state.monitors.map { $0.snapshot(connections: InspectedState.maximumConnections) },
+      history: state.history,
       now: now)
   }
 }

@@ -128,7 +128,7 @@ extension ListenerSet {
   /// "(epoll)", or "(epoll, 2 threads)".
   private static func description(of group: ReactorGroup) -> String {
     let count = group.reactors.count
-    return "(\(group.reactors[0].backend)\(count > 1 ? ", \(Quantity.counted(count, "thread"))" : ""))"
+    return "(\(group.backendNames)\(count > 1 ? ", \(Quantity.counted(count, "thread"))" : ""))"
   }
 
   /// Prints the addresses.

@@ -26,25 +26,28 @@ struct BackendChoice: ExpressibleByArgument {
 
   var defaultValueDescription: String { backend?.name ?? "auto" }
 
-  /// Returns the backend for reactors. Prints a warning if io_uring was left out because it isn't available.
+  /// Returns the backend for reactors; nil for the automatic one. Prints a warning if that isn't io_uring, as it isn't
+  /// available.
   ///
   /// - Throws: A failure that says why the chosen backend doesn't work here.
-  func resolve() throws(Failure) -> Poller.Backend {
-    if backend == nil, let reason = Poller.Backend.ioUring.unavailability {
+  func resolve() throws(Failure) -> Poller.Backend? {
+    if let backend { return try checked(backend) }
+    // Where descriptors are short, the server fails with a message of its own, or needs none.
+    let reason = Poller.Backend.ioUring.unavailability ?? Reactor.ringShortage
+    if let reason, reason.reason != .openFileLimit {
       Console.warn("io_uring isn't available: \(reason)")
     }
-    return try resolve(automatic: Reactor.automaticBackend)
+    return nil
   }
 
   /// Returns the backend for pollers.
   ///
   /// - Throws: A failure that says why the chosen backend doesn't work here.
   func resolveForPoller() throws(Failure) -> Poller.Backend {
-    try resolve(automatic: .automatic)
+    try backend.map(checked) ?? .automatic
   }
 
-  private func resolve(automatic: Poller.Backend) throws(Failure) -> Poller.Backend {
-    guard let backend else { return automatic }
+  private func checked(_ backend: Poller.Backend) throws(Failure) -> Poller.Backend {
     if let reason = backend.unavailability {
       throw Failure("the backend '\(backend)' doesn't work here: \(reason); try --backend auto", .unavailable)
     }

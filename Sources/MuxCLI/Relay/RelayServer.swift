@@ -9,7 +9,8 @@ final class RelayServer: Sendable {
     /// The addresses of the target, at least one. They are tried in turn until one accepts the connection, so that a
     /// pair never takes more than two descriptors.
     let targets: [SocketAddress]
-    let backend: Poller.Backend
+    /// Nil for the automatic one.
+    let backend: Poller.Backend?
     /// The number of threads; zero means one for each processor that the process may use.
     let threads: Int
     /// The maximum number of clients; others wait. Nil for as many as the limit of open files allows.
@@ -40,7 +41,8 @@ final class RelayServer: Sendable {
   /// - Parameter endpoints: Where to listen; for a host, on all of its addresses that this machine has.
   /// - Returns: The number of clients whose connections were closed unfinished.
   func run(at endpoints: [Endpoint]) async throws -> Int {
-    let group = try ReactorGroup(count: settings.threads, backend: settings.backend, observer: ReactorWarnings())
+    let warnings = ReactorWarnings()
+    let group = try ReactorGroup.serving(count: settings.threads, backend: settings.backend) { _ in warnings }
     closing.withLock { $0.reactor = group.reactors[0] }
     let capacity = try await listeners.open(
       endpoints, on: group, remark: ", relaying to \(settings.targets[0].argument)"

@@ -5,7 +5,8 @@ import MultiplexAsync
 final class Server: Sendable {
   struct Settings: Sendable {
     let service: ServiceName
-    let backend: Poller.Backend
+    /// Nil for the automatic one.
+    let backend: Poller.Backend?
     /// The number of threads; zero means one for each processor that the process may use.
     let threads: Int
     let maximumConnections: Int
@@ -33,7 +34,7 @@ final class Server: Sendable {
   /// - Returns: The number of connections that were closed with bytes still queued.
   func run(at endpoints: [Endpoint]) async throws -> Int {
     guard let host = settings.inspection else { return try await serve(at: endpoints, on: makeReactors()) }
-    let inspector = try Inspector(Inspector.Subject(service: settings.service, backend: settings.backend))
+    let inspector = try Inspector(of: settings.service, backend: settings.backend)
     let group = try makeReactors(inspector)
     try await inspector.start(at: host)
     do {
@@ -55,7 +56,7 @@ final class Server: Sendable {
     at endpoints: [Endpoint], on group: ReactorGroup, _ inspector: Inspector? = nil
   ) async throws -> Int {
     try await listeners.open(endpoints, on: group)
-    inspector?.greet(listeners.addresses)
+    inspector?.greet(group, at: listeners.addresses)
     let limit = ConnectionLimit(settings.maximumConnections)
     return await listeners.serve { [settings, listeners] listener in
       await settings.service.type.serve(listener, limitedTo: limit, isStopping: { listeners.isStopping }) {
@@ -69,11 +70,12 @@ final class Server: Sendable {
 
   private func makeReactors(_ inspector: Inspector? = nil) throws(MultiplexError) -> ReactorGroup {
     let warnings = ReactorWarnings()
-    let (backend, hasOneThread, isTraced) = (settings.backend, settings.threads == 1, settings.isTraced)
-    return try ReactorGroup(count: settings.threads, backend: backend) { index in
+    let (hasOneThread, isTraced) = (settings.threads == 1, settings.isTraced)
+    let backend = settings.backend ?? Reactor.automaticBackend
+    return try ReactorGroup.serving(count: settings.threads, backend: settings.backend) { index in
       var observers: [any ReactorObserver] = [warnings]
       if isTraced { observers.append(Trace.observer(backend: backend, thread: hasOneThread ? nil : index + 1)) }
-      if let inspector { observers.append(inspector.makeObserver()) }
+      if let inspector { observers.append(inspector.makeObserver(backend: backend)) }
       return observers.count == 1 ? warnings : ReactorObservers(observers)
     }
   }

@@ -57,6 +57,31 @@ struct BackendsTests {
     #expect(process.errorText.split(separator: "\n").count { $0.contains("io_uring isn't available") } == 1)
   }
 
+  /// Each thread's ring counts, for ordinary users.
+  @Test(
+    "a server with more threads than there is memory for rings uses another backend for the others, and says so",
+    .enabled(if: Executable.installed("setpriv") != nil && geteuid() == 0))
+  func lockedMemory() throws {
+    let process = try ChildProcess(
+      "setpriv",
+      [
+        "--reuid", "65534", "--regid", "65534", "--clear-groups", "prlimit", "--memlock=8388608",
+        try Executable.built("mux"), "serve", "--listen", "127.0.0.1:0", "--threads", "32",
+      ])
+    let greeting = try process.nextLine()
+    #expect(greeting.hasSuffix("(io_uring, epoll, 32 threads)"))
+    let address = try ChildProcess.listeningAddress(in: greeting)
+    let peers = try (0..<64).map { _ in try EchoPeer(connectingTo: address, of: process) }
+    for peer in peers {
+      try peer.send("x")
+      #expect(try peer.receiveText(1) == "x")
+    }
+    process.signal(SIGTERM)
+    #expect(try process.waitForExit() == .exited(0))
+    #expect(
+      process.errorText.wholeMatch(of: /mux: io_uring isn't available for \d+ of 32 threads: .*ulimit -l.*\n/) != nil)
+  }
+
   @Test("a server doesn't start on a forbidden backend", .enabled(if: Executable.installed("python3") != nil))
   func forbiddenServer() throws {
     let arguments = ["serve", "--backend", "io_uring", "--listen", "127.0.0.1:0"]

@@ -49,10 +49,19 @@ final class CompletionDriver: Driver {
 
   /// Whether the kernel supports everything that this driver needs, and has room for it; found out once, by making one.
   /// A temporary shortage counts as a no.
-  static let isUsable: Bool = {
-    guard let features = (try? CompletionDriver(observation: nil))?.ring.features else { return false }
+  static var isUsable: Bool {
+    guard let features = try? firstAttempt.get() else { return false }
     return features.supportsMultishotReceive && features.defersWork
-  }()
+  }
+
+  /// Why the first driver couldn't be made; nil if it could.
+  static var shortage: MultiplexError? {
+    if case .failure(let error) = firstAttempt { error } else { nil }
+  }
+
+  private static let firstAttempt = Result { () throws(MultiplexError) in
+    try CompletionDriver(observation: nil).ring.features
+  }
 
   init(observation: TurnObservation?) throws(MultiplexError) {
     self.observation = observation
