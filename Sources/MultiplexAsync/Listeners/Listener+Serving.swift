@@ -22,6 +22,7 @@ extension Listener: ListenerProtocol {
         case .loop(let makeHandler): unsafe await self.serveOnLoop(for: server, makeHandler)
         }
         // Connections without a task were told to end, and do so on their reactors.
+        unsafe self.core.remove(server)
         while unsafe server.hasConnections { _ = await Waiter.suspend { waiter in unsafe server.awaitLast(waiter) } }
       } onCancel: {
         self.reactor.loop.perform { unsafe self.core.cancel(server) }

@@ -46,7 +46,7 @@ public final class Listener: Sendable {
 
   private func acceptHere() async -> Result<Connection?, CancellationError> {
     while !CallingTask.isCurrentCancelled {
-      switch unsafe core.acceptNow(limitedTo: nil) {
+      switch unsafe core.acceptNow() {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
       case .accepted(let accepted):

@@ -17,6 +17,8 @@ final class ListenerCore: AcceptorDelegate {
   /// How long to pause when there is no descriptor or memory for a connection: it keeps waiting in the kernel, and
   /// trying again immediately would spin.
   private static let pause = Duration.milliseconds(100)
+  /// The most connections to accept while closing: clients that go on connecting must not keep it open.
+  private static let maximumLastConnections = 4096
 
   private let acceptor: any Acceptor
   private let address: SocketAddress
@@ -29,6 +31,8 @@ final class ListenerCore: AcceptorDelegate {
   /// The file of a Unix socket that may still exist after closing.
   private var remainingFile: String?
   let served: ServedConnections
+  /// The calls of `serve` that haven't returned.
+  private var servers: [ConnectionServer] = []
   /// The waits of accepting tasks: for a connection, for a place, or for the end of a pause.
   private var waiters = WaiterList<Bool>()
   private var waitIDs = WaitIDs()
@@ -48,9 +52,9 @@ final class ListenerCore: AcceptorDelegate {
 
   // MARK: Accepting
 
-  /// Accepts a connection without waiting.
+  /// Accepts a connection for a server, without waiting.
   func acceptNow(limitedTo limit: ConnectionLimit?) -> Attempt {
-    if isClosed { return .closed }
+    if isClosed { return served.takeLast().map { .accepted($0) } ?? .closed }
     guard let limit else { return acceptNow() }
     guard limit.acquire() else { return .full }
     let attempt = acceptNow()
@@ -59,10 +63,14 @@ final class ListenerCore: AcceptorDelegate {
     return attempt
   }
 
-  private func acceptNow() -> Attempt {
+  /// Accepts a connection without waiting.
+  func acceptNow() -> Attempt {
+    if isClosed { return .closed }
     guard pauseTimer == nil else { return .nothing }
     do {
-      return try acceptor.acceptNow().map { .accepted($0) } ?? .nothing
+      guard let accepted = try acceptor.acceptNow() else { return .nothing }
+      served.expect()
+      return .accepted(accepted)
     } catch {
       beginPause(because: error)
       return .nothing
@@ -84,6 +92,11 @@ final class ListenerCore: AcceptorDelegate {
   /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit, but the listener
   ///   isn't.
   func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
+    defer { served.settle() }
+    return make(accepted, on: reactor, limitedTo: limit)
+  }
+
+  private func make(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
     do {
       return try accepted.connection(at: address, on: reactor)
     } catch {
@@ -99,7 +112,8 @@ final class ListenerCore: AcceptorDelegate {
   func adopt(
     _ accepted: AcceptedSocket, on reactor: Reactor, in group: HandlerGroup
   ) -> ServedConnections.Served? {
-    adopt(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
+    defer { served.settle() }
+    return make(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
   }
 
   /// Receives a connection made by another reactor. From here on it is served, so that no shutdown misses it.
@@ -108,11 +122,11 @@ final class ListenerCore: AcceptorDelegate {
   func receive(
     _ made: Result<Connection, MultiplexError>, in group: HandlerGroup
   ) -> ServedConnections.Served? {
+    defer { served.settle() }
     switch made {
     case .failure(let error): noteFailure(error)
-    case .success(let connection) where !isClosed && !group.server.isCancelled:
+    case .success(let connection) where !served.isOver && !group.server.isCancelled:
       return served.begin(connection, in: group)
-    // The code that closed the listener meanwhile doesn't know of it, and waits only for the others.
     case .success(let connection): connection.abort(because: .shutDown)
     }
     group.server.limit?.release()
@@ -171,7 +185,14 @@ final class ListenerCore: AcceptorDelegate {
   // MARK: Serving
 
   func makeServer(limitedTo limit: ConnectionLimit?, over reactors: ReactorGroup?) -> ConnectionServer {
-    ConnectionServer(makeWaitID(), limitedTo: limit, over: reactors)
+    let server = ConnectionServer(makeWaitID(), limitedTo: limit, over: reactors)
+    servers.append(server)
+    return server
+  }
+
+  /// The call of `serve` returns.
+  func remove(_ server: ConnectionServer) {
+    servers.removeAll { $0 === server }
   }
 
   /// Ends the service of a connection.
@@ -185,6 +206,7 @@ final class ListenerCore: AcceptorDelegate {
   /// The task of the server was cancelled.
   func cancel(_ server: ConnectionServer) {
     served.cancel(server)
+    if servers.allSatisfy(\.isCancelled) { served.dropLast() }
     cancelWait(server.id)
   }
 
@@ -193,6 +215,7 @@ final class ListenerCore: AcceptorDelegate {
   func close() {
     guard !isClosed else { return }
     isClosed = true
+    acceptLast()
     // Closing wouldn't end it immediately: a ring holds the socket until its next turn, and a forked child holds it
     // until it executes another program. If the socket is shared, others must be able to go on listening.
     if !isShared { try? Kernel.shutdown(acceptor.rawDescriptor, ShutdownDirection.both.rawValue) }
@@ -201,6 +224,20 @@ final class ListenerCore: AcceptorDelegate {
     // The file of a Unix socket isn't removed by closing. If somebody else listens there by now, they keep their file.
     if !isShared, case .unix(let path) = address { removeFile(path) }
     endPause()
+  }
+
+  /// Accepts what the kernel has already connected, as far as there are places: closing would reset these clients, who
+  /// have no reason to try elsewhere.
+  private func acceptLast() {
+    guard !isShared, let server = servers.first(where: { !$0.isCancelled }) else { return }
+    for _ in 0..<Self.maximumLastConnections {
+      guard server.limit?.acquire() ?? true else { return }
+      guard let accepted = try? acceptor.acceptBeforeClose() else {
+        server.limit?.release()
+        return
+      }
+      served.keepLast(accepted, limitedTo: server.limit)
+    }
   }
 
   private func removeFile(_ path: String) {

@@ -1,3 +1,5 @@
+internal import Multiplex
+
 /// The connections that a listener serves, and the waits for their ends. Belongs to its event loop's thread.
 final class ServedConnections {
   typealias Table = SlotTable<(connection: Connection, group: HandlerGroup)>
@@ -10,32 +12,79 @@ final class ServedConnections {
 
   private unowned let loop: EventLoop
   @safe @exclusivity(unchecked) private var connections = Table()
+  /// How many connections were accepted and aren't served yet.
+  @safe @exclusivity(unchecked) private var expected = 0
+  /// Those of them that were accepted when the listener was closed, with the limits in which they hold a place.
+  private var last: [(socket: AcceptedSocket, limit: ConnectionLimit?)] = []
   /// The tasks that wait until no connection is left.
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
   /// Set until no connection is left.
   private var idleTimer: Timer?
   /// How many connections were closed because the time was up.
   private var aborted = 0
+  /// Whether the time was up.
+  private(set) var isOver = false
 
   init(on loop: EventLoop) {
     self.loop = loop
   }
 
+  // MARK: Before they are served
+
+  /// A connection was accepted: a shutdown waits for it from now on.
+  func expect() {
+    expected += 1
+  }
+
+  /// An expected connection is served by now, or lost.
+  func settle() {
+    expected -= 1
+    if isEmpty { endDrains() }
+  }
+
+  /// Keeps a connection that was accepted while the listener is being closed.
+  func keepLast(_ accepted: AcceptedSocket, limitedTo limit: ConnectionLimit?) {
+    expect()
+    last.append((accepted, limit))
+  }
+
+  func takeLast() -> AcceptedSocket? {
+    last.isEmpty ? nil : last.removeFirst().socket
+  }
+
+  /// Closes the connections that nobody will serve.
+  func dropLast() {
+    let dropped = last
+    last = []
+    for (accepted, limit) in dropped {
+      _ = OwnedDescriptor(adopting: accepted.descriptor)
+      limit?.release()
+      settle()
+    }
+  }
+
+  private var isEmpty: Bool { connections.isEmpty && expected == 0 }
+
+  // MARK: Serving
+
   /// Adds a connection to those that are served.
   func begin(_ connection: Connection, in group: HandlerGroup) -> Served {
     group.begin()
     if group.server.isCancelled { connection.serviceWasCancelled() }
+    if idleTimer != nil { connection.beginIdleCheck() }
     return (connection, connections.insert((connection, group)))
   }
 
   func end(_ slot: Slot) {
     connections.remove(slot)?.group.end()
-    if connections.isEmpty { endDrains() }
+    if isEmpty { endDrains() }
   }
+
+  // MARK: Shutting down
 
   /// Resumes once no connection is left, or when the time is up, with the number of connections closed then.
   func drain(within limit: Duration, _ waiter: Waiter<Int>) {
-    guard !connections.isEmpty else { return waiter.resume(returning: 0) }
+    guard !isEmpty else { return waiter.resume(returning: 0) }
     let timer = loop.schedule(at: .now + limit) { [weak self] in self?.abortAll() }
     drains.append((waiter, timer))
   }
@@ -49,7 +98,7 @@ final class ServedConnections {
   private func scheduleIdleCheck(after interval: Duration) {
     if let idleTimer { loop.cancel(idleTimer) }
     idleTimer = nil
-    guard !connections.isEmpty else { return }
+    guard !isEmpty else { return }
     idleTimer = loop.schedule(at: .now + interval) { [weak self] in
       guard let self else { return }
       for entry in connections.all { entry.connection.closeIfIdle() }
@@ -66,12 +115,14 @@ final class ServedConnections {
   }
 
   private func abortAll() {
-    aborted = max(aborted, connections.count)
+    isOver = true
+    aborted = max(aborted, connections.count + expected)
     for entry in connections.all {
       entry.connection.abort(because: .shutDown)
       entry.group.server.isTimeUp = true
       entry.group.server.dismiss()
     }
+    dropLast()
     // A handler may continue as long as it likes, or wait for the drain itself.
     endDrains()
   }

@@ -23,6 +23,112 @@ struct ShutDownTests {
     #expect(try await client.read()?.count == nil)
   }
 
+  /// Closing the listener would reset them, though they have no reason to try again or elsewhere.
+  @Test(
+    "clients that are connected, but not accepted yet, are served to their end by a shutdown",
+    arguments: usableBackends, [false, true])
+  func connectedBefore(backend: Poller.Backend, isOnLoop: Bool) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    try await expectService(of: listener, isOnLoop: isOnLoop, blocking: [reactor])
+  }
+
+  @Test(
+    "clients that are connected, but not accepted yet, are served by every reactor of a group",
+    arguments: usableBackends, [false, true])
+  func connectedBeforeToGroup(backend: Poller.Backend, isUnix: Bool) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let address = isUnix ? SocketAddress.unix(path: folder.file("socket")) : try SocketAddress("127.0.0.1:0")
+    let listener = try await ListenerGroup.bind(to: address, on: group)
+    try await expectService(of: listener, isOnLoop: true, blocking: group.reactors)
+  }
+
+  private func expectService(
+    of listener: some ListenerProtocol, isOnLoop: Bool, blocking reactors: [Reactor]
+  ) async throws {
+    async let serving: Void = {
+      if isOnLoop {
+        await listener.serveChunks { _ in ChunkHandler { chunk, replies in replies.write(chunk) } }
+      } else {
+        await listener.serve(echo)
+      }
+    }()
+    // It serves by the time that the first client has its answer.
+    let first = try Socket.connected(to: listener.localAddress)
+    try first.sendAll([0])
+    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    var clients: [Socket] = []
+    // The reactors go on when nobody waits any more.
+    let gate = Gate()
+    let blocked = Counter()
+    async let blocking: Void = withDiscardingTaskGroup { tasks in
+      for reactor in reactors {
+        tasks.addTask {
+          let block = await BlockedReactor(reactor)
+          blocked.add()
+          await gate.pass()
+          block.goOn()
+        }
+      }
+    }
+    #expect(await becomesTrue { blocked.value == reactors.count })
+    for number in 1...40 as ClosedRange<UInt8> {
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([number])
+      clients.append(client)
+    }
+    async let unfinished = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(100))
+    #expect(await becomesTrue { listener.isClosed })
+    gate.open()
+    await blocking
+    for (index, client) in clients.enumerated() {
+      var received: [UInt8] = []
+      // A reset would throw.
+      let hasEnded = try await becomesTrue {
+        while let bytes = try client.receive(upTo: 10) {
+          guard !bytes.isEmpty else { return true }
+          received += bytes
+        }
+        return false
+      }
+      #expect(hasEnded && received == [UInt8(index + 1)])
+    }
+    #expect(await unfinished == 0)
+    await serving
+    withExtendedLifetime(first) {}
+  }
+
+  @Test("a shutdown accepts no more clients than there are places", arguments: usableBackends)
+  func connectedBeforeWithLimit(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let limit = ConnectionLimit(3)
+    let served = Counter()
+    async let serving: Void = listener.serve(limitedTo: limit) { connection in
+      served.add()
+      try await echo(connection)
+    }
+    let first = try Socket.connected(to: listener.localAddress)
+    #expect(await becomesTrue { served.value == 1 })
+    let blocked = await BlockedReactor(reactor)
+    let clients = try (0..<10).map { _ in try Socket.connected(to: listener.localAddress) }
+    async let unfinished = listener.shutDown(within: .milliseconds(100))
+    #expect(await becomesTrue { listener.isClosed })
+    blocked.goOn()
+    #expect(await unfinished == 3)
+    await serving
+    #expect(served.value <= 3)
+    // Every place is free again.
+    let again = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let servingAgain: Void = again.serve(limitedTo: limit) { _ in served.add(100) }
+    for _ in 0..<3 { _ = try Socket.connected(to: again.localAddress) }
+    #expect(await becomesTrue { served.value > 300 })
+    again.close()
+    await servingAgain
+    withExtendedLifetime((first, clients)) {}
+  }
+
   @Test("a second shutdown gives connections as long to be idle as the first", arguments: usableBackends)
   func twice(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -37,6 +37,11 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     throw failure
   }
 
+  /// The kernel's own accept, if there is one, is cancelled by ``close()``.
+  func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket? {
+    try accepted.isEmpty ? socket.acceptDescriptor() : accepted.removeFirst()
+  }
+
   func awaitConnection(onlyOne: Bool) {
     isAwaited = true
     // An earlier accept may take more connections than there is room for now.

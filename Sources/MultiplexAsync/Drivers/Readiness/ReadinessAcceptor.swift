@@ -36,6 +36,10 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     return accepted
   }
 
+  func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket? {
+    try socket.acceptDescriptor()
+  }
+
   func awaitConnection(onlyOne: Bool) throws(MultiplexError) {
     try watch()
     isAwaited = true
