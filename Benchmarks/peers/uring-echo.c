@@ -342,7 +342,7 @@ static void go_on_with_ready(void) {
 }
 
 int main(void) {
-    listener = open_listener(0); /* blocking: otherwise io_uring would not wait for it */
+    listener = open_listener(0);
     open_ring();
     open_files();
     open_buffers();

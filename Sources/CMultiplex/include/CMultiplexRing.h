@@ -147,6 +147,7 @@ static const uint8_t cmx_OP_SOCKET = 45;  // 5.19
 static const uint8_t cmx_OP_SEND_ZC = 47; // 6.0
 
 // Flags of a submission
+static const uint8_t cmx_SQE_IO_DRAIN = 1u << 1;
 static const uint8_t cmx_SQE_IO_LINK = 1u << 2;
 static const uint8_t cmx_SQE_BUFFER_SELECT = 1u << 5;
 static const uint8_t cmx_SQE_CQE_SKIP_SUCCESS = 1u << 6;

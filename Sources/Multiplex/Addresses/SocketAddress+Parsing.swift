@@ -1,12 +1,16 @@
 internal import SystemPackage
 
 extension SocketAddress {
-  /// Parses a numeric address with a port: "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999". For names, including
-  /// those of interfaces, use ``HostPort/resolve(for:)``.
+  /// Parses a numeric address with a port, "127.0.0.1:9999", "[::1]:9999", "[fe80::1%2]:9999"; or the path of a Unix
+  /// socket, "unix:/run/server.sock". For names, including those of interfaces, use ``HostPort/resolve(for:)``.
   ///
-  /// - Parameter text: The address and the port.
+  /// - Parameter text: The address and the port, or the prefix and the path.
   /// - Throws: ``MultiplexError/Reason/unknownAddress`` for anything else.
   public init(_ text: String) throws(MultiplexError) {
+    if let address = try Self.unix(in: text) {
+      self = address
+      return
+    }
     let parts = try HostPort(text)
     if let port = UInt16(parts.port) {
       if let address = IPv4Address(parts.host) {
@@ -21,6 +25,20 @@ extension SocketAddress {
     throw MultiplexError(
       call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
       advice: "write a numeric address and port, such as 127.0.0.1:9999 or [::1]:9999; use HostPort to resolve names")
+  }
+
+  /// The address of a Unix socket written as "unix:PATH"; nil for any other text.
+  ///
+  /// - Throws: ``MultiplexError/Reason/unknownAddress`` if the path is empty: the kernel would make up a name.
+  package static func unix(in text: String) throws(MultiplexError) -> SocketAddress? {
+    let prefix = "unix:"
+    guard text.hasPrefix(prefix) else { return nil }
+    guard text.utf8.count > prefix.utf8.count else {
+      throw MultiplexError(
+        call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
+        advice: "write the path of a Unix socket after the prefix, such as unix:/run/server.sock")
+    }
+    return .unix(path: String(text.dropFirst(prefix.count)))
   }
 
   /// An IPv6 address and its scope, which follows a percent sign and is 0 by default.

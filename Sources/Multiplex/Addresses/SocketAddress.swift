@@ -19,6 +19,15 @@ public enum SocketAddress: Hashable, Sendable {
     }
   }
 
+  /// The same host with another port; the path of a Unix socket stays as it is.
+  public func with(port: UInt16) -> SocketAddress {
+    switch self {
+    case .ipv4(let address, _): .ipv4(address, port: port)
+    case .ipv6(let address, _, let scope): .ipv6(address, port: port, scope: scope)
+    case .unix: self
+    }
+  }
+
   package var isUnix: Bool {
     if case .unix = self { true } else { false }
   }

@@ -57,7 +57,7 @@ extension OwnedDescriptor {
   /// - Returns: The number of bytes written; nil if a non-blocking descriptor has no room now.
   /// - Throws: As ``write(_:)-(RawSpan)`` does.
   @inlinable
-  public func write(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
+  public func write(_ bytes: some Collection<UInt8>) throws(MultiplexError) -> Int? {
     try bytes.withContiguousBytes { (bytes) throws(MultiplexError) in try write(bytes) }
   }
 

@@ -16,8 +16,8 @@ public import SystemPackage
 /// A ring is the lowest level: the descriptors and the memory that an operation uses must stay valid until it has
 /// completed. ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
 ///
-/// A ring is used by one thread at a time. It is closed when the value ends, which cancels the operations in progress.
-/// A forked child must not use its parent's ring, as they share the queues; the end of the value in the child doesn't
+/// A ring is used by one thread at a time. It is closed when the value ends, which cancels the operations in progress, but
+/// doesn't wait for those that can't be stopped, such as a read from a file: see ``cancelAllAndWait()``. A forked child must not use its parent's ring, as they share the queues; the end of the value in the child doesn't
 /// affect the parent.
 ///
 /// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
@@ -37,6 +37,8 @@ public struct Ring: ~Copyable, Selectable {
   var groups: ContiguousArray<BufferGroup> = []
   /// Whether the ring belongs to the thread that first submits.
   private let isSingleIssuer: Bool
+  /// Whether there were operations that complete without a completion.
+  private(set) var skipsCompletions = false
   private var issuer: UInt?
   /// The process that the ring belongs to.
   private var owner = Kernel.currentProcess
@@ -111,11 +113,30 @@ extension Ring {
   ///
   /// - Throws: As ``submit()`` does; then the operation isn't in the queue.
   public mutating func prepare(_ submission: Submission) throws(MultiplexError) {
+    if submission.skipsCompletion { skipsCompletions = true }
     guard !submissions.append(submission) else { return }
     try submit()
     guard submissions.append(submission) else {
       throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .tryAgain)
     }
+  }
+
+  /// Puts operations into the queue that have to be submitted together, as linked ones do: see
+  /// ``Submission/linkedToNext()``. If there isn't room for all, what was prepared before is submitted first.
+  ///
+  /// - Throws: As ``submit()`` does, and ``MultiplexError/Reason/invalidArgument`` for more operations than the queue
+  ///   can hold; then none of them is in the queue.
+  public mutating func prepare(together operations: [Submission]) throws(MultiplexError) {
+    guard operations.count <= capacity else {
+      throw .outOfRange(
+        "\(operations.count) operations", for: "io_uring_enter", advice: "make a ring with more entries")
+    }
+    while capacity - preparedCount < operations.count {
+      guard try submit() > 0 else {
+        throw MultiplexError(call: "io_uring_enter", descriptor: fileDescriptor, errno: .tryAgain)
+      }
+    }
+    for operation in operations { try prepare(operation) }
   }
 
   /// How many prepared operations the kernel hasn't taken yet.

@@ -61,11 +61,16 @@ extension Ring {
     /// Returns the same operation, but without a completion if it succeeds (`IOSQE_CQE_SKIP_SUCCESS`).
     public func skippingSuccess() -> Submission { with(cmx_SQE_CQE_SKIP_SUCCESS) }
 
+    var skipsCompletion: Bool { entry.flags & cmx_SQE_CQE_SKIP_SUCCESS != 0 }
+
     /// Returns the same operation, linked to the one that is prepared next: that begins once this has succeeded, and
     /// otherwise completes with `ECANCELED` (`IOSQE_IO_LINK`). A short read or write hasn't succeeded.
     ///
-    /// Both must be submitted together: make sure that the queue has room for both.
+    /// Both must be submitted together: see ``Ring/prepare(together:)``.
     public func linkedToNext() -> Submission { with(cmx_SQE_IO_LINK) }
+
+    /// Returns the same operation, to begin when all operations before it have completed (`IOSQE_IO_DRAIN`).
+    func afterAllOthers() -> Submission { with(cmx_SQE_IO_DRAIN) }
 
     private func with(_ flag: UInt8) -> Submission {
       var copy = self

@@ -59,7 +59,7 @@ extension Socket {
   /// - Returns: The number of bytes sent; nil if there is no room now.
   /// - Throws: As ``send(_:)-(RawSpan)`` does.
   @inlinable
-  public func send(_ bytes: some RandomAccessCollection<UInt8>) throws(MultiplexError) -> Int? {
+  public func send(_ bytes: some Collection<UInt8>) throws(MultiplexError) -> Int? {
     try bytes.withContiguousBytes { (bytes) throws(MultiplexError) in try send(bytes) }
   }
 
@@ -70,7 +70,7 @@ extension Socket {
   ///   - timeout: How long to wait for room each time; nil waits without limit, zero or less doesn't wait.
   /// - Throws: ``MultiplexError/Reason/closed``; EPIPE or ECONNRESET when the peer has gone; `timedOut` (ETIMEDOUT)
   ///   when the time is up. Bytes that there was room for until then have been sent.
-  public func sendAll(_ bytes: some RandomAccessCollection<UInt8>, timeout: Duration? = nil) throws(MultiplexError) {
+  public func sendAll(_ bytes: some Collection<UInt8>, timeout: Duration? = nil) throws(MultiplexError) {
     // Contiguous, so that no call has to copy.
     var remaining = [UInt8](bytes)[...]
     while !remaining.isEmpty {

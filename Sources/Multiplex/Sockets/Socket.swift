@@ -10,15 +10,15 @@ public final class Socket: Selectable {
   private var owned: OwnedDescriptor?
   /// Stored separately, as every operation needs it.
   private var descriptor: FileDescriptor
-  /// The peer's address, if it was known when the socket was made.
-  public let peerAddress: SocketAddress?
+  /// The address that the socket was connected to, or accepted from.
+  private let knownPeer: SocketAddress?
 
   /// Takes ownership of a stream socket that was opened elsewhere. It should be non-blocking:
   /// see ``Selectable/setNonBlocking(_:)``.
   public init(adopting descriptor: consuming OwnedDescriptor, peerAddress: SocketAddress? = nil) {
     self.descriptor = descriptor.fileDescriptor
     self.owned = consume descriptor
-    self.peerAddress = peerAddress
+    knownPeer = peerAddress
   }
 
   /// The descriptor, borrowed; -1 once the socket is closed.
@@ -26,6 +26,11 @@ public final class Socket: Selectable {
 
   /// Whether ``close()`` has been called.
   public var isClosed: Bool { descriptor.rawValue < 0 }
+
+  /// The peer's address; nil for a socket that has no peer. A socket that was adopted without it asks the kernel.
+  ///
+  /// Corresponding C function: `getpeername`.
+  public var peerAddress: SocketAddress? { knownPeer ?? (isClosed ? nil : Self.peerAddress(of: descriptor)) }
 
   /// The socket's own address: the port that the kernel chose, for example.
   ///

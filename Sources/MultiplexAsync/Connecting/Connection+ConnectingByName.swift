@@ -26,20 +26,29 @@ extension Connection {
     }
   }
 
-  /// Connects to a host written as text: "localhost:9999", "127.0.0.1:http", "[::1]:9999".
+  /// Connects to a host written as text, "localhost:9999", "127.0.0.1:http", "[::1]:9999"; or to a Unix socket,
+  /// "unix:/run/server.sock".
   ///
   /// - Throws: As ``connect(to:on:timeout:)-(HostPort,_,_)`` does; ``ConnectionError/Reason/unresolved(_:)`` for text
-  ///   that isn't HOST:PORT.
+  ///   that is neither.
   public static func connect(
     to text: String, on reactor: Reactor, timeout: Duration? = nil
   ) async throws(ConnectionError) -> Connection {
-    let host: HostPort
+    if let path = try parse({ () throws(MultiplexError) in try SocketAddress.unix(in: text) }) {
+      return try await connect(to: path, on: reactor, timeout: timeout)
+    }
+    let host = try parse { () throws(MultiplexError) in try HostPort(text) }
+    return try await connect(to: host, on: reactor, timeout: timeout)
+  }
+
+  private static func parse<Value>(
+    _ body: () throws(MultiplexError) -> Value
+  ) throws(ConnectionError) -> Value {
     do throws(MultiplexError) {
-      host = try HostPort(text)
+      return try body()
     } catch {
       throw ConnectionError(connecting: error)
     }
-    return try await connect(to: host, on: reactor, timeout: timeout)
   }
 
   /// Connects to whichever of several addresses answers first. They are tried in order, each a quarter of a second

@@ -64,7 +64,7 @@ public final class Connection: Sendable {
   ) async throws(MultiplexError) -> Connection {
     // Unix sockets don't have this option.
     try? socket.set(.noDelay, to: true)
-    let peer = socket.peerAddress ?? Socket.peerAddress(of: socket.fileDescriptor)
+    let peer = socket.peerAddress
     // A closure can't consume what it captures.
     let descriptor = try socket.take().release()
     return try await reactor.run { () async throws(MultiplexError) in

@@ -30,14 +30,18 @@ extension Listener {
     }
   }
 
-  /// Listens at a host and port written as text: "127.0.0.1:9999", "[::1]:0", "localhost:http".
+  /// Listens at a host and port written as text, "127.0.0.1:9999", "[::1]:0", "localhost:http"; or at the path of a
+  /// Unix socket, "unix:/run/server.sock".
   ///
   /// - Throws: As ``bind(to:on:backlog:reusePort:)-(HostPort,_,_,_)`` does; `MultiplexError.Reason.unknownAddress` for
-  ///   text that isn't HOST:PORT.
+  ///   text that is neither.
   public static func bind(
     to text: String, on reactor: Reactor, backlog: Int32 = Socket.defaultBacklog, reusePort: Bool = false
   ) async throws -> Listener {
-    try await bind(to: HostPort(text), on: reactor, backlog: backlog, reusePort: reusePort)
+    if let path = try SocketAddress.unix(in: text) {
+      return try await bind(to: path, on: reactor, backlog: backlog, reusePort: reusePort)
+    }
+    return try await bind(to: HostPort(text), on: reactor, backlog: backlog, reusePort: reusePort)
   }
 
   static func bind(

@@ -42,14 +42,16 @@ extension ListenerGroup {
     }
   }
 
-  /// Listens at a host and port written as text: "127.0.0.1:9999", "[::1]:0", "localhost:http".
+  /// Listens at a host and port written as text, "127.0.0.1:9999", "[::1]:0", "localhost:http"; or at the path of a
+  /// Unix socket, "unix:/run/server.sock".
   ///
   /// - Throws: As ``bind(to:on:backlog:)-(HostPort,_,_)`` does; `MultiplexError.Reason.unknownAddress` for text that
-  ///   isn't HOST:PORT.
+  ///   is neither.
   public static func bind(
     to text: String, on group: ReactorGroup, backlog: Int32 = Socket.defaultBacklog
   ) async throws -> ListenerGroup {
-    try await bind(to: HostPort(text), on: group, backlog: backlog)
+    if let path = try SocketAddress.unix(in: text) { return try await bind(to: path, on: group, backlog: backlog) }
+    return try await bind(to: HostPort(text), on: group, backlog: backlog)
   }
 
   /// Looks up a host, and listens at all of its addresses that this machine has. An empty host, or "*", means every

@@ -135,6 +135,34 @@ struct ConnectingByNameAsyncTests {
     }
   }
 
+  @Test("a string can be the path of a Unix socket", arguments: usableBackends)
+  func unixPath(backend: Poller.Backend) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let reactor = group.next()
+    for name in ["one", "several"] {
+      let text = "unix:\(folder.file(name))"
+      let listener: any ListenerProtocol =
+        if name == "one" {
+          try await Listener.bind(to: text, on: reactor)
+        } else {
+          try await ListenerGroup.bind(to: text, on: group)
+        }
+      #expect(listener.localAddress == .unix(path: folder.file(name)))
+      async let serving: Void = listener.serve(echo)
+      let client = try await Connection.connect(to: text, on: reactor)
+      try await checkEcho(client)
+      await client.close()
+      await listener.shutDown(within: .seconds(100))
+      await serving
+    }
+    let error = await #expect(throws: ConnectionError.self) { try await Connection.connect(to: "unix:", on: reactor) }
+    guard case .unresolved = error?.reason else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
   @Test("connections beyond the backlog aren't accepted")
   func backlog() async throws {
     let reactor = try Reactor()

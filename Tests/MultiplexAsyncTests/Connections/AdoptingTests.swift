@@ -7,11 +7,11 @@ import Testing
 
 @Suite("Adopting sockets", .timeLimit(.minutes(1)))
 struct AdoptingTests {
-  @Test("an adopted connection knows its peer's address, even if the socket didn't", arguments: usableBackends)
+  @Test("adopted sockets and connections know their peer's address", arguments: usableBackends)
   func peerAddress(backend: Poller.Backend) async throws {
     let (near, far) = try connectedPair()
     let socket = Socket(adopting: try near.take())
-    #expect(socket.peerAddress == nil)
+    #expect(socket.peerAddress == (try far.localAddress()))
     let connection = try await Connection.adopt(socket, on: try Reactor(backend: backend))
     #expect(connection.peerAddress == (try far.localAddress()))
   }

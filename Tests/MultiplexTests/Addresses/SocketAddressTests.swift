@@ -43,6 +43,21 @@ import Testing
     #expect(error?.advice != nil)
   }
 
+  @Test("the path of a Unix socket is written with a prefix")
+  func unixText() throws {
+    #expect(try SocketAddress("unix:/run/x.sock") == .unix(path: "/run/x.sock"))
+    #expect(try SocketAddress("unix:80") == .unix(path: "80"))
+    let error = #expect(throws: MultiplexError.self) { try SocketAddress("unix:") }
+    #expect(error?.reason == .unknownAddress)
+  }
+
+  @Test("another port can be put in the place of an address's own")
+  func port() throws {
+    #expect(try SocketAddress("127.0.0.1:1").with(port: 2) == SocketAddress("127.0.0.1:2"))
+    #expect(try SocketAddress("[fe80::1%3]:1").with(port: 2) == SocketAddress("[fe80::1%3]:2"))
+    #expect(SocketAddress.unix(path: "x").with(port: 2) == .unix(path: "x"))
+  }
+
   @Test("a string with a zero byte isn't an address, though C would read the part before it")
   func zeroByte() {
     #expect(IPv4Address("127.0.0.1\0") == nil)

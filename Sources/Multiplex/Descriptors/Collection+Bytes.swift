@@ -1,4 +1,4 @@
-extension RandomAccessCollection<UInt8> {
+extension Collection<UInt8> {
   /// Passes the bytes in one piece. A collection that isn't contiguous is copied once.
   @inlinable
   func withContiguousBytes<Result>(
