@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Logging
 import Multiplex
 import MultiplexAsync
 import MultiplexLogging
@@ -92,6 +93,33 @@ enum MultiplexAsyncSnippets {
         replies.write(chunk)
       }
     }
+  }
+
+  static func sendLog(_ pipe: consuming PipeDescriptors, to connection: Connection, on reactor: Reactor) async throws {
+    let log = try await Connection.adopt(reading: pipe.reader, on: reactor)
+    for try await line in log.lines() {
+      try await connection.write(line + "\n")
+    }
+  }
+
+  static func sort(on reactor: Reactor) async throws -> [UInt8]? {
+    let input = try PipeDescriptors()
+    let output = try PipeDescriptors()
+    try input.reader.setNonBlocking(false)
+    try output.writer.setNonBlocking(false)
+    let child = Process()
+    child.executableURL = URL(fileURLWithPath: "/usr/bin/sort")
+    child.standardInput = FileHandle(fileDescriptor: input.reader.fileDescriptor.rawValue)
+    child.standardOutput = FileHandle(fileDescriptor: output.writer.fileDescriptor.rawValue)
+    try child.run()
+    // The child has copies. While these are open, neither stream would end.
+    try input.reader.close()
+    try output.writer.close()
+    let sorting = try await Connection.adopt(reading: output.reader, writing: input.writer, on: reactor)
+    try await sorting.write("b\na\n")
+    try await sorting.closeWrite()
+    let first = try await sorting.readLine()
+    return first
   }
 
   static func sendKeyboard(to connection: Connection, on reactor: Reactor) async throws {

@@ -1,6 +1,6 @@
 // The C that Swift can't import by itself: macros, and functions that glibc declares for _GNU_SOURCE only. Each
 // function makes one call, so that Swift's Kernel sees exactly what the kernel returned. Anything that takes more is in
-// a file of its own: the signal handler in Signals.c, and splicing without SIGPIPE in Splice.c.
+// a file of its own: the signal handler in Signals.c, and what has no flag against SIGPIPE in BrokenPipes.c.
 #ifndef CMULTIPLEX_H
 #define CMULTIPLEX_H
 
@@ -74,6 +74,9 @@ static inline ssize_t cmx_splice(int from, int to, size_t count) {
 
 // Fails with EPIPE if the peer has gone, and never raises SIGPIPE.
 ssize_t cmx_splice_to_socket(int pipe, int socket, size_t count);
+
+// Writes without SIGPIPE.
+ssize_t cmx_write_quietly(int fd, const void *bytes, size_t count);
 
 // Variadic in C: Swift can't call those.
 static inline int cmx_fcntl(int fd, int command, int argument) { return fcntl(fd, command, argument); }

@@ -6,6 +6,9 @@ public import SystemPackage
 /// is for people:
 ///
 ///     epoll_ctl on descriptor 7: Operation not permitted; epoll can't wait for regular files ...
+///
+/// The operations declare it, so a plain `catch` has an error of this type. Swift 6.3 may crash while it compiles a
+/// `catch let error as MultiplexError` where nothing else is thrown.
 public struct MultiplexError: Error, Hashable, Sendable {
   /// The kinds of failure that a program may want to distinguish.
   public enum Reason: Hashable, Sendable {

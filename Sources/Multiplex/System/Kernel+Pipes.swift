@@ -23,6 +23,11 @@ extension Kernel {
     try perform(.splice) { cmx_splice_to_socket(pipe, fd, granted(count)) }
   }
 
+  /// Writes to a pipe, or anything else, without SIGPIPE.
+  package static func writeQuietly(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) -> Int {
+    try perform(.write) { unsafe cmx_write_quietly(fd, bytes.baseAddress, granted(bytes.count)) }
+  }
+
   /// Sets the capacity of a pipe in bytes, and returns the new one: the kernel may round it up.
   package static func setCapacity(ofPipe fd: Int32, _ count: Int) throws(Errno) -> Int {
     Int(try fcntl(fd, cmx_F_SETPIPE_SZ, Int32(clamping: count)))

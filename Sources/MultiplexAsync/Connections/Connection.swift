@@ -35,17 +35,23 @@ public final class Connection: Sendable {
   /// Makes a connection of a connected descriptor. Call it on the reactor's thread.
   ///
   /// - Throws: Why the reactor can't wait for the descriptor, which is closed then.
-  init(
+  convenience init(
     adopting descriptor: consuming OwnedDescriptor, peer: SocketAddress?, origin: ObservedConnection.Origin,
     on reactor: Reactor
   ) throws(MultiplexError) {
-    let driver = reactor.loop.driver
-    let channel = try driver.makeChannel(descriptor, isUnix: peer?.isUnix ?? false)
+    let channel = try reactor.loop.driver.makeChannel(descriptor, isUnix: peer?.isUnix ?? false)
+    self.init(channel, peer: peer, origin: origin, on: reactor)
+  }
+
+  /// Makes a connection that moves its bytes through a channel. Call it on the reactor's thread.
+  init(
+    _ channel: any Channel, peer: SocketAddress?, origin: ObservedConnection.Origin, on reactor: Reactor
+  ) {
     let observation = ConnectionObservation.begin(
       for: reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
     self.reactor = reactor
     self.peerAddress = peer
-    unsafe core = ConnectionCore(channel, driver: driver, observation: observation)
+    unsafe core = ConnectionCore(channel, driver: reactor.loop.driver, observation: observation)
   }
 
   /// Makes a connection of a connected socket. It takes ownership of the socket, makes it non-blocking, and sets
