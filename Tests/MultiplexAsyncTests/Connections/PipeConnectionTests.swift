@@ -156,7 +156,8 @@ struct PipeConnectionTests {
     let bytes = numbered(5_000_000)
     try Data(bytes).write(to: URL(fileURLWithPath: folder.file("data")))
     func open() throws -> OwnedDescriptor {
-      OwnedDescriptor(adopting: try FileDescriptor.open(FilePath(folder.file("data")), .readOnly, options: .closeOnExec))
+      OwnedDescriptor(
+        adopting: try FileDescriptor.open(FilePath(folder.file("data")), .readOnly, options: .closeOnExec))
     }
     let byTask = try await Connection.adopt(reading: try open(), on: reactor)
     #expect(try await byTask.read(exactly: bytes.count) == bytes)
