@@ -48,3 +48,16 @@ public struct EpollEvents: OptionSet, Hashable, Sendable {
   /// All of the modes.
   static let modes: EpollEvents = [.exclusive, .wakeUp, .oneShot, .edgeTriggered]
 }
+
+extension EpollEvents: CustomStringConvertible {
+  /// C's names, separated by bars: "EPOLLIN|EPOLLET".
+  public var description: String {
+    describe([
+      (.in, "EPOLLIN"), (.priority, "EPOLLPRI"), (.out, "EPOLLOUT"), (.readNormal, "EPOLLRDNORM"),
+      (.readBand, "EPOLLRDBAND"), (.writeNormal, "EPOLLWRNORM"), (.writeBand, "EPOLLWRBAND"),
+      (.message, "EPOLLMSG"), (.readHangUp, "EPOLLRDHUP"), (.error, "EPOLLERR"), (.hangUp, "EPOLLHUP"),
+      (.invalid, "EPOLLNVAL"), (.exclusive, "EPOLLEXCLUSIVE"), (.wakeUp, "EPOLLWAKEUP"),
+      (.oneShot, "EPOLLONESHOT"), (.edgeTriggered, "EPOLLET"),
+    ])
+  }
+}

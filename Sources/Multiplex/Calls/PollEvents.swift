@@ -33,3 +33,14 @@ public struct PollEvents: OptionSet, Hashable, Sendable {
   /// The descriptor isn't open; always watched for (`POLLNVAL`).
   public static let invalid = PollEvents(rawValue: Int16(POLLNVAL))
 }
+
+extension PollEvents: CustomStringConvertible {
+  /// C's names, separated by bars: "POLLIN|POLLHUP".
+  public var description: String {
+    describe([
+      (.in, "POLLIN"), (.priority, "POLLPRI"), (.out, "POLLOUT"), (.readNormal, "POLLRDNORM"),
+      (.readBand, "POLLRDBAND"), (.writeNormal, "POLLWRNORM"), (.writeBand, "POLLWRBAND"),
+      (.readHangUp, "POLLRDHUP"), (.error, "POLLERR"), (.hangUp, "POLLHUP"), (.invalid, "POLLNVAL"),
+    ])
+  }
+}

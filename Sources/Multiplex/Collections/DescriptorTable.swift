@@ -28,7 +28,11 @@ package struct DescriptorTable<Value> {
 
   /// All values, in the order of their descriptors.
   @inlinable
-  package var values: some Sequence<Value> { slots.lazy.compactMap(\.self) }
+  package var values: some Sequence<Value> { values(from: 0) }
+
+  /// The values of a descriptor, and of all higher ones, in order.
+  @inlinable
+  package func values(from fd: Int32) -> some Sequence<Value> { slots.dropFirst(Int(fd)).lazy.compactMap(\.self) }
 
   @inlinable
   func hasSlot(_ fd: Int32) -> Bool {

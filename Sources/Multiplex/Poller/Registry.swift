@@ -49,7 +49,10 @@ struct Registry {
   func isBorrowed(_ key: RegistrationKey) -> Bool { self[key]?.isOwned == false }
 
   /// All registrations, in the order of their descriptors.
-  var registrations: some Sequence<Registration> { table.values }
+  var registrations: some Sequence<Registration> { registrations(from: 0) }
+
+  /// The registrations of a descriptor, and of all higher ones, in order.
+  func registrations(from descriptor: Int32) -> some Sequence<Registration> { table.values(from: descriptor) }
 
   /// Makes the next registration of a number. It is in force once it is inserted.
   ///

@@ -16,9 +16,10 @@ public import SystemPackage
 /// A ring is the lowest level: the descriptors and the memory that an operation uses must stay valid until it has
 /// completed. ``Poller`` and the reactor of `MultiplexAsync` take care of that. Needs Linux 5.19.
 ///
-/// A ring is used by one thread at a time. It is closed when the value ends, which cancels the operations in progress, but
-/// doesn't wait for those that can't be stopped, such as a read from a file: see ``cancelAllAndWait()``. A forked child must not use its parent's ring, as they share the queues; the end of the value in the child doesn't
-/// affect the parent.
+/// A ring is used by one thread at a time. It is closed when the value ends, which cancels the operations in progress,
+/// but doesn't wait for those that can't be stopped, such as a read from a file: see ``cancelAllAndWait()``. A forked
+/// child must not use its parent's ring, as they share the queues; the end of the value in the child doesn't affect the
+/// parent.
 ///
 /// Corresponding C functions: `io_uring_setup`, `io_uring_enter`, `io_uring_register`.
 @safe
@@ -145,7 +146,8 @@ extension Ring {
   /// Submits all prepared operations to the kernel, without waiting.
   ///
   /// - Returns: How many it has taken; the others stay in the queue.
-  /// - Throws: `EBUSY` while more completions are waiting than there is room for: take them, and submit again. `EAGAIN`
+  /// - Throws: `EBUSY`, on some kernels, while more completions are waiting than there is room for: take them, and
+  ///   submit again. `EAGAIN`
   ///   or `ENOMEM` if the kernel is short of memory. `EEXIST` on a thread other than a single issuer's.
   @discardableResult
   public mutating func submit() throws(MultiplexError) -> Int {
@@ -159,7 +161,7 @@ extension Ring {
   /// - Parameters:
   ///   - count: How many completions to wait for, including those that are already there; at most as many as there is
   ///     room for.
-  ///   - timeout: How long to wait at most; nil waits without limit.
+  ///   - timeout: How long to wait at most; nil waits without limit, zero or less doesn't wait.
   /// - Returns: How many operations the kernel has taken.
   /// - Throws: As ``submit()`` does.
   @discardableResult

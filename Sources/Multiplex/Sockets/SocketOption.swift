@@ -85,7 +85,8 @@ extension Socket {
   ///
   /// Corresponding C function: `getsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/closed``; `ENOPROTOOPT` for an option that the socket doesn't have.
+  /// - Throws: ``MultiplexError/Reason/closed``; `ENOPROTOOPT` or `EOPNOTSUPP` for an option that the socket doesn't
+  ///   have.
   public func value<Value>(of option: SocketOption<Value>) throws(MultiplexError) -> Value {
     try option.value(on: requireOpen(for: "getsockopt"))
   }
@@ -95,7 +96,7 @@ extension Socket {
   /// Corresponding C function: `setsockopt`.
   ///
   /// - Throws: ``MultiplexError/Reason/closed``; ``MultiplexError/Reason/invalidArgument`` for a value that is out of
-  ///   range; `ENOPROTOOPT` for an option that the socket doesn't have, or that can't be set.
+  ///   range; `ENOPROTOOPT` or `EOPNOTSUPP` for an option that the socket doesn't have, or that can't be set.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: requireOpen(for: "setsockopt"))
   }

@@ -145,7 +145,7 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
   ///
   /// Corresponding C function: `getsockopt`.
   ///
-  /// - Throws: `ENOPROTOOPT` for an option that the socket doesn't have.
+  /// - Throws: `ENOPROTOOPT` or `EOPNOTSUPP` for an option that the socket doesn't have.
   public func value<Value>(of option: SocketOption<Value>) throws(MultiplexError) -> Value {
     try option.value(on: fileDescriptor)
   }
@@ -154,8 +154,8 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a value that is out of range; `ENOPROTOOPT` for an option
-  ///   that the socket doesn't have, or that can't be set.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a value that is out of range; `ENOPROTOOPT` or `EOPNOTSUPP`
+  ///   for an option that the socket doesn't have, or that can't be set.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: fileDescriptor)
   }
@@ -249,8 +249,8 @@ extension UDPSocket {
     return Datagram(bytes: unsafe [UInt8](memory[..<count]), sender: sender)
   }
 
-  /// Receives as ``receive(into:)-(MutableRawSpan)`` does, but throws the kernel's own error. A datagram without a sender's address is
-  /// skipped; UDP doesn't have any.
+  /// Receives as ``receive(into:)-(MutableRawSpan)`` does, but throws the kernel's own error. A datagram without a
+  /// sender's address is skipped; UDP doesn't have any.
   private func receiveNow(
     into buffer: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> (count: Int, sender: SocketAddress)? {

@@ -41,7 +41,9 @@ final class Inspector: Sendable {
   ///
   /// - Throws: A failure if the address can't be used, or if the tool was built without the inspector.
   func start(at host: HostPort) async throws {
-    let server = try await InspectorServer.start(at: host, on: reactor) { [self] in answer($0) }
+    let server = try await InspectorServer.start(at: host, on: reactor) { [self] request in
+      request.isMeant(for: host) ? answer(request) : .foreign
+    }
     let sampling = Task { [self] in
       repeat { sample() } while (try? await reactor.sleep(for: FlowHistory.interval)) != nil
     }

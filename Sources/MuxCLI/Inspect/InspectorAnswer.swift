@@ -1,7 +1,7 @@
 /// What the inspector answers, apart from how HTTP writes it.
 struct InspectorAnswer {
   enum Status {
-    case ok, notFound, notAllowed, failed
+    case ok, foreign, notFound, notAllowed, failed
   }
 
   let status: Status
@@ -31,6 +31,8 @@ struct InspectorAnswer {
       return plain(.failed, "\(error)")
     }
   }
+
+  static let foreign = plain(.foreign, "the inspector isn't that host: use the address that mux prints")
 
   static let notFound = plain(.notFound, "not found: see / and /state.json")
 

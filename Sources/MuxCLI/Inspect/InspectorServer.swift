@@ -93,7 +93,7 @@
         await watching.value
         throw reason(of: await end(of: running), at: address)
       }
-      return (address.withPort(await server.listeningAddress?.port ?? 0), running)
+      return (address.with(port: await server.listeningAddress?.port ?? 0), running)
     }
 
     /// Listens again, as soon as that is possible.
@@ -119,7 +119,7 @@
     }
 
     private static func respond(to request: HTTPRequest, _ answer: Answering) -> HTTPResponse {
-      let answer = answer(InspectorRequest(method: request.method.rawValue, path: request.path))
+      let answer = answer(InspectorRequest(method: request.method.rawValue, path: request.path, host: request.headers[.host]))
       var response = HTTPResponse(statusCode: answer.status.code)
       for (name, value) in answer.headers { response.headers[HTTPHeader(name)] = value }
       let body = Data(answer.body.utf8)
@@ -138,7 +138,7 @@
     /// Returns the first address of a host that this machine has. If it has none of them, the last one's error says so.
     private static func usableAddress(of host: HostPort, on reactor: Reactor) async throws -> Multiplex.SocketAddress {
       let addresses = try await host.resolve(for: .listening, on: reactor)
-      return addresses.dropLast().first { (try? Multiplex.Socket.listening(on: $0.withPort(0))) != nil }
+      return addresses.dropLast().first { (try? Multiplex.Socket.listening(on: $0.with(port: 0))) != nil }
         ?? addresses[addresses.count - 1]
     }
 
@@ -151,14 +151,6 @@
   }
 
   extension Multiplex.SocketAddress {
-    fileprivate func withPort(_ port: UInt16) -> Multiplex.SocketAddress {
-      switch self {
-      case .ipv4(let address, _): .ipv4(address, port: port)
-      case .ipv6(let address, _, let scope): .ipv6(address, port: port, scope: scope)
-      case .unix: self
-      }
-    }
-
     fileprivate var asFlyingSocks: any FlyingSocks.SocketAddress {
       get throws {
         switch self {
@@ -186,6 +178,7 @@
     fileprivate var code: HTTPStatusCode {
       switch self {
       case .ok: .ok
+      case .foreign: .forbidden
       case .notFound: .notFound
       case .notAllowed: .methodNotAllowed
       case .failed: .internalServerError

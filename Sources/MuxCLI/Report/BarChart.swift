@@ -3,6 +3,8 @@ import Foundation
 /// A bar chart as text, on a logarithmic scale.
 struct BarChart {
   private static let width = 48.0
+  /// The least ratio of the greatest value to the smallest that the scale shows: a small difference must not look large.
+  private static let leastRange = 10.0
   /// The length of the shortest bar, so that the smallest value is visible.
   private static let shortest = 2.0
   private static let eighths = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
@@ -26,8 +28,7 @@ struct BarChart {
   }
 
   private func bar(_ value: Double) -> String {
-    let range = log(greatest / least)
-    let share = range > 0 ? log(max(value, least) / least) / range : 1
+    let share = log(max(value, least) / least) / log(max(greatest / least, Self.leastRange))
     let length = Int(((Self.shortest + share * (Self.width - Self.shortest)) * 8).rounded())
     let remainder = length % 8
     return String(repeating: "█", count: length / 8) + (remainder > 0 ? Self.eighths[remainder] : "")

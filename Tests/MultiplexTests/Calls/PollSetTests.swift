@@ -13,6 +13,14 @@ import Testing
     (left, right) = try Socket.pair()
   }
 
+  @Test("events are described by C's names, and unknown bits by a number")
+  func description() {
+    #expect("\([.in, .hangUp] as PollEvents)" == "POLLIN|POLLHUP")
+    #expect("\(PollEvents(rawValue: 0x4001))" == "POLLIN|0x4000")
+    #expect("\([] as PollEvents)" == "0")
+    #expect("\([.out, .edgeTriggered] as EpollEvents)" == "EPOLLOUT|EPOLLET")
+  }
+
   @Test("of twelve pipes each writer is ready, and each written reader, and none that was unregistered")
   func twelvePipes() throws {
     let message = " This is a test."

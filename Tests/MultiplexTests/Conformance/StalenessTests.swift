@@ -134,6 +134,39 @@ import Testing
     }
   }
 
+  @Test(
+    "descriptors that are closed among thousands are found by short waits, each once",
+    arguments: usableBackends, [TriggerMode.level, .edge])
+  func closedAmongThousands(backend: Poller.Backend, mode: TriggerMode) throws {
+    try #require(OpenFileLimit().current > 6000)
+    let poller = try Poller(backend: backend)
+    let pipe = try PipeDescriptors()
+    var others: [FileDescriptor] = []
+    defer { for other in others { try? other.close() } }
+    for token in 0..<3000 as Range<UInt64> {
+      others.append(try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).release())
+      try poller.register(others[others.count - 1], for: .read, mode: mode, token: token)
+    }
+    for _ in 0..<2 {
+      // Numbers that no test running in parallel gets.
+      let closed = try (0..<3).map { _ in
+        try OwnedDescriptor(duplicating: pipe.reader.fileDescriptor).renumbered().release()
+      }
+      for number in closed { try poller.register(number, for: .read, mode: mode, token: 5000) }
+      for number in closed { try number.close() }
+      var found: [FileDescriptor] = []
+      #expect(
+        try eventually {
+          for event in try poller.wait(timeout: .milliseconds(1)) where event.readiness == .invalid {
+            found.append(event.descriptor)
+          }
+          return found.count >= closed.count
+        })
+      #expect(found.count == closed.count && Set(found) == Set(closed))
+      for number in closed { try poller.unregister(number) }
+    }
+  }
+
   // MARK: Closed, while a duplicate exists
 
   @Test(

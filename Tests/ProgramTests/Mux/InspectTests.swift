@@ -210,6 +210,23 @@
       #expect(received.hasPrefix("HTTP/1.1 200 OK\r\n") && received.hasSuffix("\r\n\r\n"))
     }
 
+    /// What a page on the web could make a browser do, with a name of its own that leads here.
+    @Test("a request to another host's name is refused, whatever it asks for")
+    func foreignHost() throws {
+      let inspected = try InspectedServer(.automatic)
+      func status(_ host: String) throws -> String {
+        let peer = try EchoPeer(connectingTo: inspected.address)
+        try peer.send("GET /state.json HTTP/1.1\r\nHost: \(host)\r\nConnection: close\r\n\r\n")
+        return String(decoding: try peer.receiveToEnd().prefix(12), as: UTF8.self)
+      }
+      for host in ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example:1"] {
+        #expect(try status(host) == "HTTP/1.1 403")
+      }
+      for host in ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:80"] {
+        #expect(try status(host) == "HTTP/1.1 200")
+      }
+    }
+
     @Test("garbage on the inspector's port disturbs neither the inspector nor the server", arguments: usableBackends)
     func garbage(backend: Poller.Backend) throws {
       let inspected = try InspectedServer(backend)

@@ -184,7 +184,8 @@ final class EpollBackend: ReadinessBackend {
 
   /// Reports descriptors that were closed while they were registered, which the kernel doesn't.
   func sweep(_ registry: inout Registry) {
-    for registration in closed.search(own(registry)) { _ = registry.report(registration.key, .invalid) }
+    let found = closed.search(registry) { [mode] in mode == nil || mode == $0.mode }
+    for registration in found { _ = registry.report(registration.key, .invalid) }
   }
 
   /// The registrations that this instance reports.

@@ -56,7 +56,7 @@ final class IOUringBackend: ReadinessBackend {
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
     try polls.wait(timeout: timeout, registry: &registry)
     guard !registry.hasFound, timeout != .zero else { return }
-    let found = closed.search(registry.registrations)
+    let found = closed.search(registry) { _ in true }
     guard !found.isEmpty else { return }
     for registration in found { _ = registry.report(registration.key, .invalid) }
     found.forEach(remove)
