@@ -173,7 +173,7 @@
   private func expectRefusal(at address: SocketAddress, on reactor: Reactor) async {
     #expect(
       await becomesTrue {
-        do {
+        do throws(ConnectionError) {
           _ = try await Connection.connect(to: address, on: reactor)
           return false
         } catch {

@@ -12,8 +12,8 @@ internal import SystemPackage
 ///
 /// - Unregister a descriptor before it is closed. Otherwise it is reported as ``Readiness/invalid``, once, and can
 ///   still be unregistered. epoll, and edge mode on every backend, forget it silently; a wait that runs into its
-///   timeout finds it, within about a second, or later if there are thousands and the waits are short. With io_uring, the file itself stays open until then: a listener goes on
-///   taking connections, and a peer doesn't see the end.
+///   timeout finds it, within about a second, or later if there are thousands and the waits are short. With io_uring,
+///   the file itself stays open until then: a listener goes on taking connections, and a peer doesn't see the end.
 /// - A borrowed descriptor has to stay open, and its owner alive: Swift may release an object after its last use, and a
 ///   ``Socket`` that is released closes its descriptor, even in the middle of the function whose local variable held
 ///   it. Keep sockets in something that lives as long as the registration, hand the descriptor over

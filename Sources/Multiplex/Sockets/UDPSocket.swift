@@ -154,8 +154,8 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
   ///
   /// Corresponding C function: `setsockopt`.
   ///
-  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a value that is out of range; `ENOPROTOOPT` or `EOPNOTSUPP`
-  ///   for an option that the socket doesn't have, or that can't be set.
+  /// - Throws: ``MultiplexError/Reason/invalidArgument`` for a value that is out of range; `ENOPROTOOPT` or
+  ///   `EOPNOTSUPP` for an option that the socket doesn't have, or that can't be set.
   public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(MultiplexError) {
     try option.set(to: value, on: fileDescriptor)
   }

@@ -119,7 +119,8 @@
     }
 
     private static func respond(to request: HTTPRequest, _ answer: Answering) -> HTTPResponse {
-      let answer = answer(InspectorRequest(method: request.method.rawValue, path: request.path, host: request.headers[.host]))
+      let answer = answer(
+        InspectorRequest(method: request.method.rawValue, path: request.path, host: request.headers[.host]))
       var response = HTTPResponse(statusCode: answer.status.code)
       for (name, value) in answer.headers { response.headers[HTTPHeader(name)] = value }
       let body = Data(answer.body.utf8)

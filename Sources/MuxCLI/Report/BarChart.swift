@@ -3,7 +3,7 @@ import Foundation
 /// A bar chart as text, on a logarithmic scale.
 struct BarChart {
   private static let width = 48.0
-  /// The least ratio of the greatest value to the smallest that the scale shows: a small difference must not look large.
+  /// The least ratio that the scale encloses: a small difference must not look large.
   private static let leastRange = 10.0
   /// The length of the shortest bar, so that the smallest value is visible.
   private static let shortest = 2.0
