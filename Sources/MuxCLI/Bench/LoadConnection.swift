@@ -3,6 +3,9 @@ import SystemPackage
 
 /// One connection under load: what it has sent, and how much of that has come back.
 final class LoadConnection {
+  /// The number of bytes that are sent before other connections have their turn.
+  private static let longestTurn = 16 * Pattern.longestPiece
+
   let socket: Socket
   /// Counted from 0.
   let number: Int
@@ -42,7 +45,8 @@ final class LoadConnection {
 
   /// The number of messages in flight.
   var inFlight: Int { started - completed }
-  var startedOnSchedule: Int { started - firstScheduled }
+  /// Not less than 0, though earlier messages may have been withdrawn.
+  var startedOnSchedule: Int { max(0, started - firstScheduled) }
   var hasRoom: Bool { inFlight < startTimes.count }
   var hasReceived: Bool { received > 0 }
   var isLost: Bool { lostAt != nil }
@@ -54,20 +58,31 @@ final class LoadConnection {
     started += 1
   }
 
-  /// Sends as much of the started messages as the kernel takes.
+  /// Sends as much of the started messages as the kernel takes, up to a limit: a server that takes them as fast as they
+  /// are sent must not keep the other connections, and the end of the run, waiting.
   ///
   /// - Returns: Whether all of it was sent.
   func send(_ pattern: Pattern) throws(MultiplexError) -> Bool {
     let end = started * size
-    while sent < end {
-      let count = min(end - sent, Pattern.longestPiece)
+    let limit = min(end, sent + Self.longestTurn)
+    while sent < limit {
+      let count = min(limit - sent, Pattern.longestPiece)
       let taken = try pattern.withPiece(of: number, at: sent, count: count) { piece throws(MultiplexError) in
         try socket.send(piece)
       }
       guard let taken else { return false }
       sent += taken
     }
-    return true
+    return sent == end
+  }
+
+  /// Takes back the started messages of which nothing was sent.
+  ///
+  /// - Returns: How many these are.
+  func withdrawUnsent() -> Int {
+    let begun = (sent + size - 1) / size
+    defer { started = begun }
+    return started - begun
   }
 
   /// Receives once, and compares the bytes with those sent.

@@ -14,7 +14,8 @@ extension LoadGenerator {
 
   private func recordUnanswered(_ connection: LoadConnection, _ schedule: SendSchedule) {
     guard let lostAt = connection.lostAt else { return }
-    for message in max(connection.completed, connection.firstScheduled)..<connection.started {
+    let first = max(connection.completed, connection.firstScheduled)
+    for message in first..<max(first, connection.started) {
       let due = schedule.time(of: message - connection.firstScheduled, on: connection.number)
       tally.recordUnanswered(sinceDue: lostAt - due)
     }

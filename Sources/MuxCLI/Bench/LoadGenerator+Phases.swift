@@ -8,19 +8,22 @@ extension LoadGenerator {
       nextTick = now + Self.tickInterval
       phase = .warmingUp(until: now + warmUp)
       beginSchedule(at: now, end: nil)
+      if schedule == nil { startAll(now) }
     } else {
       beginMeasuring(now)
     }
-    if schedule == nil { startAll(now) }
   }
 
   private func beginMeasuring(_ now: Int) {
     phase = .measuring
     measuredSince = now
+    if case .after(let duration) = plan.end { measuredEnd = now + duration.wholeNanoseconds }
     nextTick = now + Self.tickInterval
+    withdrawUnsent()
     for connection in connections { connection.firstMeasured = connection.started }
     beginSchedule(at: now, end: plan.end)
     for connection in connections where connection.isLost { settle(connection) }
+    if schedule == nil { startAll(now) }
   }
 
   /// Starts a schedule; messages of an earlier one are dropped.
@@ -36,28 +39,40 @@ extension LoadGenerator {
       guard alive > 0 else { throw allLost }
       if now >= end { beginMeasuring(now) }
     }
-    if case .measuring = phase, hasStartedAll(now) || alive == 0 { endSending(now) }
+    if case .measuring = phase {
+      if now >= measuredEnd { endMeasuring(now) } else if hasStartedAll || alive == 0 { endSending(now) }
+    }
     if case .draining = phase, inFlight == 0 { phase = .done }
   }
 
-  func endSending(_ now: Int) {
-    sendingEnd = min(now, end ?? now)
+  /// Ends sending, and the measured time, while messages may be left to be sent. Those that were begun are finished.
+  func endMeasuring(_ now: Int) {
+    measuredEnd = min(now, measuredEnd)
+    withdrawUnsent()
+    endSending(measuredEnd)
+  }
+
+  private func endSending(_ now: Int) {
+    sendingEnd = now
     phase = .draining
   }
 
-  private func hasStartedAll(_ now: Int) -> Bool {
-    switch plan.end {
-    case .after: end.map { now >= $0 } ?? false
-    case .requests(let count): settled >= count
-    }
+  /// Drops the messages that wait only for the server to take others.
+  private func withdrawUnsent() {
+    for connection in connections where !connection.isLost { inFlight -= connection.withdrawUnsent() }
   }
 
-  /// When the phase ends, if its end is a fixed time.
-  var end: Int? {
-    switch (phase, plan.end) {
-    case (.warmingUp(let end), _): end
-    case (.measuring, .after(let duration)): measuredSince + duration.wholeNanoseconds
-    default: nil
+  private var hasStartedAll: Bool {
+    guard case .requests(let count) = plan.end else { return false }
+    return settled >= count
+  }
+
+  /// When the phase ends; in the far future if that isn't known yet.
+  var phaseEnd: Int {
+    switch phase {
+    case .warmingUp(let end): end
+    case .measuring: measuredEnd
+    case .draining, .done: .max
     }
   }
 
@@ -81,11 +96,21 @@ extension LoadGenerator {
   func tick(_ now: Int) throws {
     nextTick = now + Self.tickInterval
     for connection in connections
-    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress > timeout {
+    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress >= timeout {
       try lose(connection, connection.loss(showing: .noResponse))
     }
     if case .warmingUp = phase { return progress.showWarmUp() }
-    tally.note(after: now - measuredSince)
+    if now < measuredEnd {
+      tally.note(after: now - measuredSince)
+    } else if now - measuredEnd >= timeout {
+      tally.isGivenUp = inFlight > 0
+      try giveUpWaiting()
+    }
     progress.show(errors: tally.lost, at: now, since: measuredSince)
+  }
+
+  func finish(_ now: Int) {
+    let end = measuredEnd < .max ? min(now, measuredEnd) : max(measuredSince, lastResponse)
+    tally.finish(after: end - measuredSince, sendingFor: sendingEnd - measuredSince, waitingFor: max(0, now - end))
   }
 }

@@ -7,7 +7,8 @@ extension LoadGenerator {
     if event.isReadable, try !receive(connection) { return }
     let now = MonotonicClock.now
     complete(connection, now)
-    advance(connection, now)
+    // Nothing more is started when the phase is over, however long it takes to get to the next one.
+    if now < phaseEnd { advance(connection, now) }
   }
 
   /// Receives from a connection.
@@ -25,10 +26,15 @@ extension LoadGenerator {
 
   private func complete(_ connection: LoadConnection, _ now: Int) {
     connection.noteProgress(at: now)
+    let isInTime = measuredSince <= now && now <= measuredEnd
     while connection.hasCompleted {
       let number = connection.completed
       let sent = connection.complete()
       inFlight -= 1
+      if isInTime {
+        lastResponse = now
+        tally.countResponseInTime()
+      }
       guard number >= connection.firstMeasured else { continue }
       let due = schedule?.time(of: number - connection.firstScheduled, on: connection.number)
       tally.record(sinceDue: due.map { now - $0 }, sinceSending: now - sent)
@@ -63,7 +69,7 @@ extension LoadGenerator {
       guard request.isFirst else { throw StopSignals.end(by: request) }
       switch phase {
       case .warmingUp: throw StopSignals.end(by: request)
-      case .measuring: endSending(MonotonicClock.now)
+      case .measuring: endMeasuring(MonotonicClock.now)
       case .draining:
         // Without any response there is no result, and a server that hasn't answered yet may still do so.
         guard connections.contains(where: \.hasReceived) else { throw StopSignals.end(by: request) }
@@ -75,7 +81,7 @@ extension LoadGenerator {
   }
 
   /// The messages in flight count as unanswered; their connections aren't lost.
-  private func giveUpWaiting() throws(MultiplexError) {
+  func giveUpWaiting() throws(MultiplexError) {
     for connection in connections where !connection.isLost && connection.inFlight > 0 { try abandon(connection) }
   }
 

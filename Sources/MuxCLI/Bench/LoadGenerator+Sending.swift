@@ -5,7 +5,8 @@ extension LoadGenerator {
     for connection in connections { advance(connection, now) }
   }
 
-  /// Sends the messages that are due by now.
+  /// Sends the messages that are due by now. That includes those due just before the end of the phase, as the wait may
+  /// have ended late.
   func sendDue(_ now: Int) {
     guard let schedule, isSending else { return }
     let dueBefore = due

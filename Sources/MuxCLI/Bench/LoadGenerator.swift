@@ -37,7 +37,12 @@ final class LoadGenerator {
   var due = 0
 
   // The measurement.
-  var measuredSince = 0
+  /// When the measured time began; in the far future while warming up.
+  var measuredSince = Int.max
+  /// When the measured time ends; in the far future if the last response is going to end it.
+  var measuredEnd = Int.max
+  /// When the last response within the measured time came.
+  var lastResponse = 0
   /// When sending ended.
   var sendingEnd = 0
   /// The number of messages that were started, or never will be, because their connection is lost.
@@ -78,7 +83,7 @@ final class LoadGenerator {
       if case .done = phase { break }
       for event in try poller.wait(timeout: .nanoseconds(timeLeft(now))) { try handle(event) }
     }
-    tally.finish(after: MonotonicClock.now - measuredSince)
+    finish(MonotonicClock.now)
     try signals.settle()
     guard connections.contains(where: \.hasReceived) else { throw notEchoing }
     recordMissing()
@@ -88,7 +93,7 @@ final class LoadGenerator {
   /// Returns the time until something is due, in nanoseconds.
   private func timeLeft(_ now: Int) -> Int {
     var next = nextTick
-    if let end { next = min(next, end) }
+    next = min(next, phaseEnd)
     if let schedule, isSending, due < schedule.count { next = min(next, schedule.time(of: due)) }
     return max(0, next - now)
   }

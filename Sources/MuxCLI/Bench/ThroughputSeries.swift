@@ -15,15 +15,19 @@ struct ThroughputSeries {
   private var spacing = 1
 
   /// Adds a point, unless it is too close to the last one.
-  ///
-  /// - Parameter isLast: Whether no other follows: then it is added anyway.
-  mutating func append(_ point: Point, isLast: Bool = false) {
-    guard let last = points.last, point.time - last.time >= (isLast ? 1 : spacing) else { return }
+  mutating func append(_ point: Point) {
+    guard let last = points.last, point.time - last.time >= spacing else { return }
     points.append(point)
     guard points.count > Self.capacity else { return }
     points = points.indices.filter { $0.isMultiple(of: 2) }.map { points[$0] }
     // Later points are as far apart as those that are left.
     spacing = point.time / points.count
+  }
+
+  /// Adds the point at the end of the measured time, in place of any that were noted later, as nothing has come since.
+  mutating func finish(with point: Point) {
+    points.removeAll { $0.time >= max(1, point.time) }
+    if point.time > 0 { points.append(point) }
   }
 
   /// The requests per second, with the middle of the interval that each rate covers, in seconds.

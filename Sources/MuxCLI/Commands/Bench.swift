@@ -9,7 +9,11 @@ struct Bench: ParsableCommand {
       Every returned byte is checked. Without --rate, each connection sends its next message when one has come back, which \
       shows the server's maximum throughput. With --rate, messages are sent on a schedule, and latency is measured from \
       when each was due, which shows what users would see, stalls included. Messages that were due but unsent at the end \
-      count as UNSENT, each with the time it had waited. SIGINT ends the run early, with the results so far.
+      count as UNSENT, each with the time it had waited.
+
+      The rates are those of the responses that come within the measured SECONDS: until the end of --duration, or until \
+      the last response to --requests. Responses that come after the duration are awaited for up to --timeout (WAIT): \
+      they count as REQUESTS, and their latencies count, but not in the rates. SIGINT ends the run early, with the results so far.
       """)
 
   @OptionGroup var target: TargetOptions
@@ -40,7 +44,8 @@ struct Bench: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Give up when connecting or a response takes longer.", valueName: "seconds"))
+    help: ArgumentHelp(
+      "Give up when connecting, a response or the wait after the duration takes longer.", valueName: "seconds"))
   var timeout = 5.0
 
   @Option(help: "The backend to wait with.")

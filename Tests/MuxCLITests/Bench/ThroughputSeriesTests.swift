@@ -9,7 +9,7 @@
     private func rates(of seconds: Int) -> [(seconds: Double, perSecond: Double)] {
       var series = ThroughputSeries()
       for tick in 1...10 * seconds { series.append(.init(time: tick * 100_000_000, count: tick * 100)) }
-      series.append(.init(time: seconds * 1_000_000_000 + 30_000_000, count: 1000 * seconds + 30), isLast: true)
+      series.finish(with: .init(time: seconds * 1_000_000_000 + 30_000_000, count: 1000 * seconds + 30))
       return series.rates
     }
 
@@ -26,6 +26,16 @@
         begin += length
       }
       #expect(abs(begin - Double(seconds) - 0.03) < 0.001)
+    }
+
+    @Test("it ends with the measured time, though points were noted later")
+    func end() throws {
+      var series = ThroughputSeries()
+      for tick in 1...5 { series.append(.init(time: tick * 100_000_000, count: tick * 100)) }
+      series.finish(with: .init(time: 250_000_000, count: 300))
+      let rates = series.rates
+      #expect(rates.map(\.perSecond) == [1000, 1000, 2000])
+      #expect(rates.last?.seconds == 0.225)
     }
   }
 #endif

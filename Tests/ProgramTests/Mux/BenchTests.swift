@@ -28,7 +28,83 @@ struct BenchTests {
       counted += point.requestsPerSecond * time
     }
     #expect(abs(covered - figures.seconds) < 0.001)
-    #expect(abs(counted - Double(figures.requests)) < 0.5)
+    #expect(abs(counted - Double(figures.responsesInTime)) < 0.5)
+  }
+
+  @Test("the rates are those of the measured time, whatever is awaited after it")
+  func straggler() throws {
+    _ = try OddServer.serving(.ignoresFirst) { address in
+      let arguments = [
+        "--connections", "4", "--pipeline", "100", "--duration", "0.5", "--warmup", "0", "--rate", "400",
+      ]
+      let process = try run(["\(address)", "--json", "--timeout", "1"] + arguments)
+      let figures = try figures(of: process, status: 74)
+      #expect(figures.seconds == 0.5)
+      #expect(figures.waitSeconds >= 0.5)
+      // A quarter of the messages is due on the connection that gets no answer.
+      #expect(figures.requests == 150 && figures.unanswered == 50)
+      #expect(figures.requestsPerSecond * 0.5 == Double(figures.responsesInTime))
+      #expect(process.errorText.contains("schedule not met: 300 of 400 requests/s"))
+    }
+  }
+
+  @Test("a response that comes after the duration is counted, but not in the rates")
+  func lateResponse() throws {
+    _ = try OddServer.serving(.stalls(.seconds(1))) { address in
+      let figures = try bench("\(address)", "--duration", "0.3", "--warmup", "0", "--connections", "1")
+      #expect(figures.requests == 1 && figures.latency.count == 1)
+      #expect(figures.responsesInTime == 0 && figures.requestsPerSecond == 0)
+      #expect(figures.seconds == 0.3 && figures.waitSeconds > 0.3)
+    }
+  }
+
+  @Test("slow responses don't mean that a schedule wasn't met")
+  func slowButOnSchedule() throws {
+    _ = try OddServer.serving(.stalls(.milliseconds(500))) { address in
+      let arguments = [
+        "--duration", "0.3", "--warmup", "0", "--connections", "1", "--pipeline", "100", "--rate", "100",
+      ]
+      let process = try run(["\(address)", "--json"] + arguments)
+      #expect(try figures(of: process).requests == 30)
+      #expect(process.errorText.isEmpty)
+    }
+  }
+
+  @Test("begins no message after the duration, however many are allowed in flight")
+  func durationEndsSending() throws {
+    var requests = 0
+    let seen = try OddServer.serving(.none) { address in
+      let figures = try bench(
+        "\(address)", "--duration", "0.3", "--warmup", "0", "--connections", "2", "--size", "100000", "--pipeline",
+        "100000", "--timeout", "25")
+      #expect(figures.seconds == 0.3)
+      #expect(figures.unanswered == 0 && !figures.isGivenUp)
+      requests = figures.requests
+    }
+    #expect(requests > 0 && seen.bytes == 100_000 * requests)
+  }
+
+  @Test("what waits to be sent when the warm-up ends isn't in the way of the measured messages")
+  func endOfWarmUp() throws {
+    let server = try MuxServer()
+    let figures = try bench(
+      "\(server.address)", "--duration", "0.3", "--warmup", "0.3", "--connections", "2", "--size", "100000",
+      "--pipeline", "100000", "--timeout", "25")
+    #expect(figures.requests > 0)
+  }
+
+  @Test("waits no longer than --timeout after the duration, even if responses are still arriving")
+  func boundedWait() throws {
+    _ = try OddServer.serving(.trickles) { address in
+      let arguments = [
+        "--connections", "1", "--size", "65536", "--duration", "0.2", "--warmup", "0", "--timeout", "0.5",
+      ]
+      let process = try run(["\(address)", "--json"] + arguments)
+      let figures = try figures(of: process)
+      #expect(figures.requests == 0 && figures.unanswered == 1 && figures.lostConnections == 0)
+      #expect(figures.waitSeconds >= 0.5)
+      #expect(figures.isGivenUp && process.errorText.contains("still arriving when --timeout ended the wait"))
+    }
   }
 
   @Test("sends exactly the requested number of messages, of the requested size and over the requested connections")
@@ -491,14 +567,15 @@ extension BenchTests {
       }
 
       let count: Int
-      let minimumMicroseconds: Double
-      let meanMicroseconds: Double
-      let maximumMicroseconds: Double
+      // Absent if there is none.
+      let minimumMicroseconds: Double?
+      let meanMicroseconds: Double?
+      let maximumMicroseconds: Double?
       let percentiles: [Percentile]
 
-      var minimum: Double { minimumMicroseconds }
-      var mean: Double { meanMicroseconds }
-      var maximum: Double { maximumMicroseconds }
+      var minimum: Double { minimumMicroseconds ?? -1 }
+      var mean: Double { meanMicroseconds ?? -1 }
+      var maximum: Double { maximumMicroseconds ?? -1 }
 
       var median: Double { percentiles.first { $0.percentile == 50 }?.microseconds ?? -1 }
     }
@@ -517,7 +594,9 @@ extension BenchTests {
     let messageBytes: Int
     let scheduledPerSecond: Double?
     let seconds: Double
+    let waitSeconds: Double
     let requests: Int
+    let responsesInTime: Int
     let requestsPerSecond: Double
     let bytesPerSecond: Double
     let latency: Latency
@@ -528,6 +607,7 @@ extension BenchTests {
     let lostConnections: Int
     let losses: [Loss]
     let isInterrupted: Bool
+    let isGivenUp: Bool
   }
 
   private func run(_ arguments: [String], openFileLimit: Int? = nil) throws -> ChildProcess {
@@ -553,7 +633,7 @@ extension BenchTests {
 
   private func expectAgreement(_ figures: Figures, sourceLocation: SourceLocation = #_sourceLocation) {
     let product = figures.requestsPerSecond * figures.seconds
-    #expect(abs(product - Double(figures.requests)) < 0.5, sourceLocation: sourceLocation)
+    #expect(abs(product - Double(figures.responsesInTime)) < 0.5, sourceLocation: sourceLocation)
     let bytes = figures.requestsPerSecond * Double(figures.messageBytes)
     #expect(abs(figures.bytesPerSecond - bytes) <= bytes * 1e-9, sourceLocation: sourceLocation)
     let latency = figures.latency

@@ -15,6 +15,10 @@ struct OddServer {
     case closesAtOnce
     /// Closes the first connection that has sent more than this many bytes.
     case closesFirst(after: Int)
+    /// Never responds on the first connection on which something arrives.
+    case ignoresFirst
+    /// Sends the bytes back one at a time, with pauses, until the client has gone.
+    case trickles
     /// Sleeps before its first response.
     case stalls(Duration)
     case none
@@ -31,6 +35,7 @@ struct OddServer {
   private var counts: [Socket: Int] = [:]
   private var clients: [Socket] = []
   private var isDone = false
+  private var ignored: Socket?
 
   /// Serves on a separate thread while the body runs.
   static func serving(
@@ -93,6 +98,15 @@ struct OddServer {
         isDone = true
         return client.close()
       }
+    case .ignoresFirst:
+      ignored = ignored ?? client
+      if ignored == client { return }
+    case .trickles:
+      for byte in bytes {
+        guard (try? client.sendAll([byte], timeout: .seconds(10))) != nil else { return client.close() }
+        _ = try? select(timeout: .milliseconds(5))
+      }
+      return
     case .stalls(let time):
       if !isDone { _ = try? select(timeout: time) }
       isDone = true
