@@ -152,6 +152,34 @@ extension Connection {
     }
   }
 
+  /// Closes after the peer has: sends what is queued and the end of input, discards what the peer still sends, and closes
+  /// once it has finished too, or when the time is up.
+  ///
+  /// For an answer to a request that isn't read to its end: with ``close()``, the unread rest would turn into a reset,
+  /// which may overtake the answer.
+  ///
+  /// - Parameter limit: How long to wait for the peer, once everything is sent.
+  public func close(lingering limit: Duration) async {
+    do {
+      try await closeWrite()
+      try await withTimeout(limit, on: reactor) { try await self.forEachChunk { _, _ in } }
+    } catch {
+      // Whatever has happened, there is nothing to wait for.
+    }
+    await close()
+  }
+
+  /// Whether the connection can be used for another request: it isn't closed, and the peer has neither finished sending
+  /// nor reset it, as far as the kernel knows.
+  ///
+  /// For a pool of idle connections. The peer may close it the moment after; so a request that fails before anything was
+  /// answered should be repeated on another connection.
+  ///
+  /// Corresponding C function: `poll`.
+  public var isOpen: Bool {
+    get async { await onCore { $0.isOpen } }
+  }
+
   /// Closes as ``close()`` does, if that needs no wait.
   ///
   /// - Returns: Whether it is closed.

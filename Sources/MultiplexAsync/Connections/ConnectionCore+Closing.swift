@@ -30,6 +30,13 @@ extension ConnectionCore {
     for body in bodies { body(reason) }
   }
 
+  /// Whether neither side has ended or broken the connection.
+  var isOpen: Bool {
+    guard !isClosed, !outputEnds, outputFailure == nil, breakage == nil else { return false }
+    return Readiness.current(of: FileDescriptor(rawValue: channel.rawDescriptor), for: .read)
+      .isDisjoint(with: [.readClosed, .hangUp, .error, .invalid])
+  }
+
   /// Calls the body when the connection is closed; immediately if it already is.
   func onClose(_ body: @escaping (CloseReason) -> Void) {
     if let closeReason { return body(closeReason) }

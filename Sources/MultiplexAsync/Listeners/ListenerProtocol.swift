@@ -58,8 +58,9 @@ public protocol ListenerProtocol: Sendable {
   ///     This call doesn't wait for those handlers; the call of `serve` does.
   ///   - idleTime: Connections that owe their peer nothing are closed earlier, once nothing has moved on them for this
   ///     long, so that clients that keep unused connections don't delay the shutdown. Nothing is owed if everything
-  ///     written was sent, and the handler waits for input of which nothing has arrived yet. nil closes none of them
-  ///     earlier.
+  ///     written was sent, and the handler waits for input of which nothing has arrived yet. A handler that reads on
+  ///     while it prepares an answer, or posts it later, must be given the time that this takes. nil closes none of
+  ///     them earlier.
   /// - Returns: How many connections hadn't ended by the limit, of this shutdown or of an earlier one whose handlers are
   ///   still running; 0 if none is left when this is called. Those whose handlers were still running count, even if they
   ///   had closed their connections.

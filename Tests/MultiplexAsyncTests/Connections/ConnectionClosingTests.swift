@@ -113,6 +113,59 @@ struct ConnectionClosingTests {
     #expect(try await peer.takeAll() == Array("goodbye".utf8))
   }
 
+  @Test("a connection knows whether either side has ended it", arguments: usableBackends)
+  func isOpen(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    for isReset in [false, true] {
+      let peer = try await RawPeer(on: reactor)
+      #expect(await peer.connection.isOpen)
+      try peer.socket.sendAll([1])
+      #expect(try await peer.connection.read(exactly: 1) == [1])
+      #expect(await peer.connection.isOpen)
+      if isReset { try peer.reset() } else { try peer.socket.shutdown(.writing) }
+      #expect(await becomesTrue { await !peer.connection.isOpen })
+      // Asking takes nothing away.
+      if isReset {
+        #expect(await reason { _ = try await peer.connection.read() } == .reset)
+      } else {
+        #expect(try await peer.connection.read()?.count == nil)
+      }
+    }
+    let peer = try await RawPeer(on: reactor)
+    await peer.connection.close()
+    #expect(await !peer.connection.isOpen)
+  }
+
+  @Test("an answer isn't lost though its request wasn't read to the end", arguments: usableBackends)
+  func lingering(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let answer = numbered(300_000)
+    let served: @Sendable (Connection) async throws -> Void = { connection in
+      _ = try await connection.readLine()
+      try await connection.write(answer)
+      await connection.close(lingering: .seconds(100))
+    }
+    try await withServer(on: reactor, served) { listener in
+      let client = try await Connection.connect(to: listener.localAddress, on: reactor)
+      try await client.write("request\n")
+      try await client.write(numbered(3_000_000))
+      #expect(try await client.read(exactly: answer.count) == answer)
+      #expect(try await client.read()?.count == nil)
+      await client.close()
+    }
+  }
+
+  @Test("a peer that doesn't finish is waited for no longer than it was given", arguments: usableBackends)
+  func lingeringLimit(backend: Poller.Backend) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    let start = ContinuousClock.now
+    try await peer.connection.write("bye")
+    await peer.connection.close(lingering: .milliseconds(50))
+    #expect(ContinuousClock.now - start >= .milliseconds(50))
+    #expect(try await peer.takeAll() == Array("bye".utf8))
+    #expect(await reason { try await peer.connection.write("x") } == .closed)
+  }
+
   @Test("an adopted connection sends small messages without delay")
   func noDelay() async throws {
     let peer = try await RawPeer(on: try Reactor())
