@@ -79,7 +79,7 @@ struct BackendsTests {
     process.signal(SIGTERM)
     #expect(try process.waitForExit() == .exited(0))
     #expect(
-      process.errorText.wholeMatch(of: /mux: io_uring isn't available for \d+ of 32 threads: .*ulimit -l.*\n/) != nil)
+      process.errorText.wholeMatch(of: /mux: io_uring isn't available for \d+ of 32 threads, .*ulimit -l.*\n/) != nil)
   }
 
   @Test("a server doesn't start on a forbidden backend", .enabled(if: Executable.installed("python3") != nil))
