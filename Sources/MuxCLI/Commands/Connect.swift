@@ -28,8 +28,7 @@ struct Connect: ParsableCommand {
       let limit = timeout.map { Duration.seconds($0) }
       do {
         let connection = try await Self.connect(to: endpoint, on: Reactor(), timeout: limit)
-        if let limit { connection.setIdleTimeout(limit) }
-        try await ConnectSession(connection).run()
+        try await ConnectSession(connection, idleTimeout: limit).run()
       } catch let error as ConnectionError {
         guard let timeout, error.reason == .timedOut, error.operation != .connect else { throw Failure(error) }
         throw Failure("the connection was idle for \(Quantity.seconds(timeout))", .ioError)

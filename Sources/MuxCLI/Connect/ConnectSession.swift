@@ -19,22 +19,29 @@ final class ConnectSession: Sendable {
   }
 
   /// How long to wait for input from a pipe once the server has finished, in seconds. A server that has closed the
-  /// connection can't be told from one that still reads, until something is sent.
+  /// connection can't be told from one that still reads, until something is sent. Also how long to wait for replies once
+  /// nothing more can be sent.
   private static let patience = 2.0
   /// How often to check whether the connection was reset once the server has finished.
   private static let checkInterval = Duration.milliseconds(100)
 
   private let connection: Connection
+  /// How long the connection may be idle; nil for no limit.
+  private let idleTimeout: Duration?
   private let keyboard = Keyboard()
   private let isTyped = isatty(STDIN_FILENO) == 1
   private let prompts = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
   private let inputHasEnded = Atomic(false)
   private let hasSent = Atomic(false)
+  /// Why the server takes no more input.
+  private let sendFailure = Mutex<ConnectionError?>(nil)
   /// When the wait for input began; nil while input is being sent.
   private let waitingSince = Mutex<ContinuousClock.Instant?>(nil)
 
-  init(_ connection: Connection) {
+  init(_ connection: Connection, idleTimeout: Duration?) {
     self.connection = connection
+    self.idleTimeout = idleTimeout
+    if let idleTimeout { connection.setIdleTimeout(idleTimeout) }
   }
 
   /// Runs the session to its end.
@@ -42,7 +49,12 @@ final class ConnectSession: Sendable {
   /// - Throws: An error that says why the connection was lost, or what is wrong with the standard streams.
   func run() async throws {
     try prompt()
-    try await converse()
+    do {
+      try await converse()
+    } catch let error as ConnectionError {
+      throw failure ?? error
+    }
+    if let failure { throw failure }
     let unsent = await connection.queuedCount
     guard unsent == 0 else {
       throw Failure(
@@ -64,7 +76,7 @@ final class ConnectSession: Sendable {
       while let ending = try await tasks.next() {
         if ending == .server { serverHasEnded = true }
         guard serverHasEnded else { continue }
-        if ending == .server, !isTyped, !hasEnded {
+        if ending == .server, !isTyped, !hasEnded, failure == nil {
           tasks.addTask(executorPreference: reactor) { try await self.awaitLateInput() }
         } else {
           tasks.cancelAll()
@@ -74,6 +86,7 @@ final class ConnectSession: Sendable {
   }
 
   private var hasEnded: Bool { inputHasEnded.load(ordering: .relaxed) }
+  private var failure: ConnectionError? { sendFailure.withLock { $0 } }
 
   /// Sends the input, no faster than the server takes it.
   private func sendInput() async throws -> Ending {
@@ -88,8 +101,16 @@ final class ConnectSession: Sendable {
       try await connection.closeWrite()
     } catch let error where Task.isCancelled && !(error is Failure) {
       // Nobody is left to receive the input.
+    } catch let error as ConnectionError where error.reason != .timedOut {
+      noteSendFailure(error)
     }
     return .keyboard
+  }
+
+  /// Leaves time for printing what the server sent before it stopped reading: perhaps it says why.
+  private func noteSendFailure(_ error: ConnectionError) {
+    sendFailure.withLock { $0 = error }
+    connection.setIdleTimeout(min(.seconds(Self.patience), idleTimeout ?? .seconds(Self.patience)))
   }
 
   private func nextInput() async throws -> [UInt8]? {

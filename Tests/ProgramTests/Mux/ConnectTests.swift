@@ -187,6 +187,45 @@ struct ConnectTests {
     #expect(client.errorText.split(separator: "\n").count == 1)
   }
 
+  @Test("prints what the server sent before it reset the connection, though sending fails first")
+  func replyBeforeReset() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let folder = try TemporaryFolder()
+    try Data(numbered(16 << 20)).write(to: URL(fileURLWithPath: folder.file("sent")))
+    let script = "exec \"$0\" connect \"$1\" < \"$2\""
+    // Whether sending fails first is a matter of chance.
+    for _ in 0..<40 {
+      let client = try ChildProcess(
+        "/bin/sh", ["-c", script, try Executable.built("mux"), "\(try listener.localAddress())", folder.file("sent")])
+      let peer = try EchoPeer(acceptedBy: listener)
+      #expect(try peer.hasSomethingToRead())
+      try peer.send("too large")
+      // Unread bytes turn a close into a reset.
+      peer.socket.close()
+      #expect(try client.waitForExit() == .exited(74))
+      #expect(client.outputText == "too large")
+      #expect(client.errorText.contains("reset") && client.errorText.split(separator: "\n").count == 1)
+    }
+  }
+
+  @Test("reports that a server takes nothing more, though it stays connected")
+  func deafServer() throws {
+    let folder = try TemporaryFolder()
+    let listener = try Socket.listening(on: .unix(path: folder.file("socket")))
+    let client = try connect(to: .unix(path: folder.file("socket")))
+    let peer = try EchoPeer(acceptedBy: listener)
+    try peer.socket.shutdown(.reading)
+    try peer.send("enough")
+    #expect(
+      eventually {
+        client.send("unheard")
+        return !client.isRunning
+      })
+    #expect(try client.waitForExit() == .exited(74))
+    #expect(client.outputText == "enough")
+    #expect(client.errorText.contains("reset") && client.errorText.split(separator: "\n").count == 1)
+  }
+
   @Test("a client prompts on a terminal", .enabled(if: Executable.installed("script") != nil))
   func terminal() throws {
     let server = try MuxServer()
