@@ -16,6 +16,9 @@ public struct KernelStatus {
   /// Whether it runs, or waits only for a processor.
   public var isRunnable: Bool { fields.first == "R" }
 
+  /// Whether a signal has stopped it.
+  public var isStopped: Bool { fields.first == "T" }
+
   /// Whether it waits for something, in a way that signals interrupt.
   public var isAsleep: Bool { fields.first == "S" }
 

@@ -1,9 +1,15 @@
 import Multiplex
 import MultiplexAsync
 import Synchronization
+import SystemPackage
 
 /// Two connections, each of which receives what the other sends.
 final class RelayedPair: Sendable {
+  /// How long the delivery of the last bytes may make no progress once a side has failed.
+  private static let patience = Duration.seconds(2)
+  /// How often that progress is checked.
+  private static let checkInterval = Duration.milliseconds(10)
+
   private let client: Connection
   private let target: Connection
   private let idleTimeout: Duration?
@@ -16,6 +22,10 @@ final class RelayedPair: Sendable {
   private let isHalfClosed = Atomic(false)
   /// Whether both sides are being closed though neither has finished.
   private let isClosing = Atomic(false)
+  /// Whether one side has failed. Both are aborted, so that neither peer takes half of a conversation for the whole, but
+  /// not before they have got what was sent until then.
+  private let hasFailed = Atomic(false)
+  private let openDirections = Atomic(2)
 
   init(_ client: Connection, _ target: Connection, idleTimeout: Duration?) {
     self.client = client
@@ -42,18 +52,28 @@ final class RelayedPair: Sendable {
     try? await target.serve { target in await self.forward(from: target, to: self.client) }
   }
 
-  /// Forwards one direction to its end, and passes the end on. A failure aborts both connections, so that neither peer
-  /// takes half of a conversation for the whole.
+  /// Forwards one direction to its end, and passes the end on, or ends both directions if it has failed.
   private func forward(from source: Connection, to destination: Connection) async {
+    let error = await forwardToEnd(from: source, to: destination)
+    let isLast = openDirections.subtract(1, ordering: .relaxed).newValue == 0
+    if error != nil { hasFailed.store(true, ordering: .relaxed) }
+    guard hasFailed.load(ordering: .relaxed), !isClosing.load(ordering: .relaxed) else { return }
+    guard let error, error.operation != .read else { return await abort(afterDeliveryTo: destination) }
+    // The destination takes nothing more, but it may have sent something before.
+    if isLast { await abort(afterDeliveryTo: source) } else { await awaitOtherDirection() }
+  }
+
+  private func forwardToEnd(from source: Connection, to destination: Connection) async -> ConnectionError? {
     do {
       let isClient = source === client
       try await source.forward(to: destination) { _ in self.noteActivity(ofClient: isClient) }
+      // Where nothing more arrives, an end isn't a proper one.
+      guard !hasFailed.load(ordering: .relaxed) else { return nil }
       try await destination.closeWrite()
       isHalfClosed.store(true, ordering: .relaxed)
+      return nil
     } catch {
-      guard !isClosing.load(ordering: .relaxed) else { return }
-      client.abort()
-      target.abort()
+      return error
     }
   }
 
@@ -61,7 +81,7 @@ final class RelayedPair: Sendable {
   /// call. The first call closes nothing.
   func closeIfIdle() async {
     guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed),
-      !awaitsReply.load(ordering: .relaxed)
+      !awaitsReply.load(ordering: .relaxed), !hasFailed.load(ordering: .relaxed)
     else { return }
     guard await client.queuedCount == 0, await target.queuedCount == 0 else { return }
     isClosing.store(true, ordering: .relaxed)
@@ -83,7 +103,51 @@ final class RelayedPair: Sendable {
       guard deadline > .now else { break }
       do { try await client.reactor.sleep(until: deadline) } catch { return }
     }
+    abort()
+  }
+
+  private func abort() {
     client.abort()
     target.abort()
+  }
+}
+
+// MARK: - When one side has failed
+
+extension RelayedPair {
+  /// Waits for the direction that still forwards, which then aborts both connections. They are aborted here if nothing
+  /// has moved for a while: the failed side may never end, and the other may read nothing.
+  private func awaitOtherDirection() async {
+    var deadline = ContinuousClock.now + Self.patience
+    while openDirections.load(ordering: .relaxed) > 0 {
+      if hasMoved.exchange(false, ordering: .relaxed) { deadline = .now + Self.patience }
+      guard .now < deadline, await pauseForDelivery() else { return abort() }
+    }
+  }
+
+  /// Aborts both connections once one of them has got everything that was sent to it, or takes nothing for a while: an
+  /// abort drops what the kernel has yet to deliver.
+  private func abort(afterDeliveryTo connection: Connection) async {
+    var least = Int.max
+    var deadline = ContinuousClock.now + Self.patience
+    while true {
+      let count = await Self.undelivered(to: connection)
+      if count < least { (least, deadline) = (count, .now + Self.patience) }
+      guard count > 0, .now < deadline, await pauseForDelivery() else { return abort() }
+    }
+  }
+
+  /// - Returns: Whether to go on; false if the relay gives up its connections.
+  private func pauseForDelivery() async -> Bool {
+    (try? await client.reactor.sleep(for: Self.checkInterval)) != nil
+  }
+
+  /// Returns how many bytes a peer hasn't been given yet; 0 once the connection is closed.
+  private static func undelivered(to connection: Connection) async -> Int {
+    let queued = await connection.queuedCount
+    // What is in the queue of a Unix socket, its peer has already been given.
+    if case .unix = connection.peerAddress { return queued }
+    let held = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
+    return queued + (held ?? 0)
   }
 }

@@ -193,6 +193,67 @@ struct RelayTests {
   }
 
   @Test(
+    "passes on what a target sent before it was reset, while a client still sends, and then the reset",
+    arguments: usableBackends)
+  func answerBeforeReset(backend: Poller.Backend) throws {
+    _ = try OddServer.serving(.rejects("too large")) { target in
+      let relay = try MuxRelay(to: "\(target)", backend)
+      let question = numbered(64 << 20)
+      // Whether the relay's sending fails first is a matter of chance.
+      for _ in 0..<20 {
+        let client = try relay.connect()
+        // More than the kernel takes: it ends when the connection is reset.
+        #expect(throws: MultiplexError.self) { try client.socket.sendAll(question, timeout: ChildProcess.limit) }
+        #expect(try client.receiveText(9) == "too large")
+      }
+      #expect(eventually { relay.process.openSockets == 1 })
+    }
+  }
+
+  @Test(
+    "passes on what a target sent before it was reset to a slow client, and then the reset", arguments: usableBackends)
+  func slowReaderOfReset(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend)
+    let client = try relay.connect()
+    try client.send("question")
+    let target = try EchoPeer(acceptedBy: listener)
+    #expect(try target.hasSomethingToRead())
+    // More than the kernel buffers, which may be 40 MiB.
+    let answer = numbered(64 << 20)
+    let sent = try target.fill(with: answer)
+    #expect(sent < answer.count)
+    // What the relay's side of the connection has taken, a reset doesn't drop.
+    let taken = try sent - Kernel.sendQueueLength(target.socket.fileDescriptor.rawValue)
+    // Unread bytes turn a close into a reset.
+    target.socket.close()
+    let received = try client.receive(taken)
+    let isRight = received.count == taken && received.elementsEqual(answer.prefix(taken))
+    #expect(isRight)
+    #expect(throws: MultiplexError.self) { try client.receiveToEnd() }
+    #expect(eventually { relay.process.openSockets == 1 })
+  }
+
+  @Test("ends a pair whose target takes nothing more, and sends nothing", arguments: usableBackends)
+  func deafTarget(backend: Poller.Backend) throws {
+    let folder = try TemporaryFolder()
+    let listener = try Socket.listening(on: .unix(path: folder.file("socket")))
+    let relay = try MuxRelay(to: folder.file("socket"), backend)
+    let client = try relay.connect()
+    let target = try EchoPeer(acceptedBy: listener)
+    try target.socket.shutdown(.reading)
+    // On io_uring, a later message reports that an earlier one wasn't taken.
+    #expect(throws: MultiplexError.self) {
+      _ = try eventually {
+        try client.send("unheard")
+        return false
+      }
+    }
+    #expect(try target.receiveToEnd() == [])
+    #expect(eventually { relay.process.openSockets == 1 })
+  }
+
+  @Test(
     "serves as many clients as the open-file limit allows; others wait, and none is disconnected",
     arguments: usableBackends)
   func openFiles(backend: Poller.Backend) throws {

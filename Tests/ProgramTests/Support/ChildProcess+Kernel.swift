@@ -12,6 +12,11 @@ extension ChildProcess {
     threads.contains { KernelStatus("\($0)/stat")?.isRunnable ?? false }
   }
 
+  /// Whether a signal has stopped all of its threads.
+  var isStopped: Bool {
+    threads.allSatisfy { KernelStatus("\($0)/stat")?.isStopped ?? true }
+  }
+
   /// The names of its threads, those that the kernel runs for it included.
   var threadNames: [String] {
     threads.compactMap { try? String(contentsOfFile: "\($0)/comm", encoding: .utf8) }

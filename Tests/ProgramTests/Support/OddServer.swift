@@ -15,6 +15,8 @@ struct OddServer {
     case closesAtOnce
     /// Closes the first connection that has sent more than this many bytes.
     case closesFirst(after: Int)
+    /// Sends a text in response to the first bytes of each connection, and closes it.
+    case rejects(String)
     /// Never responds on the first connection on which something arrives.
     case ignoresFirst
     /// Sends the bytes back one at a time, with pauses, until the client has gone.
@@ -98,6 +100,9 @@ struct OddServer {
         isDone = true
         return client.close()
       }
+    case .rejects(let text):
+      try? client.sendAll(Array(text.utf8), timeout: .seconds(10))
+      return client.close()
     case .ignoresFirst:
       ignored = ignored ?? client
       if ignored == client { return }
