@@ -1,4 +1,4 @@
-internal import class Foundation.NSLock
+internal import Dispatch
 
 /// Child processes that are being created.
 ///
@@ -6,22 +6,30 @@ internal import class Foundation.NSLock
 /// isn't closed for the other end: a peer sees no end, a listener keeps listening, a closed descriptor stays in an
 /// epoll set. Most tests wait for the end. Those that require it at once keep children from being created.
 public enum Forks {
-  private static let lock = NSLock()
+  /// Not a lock: an exit test may continue on another thread.
+  private static let turn = DispatchSemaphore(value: 1)
 
   /// Creates a child, and returns when it no longer has copies.
   public static func make<Value>(_ body: () throws -> Value) rethrows -> Value {
-    lock.lock()
-    defer { lock.unlock() }
+    turn.wait()
+    defer { turn.signal() }
     return try body()
   }
 
-  /// Keeps children from being created until the same thread calls ``resume()``.
+  /// Runs an exit test, whose child the testing library creates.
+  public static func runExitTest(_ test: () async -> Void) async {
+    pause()
+    await test()
+    resume()
+  }
+
+  /// Keeps children from being created until ``resume()``.
   public static func pause() {
-    lock.lock()
+    turn.wait()
   }
 
   /// Allows children to be created again.
   public static func resume() {
-    lock.unlock()
+    turn.signal()
   }
 }
