@@ -25,6 +25,7 @@ final class RelayServer: Sendable {
 
   private let settings: Settings
   private let listeners: ListenerSet
+  private let connecting = ConnectingClients()
   private let pairs = OpenPairs()
   /// Closes idle pairs after ``stop()``.
   private let closing = Mutex<(reactor: Reactor?, task: Task<Void, Never>?)>((nil, nil))
@@ -90,8 +91,12 @@ final class RelayServer: Sendable {
   }
 
   private func relay(_ client: Connection) async {
-    do {
-      let target = try await connect(on: client.reactor)
+    do throws(ConnectionError) {
+      let reactor = client.reactor
+      let target = try await connecting.connect(for: client) { () async throws(ConnectionError) in
+        try await self.connect(on: reactor)
+      }
+      guard let target else { return client.abort() }
       let pair = RelayedPair(client, target, idleTimeout: settings.idleTimeout)
       pairs.insert(pair)
       await pair.run()

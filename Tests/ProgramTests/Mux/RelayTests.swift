@@ -89,6 +89,31 @@ struct RelayTests {
     withExtendedLifetime(silent) {}
   }
 
+  @Test(
+    "gives up the place of a client that leaves while the target is being connected to, but not of one that waits",
+    arguments: usableBackends)
+  func leavingClients(backend: Poller.Backend) throws {
+    let folder = try TemporaryFolder()
+    let silent = try SilentListener()
+    let relay = try MuxRelay(
+      to: "\(silent.address)", backend, listen: ["127.0.0.1:0", folder.file("socket")], ["--connect-timeout", "1000"])
+    let (waiting, resetting) = try (relay.connect(), relay.connect())
+    let closing = try EchoPeer(connectingTo: .unix(path: folder.file("socket")))
+    // It has finished sending, and may be waiting for the answer.
+    try waiting.send("question")
+    try waiting.socket.shutdown(.writing)
+    // Each has a connection of its own to the target.
+    #expect(eventually { relay.process.openSockets == 8 })
+    try resetting.socket.fileDescriptor.resetOnClose()
+    resetting.socket.close()
+    #expect(eventually { relay.process.openSockets == 6 })
+    closing.socket.close()
+    #expect(eventually { relay.process.openSockets == 4 })
+    #expect(try select(reading: [waiting.socket], timeout: .milliseconds(500)).isEmpty)
+    #expect(relay.process.errorText.isEmpty)
+    withExtendedLifetime(silent) {}
+  }
+
   @Test("tries all addresses of its target", .enabled(if: OwnHosts.isPossible))
   func secondAddress() throws {
     let unused = try UnusedAddress()
