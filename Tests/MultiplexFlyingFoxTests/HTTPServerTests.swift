@@ -120,37 +120,35 @@
     /// In its own process: the server closes a descriptor that is waited for, whose number nothing else may take.
     @Test("a server stops in time though its reactor is busy with others")
     func stopWhileBusy() async {
-      await Forks.runExitTest {
-        await #expect(processExitsWith: .success) {
-          for backend in usableBackends {
-            let reactor = try Reactor(backend: backend)
-            // While these run, the reactor's waits always find something.
-            let busy = Task {
-              try await withThrowingDiscardingTaskGroup { tasks in
-                for _ in 0..<8 {
-                  let (near, far) = try connectedPair()
-                  let echo = try await Connection.adopt(near, on: reactor)
-                  let client = try await Connection.adopt(far, on: reactor)
-                  tasks.addTask { try await echo.forEachChunk { chunk, replies in replies.write(chunk) } }
-                  tasks.addTask {
-                    while true {
-                      try await client.write([1])
-                      _ = try await client.read()
-                    }
+      await #expect(processExitsWith: .success) {
+        for backend in usableBackends {
+          let reactor = try Reactor(backend: backend)
+          // While these run, the reactor's waits always find something.
+          let busy = Task {
+            try await withThrowingDiscardingTaskGroup { tasks in
+              for _ in 0..<8 {
+                let (near, far) = try connectedPair()
+                let echo = try await Connection.adopt(near, on: reactor)
+                let client = try await Connection.adopt(far, on: reactor)
+                tasks.addTask { try await echo.forEachChunk { chunk, replies in replies.write(chunk) } }
+                tasks.addTask {
+                  while true {
+                    try await client.write([1])
+                    _ = try await client.read()
                   }
                 }
               }
             }
-            try await withHTTPServer(on: reactor) { server in
-              // It is waiting for connections by now.
-              try await reactor.sleep(for: .milliseconds(100))
-              let begin = ContinuousClock.now
-              await server.server.stop(timeout: 20)
-              try #require(ContinuousClock.now - begin < .seconds(10))
-            }
-            busy.cancel()
-            _ = await busy.result
           }
+          try await withHTTPServer(on: reactor) { server in
+            // It is waiting for connections by now.
+            try await reactor.sleep(for: .milliseconds(100))
+            let begin = ContinuousClock.now
+            await server.server.stop(timeout: 20)
+            try #require(ContinuousClock.now - begin < .seconds(10))
+          }
+          busy.cancel()
+          _ = await busy.result
         }
       }
     }

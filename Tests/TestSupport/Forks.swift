@@ -1,4 +1,4 @@
-internal import Dispatch
+internal import class Foundation.NSLock
 
 /// Child processes that are being created.
 ///
@@ -6,30 +6,22 @@ internal import Dispatch
 /// isn't closed for the other end: a peer sees no end, a listener keeps listening, a closed descriptor stays in an
 /// epoll set. Most tests wait for the end. Those that require it at once keep children from being created.
 public enum Forks {
-  /// Not a lock: an exit test may continue on another thread.
-  private static let turn = DispatchSemaphore(value: 1)
+  private static let lock = NSLock()
 
   /// Creates a child, and returns when it no longer has copies.
   public static func make<Value>(_ body: () throws -> Value) rethrows -> Value {
-    turn.wait()
-    defer { turn.signal() }
+    lock.lock()
+    defer { lock.unlock() }
     return try body()
   }
 
-  /// Runs an exit test, whose child the testing library creates.
-  public static func runExitTest(_ test: () async -> Void) async {
-    pause()
-    await test()
-    resume()
-  }
-
-  /// Keeps children from being created until ``resume()``.
+  /// Keeps children from being created until the same thread calls ``resume()``.
   public static func pause() {
-    turn.wait()
+    lock.lock()
   }
 
   /// Allows children to be created again.
   public static func resume() {
-    turn.signal()
+    lock.unlock()
   }
 }

@@ -117,12 +117,10 @@ struct ReactorExecutorTests {
 
   @Test("code on another thread may not assume that it runs in the actor")
   func foreignThread() async {
-    await Forks.runExitTest {
-      await #expect(processExitsWith: .failure) {
-        let tally = Tally(on: try Reactor())
-        await tally.add()
-        try await Reactor().run { tally.addHere() }
-      }
+    await #expect(processExitsWith: .failure) {
+      let tally = Tally(on: try Reactor())
+      await tally.add()
+      try await Reactor().run { tally.addHere() }
     }
   }
 

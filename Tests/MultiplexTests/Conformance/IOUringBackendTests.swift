@@ -284,30 +284,28 @@ import Testing
   /// In its own process, as nothing else may take the number.
   @Test("a number that was closed and reused by another thread's ring has no events, and keeps nothing open")
   func takenByRing() async {
-    await Forks.runExitTest {
-      await #expect(processExitsWith: .success) {
-        for interest in [Interest.read, .write] {
-          let shared = SharedPoller(try Poller(backend: .ioUring))
-          let (near, far) = try Socket.pair()
-          let other = try PipeDescriptors()
-          let reader = other.reader.fileDescriptor
-          let writer = other.writer.fileDescriptor
-          try shared.poller.register(reader, for: .read)
-          // The lowest free one.
-          let reused = try OwnedDescriptor(duplicating: near.fileDescriptor)
-          let number = reused.fileDescriptor
-          try shared.poller.register(number, for: interest)
-          _ = try shared.elsewhere { try $0.found(within: .milliseconds(1)) }
-          try reused.close()
-          _ = try shared.poller.found(within: .milliseconds(1))
-          for _ in 0..<3 { #expect(try shared.poller.found(within: .milliseconds(1)) == [:]) }
-          #expect(
-            refusal { () throws(MultiplexError) in try shared.poller.modify(number, for: .read) } == .notOpen)
-          try shared.elsewhere { $0.close() }
-          try other.reader.close()
-          try #require(eventually(within: .seconds(5)) { kernelReadiness(of: writer, for: .read) == [.error] })
-          withExtendedLifetime((near, far)) {}
-        }
+    await #expect(processExitsWith: .success) {
+      for interest in [Interest.read, .write] {
+        let shared = SharedPoller(try Poller(backend: .ioUring))
+        let (near, far) = try Socket.pair()
+        let other = try PipeDescriptors()
+        let reader = other.reader.fileDescriptor
+        let writer = other.writer.fileDescriptor
+        try shared.poller.register(reader, for: .read)
+        // The lowest free one.
+        let reused = try OwnedDescriptor(duplicating: near.fileDescriptor)
+        let number = reused.fileDescriptor
+        try shared.poller.register(number, for: interest)
+        _ = try shared.elsewhere { try $0.found(within: .milliseconds(1)) }
+        try reused.close()
+        _ = try shared.poller.found(within: .milliseconds(1))
+        for _ in 0..<3 { #expect(try shared.poller.found(within: .milliseconds(1)) == [:]) }
+        #expect(
+          refusal { () throws(MultiplexError) in try shared.poller.modify(number, for: .read) } == .notOpen)
+        try shared.elsewhere { $0.close() }
+        try other.reader.close()
+        try #require(eventually(within: .seconds(5)) { kernelReadiness(of: writer, for: .read) == [.error] })
+        withExtendedLifetime((near, far)) {}
       }
     }
   }
