@@ -15,6 +15,17 @@ public enum Forks {
     return try body()
   }
 
+  /// Whether something succeeds while no child is being created: in one of a few attempts, as the testing library
+  /// creates children of its own, for exit tests.
+  public static func succeedsWithout(_ body: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<5 {
+      pause()
+      defer { resume() }
+      if try body() { return true }
+    }
+    return false
+  }
+
   /// Keeps children from being created until the same thread calls ``resume()``.
   public static func pause() {
     lock.lock()
