@@ -19,7 +19,7 @@ struct Mux: ParsableCommand {
       try Invocation.requireValues()
       var command = try parseAsRoot()
       try command.run()
-      Console.flush()
+      Console.finish()
     } catch {
       fail(error)
     }
@@ -55,7 +55,7 @@ struct Mux: ParsableCommand {
   }
 
   private static func end(_ error: any Error) -> Never {
-    Console.flush()
+    Console.finish()
     exit(withError: error)
   }
 

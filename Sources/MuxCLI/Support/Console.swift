@@ -12,11 +12,15 @@ enum Console {
   /// How long the process waits for readers of its output before it ends.
   private static let patience = Duration.seconds(1)
 
-  private static let lines = LineQueue { try? write($0, to: .standardOutput) }
-  private static let warnings = LineQueue { try? write($0, to: .standardError) }
+  private static let lines = LineQueue {
+    try write($0, to: .standardOutput)
+  } onFirstLoss: { error in
+    warn("standard output: \(error); what can't be written is lost")
+  }
+  private static let warnings = LineQueue { try write($0, to: .standardError) }
 
   /// Prints lines on standard output, without waiting. They are lost if they can't be written, because the disk is full
-  /// or the reader has gone, or if the reader is too slow: a server continues without them.
+  /// or the reader has gone, or if the reader is too slow: a server continues without them, and says so.
   ///
   /// - Parameter text: One or more lines, without the last newline.
   static func print(_ text: String) {
@@ -33,8 +37,17 @@ enum Console {
     warnings.add(line)
   }
 
-  /// Waits a moment for queued lines to be written. To be called before the process ends.
-  static func flush() {
+  /// Waits a moment for queued lines to be written, and says how many couldn't be. To be called before the process ends.
+  static func finish() {
+    flush()
+    let count = lines.unwrittenCount
+    guard count > 0 else { return }
+    warn("\(Quantity.counted(count, "line")) of output lost")
+    warnings.flush(within: patience)
+  }
+
+  /// Waits a moment for queued lines to be written.
+  private static func flush() {
     warnings.flush(within: patience)
     lines.flush(within: patience)
   }

@@ -15,23 +15,36 @@ import SystemPackage
 final class LineQueue: @unchecked Sendable {
   /// The maximum number of queued bytes.
   private static let capacity = 1 << 20
+  /// The number of bytes that are written at once: of these, it isn't known how many a reader that is stuck has got.
+  private static let pieceSize = 16 << 10
   /// The time between two checks of the deadline, in seconds.
   private static let checkInterval = 0.05
 
-  private let write: @Sendable ([UInt8]) -> Void
+  private let write: @Sendable (ArraySlice<UInt8>) throws -> Void
+  private let onFirstLoss: @Sendable (any Error) -> Void
   /// Guards the properties below.
   private let condition = NSCondition()
   private var pending: [UInt8] = []
   /// The number of lines that were dropped after the pending ones.
   private var dropped = 0
   private var isWriting = false
+  /// The number of lines that were taken from the queue, and aren't written yet.
+  private var taken = 0
+  /// The number of lines that couldn't be written.
+  private var lost = 0
   private var hasThread = false
 
   /// Makes an empty queue.
   ///
-  /// - Parameter write: Called on the thread; may block.
-  init(_ write: @escaping @Sendable ([UInt8]) -> Void) {
+  /// - Parameters:
+  ///   - write: Called on the thread; may block.
+  ///   - onFirstLoss: Called on the thread when lines can't be written for the first time.
+  init(
+    _ write: @escaping @Sendable (ArraySlice<UInt8>) throws -> Void,
+    onFirstLoss: @escaping @Sendable (any Error) -> Void = { _ in }
+  ) {
     self.write = write
+    self.onFirstLoss = onFirstLoss
   }
 
   /// Adds lines.
@@ -42,7 +55,7 @@ final class LineQueue: @unchecked Sendable {
       let bytes = "\(text)\n".utf8
       // A line added after dropped ones would hide the gap. An empty queue takes even a text that exceeds the capacity.
       guard dropped == 0, pending.isEmpty || pending.count + bytes.count <= Self.capacity else {
-        dropped += bytes.count { $0 == UInt8(ascii: "\n") }
+        dropped += Self.lineCount(bytes)
         return
       }
       pending += bytes
@@ -54,15 +67,27 @@ final class LineQueue: @unchecked Sendable {
   /// Waits until all lines have been written, or the time is up.
   func flush(within limit: Duration) {
     let deadline = ContinuousClock.now + limit
-    condition.withLock {
+    let threadless: [UInt8] = condition.withLock {
       startThread()
-      // There may be no thread to be had. Then these lines are written here.
-      if !hasThread, !pending.isEmpty { write(takeAll()) }
+      return hasThread || pending.isEmpty ? [] : takeAll()
+    }
+    // There may be no thread to be had. Then these lines are written here.
+    writePieces(of: threadless)
+    condition.withLock {
       while isWriting || !pending.isEmpty || dropped > 0, .now < deadline {
         // Dates follow the wall clock, which may be set meanwhile, so each wait is short.
         _ = condition.wait(until: Date(timeIntervalSinceNow: Self.checkInterval))
       }
     }
+  }
+
+  /// The number of lines that weren't written, and never will be unless the thread goes on.
+  var unwrittenCount: Int {
+    condition.withLock { lost + taken + Self.lineCount(pending) + dropped }
+  }
+
+  private static func lineCount(_ bytes: some Sequence<UInt8>) -> Int {
+    bytes.count { $0 == UInt8(ascii: "\n") }
   }
 
   // MARK: The thread
@@ -78,7 +103,7 @@ final class LineQueue: @unchecked Sendable {
     defer { unsafe pthread_sigmask(SIG_SETMASK, &previous, nil) }
     do {
       try DetachedThread.start(named: "output") { [self] in
-        while true { write(next()) }
+        while true { writePieces(of: next()) }
       }
       hasThread = true
     } catch {}
@@ -97,7 +122,32 @@ final class LineQueue: @unchecked Sendable {
 
   private func takeAll() -> [UInt8] {
     defer { (pending, dropped) = ([], 0) }
+    // The note stands for the lines that were dropped.
+    taken = Self.lineCount(pending) + dropped
     return pending + note
+  }
+
+  private func writePieces(of bytes: [UInt8]) {
+    var rest = bytes[...]
+    do {
+      while !rest.isEmpty {
+        let piece = rest.prefix(Self.pieceSize)
+        try write(piece)
+        rest = rest.dropFirst(piece.count)
+        let count = Self.lineCount(piece)
+        condition.withLock { taken = rest.isEmpty ? 0 : max(0, taken - count) }
+      }
+    } catch {
+      noteLoss(error)
+    }
+  }
+
+  private func noteLoss(_ error: any Error) {
+    let isFirst = condition.withLock {
+      defer { (lost, taken) = (lost + taken, 0) }
+      return lost == 0
+    }
+    if isFirst { onFirstLoss(error) }
   }
 
   private var note: [UInt8] {

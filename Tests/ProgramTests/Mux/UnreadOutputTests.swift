@@ -41,7 +41,33 @@ struct UnreadOutputTests {
     }
     server.signal(SIGTERM)
     #expect(try server.waitForExit() == .exited(0))
+    if !isRead {
+      #expect(server.errorText.wholeMatch(of: #/mux: [\d,]+ lines of output lost\n/#) != nil)
+    }
     withExtendedLifetime(idle) {}
+  }
+
+  @Test("a server with --trace says once that the disk is full, and at the end how many lines are lost")
+  func fullDisk() throws {
+    let folder = try TemporaryFolder()
+    let address = SocketAddress.unix(path: folder.file("socket"))
+    let server = try ChildProcess(
+      "/bin/sh",
+      ["-c", "exec \"$0\" serve --unix \"$1\" --trace > /dev/full", try Executable.built("mux"), folder.file("socket")])
+    try #require(eventually { (try? Socket.connected(to: address)) != nil })
+    let complaint = "mux: standard output: No space left on device; what can't be written is lost\n"
+    #expect(eventually { server.errorText == complaint })
+    for _ in 0..<3 {
+      let peer = try EchoPeer(connectingTo: address)
+      try peer.send("hello")
+      #expect(try peer.receiveText(5) == "hello")
+    }
+    server.signal(SIGTERM)
+    #expect(try server.waitForExit() == .exited(0))
+    let match = try #require(
+      server.errorText.dropFirst(complaint.count).wholeMatch(of: #/mux: (\d+) lines of output lost\n/#))
+    // The greeting, and several for each client.
+    #expect(try #require(Int(match.1)) > 10)
   }
 
   @Test("a server serves and ends though its greeting is unread")
