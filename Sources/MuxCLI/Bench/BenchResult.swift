@@ -13,6 +13,9 @@ struct BenchResult: Encodable {
     let requestsPerSecond: Double
   }
 
+  /// Each connection may have got another part of a response.
+  private static let shownReasons = 5
+
   let command: String
   let machine: Machine
   let target: String
@@ -138,10 +141,16 @@ extension BenchResult {
         """)
     }
     if lostConnections > 0 {
-      let reasons = losses.map { "\($0.connections) \($0.reason)" }.joined(separator: ", ")
       notes.append("lost \(lostConnections) of \(connections) connections: \(reasons)")
     }
     return notes
+  }
+
+  /// The most frequent reasons why connections were lost.
+  private var reasons: String {
+    let most = losses.prefix(Self.shownReasons).map { "\($0.connections) \($0.reason)" }
+    let others = losses.dropFirst(Self.shownReasons).map(\.connections).reduce(0, +)
+    return (most + (others > 0 ? ["\(others) for similar reasons"] : [])).joined(separator: ", ")
   }
 
   var lines: [String] {

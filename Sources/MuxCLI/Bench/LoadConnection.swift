@@ -36,6 +36,12 @@ final class LoadConnection {
   /// Why the connection is lost, if reading only shows `symptom`: a send may have failed before.
   func loss(showing symptom: Loss) -> Loss { sendFailure.map(Loss.broken) ?? symptom }
 
+  /// What is wrong if nothing has come for too long.
+  var silence: Loss {
+    let bytes = received - completed * size
+    return bytes == 0 ? .noResponse : .incomplete(bytes: bytes, size: size)
+  }
+
   init(_ socket: Socket, number: Int, size: Int, pipeline: Int) {
     self.socket = socket
     self.number = number

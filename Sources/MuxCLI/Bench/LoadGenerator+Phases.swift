@@ -97,7 +97,7 @@ extension LoadGenerator {
     nextTick = now + Self.tickInterval
     for connection in connections
     where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress >= timeout {
-      try lose(connection, connection.loss(showing: .noResponse))
+      try lose(connection, connection.loss(showing: connection.silence))
     }
     if case .warmingUp = phase { return progress.showWarmUp() }
     if now < measuredEnd {

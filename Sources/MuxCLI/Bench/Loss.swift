@@ -4,6 +4,8 @@ import SystemPackage
 enum Loss: Hashable {
   case closed
   case noResponse
+  /// Only the beginning of a response has come.
+  case incomplete(bytes: Int, size: Int)
   case broken(Errno)
 
   /// Describes the reason.
@@ -13,6 +15,11 @@ enum Loss: Hashable {
     switch self {
     case .closed: "closed by the server"
     case .noResponse: "no response within \(Quantity.roundTime(Double(timeout)))"
+    case .incomplete(let bytes, let size):
+      """
+      only \(Quantity.count(bytes)) of the \(Quantity.counted(size, "byte")) of a response \
+      within \(Quantity.roundTime(Double(timeout)))
+      """
     case .broken(let errno): "\(errno)"
     }
   }

@@ -309,6 +309,16 @@ struct BenchTests {
     }
   }
 
+  @Test("says how much of a response has come if the rest doesn't")
+  func incompleteResponse() throws {
+    _ = try OddServer.serving(.keepsLast) { address in
+      let process = try run(["\(address)", "--connections", "4", "--requests", "4", "--timeout", "0.3"])
+      #expect(try process.waitForExit() == .exited(74))
+      let reason = "only 63 of the 64 bytes of a response within 300 ms"
+      #expect(process.errorText == "mux: lost 4 of 4 connections: 4 \(reason)\n")
+    }
+  }
+
   @Test("reports a server that closes all connections")
   func closing() throws {
     _ = try OddServer.serving(.closesAtOnce) { address in

@@ -17,6 +17,8 @@ struct OddServer {
     case closesFirst(after: Int)
     /// Sends a text in response to the first bytes of each connection, and closes it.
     case rejects(String)
+    /// Keeps back the last byte of what it receives at a time.
+    case keepsLast
     /// Never responds on the first connection on which something arrives.
     case ignoresFirst
     /// Sends the bytes back one at a time, with pauses, until the client has gone.
@@ -89,6 +91,8 @@ struct OddServer {
     switch oddity {
     case .corrupts(let index):
       if (start..<start + bytes.count).contains(index) { bytes[index - start] ^= 0xff }
+    case .keepsLast:
+      bytes.removeLast()
     case .adds:
       bytes.append(0)
     case .silent(let count, let whenIgnoring):
