@@ -15,7 +15,7 @@ struct CompareReport {
 
   private var summary: String {
     """
-    Pairs of connected sockets, \(result.active) active at a time: processor time for each active socket that is reported, \
+    Pairs of connected sockets, \(result.activity): processor time for each active socket that is reported, \
     written to and read. Medians of \(result.rounds) interleaved rounds in one process.
     """
   }

@@ -29,9 +29,16 @@ struct CompareResult: Encodable {
 extension CompareResult {
   var title: String {
     """
-    processor time per event, \(active) active at a time, each written to and read; \
+    processor time per event, \(activity), each written to and read; \
     \(rounds == 1 ? "one round" : "medians of \(rounds) rounds")
     """
+  }
+
+  /// How many are active: "10 active at a time", or fewer, if there aren't as many descriptors.
+  var activity: String {
+    let counts = rows.map(\.active)
+    guard let least = counts.min(), let most = counts.max() else { return "\(Quantity.count(active)) active at a time" }
+    return "\(least < most ? "up to " : "")\(Quantity.count(most)) active at a time"
   }
 
   /// The names of the columns: the backends, then the bare reads and writes.

@@ -51,6 +51,13 @@ struct CompareTests {
     #expect(lines.count { $0.contains("█") } == cells)
   }
 
+  @Test("says how many descriptors are active at most", arguments: [("5", "5 active"), ("5,20", "up to 10 active")])
+  func activity(descriptors: String, words: String) throws {
+    let process = try run(["--descriptors", descriptors, "--active", "10", "--rounds", "1"])
+    #expect(try process.waitForExit(within: .seconds(120)) == .exited(0))
+    #expect(process.outputText.contains(", \(words) at a time"))
+  }
+
   @Test("shows the progress of a comparison on a terminal", .enabled(if: Executable.installed("script") != nil))
   func progress() throws {
     let command = "\(try Executable.built("mux")) compare --descriptors 4 --rounds 2"
