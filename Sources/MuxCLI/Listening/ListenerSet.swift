@@ -10,6 +10,8 @@ final class ListenerSet: Sendable {
     /// Whether the kernel has chosen a port, which is known only from the output.
     var hasChosenPort = false
     var isStopping = false
+    /// Cancels what is being done before the listeners serve.
+    var interrupt: (@Sendable () -> Void)?
     /// The shutdown; its value is the number of connections that were closed unfinished.
     var stopping: Task<Int, Never>?
   }
@@ -44,22 +46,14 @@ final class ListenerSet: Sendable {
   ///   - remark: What to print after each address, its backend and the number of threads.
   ///   - prepare: Called with the addresses before they are printed. Throws if something is wrong with them.
   /// - Returns: The result of `prepare`.
+  /// - Throws: `CancellationError` if ``stop()`` was called during a lookup.
   @discardableResult
   func open<Prepared>(
     _ endpoints: [Endpoint], on group: ReactorGroup, remark: String = "",
     prepare: ([SocketAddress]) throws -> Prepared = { _ in }
   ) async throws -> Prepared {
     do {
-      for endpoint in endpoints {
-        switch endpoint {
-        case .network(let host):
-          for listener in try await ListenerGroup.bind(toAllOf: host, on: group) {
-            add(listener, choosingPort: UInt16(host.port) == 0)
-          }
-        case .unix(let path):
-          add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
-        }
-      }
+      for endpoint in endpoints { try await interruptibly { try await self.open(endpoint, on: group) } }
       let prepared = try prepare(addresses)
       // Threads, backends and listeners have their descriptors by now. Without one for a connection, no client could be
       // served.
@@ -88,10 +82,21 @@ final class ListenerSet: Sendable {
     return await state.withLock { $0.stopping }?.value ?? 0
   }
 
+  /// Does something that may take long before the listeners serve: a name may be looked up. ``stop()`` cancels it.
+  func interruptibly(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    let task = Task { try await body() }
+    state.withLock { state in
+      if state.isStopping { task.cancel() }
+      state.interrupt = { task.cancel() }
+    }
+    try await task.value
+  }
+
   /// Stops accepting, and drains the open connections.
   func stop() {
     state.withLock { state in
       state.isStopping = true
+      state.interrupt?()
       state.stopping = state.stopping ?? Task { await self.shutDown() }
     }
   }
@@ -116,6 +121,17 @@ final class ListenerSet: Sendable {
 // MARK: - Opening
 
 extension ListenerSet {
+  private func open(_ endpoint: Endpoint, on group: ReactorGroup) async throws {
+    switch endpoint {
+    case .network(let host):
+      for listener in try await ListenerGroup.bind(toAllOf: host, on: group) {
+        add(listener, choosingPort: UInt16(host.port) == 0)
+      }
+    case .unix(let path):
+      add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
+    }
+  }
+
   private func add(_ listener: ListenerGroup, choosingPort: Bool) {
     state.withLock { state in
       state.listeners.append(listener)

@@ -36,7 +36,7 @@ final class Server: Sendable {
     guard let host = settings.inspection else { return try await serve(at: endpoints, on: makeReactors()) }
     let inspector = try Inspector(of: settings.service, backend: settings.backend)
     let group = try makeReactors(inspector)
-    try await inspector.start(at: host)
+    try await listeners.interruptibly { try await inspector.start(at: host) }
     do {
       let unfinished = try await serve(at: endpoints, on: group, inspector)
       await inspector.stop()

@@ -80,8 +80,12 @@ enum Foreground {
     let limit = Quantity.seconds(drainTimeout)
     try run(
       {
-        let unfinished = try await body()
-        if unfinished > 0 { Console.warn("connections closed unfinished after \(limit): \(unfinished)") }
+        do {
+          let unfinished = try await body()
+          if unfinished > 0 { Console.warn("connections closed unfinished after \(limit): \(unfinished)") }
+        } catch is CancellationError {
+          // Stopped before it had started.
+        }
       }, stop: stop)
   }
 

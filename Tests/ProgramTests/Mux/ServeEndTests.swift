@@ -132,6 +132,24 @@ struct ServeEndTests {
     stuck.socket.close()
   }
 
+  @Test(
+    "a server or a relay ends on a signal while the name of its address is being looked up",
+    .enabled(if: OwnHosts.isPossible), arguments: [SIGINT, SIGTERM, SIGHUP],
+    [["serve"], ["relay", "--to", "127.0.0.1:1"]])
+  func lookup(signal: Int32, command: [String]) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("socket")
+    let arguments = command + ["--listen", path, "--listen", "slow.example:0"]
+    try OwnHosts.duringLookup(Executable.built("mux"), arguments) { server in
+      #expect(server.isRunning && folder.exists("socket"))
+      server.signal(signal)
+      let status = try server.waitForExit()
+      #expect(status == .exited(0))
+      #expect(server.outputText.isEmpty && server.errorText.isEmpty)
+      #expect(!folder.exists("socket"))
+    }
+  }
+
   @Test("a server removes its Unix socket file")
   func unixSocketFile() throws {
     let folder = try TemporaryFolder()
