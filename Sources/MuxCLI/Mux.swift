@@ -16,6 +16,8 @@ struct Mux: ParsableCommand {
     Console.fillStandardDescriptors()
     Console.ignoreFileSizeSignals()
     do {
+      try Invocation.requireText()
+      try Invocation.requireHelpTopic(commandNames)
       try Invocation.requireValues()
       var command = try parseAsRoot()
       try command.run()
@@ -59,10 +61,11 @@ struct Mux: ParsableCommand {
     exit(withError: error)
   }
 
+  private static var commandNames: [String] { configuration.subcommands.map { "\($0)".lowercased() } }
+
   /// The help command for the subcommand that was used incorrectly.
   private static var helpCommand: String {
-    let names = configuration.subcommands.map { "\($0)".lowercased() }
-    let name = CommandLine.arguments.dropFirst().first { names.contains($0) }
+    let name = CommandLine.arguments.dropFirst().first(where: commandNames.contains)
     return (["mux", "help"] + (name.map { [$0] } ?? [])).joined(separator: " ")
   }
 

@@ -128,7 +128,12 @@ extension ListenerSet {
         add(listener, choosingPort: UInt16(host.port) == 0)
       }
     case .unix(let path):
-      add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
+      do {
+        add(try await ListenerGroup.bind(to: .unix(path: path), on: group), choosingPort: false)
+      } catch {
+        if let failure = Failure(error, occupied: path) { throw failure }
+        throw error
+      }
     }
   }
 

@@ -198,6 +198,39 @@ struct BadInputTests {
     }
   }
 
+  @Test("a path that belongs to something other than a socket is refused, and left alone")
+  func occupiedPath() throws {
+    let folder = try TemporaryFolder()
+    try Data("content".utf8).write(to: URL(fileURLWithPath: folder.file("file")))
+    try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: folder.file("none"))
+    for (path, kind) in [
+      (folder.file("file"), "a file, and no socket"), (folder.file("link"), "a link that leads nowhere"),
+      (folder.path, "a directory"),
+    ] {
+      let words = "can't listen on \(path): it is \(kind)"
+      try expectFailure(["serve", "--unix", path], status: 69, naming: words)
+      try expectFailure(["relay", "--listen", path, "--to", "127.0.0.1:1"], status: 69, naming: words)
+    }
+    #expect(try String(contentsOfFile: folder.file("file"), encoding: .utf8) == "content")
+    #expect(folder.exists("link") && !folder.exists("none"))
+  }
+
+  @Test("help of something that is no command is refused")
+  func wrongHelp() throws {
+    try expectFailure(["help", "nosuch"], status: 64, naming: "'nosuch'", "see 'mux help'")
+    try expectFailure(["help", "serve", "bench"], status: 64, naming: "'serve bench'")
+  }
+
+  @Test("an argument that isn't valid UTF-8 is refused, rather than taken for another name")
+  func invalidText() throws {
+    let folder = try TemporaryFolder()
+    let script = "cd \"$1\" && exec \"$0\" serve --unix \"$(printf './a\\377.sock')\""
+    let process = try ChildProcess("/bin/sh", ["-c", script, try Executable.built("mux"), folder.path])
+    #expect(try process.waitForExit() == .exited(64))
+    #expect(process.errorText == "mux: './a\u{fffd}.sock' isn't valid UTF-8; give another name\n")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+  }
+
   @Test("a server leaves no socket file behind when a later address fails")
   func nothingLeftBehind() throws {
     let folder = try TemporaryFolder()
