@@ -67,6 +67,22 @@ struct CompareTests {
     #expect(try terminal.waitForExit(within: .seconds(120)) == .exited(0))
   }
 
+  @Test(
+    "cuts its progress to the width of the terminal, and shows none on one that can't erase a line",
+    .enabled(if: Executable.installed("script") != nil && Executable.installed("stty") != nil))
+  func narrowTerminal() throws {
+    for isDumb in [false, true] {
+      let command = "stty cols 20; TERM=\(isDumb ? "dumb" : "xterm") \(try Executable.built("mux")) compare "
+      let terminal = try ChildProcess(
+        try #require(Executable.installed("script")),
+        ["-qec", "\(command) --descriptors 4 --rounds 1 >/dev/null", "/dev/null"])
+      #expect(try terminal.waitForExit(within: .seconds(120)) == .exited(0))
+      let lines = terminal.outputText.split(separator: "\r\u{1b}[K")
+      #expect(isDumb ? terminal.output.isEmpty : lines.contains("4 descriptors, roun"))
+      #expect(lines.allSatisfy { $0.count < 20 })
+    }
+  }
+
   @Test("skips numbers of descriptors that the open-file limit doesn't allow, and says how to raise it")
   func openFiles() throws {
     let process = try run(["--descriptors", "5,1000", "--rounds", "1", "--json"], openFileLimit: 100)
