@@ -30,7 +30,8 @@ enum Limits {
   }
 
   static func requirePath(_ value: String?, _ option: String) throws {
-    guard value == "" else { return }
-    throw ValidationError("\(option) must be a file's path")
+    if value == "" { throw ValidationError("\(option) must be a file's path") }
+    guard value == "-" else { return }
+    throw ValidationError("\(option) must be a file's path, as standard output has the figures; ./- is such a file")
   }
 }

@@ -2,8 +2,19 @@ import ArgumentParser
 import Foundation
 import SystemPackage
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// The file of a report. It is opened before the work, so that a wrong path is reported at once.
+///
+/// A regular file is replaced once its successor is complete: a full disk destroys no earlier report. Anything else, such
+/// as a pipe or a terminal, is written to.
 struct ReportFile {
+  private static let permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
+
   private let path: String
 
   /// Checks that the file can be written.
@@ -15,7 +26,7 @@ struct ReportFile {
     let isNew = (try? FileManager.default.attributesOfItem(atPath: path)) == nil
     do {
       // An existing file is kept until there is a new report, and no empty file is left behind.
-      try open().close()
+      try open(path).close()
       if isNew { try FileManager.default.removeItem(atPath: path) }
     } catch {
       throw failure(error, .cantCreate)
@@ -24,20 +35,83 @@ struct ReportFile {
 
   func write(_ text: String) throws(Failure) {
     do {
-      let file = try open(.truncate)
-      _ = try file.closeAfter { try file.writeAll(text.utf8) }
+      if let place = Self.replaceablePlace(of: path), try replace(place, by: text) { return }
+      try Self.write(text, to: open(path, .truncate))
     } catch {
       throw failure(error, .ioError)
     }
   }
 
-  private func open(_ options: FileDescriptor.OpenOptions = []) throws -> FileDescriptor {
+  private func open(_ path: String, _ options: FileDescriptor.OpenOptions = []) throws -> FileDescriptor {
     try FileDescriptor.open(
-      FilePath(path), .writeOnly, options: options.union([.create, .closeOnExec]),
-      permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      FilePath(path), .writeOnly, options: options.union([.create, .closeOnExec]), permissions: Self.permissions)
+  }
+
+  private static func write(_ text: String, to file: FileDescriptor) throws {
+    _ = try file.closeAfter { try file.writeAll(text.utf8) }
   }
 
   private func failure(_ error: any Error, _ status: ExitCode) -> Failure {
     Failure("can't write the report '\(path)': \(error)", status)
+  }
+}
+
+// MARK: - Replacing a file
+
+extension ReportFile {
+  /// Writes a new file next to the present one, and puts it in its place.
+  ///
+  /// - Returns: False if no file can be made there: then the present one has to be written to.
+  private func replace(_ place: String, by text: String) throws -> Bool {
+    // A name of its own length may be too long with anything appended.
+    let name = ".mux-report-\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    let draft = "\((place as NSString).deletingLastPathComponent)/\(name)"
+    guard let file = try? open(draft, .exclusiveCreate) else { return false }
+    do {
+      Self.copyOwnership(of: place, to: file)
+      try Self.write(text, to: file)
+      guard unsafe rename(draft, place) == 0 else { throw Errno(rawValue: errno) }
+    } catch {
+      _ = unsafe unlink(draft)
+      throw error
+    }
+    return true
+  }
+
+  /// The regular file that a path leads to, possibly through links, or where there will be one; nil if the path leads to
+  /// something else, or to a file that others hold on to.
+  private static func replaceablePlace(of path: String) -> String? {
+    var place = path
+    // As many as the kernel follows.
+    for _ in 0..<40 {
+      guard !isSpecial(place) else { return nil }
+      guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: place) else {
+        return isReplaceable(place) ? place : nil
+      }
+      let folder = (place as NSString).deletingLastPathComponent
+      place = target.hasPrefix("/") || folder.isEmpty ? target : "\(folder)/\(target)"
+    }
+    return nil
+  }
+
+  /// Whether a path is one of those that lead to open files, such as /dev/stdout and /dev/fd/3.
+  private static func isSpecial(_ path: String) -> Bool {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath().path
+    return folder == "/dev" || folder.hasPrefix("/proc/")
+  }
+
+  private static func isReplaceable(_ path: String) -> Bool {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { return errno == ENOENT }
+    // Another name of the file would keep the earlier report.
+    return status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1
+  }
+
+  private static func copyOwnership(of path: String, to file: FileDescriptor) {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0 else { return }
+    // Only root may give files away. The permissions come last, as a new owner resets some.
+    _ = fchown(file.rawValue, status.st_uid, status.st_gid)
+    _ = fchmod(file.rawValue, status.st_mode & 0o7777)
   }
 }

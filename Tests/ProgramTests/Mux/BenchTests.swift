@@ -399,7 +399,7 @@ struct BenchTests {
       ["--connections", "0"], ["--size", "0"], ["--pipeline", "-1"], ["--duration", "0"], ["--requests", "0"],
       ["--rate", "0"], ["--rate", "nan"], ["--rate", "1e9"], ["--warmup", "-1"], ["--timeout", "0"],
       ["--duration", "1", "--requests", "1"], ["--unix", "/x"], ["--unix", ""], ["--backend", "kqueue"],
-      ["--connections", "1000000", "--pipeline", "100000"], ["--report", ""], ["--report="], ["-w="],
+      ["--connections", "1000000", "--pipeline", "100000"], ["--report", ""], ["--report", "-"], ["--report="], ["-w="],
     ])
   func badOptions(arguments: [String]) throws {
     let line = try failure(of: run(["127.0.0.1:1"] + arguments), status: 64)
@@ -541,6 +541,54 @@ struct BenchTests {
     #expect(try process.waitForExit() == .exited(74))
     #expect(process.errorText.hasPrefix("mux: can't write the report"))
     #expect(process.errorText.contains("File too large"))
+  }
+
+  @Test("keeps an earlier report if the new one can't be written", .enabled(if: Executable.installed("sh") != nil))
+  func keptReport() throws {
+    let server = try MuxServer()
+    let folder = try TemporaryFolder()
+    try Data("earlier".utf8).write(to: URL(fileURLWithPath: folder.file("report")))
+    let command = "ulimit -f 1; exec \"$0\" bench \"$1\" --requests 10 --report \"$2\""
+    let process = try ChildProcess(
+      "sh", ["-c", command, try Executable.built("mux"), "\(server.address)", folder.file("report")])
+    #expect(try process.waitForExit() == .exited(74))
+    #expect(try String(contentsOfFile: folder.file("report"), encoding: .utf8) == "earlier")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["report"])
+  }
+
+  @Test("replaces an earlier report, also through links, and keeps its permissions")
+  func replacedReport() throws {
+    let server = try MuxServer()
+    let folder = try TemporaryFolder()
+    try Data("earlier".utf8).write(to: URL(fileURLWithPath: folder.file("report")))
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: folder.file("report"))
+    for (link, target) in [("link", "report"), ("longer", "link"), ("dangling", "new")] {
+      try FileManager.default.createSymbolicLink(atPath: folder.file(link), withDestinationPath: target)
+    }
+    for name in ["longer", "dangling"] {
+      let process = try run(["\(server.address)", "--requests", "10", "--report", folder.file(name)])
+      #expect(try process.waitForExit() == .exited(0))
+    }
+    for name in ["report", "new"] { #expect(try HTMLReport(folder.file(name)).elements["svg"] == 2) }
+    let attributes = try FileManager.default.attributesOfItem(atPath: folder.file("report"))
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        == ["dangling", "link", "longer", "new", "report"])
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("longer")) == "link")
+  }
+
+  @Test("writes its report to /dev/stdout, whether that is a pipe or a file")
+  func printedReport() throws {
+    let server = try MuxServer()
+    let folder = try TemporaryFolder()
+    for redirection in ["| cat", "> \"$2\"; cat \"$2\""] {
+      let command = "\"$0\" bench \"$1\" --requests 10 --report /dev/stdout \(redirection)"
+      let process = try ChildProcess(
+        "/bin/sh", ["-c", command, try Executable.built("mux"), "\(server.address)", folder.file("output")])
+      #expect(try process.waitForExit() == .exited(0))
+      #expect(process.outputText.contains("</html>"))
+    }
   }
 
   @Test("reports on one line that the disk is full")
