@@ -74,7 +74,8 @@ extension Listener {
 
   /// Removes the file of a Unix socket that was closed, on another thread, for the same reason.
   private static func remove(_ path: String) async {
-    try? await BlockingThreads.socketFiles.perform { () throws(MultiplexError) in try UnixSocketFile.removeIfStale(path)
+    try? await BlockingThreads.socketFiles.perform { () throws(MultiplexError) in
+      try UnixSocketFile.removeIfStale(path)
     }
   }
 

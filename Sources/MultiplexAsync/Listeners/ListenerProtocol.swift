@@ -46,7 +46,8 @@ public protocol ListenerProtocol: Sendable {
   /// be the last one.
   var isClosed: Bool { get }
 
-  /// Stops accepting, from any thread. Existing connections continue.
+  /// Stops accepting, from any thread. Existing connections continue; those that the kernel has established already are
+  /// still served, as far as there are places.
   func close()
 
   /// Stops accepting, and waits until the served connections have ended.

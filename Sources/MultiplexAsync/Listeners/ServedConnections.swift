@@ -15,7 +15,7 @@ final class ServedConnections {
   /// How many connections were accepted and aren't served yet.
   @safe @exclusivity(unchecked) private var expected = 0
   /// Those of them that were accepted when the listener was closed, with the limits in which they hold a place.
-  private var last: [(socket: AcceptedSocket, limit: ConnectionLimit?)] = []
+  private var last: ArraySlice<(socket: AcceptedSocket, limit: ConnectionLimit?)> = []
   /// The tasks that wait until no connection is left.
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
   /// Set until no connection is left.
@@ -48,9 +48,8 @@ final class ServedConnections {
     last.append((accepted, limit))
   }
 
-  func takeLast() -> AcceptedSocket? {
-    last.isEmpty ? nil : last.removeFirst().socket
-  }
+  /// The next of them.
+  func takeLast() -> AcceptedSocket? { last.popFirst()?.socket }
 
   /// Closes the connections that nobody will serve.
   func dropLast() {

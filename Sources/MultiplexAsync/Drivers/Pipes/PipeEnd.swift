@@ -40,8 +40,8 @@ final class PipeEnd {
 
   private func end(_ body: () -> Void) {
     guard isAwaited else { return }
-    isAwaited = false
-    wait = nil
+    // An earlier call, which was cancelled, may end this one. Then there is a wait to cancel.
+    cancel()
     body()
   }
 
