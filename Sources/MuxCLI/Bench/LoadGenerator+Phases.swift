@@ -94,19 +94,25 @@ extension LoadGenerator {
 
   /// Does the periodic work.
   func tick(_ now: Int) throws {
+    // Late, as this process was stopped, or got no processor: what has come meanwhile must be received first.
+    let isLate = now - nextTick >= Self.tickInterval
     nextTick = now + Self.tickInterval
-    for connection in connections
-    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress >= timeout {
-      try lose(connection, connection.loss(showing: connection.silence))
-    }
+    if !isLate { try loseSilentConnections(now) }
     if case .warmingUp = phase { return progress.showWarmUp() }
     if now < measuredEnd {
       tally.note(after: now - measuredSince)
-    } else if now - measuredEnd >= timeout {
+    } else if !isLate, now - measuredEnd >= timeout {
       tally.isGivenUp = inFlight > 0
       try giveUpWaiting()
     }
     progress.show(errors: tally.lost, at: now, since: measuredSince)
+  }
+
+  private func loseSilentConnections(_ now: Int) throws {
+    for connection in connections
+    where !connection.isLost && connection.inFlight > 0 && now - connection.lastProgress >= timeout {
+      try lose(connection, connection.loss(showing: connection.silence))
+    }
   }
 
   func finish(_ now: Int) {

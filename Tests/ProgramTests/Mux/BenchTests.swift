@@ -371,6 +371,24 @@ struct BenchTests {
     #expect(figures.losses.map(\.reason) == ["no response within 500 ms"])
   }
 
+  @Test("being stopped for longer than --timeout isn't the server's fault")
+  func stoppedMeanwhile() throws {
+    let server = try MuxServer()
+    let process = try run([
+      "\(server.address)", "--connections", "50", "--duration", "60", "--warmup", "0", "--timeout", "0.3", "--json",
+    ])
+    try waitUntilSignalsAreHandled(by: process)
+    #expect(try eventually { try server.processorTicks > 0 })
+    process.signal(SIGSTOP)
+    #expect(eventually { process.isStopped && !server.process.isBusy })
+    _ = try select(timeout: .milliseconds(600))
+    process.signal(SIGCONT)
+    let before = try server.processorTicks
+    #expect(try eventually { try server.processorTicks > before || !process.isRunning })
+    process.signal(SIGINT)
+    #expect(try figures(of: process).lostConnections == 0)
+  }
+
   // MARK: Failures
 
   @Test("a server that can't be reached is reported")
