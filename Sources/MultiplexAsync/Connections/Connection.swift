@@ -134,7 +134,8 @@ extension Connection {
 extension Connection {
   /// Sends what is queued, then closes. Tasks that wait get ``ConnectionError/Reason/closed``.
   ///
-  /// If the calling task is cancelled meanwhile, or the peer is gone, the connection is closed immediately.
+  /// If the calling task is cancelled, or the peer is gone, the connection is closed immediately: what there is no room
+  /// for is lost then, and the peer gets a reset. On io_uring the descriptor is free after the reactor's next turn.
   ///
   /// Bytes that the peer has sent and nobody has read are lost. Over TCP the kernel may then send a reset, which may
   /// overtake the last bytes sent: where that matters, read to the end first.
