@@ -8,9 +8,9 @@ extension Connection {
   ///     let output = try await Connection.adopt(reading: pipe.reader, on: reactor)
   ///     for try await line in output.lines() { print(line) }
   ///
-  /// It has everything that a connection to a peer has, but writes fail with ``ConnectionError/Reason/closed``, and there
-  /// is no ``peerAddress``. Regular files can be read as well; as they are always ready, reading from a slow disk blocks
-  /// the reactor.
+  /// It has everything that a connection to a peer has, but writes fail with ``ConnectionError/Reason/closed``, and
+  /// there is no ``peerAddress``. Regular files can be read as well; as they are always ready, reading from a slow disk
+  /// blocks the reactor.
   ///
   /// - Parameters:
   ///   - input: It becomes non-blocking, which everyone who shares the open file notices: a terminal, for example, is

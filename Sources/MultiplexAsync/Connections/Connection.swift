@@ -153,8 +153,8 @@ extension Connection {
     }
   }
 
-  /// Closes after the peer has: sends what is queued and the end of input, discards what the peer still sends, and closes
-  /// once it has finished too, or when the time is up.
+  /// Closes after the peer has: sends what is queued and the end of input, discards what the peer still sends, and
+  /// closes once it has finished too, or when the time is up.
   ///
   /// For an answer to a request that isn't read to its end: with ``close()``, the unread rest would turn into a reset,
   /// which may overtake the answer.
@@ -173,8 +173,8 @@ extension Connection {
   /// Whether the connection can be used for another request: it isn't closed, and the peer has neither finished sending
   /// nor reset it, as far as the kernel knows.
   ///
-  /// For a pool of idle connections. The peer may close it the moment after; so a request that fails before anything was
-  /// answered should be repeated on another connection.
+  /// For a pool of idle connections. The peer may close it the moment after; so a request that fails before anything
+  /// was answered should be repeated on another connection.
   ///
   /// Corresponding C function: `poll`.
   public var isOpen: Bool {
