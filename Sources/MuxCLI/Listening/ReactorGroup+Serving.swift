@@ -16,7 +16,10 @@ extension ReactorGroup {
     let others = group.reactors.count { $0.backend != expected }
     if others > 0 {
       Console.warn(
-        "\(expected) isn't available for \(others) of \(group.reactors.count) threads, as there is no memory for their rings: raise the limits (ulimit -l, ulimit -v)"
+        """
+        \(expected) isn't available for \(others) of \(group.reactors.count) threads, as there is no memory for their \
+        rings: raise the limits (ulimit -l, ulimit -v)
+        """
       )
     }
     return group
