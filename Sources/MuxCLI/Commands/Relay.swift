@@ -8,7 +8,8 @@ struct Relay: ParsableCommand {
     discussion: """
       An address is \(Endpoint.grammar). Names are looked up once, at the start. A slow side makes the other wait. When \
       one direction ends, the end is passed on while the other direction continues. SIGINT, SIGTERM or SIGHUP makes the \
-      relay stop accepting, close idle connections, drain the others for up to --drain-timeout, and exit; a later signal exits at once.
+      relay stop accepting, close idle connections, drain the others for up to --drain-timeout, and exit; a later \
+      signal exits at once.
       """)
 
   @Option(
