@@ -31,15 +31,17 @@ extension SocketAddress {
   ///
   /// - Throws: ``MultiplexError/Reason/unknownAddress`` if the path is empty: the kernel would make up a name.
   package static func unix(in text: String) throws(MultiplexError) -> SocketAddress? {
-    let prefix = "unix:"
-    guard text.hasPrefix(prefix) else { return nil }
-    guard text.utf8.count > prefix.utf8.count else {
+    guard text.hasPrefix(unixPrefix) else { return nil }
+    guard text.utf8.count > unixPrefix.utf8.count else {
       throw MultiplexError(
         call: "address", subject: "'\(text)'", reason: .unknownAddress, errno: .invalidArgument,
         advice: "write the path of a Unix socket after the prefix, such as unix:/run/server.sock")
     }
-    return .unix(path: String(text.dropFirst(prefix.count)))
+    return .unix(path: String(text.dropFirst(unixPrefix.count)))
   }
+
+  /// What the path of a Unix socket begins with where it could be taken for a host.
+  package static let unixPrefix = "unix:"
 
   /// An IPv6 address and its scope, which follows a percent sign and is 0 by default.
   private static func scoped(_ text: String) -> (IPv6Address, scope: UInt32)? {

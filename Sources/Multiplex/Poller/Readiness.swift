@@ -44,10 +44,10 @@ public struct Readiness: OptionSet, Hashable, Sendable {
 extension Readiness: CustomStringConvertible {
   /// The names, separated by bars: "readable|hang-up".
   public var description: String {
-    let names: [(Readiness, String)] = [
+    let members: [(Readiness, String)] = [
       (.readable, "readable"), (.writable, "writable"), (.priority, "priority"), (.readClosed, "read-closed"),
       (.hangUp, "hang-up"), (.error, "error"), (.invalid, "invalid"),
     ]
-    return names.filter { contains($0.0) }.map(\.1).joined(separator: "|")
+    return names(of: members).joined(separator: "|")
   }
 }

@@ -147,8 +147,8 @@ extension Ring {
   ///
   /// - Returns: How many it has taken; the others stay in the queue.
   /// - Throws: `EBUSY`, on some kernels, while more completions are waiting than there is room for: take them, and
-  ///   submit again. `EAGAIN`
-  ///   or `ENOMEM` if the kernel is short of memory. `EEXIST` on a thread other than a single issuer's.
+  ///   submit again. `EAGAIN` or `ENOMEM` if the kernel is short of memory. `EEXIST` on a thread other than a single
+  ///   issuer's.
   @discardableResult
   public mutating func submit() throws(MultiplexError) -> Int {
     try submitAndWait(for: 0, timeout: .zero)

@@ -109,14 +109,19 @@ extension Socket {
   ///   kernel has connected to itself, which happens where nobody listens: close it.
   public func finishConnecting() throws(MultiplexError) {
     try throwPendingError()
-    try refuseItself(peer: connectedPeer())
+    try checkPeer()
   }
 
-  /// Checks a connection that was established without ``finishConnecting()``.
+  /// Refuses a connection of the socket to itself. If nobody listens at a port that the kernel gives to clients, it may
+  /// give a client that very port, and TCP allows two ends to connect at the same time, or one end twice. The client
+  /// would talk to itself, and the server couldn't listen there any more.
   ///
-  /// - Throws: `connectionRefused` for a socket that the kernel has connected to itself.
+  /// - Throws: `connectionRefused` in that case; why the socket isn't connected.
   package func checkPeer() throws(MultiplexError) {
-    try refuseItself(peer: connectedPeer())
+    guard let peer = try connectedPeer(), !peer.isUnix, try localAddress() == peer else { return }
+    // Otherwise the port would stay occupied for a minute after the socket is closed.
+    try? Kernel.resetOnClose(rawDescriptor)
+    throw connectError(.connectionRefused)
   }
 
   /// Asks the kernel who the socket is connected to.
@@ -131,16 +136,6 @@ extension Socket {
       let isInProgress = error == .socketNotConnected && !hasFailed
       throw connectError(isInProgress ? .nowInProgress : error)
     }
-  }
-
-  /// Refuses a connection of the socket to itself. If nobody listens at a port that the kernel gives to clients, it may
-  /// give a client that very port, and TCP allows two ends to connect at the same time, or one end twice. The client
-  /// would talk to itself, and the server couldn't listen there any more.
-  private func refuseItself(peer: SocketAddress?) throws(MultiplexError) {
-    guard let peer, !peer.isUnix, try localAddress() == peer else { return }
-    // Otherwise the port would stay occupied for a minute after the socket is closed.
-    try? Kernel.resetOnClose(rawDescriptor)
-    throw connectError(.connectionRefused)
   }
 
   /// Throws the pending error, which the kernel reports once.

@@ -20,9 +20,8 @@ extension Failure {
 
   /// - Returns: nil for a socket, and a link to one, and if there is nothing.
   private static func kind(ofFileAt path: String) -> String? {
-    var status = stat()
-    guard unsafe lstat(path, &status) == 0 else { return nil }
-    if status.st_mode & S_IFMT == S_IFLNK, unsafe stat(path, &status) != 0 { return "a link that leads nowhere" }
+    guard (try? FileStatus.withoutFollowing(path)) != nil else { return nil }
+    guard let status = try? FileStatus.of(path) else { return "a link that leads nowhere" }
     switch status.st_mode & S_IFMT {
     case S_IFSOCK: return nil
     case S_IFDIR: return "a directory"

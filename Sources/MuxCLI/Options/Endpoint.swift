@@ -16,8 +16,8 @@ enum Endpoint {
   ///
   /// - Throws: A message that says what is wrong with the text, and how to write it.
   init(_ text: String, for purpose: HostPort.Purpose) throws(ValidationError) {
-    if text.hasPrefix("unix:") {
-      try self.init(path: String(text.dropFirst("unix:".count)))
+    if text.hasPrefix(SocketAddress.unixPrefix) {
+      try self.init(path: String(text.dropFirst(SocketAddress.unixPrefix.count)))
     } else if text.contains("/") {
       try self.init(path: text)
     } else {
@@ -61,7 +61,7 @@ extension Endpoint {
   ///
   /// - Throws: A message that says what is wrong with the text, and how to write it.
   static func web(_ text: String) throws(ValidationError) -> HostPort {
-    guard text.contains(":"), !text.contains("/"), !text.hasPrefix("unix:") else {
+    guard text.contains(":"), !text.contains("/"), !text.hasPrefix(SocketAddress.unixPrefix) else {
       throw ValidationError("write HOST:PORT; a browser can't connect to a Unix socket")
     }
     return try host(text)

@@ -6,7 +6,8 @@ extension SocketAddress {
     switch self {
     case .ipv4, .ipv6: description
     // Anything with a slash is a path, unless it begins with the prefix.
-    case .unix(let path): path.contains("/") && !path.hasPrefix("unix:") ? path : "unix:\(path)"
+    case .unix(let path):
+      path.contains("/") && !path.hasPrefix(Self.unixPrefix) ? path : Self.unixPrefix + path
     }
   }
 }

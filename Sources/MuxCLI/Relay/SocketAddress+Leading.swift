@@ -52,12 +52,7 @@ extension SocketAddress {
 
   /// Whether both paths lead to the same file, possibly through links.
   private static func isSameFile(_ path: String, _ other: String) -> Bool {
-    guard let first = status(of: path), let second = status(of: other) else { return false }
+    guard let first = try? FileStatus.of(path), let second = try? FileStatus.of(other) else { return false }
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino
-  }
-
-  private static func status(of path: String) -> stat? {
-    var status = stat()
-    return unsafe stat(path, &status) == 0 ? status : nil
   }
 }

@@ -101,15 +101,17 @@ extension ReportFile {
   }
 
   private static func isReplaceable(_ path: String) -> Bool {
-    var status = stat()
-    guard unsafe lstat(path, &status) == 0 else { return errno == ENOENT }
-    // Another name of the file would keep the earlier report.
-    return status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1
+    do throws(Errno) {
+      let status = try FileStatus.withoutFollowing(path)
+      // Another name of the file would keep the earlier report.
+      return status.st_mode & S_IFMT == S_IFREG && status.st_nlink == 1
+    } catch {
+      return error == .noSuchFileOrDirectory
+    }
   }
 
   private static func copyOwnership(of path: String, to file: FileDescriptor) {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return }
+    guard let status = try? FileStatus.of(path) else { return }
     // Only root may give files away. The permissions come last, as a new owner resets some.
     _ = fchown(file.rawValue, status.st_uid, status.st_gid)
     _ = fchmod(file.rawValue, status.st_mode & 0o7777)

@@ -10,9 +10,7 @@ struct PipeConnectionTests {
   @Test("what is written to a pipe is read, in lines, up to its end", arguments: usableBackends)
   func lines(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try PipeDescriptors()
-    let input = try await Connection.adopt(reading: pipe.reader, on: reactor)
-    let output = try await Connection.adopt(writing: pipe.writer, on: reactor)
+    let (input, output) = try await connectedPipe(on: reactor)
     #expect(input.peerAddress == nil)
     try await output.write("one\ntw")
     #expect(try await input.readLine() == Array("one\n".utf8))
@@ -29,9 +27,7 @@ struct PipeConnectionTests {
   @Test("each end does one thing, and says so of the other", arguments: usableBackends)
   func oneWay(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let pipe = try PipeDescriptors()
-    let input = try await Connection.adopt(reading: pipe.reader, on: reactor)
-    let output = try await Connection.adopt(writing: pipe.writer, on: reactor)
+    let (input, output) = try await connectedPipe(on: reactor)
     #expect(await reason { try await input.write("x") } == .closed)
     try await input.closeWrite()
     #expect(try await output.read()?.count == nil)
@@ -242,5 +238,12 @@ struct PipeConnectionTests {
       try await Connection.adopt(reading: OwnedDescriptor(adopting: FileDescriptor(rawValue: -1)), on: reactor)
     }
     #expect(error?.reason == .notOpen)
+  }
+
+  /// The connections of the two ends of a pipe.
+  private func connectedPipe(on reactor: Reactor) async throws -> (input: Connection, output: Connection) {
+    let pipe = try PipeDescriptors()
+    let input = try await Connection.adopt(reading: pipe.reader, on: reactor)
+    return (input, try await Connection.adopt(writing: pipe.writer, on: reactor))
   }
 }

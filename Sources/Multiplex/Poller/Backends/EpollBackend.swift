@@ -154,7 +154,9 @@ final class EpollBackend: ReadinessBackend {
     try epoll.startOver()
     isAmbiguous = false
     leftOut = []
-    for registration in own(registry) where !isAdded(registration) { leftOut.insert(registration.key) }
+    for registration in registry.registrations where isOwn(registration) && !isAdded(registration) {
+      leftOut.insert(registration.key)
+    }
   }
 
   /// Adds the registrations that there was no room for.
@@ -184,12 +186,9 @@ final class EpollBackend: ReadinessBackend {
 
   /// Reports descriptors that were closed while they were registered, which the kernel doesn't.
   func sweep(_ registry: inout Registry) {
-    let found = closed.search(registry) { [mode] in mode == nil || mode == $0.mode }
-    for registration in found { _ = registry.report(registration.key, .invalid) }
+    for registration in closed.search(registry, where: isOwn) { _ = registry.report(registration.key, .invalid) }
   }
 
-  /// The registrations that this instance reports.
-  private func own(_ registry: Registry) -> some Sequence<Registration> {
-    registry.registrations.lazy.filter { [mode] in mode == nil || mode == $0.mode }
-  }
+  /// Whether a registration is one of those that this instance reports.
+  private func isOwn(_ registration: Registration) -> Bool { mode == nil || mode == registration.mode }
 }
