@@ -3,6 +3,7 @@ import Glibc
 import Multiplex
 import SystemPackage
 import TestSupport
+import Testing
 
 /// Programs with their own /etc/hosts, mounted over the machine's.
 enum OwnHosts {
@@ -20,21 +21,18 @@ enum OwnHosts {
     return process
   }
 
-  /// Starts a program that looks up a name, and calls the body with it; the lookup doesn't end before that.
+  /// Starts a program that looks up a name, and calls the body with it during the lookup, which doesn't end.
   static func duringLookup(
     _ program: String, _ arguments: [String], body: (ChildProcess) throws -> Void
   ) throws {
     let folder = try TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    // Opening a named pipe lasts until somebody opens its other side. Nobody does: the C library would try to seek in
+    // the pipe, give it up, and ask a name server.
     let path = folder.file("hosts")
     guard unsafe mkfifo(path, 0o600) == 0 else { throw Errno(rawValue: errno) }
     let process = try start(path, [program] + arguments)
-    // This succeeds once the program reads the pipe, which then never has any names.
-    var writer: FileDescriptor?
-    _ = eventually {
-      writer = try? FileDescriptor.open(FilePath(path), .writeOnly, options: [.nonBlocking, .closeOnExec])
-      return writer != nil || !process.isRunning
-    }
-    defer { try? writer?.close() }
+    #expect(eventually { process.isOpeningNamedPipe || !process.isRunning })
     try body(process)
   }
 

@@ -22,6 +22,12 @@ extension ChildProcess {
     threads.compactMap { try? String(contentsOfFile: "\($0)/comm", encoding: .utf8) }
   }
 
+  /// Whether one of its threads opens a named pipe, and waits until somebody opens the other side. That is the kernel's
+  /// function in which it waits, which only the privileged are told.
+  var isOpeningNamedPipe: Bool {
+    threads.contains { (try? String(contentsOfFile: "\($0)/wchan", encoding: .utf8)) == "wait_for_partner" }
+  }
+
   /// The directories of its threads.
   private var threads: [String] {
     let directory = "/proc/\(processID)/task"
