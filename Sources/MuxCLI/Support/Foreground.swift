@@ -93,10 +93,10 @@ enum Foreground {
     _ body: @escaping @Sendable () async throws -> Void, stop: @escaping @Sendable () async -> Void
   ) throws {
     try OpenFiles.require(neededDescriptors)
-    try Threads.require(neededThreads)
-    // Before any other thread starts: threads inherit the blocked signals.
+    // Before any other thread starts, even one that is only tried and may end late: threads inherit the blocked signals.
     var signals = try StopSignals()
     defer { StopSignals.ignore() }
+    try Threads.require(neededThreads)
     let work = try Work(body)
     while true {
       let ready = try select(reading: [signals.fileDescriptor, work.end]).reading
