@@ -554,6 +554,20 @@ struct ListenerTests {
     #expect(try await becomesTrue { try heldSockets(at: closed) == 0 })
   }
 
+  @Test("a backlog of connections is accepted in few turns", arguments: usableBackends)
+  func backlog(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver([.turns, .connections])
+    let reactor = try Reactor(backend: backend, observer: observer)
+    try await withServer(on: reactor, echo) { listener in
+      let blocked = await BlockedReactor(reactor)
+      let clients = try (0..<300).map { _ in try Socket.connected(to: listener.localAddress, timeout: .seconds(30)) }
+      let before = observer.turnCount
+      blocked.goOn()
+      #expect(await becomesTrue { observer.opened.count == clients.count })
+      #expect(observer.turnCount - before < 50)
+    }
+  }
+
   @Test("a flood of connections doesn't starve existing ones", arguments: usableBackends)
   func flood(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
