@@ -1,9 +1,9 @@
 extension Connection {
   /// Sends a chunk, and recycles its buffer.
   ///
-  /// Returns when the bytes are sent or queued, and the queue isn't above the high watermark. On io_uring they go with
-  /// the reactor's next turn: a program that ends right after its last write has to call ``flush()`` or ``close()``
-  /// first.
+  /// Returns when the bytes are sent or queued, and the queue isn't above the high watermark. Small writes of one turn
+  /// of the reactor are gathered: all but the first are sent when it ends; on io_uring the first one too. So a program
+  /// that ends right after its last write has to call ``flush()`` or ``close()`` first.
   ///
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``.
   ///   ``ConnectionError/Reason/cancelled`` in a cancelled task, if the call waits or yields to others: the bytes are

@@ -65,6 +65,7 @@ extension ConnectionCore {
   ///
   /// - Returns: Whether it is closed.
   func closeIfFlushed() -> Bool {
+    endGathering()
     if unsentCount == 0, outputFailure == nil, channel.sendFailure == nil { abort(because: .finished) }
     return isClosed
   }

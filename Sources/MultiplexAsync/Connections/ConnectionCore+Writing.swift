@@ -4,10 +4,14 @@ internal import SystemPackage
 extension ConnectionCore {
   /// How many pieces one call sends. Each takes room on the stack; a call for each 64 costs little.
   private static let vector = 64
+  /// From this size on, bytes are sent at once: copying them would cost more than a call. In bytes.
+  private static let gatheringThreshold = 4 * 1024
+  /// So many gathered bytes are sent before the turn ends.
+  private static let gatheringLimit = 16 * 1024
 
   /// Sends what there is room for, and queues the rest.
   func write(_ bytes: UnsafeRawBufferPointer) -> UnfinishedWrite? {
-    write {
+    write(bytes.count) {
       unsafe channel.sendNow(bytes)
     } queueing: { sent in
       if sent < bytes.count { unsafe output.append(bytes[sent...]) }
@@ -16,7 +20,7 @@ extension ConnectionCore {
 
   /// Sends what there is room for, several pieces per call, and queues the rest.
   func write(_ pieces: [[UInt8]]) -> UnfinishedWrite? {
-    write {
+    write(pieces.reduce(0) { $0 + $1.count }) {
       send(pieces)
     } queueing: { sent in
       var sent = sent
@@ -28,13 +32,16 @@ extension ConnectionCore {
   }
 
   /// - Parameters:
+  ///   - count: How many bytes there are.
   ///   - send: Sends, and returns how many bytes were taken.
   ///   - queue: Queues the rest, given how many bytes were sent.
   @inline(__always)
-  private func write(_ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void) -> UnfinishedWrite? {
+  private func write(
+    _ count: @autoclosure () -> Int, _ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void
+  ) -> UnfinishedWrite? {
     if let refusal { return UnfinishedWrite(.refused(refusal)) }
     var sent = 0
-    if output.isEmpty {
+    if output.isEmpty, !gathers(count()) {
       switch send() {
       case .success(let count):
         sent = count
@@ -86,12 +93,45 @@ extension ConnectionCore {
 
   /// The remainder of a write whose bytes are sent or queued.
   private func remainderOfWrite() -> UnfinishedWrite? {
-    if !output.isEmpty { noteQueued() }
+    if isGathering, output.count >= min(Self.gatheringLimit, watermarks.high) { endGathering() }
+    if !output.isEmpty, !isGathering { noteQueued() }
     if unsentCount > watermarks.high {
       flushLater()
       return UnfinishedWrite(.room)
     }
     return share.spend() ? UnfinishedWrite(.turn) : nil
+  }
+
+  /// Whether to queue a write until the turn ends, instead of sending it.
+  @inline(__always)
+  private func gathers(_ count: @autoclosure () -> Int) -> Bool {
+    let isFirst = lastWriteTurn != gathering.turn
+    lastWriteTurn = gathering.turn
+    guard !isFirst else { return false }
+    return beginGathering(count())
+  }
+
+  /// Never inlined: most writes are the first of their turn.
+  @inline(never)
+  private func beginGathering(_ count: Int) -> Bool {
+    guard count < Self.gatheringThreshold, !channel.gathersSends else { return false }
+    if !isGathering {
+      isGathering = true
+      gathering.add(self)
+    }
+    return true
+  }
+
+  /// Sends what was gathered. What there is no room for waits.
+  func endGathering() {
+    guard isGathering else { return }
+    let errno = sendQueued()
+    isGathering = false
+    if let errno {
+      failOutput(errno)
+    } else if !output.isEmpty {
+      noteQueued()
+    }
   }
 
   /// Writes without a waiting caller. If more bytes than the limit are queued, the connection is aborted instead.
@@ -130,6 +170,7 @@ extension ConnectionCore {
     _ goal: OutputGoal, _ id: WaitID, _ waiter: AnyWaiter<ConnectionError.Reason?>, isCancelled: Bool = false
   ) {
     if let closedReason { return waiter.resume(returning: closedReason) }
+    endGathering()
     let isCancelled = isCancelled || isServiceCancelled(id)
     // A cancelled task can't wait for the driver's next submission.
     if isCancelled, !hasReached(goal) { sendGathered() }
@@ -162,6 +203,7 @@ extension ConnectionCore {
   /// Ends sending, once everything queued has been sent.
   func endOutput() {
     guard !outputEnds, !isClosed else { return }
+    endGathering()
     outputEnds = true
     if unsentCount == 0 { shutdownOutput() } else { flushLater() }
   }
@@ -193,7 +235,7 @@ extension ConnectionCore {
     case .success(let count):
       output.removeFirst(count)
       monitor?.sent(count)
-      monitor?.observation?.queued(output.count)
+      if !isGathering { monitor?.observation?.queued(output.count) }
       return nil
     }
   }

@@ -32,6 +32,7 @@ final class ConnectionCore {
   // order leaves few gaps, as each connection has one of these.
   let channel: any Channel
   let driver: any Driver
+  let gathering: GatheringConnections
   var monitor: ConnectionMonitor?
   /// Takes all input, in place of reading tasks.
   @safe @exclusivity(unchecked) var pump: Pump?
@@ -42,7 +43,12 @@ final class ConnectionCore {
   @safe @exclusivity(unchecked) var outputFailure: ConnectionError.Reason?
   @safe @exclusivity(unchecked) var outputEnds = false
   @safe @exclusivity(unchecked) var share = TaskShare()
+  /// Whether it waits for room to send the queue.
   @safe @exclusivity(unchecked) var isFlushing = false
+  /// Whether it sends the queue when the turn ends.
+  @safe @exclusivity(unchecked) var isGathering = false
+  /// The turn of the last write, as ``GatheringConnections`` counts them.
+  @safe @exclusivity(unchecked) var lastWriteTurn: UInt32 = 0
   /// Whether the task that serves the connection was cancelled. It stays true, as this may be reported before the task
   /// has begun, or while it decides to wait.
   @safe @exclusivity(unchecked) private var isServiceCancelled = false
@@ -69,6 +75,7 @@ final class ConnectionCore {
   init(_ channel: any Channel, driver: any Driver, observation: ConnectionObservation?) {
     self.channel = channel
     self.driver = driver
+    gathering = driver.gathering
     monitor = observation.map { ConnectionMonitor($0) }
     channel.delegate = self
   }

@@ -58,6 +58,9 @@ protocol Channel: AnyObject {
   /// room for them, the channel resets the connection.
   var losesOnClose: Bool { get }
 
+  /// Whether it gathers what it sends by itself: then nobody else needs to.
+  var gathersSends: Bool { get }
+
   /// Sends immediately what would go with the next submission. What remains then waits for the peer.
   func sendGathered()
 
@@ -88,6 +91,7 @@ protocol Channel: AnyObject {
 extension Channel {
   var unsentCount: Int { 0 }
   var losesOnClose: Bool { false }
+  var gathersSends: Bool { false }
   func sendGathered() {}
   var sendFailure: Errno? { nil }
 

@@ -1,7 +1,8 @@
 /// The answers of a chunk handler: see ``ChunkHandler`` and ``Connection/forEachChunk(_:)``.
 ///
-/// Bytes are sent immediately, or queued behind earlier ones; nothing waits. Once the handler has returned, nothing
-/// more is read while the queue is above the high watermark.
+/// Bytes are sent immediately, or queued behind earlier ones; nothing waits. Small writes of one turn are gathered, as
+/// those of a task are (``Connection/write(_:)-(Chunk)``). Once the handler has returned, nothing more is read while the
+/// queue is above the high watermark.
 public struct Replies: ~Copyable {
   private let core: ConnectionCore
   let reactor: Reactor

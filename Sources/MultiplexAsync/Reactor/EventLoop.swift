@@ -33,6 +33,7 @@ final class EventLoop: @unchecked Sendable {
   // The loop's own state. What each message touches, here and in objects of the loop, does without the runtime's
   // exclusivity checks, which cost a tenth of a message: nothing is called back while one of these is being changed.
   private let ownDriver: any Driver
+  private let gathering: GatheringConnections
   private let observation: TurnObservation?
   /// The observer of everything but turns.
   let subscription: Subscription?
@@ -45,6 +46,8 @@ final class EventLoop: @unchecked Sendable {
   @safe @exclusivity(unchecked) private var afterNextWait: [Work] = []
   /// Work to run in this pass, in reverse order; kept for its memory.
   @safe @exclusivity(unchecked) private var running: [Work] = []
+  /// How many passes may run before the next wait. A job that waits in place brings more.
+  @safe @exclusivity(unchecked) private var passesLeft = passesPerTurn
   /// The task whose job is running.
   @safe @exclusivity(unchecked) private var runningTask: CallingTask?
   @safe @exclusivity(unchecked) private var isStopped = false
@@ -53,6 +56,7 @@ final class EventLoop: @unchecked Sendable {
   /// - Parameter observation: The driver's.
   init(driver: any Driver, subscription: Subscription? = nil, observation: TurnObservation? = nil) {
     ownDriver = driver
+    gathering = driver.gathering
     self.subscription = subscription
     self.observation = observation
     waker = driver.waker
@@ -142,13 +146,12 @@ extension EventLoop {
   private func runJobs() {
     // Valid while there are jobs: their tasks keep the executor alive.
     guard let executor else { return }
-    var pass = 0
-    while !queue.isEmpty, pass < Self.passesPerTurn {
+    while !queue.isEmpty, passesLeft > 0 {
+      passesLeft -= 1
       swap(&queue, &running)
       running.reverse()
       // Each is released once it has run: the next one may wait in place for a long time.
       while let work = running.popLast() { unsafe run(work, on: executor) }
-      pass += 1
     }
   }
 
@@ -172,7 +175,10 @@ extension EventLoop {
 
   /// - Parameter isOver: Whether a wait is no longer of use, which an observer may cause at the last moment.
   private func waitForIO(unless isOver: () -> Bool = { false }) {
+    // Before it is known how long to wait: an observer of what is sent may give the loop something to do.
+    gathering.endTurn()
     observation?.endTurn()
+    passesLeft = Self.passesPerTurn
     do {
       let limit = queue.isEmpty && afterNextWait.isEmpty && !isOver() ? timers.timeLeft : .zero
       if try ownDriver.turn(for: limit) { takeInbox() }

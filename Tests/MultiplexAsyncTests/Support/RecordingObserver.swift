@@ -81,6 +81,7 @@ extension RecordingObserver {
     all.compactMap { if case .closed(_, let reason, let unsent) = $0 { (reason, unsent) } else { nil } }
   }
 
+  var turnCount: Int { all.count { if case .turnEnded = $0 { true } else { false } } }
   var received: [Int] { all.compactMap { if case .received(_, let count) = $0 { count } else { nil } } }
   var sent: [Int] { all.compactMap { if case .sent(_, let count) = $0 { count } else { nil } } }
   var queued: [Int] { all.compactMap { if case .queued(_, let count) = $0 { count } else { nil } } }

@@ -154,6 +154,28 @@ struct WaitingInPlaceTests {
     }
   }
 
+  @Test("tasks that read in place by turns make no turns that don't wait", arguments: usableBackends)
+  func alternation(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver(.turns)
+    let reactor = try Reactor(backend: backend, observer: observer)
+    var peers: [RawPeer] = []
+    for _ in 0..<2 { peers.append(try await RawPeer(on: reactor)) }
+    let echoing = peers.map { peer in
+      Task(executorPreference: reactor) { [connection = peer.connection] in try await echo(connection) }
+    }
+    let exchange = { (number: Int) in
+      try peers[number % 2].socket.sendAll([UInt8(number)])
+      #expect(try await peers[number % 2].take(1) == [UInt8(number)])
+    }
+    for number in 0..<2 { try await exchange(number) }
+    let before = observer.turnCount
+    let count = 100
+    for number in 0..<count { try await exchange(number) }
+    #expect(observer.turnCount - before < count + 5)
+    for peer in peers { try peer.socket.shutdown(.writing) }
+    for task in echoing { try await task.value }
+  }
+
   @Test("a read in place keeps nothing alive that ran before it", arguments: usableBackends)
   func nothingIsKept(backend: Poller.Backend) async throws {
     let observer = WaitRecorder()

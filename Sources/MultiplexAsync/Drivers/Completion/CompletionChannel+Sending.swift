@@ -29,6 +29,8 @@ extension CompletionChannel {
   /// Whether the outcome of an inline send is still unknown.
   var isSendingInline: Bool { inlineBatch == driver.batch }
 
+  var gathersSends: Bool { true }
+
   var takesChunks: Bool { true }
 
   func take(_ chunk: consuming Chunk) -> Chunk? {
