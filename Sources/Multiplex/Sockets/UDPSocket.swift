@@ -251,7 +251,7 @@ extension UDPSocket {
 
   /// Receives as ``receive(into:)-(MutableRawSpan)`` does, but throws the kernel's own error. A datagram without a
   /// sender's address is skipped; UDP doesn't have any.
-  private func receiveNow(
+  package func receiveNow(
     into buffer: UnsafeMutableRawBufferPointer
   ) throws(Errno) -> (count: Int, sender: SocketAddress)? {
     try transfer { () throws(Errno) in

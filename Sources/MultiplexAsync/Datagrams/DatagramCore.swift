@@ -40,11 +40,22 @@ final class DatagramCore {
     }
   }
 
-  /// - Returns: False if there is no room now.
-  func send(_ bytes: [UInt8], to address: SocketAddress?) throws(Failure) -> Bool {
+  /// Receives the next datagram into the caller's memory; nil if there is none.
+  func receive(into memory: inout MutableRawSpan) throws(Failure) -> (count: Int, sender: SocketAddress)? {
+    guard !isClosed else { throw Failure(reason: .closed) }
     do throws(Errno) {
-      // Any bytes are valid bytes.
-      if let isSent = try unsafe socket?.sendNow(bytes.span.bytes, to: address) { return isSent }
+      return try unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in
+        try unsafe socket?.receiveNow(into: memory)
+      }
+    } catch {
+      throw Failure(reason: .init(error))
+    }
+  }
+
+  /// - Returns: False if there is no room now.
+  func send(_ bytes: RawSpan, to address: SocketAddress?) throws(Failure) -> Bool {
+    do throws(Errno) {
+      if let isSent = try socket?.sendNow(bytes, to: address) { return isSent }
     } catch {
       throw Failure(reason: .init(error))
     }

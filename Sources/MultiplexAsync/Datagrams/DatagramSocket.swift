@@ -1,5 +1,5 @@
 public import Multiplex
-internal import SystemPackage
+public import SystemPackage
 
 /// Sends and receives datagrams over UDP.
 ///
@@ -127,37 +127,96 @@ public final class DatagramSocket: Sendable {
     }
   }
 
+  /// Waits for the next datagram, and receives it into memory; bytes that don't fit are lost.
+  ///
+  ///     var bytes = [UInt8](repeating: 0, count: 1500)
+  ///     var memory = bytes.mutableSpan
+  ///     let (count, sender) = try await socket.receive(into: &memory)
+  ///
+  /// If the reactor runs the calling task, the kernel writes straight into the memory. For other tasks the bytes are
+  /// copied.
+  ///
+  /// Corresponding C function: `recvfrom`.
+  ///
+  /// - Parameter memory: Where to store the bytes, from its beginning.
+  /// - Returns: How many bytes were stored, and the sender.
+  /// - Throws: As ``receive()`` does.
+  public func receive(
+    into memory: inout MutableRawSpan
+  ) async throws(ConnectionError) -> (count: Int, sender: SocketAddress) {
+    guard reactor.isPreferred, isNoActor(#isolation) else {
+      // Another task can't borrow the memory.
+      let datagram = try await receive()
+      let count = min(memory.byteCount, datagram.bytes.count)
+      unsafe memory.withUnsafeMutableBytes { unsafe $0.copyBytes(from: datagram.bytes.prefix(count)) }
+      return (count, datagram.sender)
+    }
+    do throws(DatagramCore.Failure) {
+      return try await repeatHere(.read) { (core) throws(DatagramCore.Failure) in try core.receive(into: &memory) }
+    } catch {
+      throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
+    }
+  }
+
+  /// Waits for the next datagram, and receives it into memory: see ``receive(into:)-(MutableRawSpan)``.
+  public func receive(
+    into memory: inout MutableSpan<UInt8>
+  ) async throws(ConnectionError) -> (count: Int, sender: SocketAddress) {
+    // Any bytes are valid bytes.
+    var memory = unsafe memory.mutableBytes
+    return try await receive(into: &memory)
+  }
+
   /// Sends a datagram as soon as there is room. Delivery is not guaranteed.
   ///
   /// Over IPv4 it has at most 65,507 bytes; one larger than the network's packets is more likely to be lost.
   ///
   /// Corresponding C function: `sendto`.
   ///
+  /// - Parameters:
+  ///   - bytes: The content, possibly empty.
+  ///   - address: The receiver; nil for the address that the socket is connected to.
   /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, in which case nothing is sent;
-  ///   ``ConnectionError/Reason/closed``, or the kernel's error.
-  public func send(_ bytes: [UInt8], to address: SocketAddress) async throws(ConnectionError) {
-    try await send(bytes, to: address, peer: address)
-  }
-
-  /// Sends a datagram to the address that the socket is connected to: see ``send(_:to:)``.
-  ///
-  /// - Throws: As ``send(_:to:)`` does; the kernel's error if the socket isn't connected.
-  public func send(_ bytes: [UInt8]) async throws(ConnectionError) {
-    try await send(bytes, to: nil, peer: peerAddress)
-  }
-
-  private func send(
-    _ bytes: [UInt8], to address: SocketAddress?, peer: SocketAddress?
-  ) async throws(ConnectionError) {
+  ///   ``ConnectionError/Reason/closed``, or the kernel's error: one, too, if there is no address.
+  public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(ConnectionError) {
     do {
       try await reactor.run { () async throws(DatagramCore.Failure) in
-        try await self.repeatHere(.write) { (core) throws(DatagramCore.Failure) in
-          try core.send(bytes, to: address) ? () : nil
-        }
+        // Any byte is initialized.
+        try await self.sendHere(unsafe bytes.span.bytes, to: address)
       }
     } catch {
-      throw ConnectionError(error.reason, during: .send, peer: peer)
+      throw ConnectionError(error.reason, during: .send, peer: address ?? peerAddress)
     }
+  }
+
+  /// Sends any bytes as a datagram, such as a slice: see ``send(_:to:)-([UInt8],_)``.
+  public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress? = nil) async throws(ConnectionError) {
+    try await send([UInt8](bytes), to: address)
+  }
+
+  /// Sends a text as a datagram of UTF-8: see ``send(_:to:)-([UInt8],_)``.
+  public func send(_ text: String, to address: SocketAddress? = nil) async throws(ConnectionError) {
+    try await send([UInt8](text.utf8), to: address)
+  }
+
+  /// Sends a datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``. If the reactor runs the calling task,
+  /// nothing is copied.
+  public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) async throws(ConnectionError) {
+    // Another task can't borrow the memory.
+    guard reactor.isPreferred, isNoActor(#isolation) else {
+      return try await send(unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }, to: address)
+    }
+    do throws(DatagramCore.Failure) {
+      try await sendHere(bytes, to: address)
+    } catch {
+      throw ConnectionError(error.reason, during: .send, peer: address ?? peerAddress)
+    }
+  }
+
+  /// Sends a datagram from the caller's memory: see ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) async throws(ConnectionError) {
+    // Any byte is initialized.
+    try await send(unsafe bytes.bytes, to: address)
   }
 
   /// Returns the value of a socket option.
@@ -182,6 +241,20 @@ public final class DatagramSocket: Sendable {
     }
   }
 
+  /// Calls a closure with the descriptor on the reactor's thread, where it can't be closed meanwhile: for C functions
+  /// that have no method here, such as one that joins a multicast group (`IP_ADD_MEMBERSHIP`).
+  ///
+  /// - Parameter body: Must not block, close the descriptor, read from it or write to it.
+  /// - Returns: What the body returns.
+  /// - Throws: What the body throws; `MultiplexError.Reason.closed`.
+  public func withFileDescriptor<Value: Sendable>(
+    _ body: @escaping @Sendable (FileDescriptor) throws -> Value
+  ) async throws -> Value {
+    try await withDescriptor(for: "withFileDescriptor") { (descriptor) throws(MultiplexError) in
+      Result { try body(descriptor) }
+    }.get()
+  }
+
   /// Runs on the reactor's thread, where the descriptor can't be closed meanwhile.
   private func withDescriptor<Value: Sendable>(
     for call: String, _ body: @escaping @Sendable (FileDescriptor) throws(MultiplexError) -> Value
@@ -201,6 +274,12 @@ public final class DatagramSocket: Sendable {
 // MARK: - On the reactor's thread
 
 extension DatagramSocket {
+  private func sendHere(_ bytes: RawSpan, to address: SocketAddress?) async throws(DatagramCore.Failure) {
+    try await repeatHere(.write) { (core) throws(DatagramCore.Failure) in
+      try core.send(bytes, to: address) ? () : nil
+    }
+  }
+
   /// Tries and waits in turn until there is an outcome.
   private func repeatHere<Value: Sendable>(
     _ interest: Interest, _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?

@@ -26,6 +26,52 @@ struct DatagramSocketTests {
     }
   }
 
+  @Test("bytes of any kind are sent, and received into memory", arguments: usableBackends)
+  func memory(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let server = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let client = try DatagramSocket.connect(to: server.localAddress, on: reactor)
+    let exchange = { @Sendable () async throws in
+      let bytes = numbered(6)
+      try await client.send(bytes.span)
+      try await client.send(unsafe bytes.span.bytes, to: nil)
+      try await client.send(bytes[2...])
+      try await client.send("text")
+      for expected in [bytes, bytes, Array(bytes[2...]), Array("text".utf8)] {
+        #expect(try await receive(on: server, upTo: 8) == Datagram(bytes: expected, sender: client.localAddress))
+      }
+      // What doesn't fit is lost, and the next datagram is whole.
+      for _ in 0..<3 { try await server.send(bytes.prefix(4), to: server.localAddress) }
+      for room in [2, 0, 4] {
+        let expected = Datagram(bytes: Array(bytes.prefix(room)), sender: server.localAddress)
+        #expect(try await receive(on: server, upTo: room) == expected)
+      }
+    }
+    try await exchange()
+    try await reactor.run(exchange)
+  }
+
+  @Test("a receive into memory waits, also in an actor", arguments: usableBackends)
+  func waitingReceive(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+    let onReactor = Task(executorPreference: reactor) { try await receive(on: socket, upTo: 3).bytes }
+    let inActor = Task(executorPreference: reactor) { try await Receiver().receive(on: socket).bytes }
+    try await reactor.takeTurns()
+    for _ in 0..<2 { try await socket.send([1, 2, 3], to: socket.localAddress) }
+    #expect(try await onReactor.value == [1, 2, 3])
+    #expect(try await inActor.value == [1, 2, 3])
+    socket.close()
+    let error = await #expect(throws: ConnectionError.self) { try await receive(on: socket, upTo: 3) }
+    #expect(error?.reason == .closed)
+  }
+
+  private actor Receiver {
+    func receive(on socket: DatagramSocket) async throws -> Datagram {
+      try await MultiplexAsyncTests.receive(on: socket, upTo: 3)
+    }
+  }
+
   @Test("host names are resolved, and addresses parsed", arguments: usableBackends)
   func names(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -126,9 +172,13 @@ struct DatagramSocketTests {
     #expect(try await socket.value(of: .broadcast) == false)
     try await socket.set(.broadcast, to: true)
     #expect(try await socket.value(of: .broadcast) == true)
+    // A copy of the descriptor is the same socket.
+    let copy = try await socket.withFileDescriptor { try OwnedDescriptor(duplicating: $0).release() }
+    #expect(try UDPSocket(adopting: OwnedDescriptor(adopting: copy)).localAddress() == socket.localAddress)
     socket.close()
     let error = await #expect(throws: MultiplexError.self) { try await socket.value(of: .broadcast) }
     #expect(error?.reason == .closed)
+    await #expect(throws: MultiplexError.self) { try await socket.withFileDescriptor { $0 } }
   }
 
   @Test("cancelling a receive ends it at once and loses no datagram", arguments: usableBackends)
@@ -237,4 +287,13 @@ struct DatagramSocketTests {
     }
     #expect(error?.reason == .invalidArgument)
   }
+}
+
+/// Receives a datagram into memory; what it doesn't fill has to stay as it is.
+private func receive(on socket: DatagramSocket, upTo room: Int) async throws -> Datagram {
+  var bytes = [UInt8](repeating: 255, count: room)
+  var memory = bytes.mutableSpan
+  let (count, sender) = try await socket.receive(into: &memory)
+  #expect(bytes[count...].allSatisfy { $0 == 255 })
+  return Datagram(bytes: Array(bytes[..<count]), sender: sender)
 }
