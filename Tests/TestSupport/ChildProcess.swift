@@ -1,5 +1,4 @@
 internal import Glibc
-internal import Synchronization
 
 /// A program that runs beside the test, and ends with it.
 ///
@@ -15,12 +14,9 @@ public final class ChildProcess: Sendable {
   /// How long a wait may take on a busy machine before it fails.
   public static let limit = Duration.seconds(30)
 
-  /// The process ID, valid until ``waitForExit(within:)`` has returned.
-  public let processID: Int32
+  private let process: RunningProcess
   private let program: String
   private let streams: ChildStreams
-  /// How the process ended, once known. From then on the number may be another process's.
-  private let status = Mutex<ExitStatus?>(nil)
 
   /// Starts a program.
   ///
@@ -38,18 +34,18 @@ public final class ChildProcess: Sendable {
       } else {
         [program] + arguments
       }
-    let process = try SpawnedProcess(words[0], Array(words.dropFirst()), environment: environment)
+    let spawned = try SpawnedProcess(words[0], Array(words.dropFirst()), environment: environment)
     self.program = program
-    processID = process.processID
-    streams = try ChildStreams(of: process)
+    process = spawned.process
+    streams = try ChildStreams(of: spawned)
   }
 
   deinit {
-    signal(SIGKILL)
-    // A killed process ends at once, unless the kernel itself is stuck.
-    _ = eventually(within: .seconds(10)) { reap() != nil }
     streams.stop()
   }
+
+  /// The process ID, valid until ``waitForExit(within:)`` has returned.
+  public var processID: Int32 { process.processID }
 
   // MARK: Output
 
@@ -121,18 +117,14 @@ public final class ChildProcess: Sendable {
 
   /// Sends it a signal, unless it has ended.
   public func signal(_ number: Int32) {
-    status.withLock { status in
-      // Until it has been waited for, no other process has its number.
-      guard status == nil else { return }
-      kill(processID, number)
-    }
+    process.signal(number)
   }
 
   // MARK: Exit
 
   /// Waits until it has ended and everything it has written has been read.
   public func waitForExit(within limit: Duration = limit) throws -> ExitStatus {
-    guard eventually(within: limit, { reap() != nil }), let status = reap() else {
+    guard eventually(within: limit, { !isRunning }), let status = process.exitStatus else {
       throw failure("is still running")
     }
     guard eventually(within: limit, { streams.output.isAtEnd && streams.errors.isAtEnd }) else {
@@ -142,17 +134,7 @@ public final class ChildProcess: Sendable {
   }
 
   /// Whether it is still running.
-  public var isRunning: Bool { reap() == nil }
-
-  private func reap() -> ExitStatus? {
-    status.withLock { status in
-      var waitStatus: Int32 = 0
-      if status == nil, unsafe waitpid(processID, &waitStatus, WNOHANG) == processID {
-        status = ExitStatus(waitStatus: waitStatus)
-      }
-      return status
-    }
-  }
+  public var isRunning: Bool { process.exitStatus == nil }
 
   private func failure(_ problem: String) -> ChildProcessError {
     ChildProcessError(problem, program: program, output: output, errors: streams.errors.bytes)

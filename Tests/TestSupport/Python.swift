@@ -1,24 +1,15 @@
-import Foundation
-
 /// Python, the other implementation to agree with, if it is installed.
 public enum Python {
   /// Runs a program with an input, and returns what it prints.
   public static func run(_ program: String, input: String = "") throws -> String {
-    let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try Data(input.utf8).write(to: file)
-    defer { try? FileManager.default.removeItem(at: file) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", program]
-    process.standardInput = try FileHandle(forReadingFrom: file)
-    let output = Pipe()
-    process.standardOutput = output
-    try Forks.make { try process.run() }
-    let printed = try output.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
+    let python = try ChildProcess("/usr/bin/env", ["python3", "-c", program])
+    python.send(input)
+    python.closeInput()
+    let status = try python.waitForExit(within: .seconds(120))
     // The exit status of env if there is no such program.
-    guard process.terminationStatus != 127 else { throw Missing() }
-    return String(decoding: printed, as: UTF8.self)
+    guard status != .exited(127) else { throw Missing() }
+    guard status == .exited(0) else { throw ChildProcessError("Python failed: \(python.errorText)") }
+    return python.outputText
   }
 
   /// Whether Python is installed.

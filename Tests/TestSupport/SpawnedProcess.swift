@@ -1,14 +1,22 @@
 internal import class Foundation.ProcessInfo
 internal import Glibc
-internal import Multiplex
+public import Multiplex
 internal import SystemPackage
 
-/// A process that has just been started, and our ends of its three pipes.
-struct SpawnedProcess: ~Copyable {
-  let processID: Int32
-  let input: OwnedDescriptor
-  let output: OwnedDescriptor
-  let errors: OwnedDescriptor
+/// A process that has just been started, and our ends of its three pipes, which are non-blocking.
+///
+/// Not Foundation's `Process`: if this process has more than a thousand descriptors, as it may while tests run in
+/// parallel, that one may read past the end of their list and crash (Swift 6.3.1).
+@frozen
+public struct SpawnedProcess: ~Copyable {
+  /// The process itself.
+  public let process: RunningProcess
+  /// Where to write what it reads.
+  public let input: OwnedDescriptor
+  /// Where to read what it writes.
+  public let output: OwnedDescriptor
+  /// Where to read its messages.
+  public let errors: OwnedDescriptor
 
   /// Starts a program.
   ///
@@ -16,7 +24,7 @@ struct SpawnedProcess: ~Copyable {
   /// the tests that run in parallel have set up.
   ///
   /// - Parameter environment: Added to this process's own.
-  init(_ program: String, _ arguments: [String], environment: [String: String]) throws {
+  public init(_ program: String, _ arguments: [String] = [], environment: [String: String] = [:]) throws {
     let input = try PipeDescriptors()
     let output = try PipeDescriptors()
     let errors = try PipeDescriptors()
@@ -26,7 +34,8 @@ struct SpawnedProcess: ~Copyable {
       _ = try Kernel.fcntl(end.rawValue, F_SETFL, 0)
     }
     let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
-    processID = try Self.spawn(program, [program] + arguments, variables, streams: childEnds.map { $0.rawValue })
+    let processID = try Self.spawn(program, [program] + arguments, variables, streams: childEnds.map { $0.rawValue })
+    process = RunningProcess(processID)
     // The child's ends are closed here, so that a stream ends once the child has closed its end too.
     self.input = input.writer
     self.output = output.reader

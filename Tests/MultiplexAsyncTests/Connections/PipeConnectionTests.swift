@@ -119,20 +119,9 @@ struct PipeConnectionTests {
   @Test("a child process is one connection: its output is read, its input written", arguments: usableBackends)
   func child(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    let input = try PipeDescriptors()
-    let output = try PipeDescriptors()
-    let child = Process()
-    child.executableURL = URL(fileURLWithPath: "/bin/cat")
-    // Programs expect blocking streams.
-    try input.reader.setNonBlocking(false)
-    try output.writer.setNonBlocking(false)
-    child.standardInput = FileHandle(fileDescriptor: input.reader.release().rawValue, closeOnDealloc: true)
-    child.standardOutput = FileHandle(fileDescriptor: output.writer.release().rawValue, closeOnDealloc: true)
-    try Forks.make { try child.run() }
-    // The child has its own.
-    try (child.standardInput as? FileHandle)?.close()
-    try (child.standardOutput as? FileHandle)?.close()
-    let connection = try await Connection.adopt(reading: output.reader, writing: input.writer, on: reactor)
+    let child = try SpawnedProcess("/bin/cat")
+    let process = child.process
+    let connection = try await Connection.adopt(reading: child.output, writing: child.input, on: reactor)
     let bytes = numbered(2_000_000)
     async let writing: Void = {
       try await connection.write(bytes)
@@ -141,8 +130,7 @@ struct PipeConnectionTests {
     #expect(try await connection.read(exactly: bytes.count) == bytes)
     #expect(try await connection.read()?.count == nil)
     try await writing
-    #expect(await becomesTrue { !child.isRunning })
-    #expect(child.terminationStatus == 0)
+    #expect(await becomesTrue { process.exitStatus == .exited(0) })
   }
 
   @Test("a regular file is read to its end, and others have their turns meanwhile", arguments: usableBackends)

@@ -1,4 +1,3 @@
-import Foundation
 import Multiplex
 import SystemPackage
 import TestSupport
@@ -143,29 +142,22 @@ import Testing
 
   @Test("a child's pipe is polled until it hangs up, across timeouts")
   func childToEnd() throws {
-    let output = Foundation.Pipe()
-    let input = Foundation.Pipe()
-    let child = Process()
-    child.executableURL = URL(fileURLWithPath: "/bin/sh")
-    child.arguments = ["-c", "while read word; do echo \"heard $word\"; done"]
-    child.standardInput = input
-    child.standardOutput = output
-    try Forks.make { try child.run() }
-    try? output.fileHandleForWriting.close()
-    let reader = OwnedDescriptor(adopting: FileDescriptor(rawValue: dup(output.fileHandleForReading.fileDescriptor)))
+    let child = try SpawnedProcess("/bin/sh", ["-c", "while read word; do echo \"heard $word\"; done"])
+    let process = child.process
+    let reader = child.output
 
     var set = PollSet()
     try set.register(reader, for: .in)
     for word in ["one", "two", "three"] {
       #expect(try set.poll(timeout: .milliseconds(5)) == [])
-      try input.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
+      try child.input.fileDescriptor.writeAll("\(word)\n".utf8)
       #expect(try set.poll().map(\.events) == [.in])
       #expect(try reader.take() == "heard \(word)\n")
     }
-    try input.fileHandleForWriting.close()
+    try child.input.close()
     #expect(try set.poll().map(\.events) == [.hangUp])
     #expect(try reader.take() == "")
-    #expect(eventually { !child.isRunning })
+    #expect(eventually { process.exitStatus == .exited(0) })
   }
 
   @Test(

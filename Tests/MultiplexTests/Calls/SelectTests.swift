@@ -1,4 +1,3 @@
-import Foundation
 import Multiplex
 import SystemPackage
 import TestSupport
@@ -202,26 +201,21 @@ import Testing
 
   @Test("a child's pipe is read to its end with select, across timeouts")
   func childToEnd() throws {
-    let input = Foundation.Pipe()
-    let output = Foundation.Pipe()
-    let child = Process()
-    child.executableURL = URL(fileURLWithPath: "/bin/sh")
-    child.arguments = ["-c", "while read word; do echo \"heard $word\"; done; echo bye"]
-    child.standardInput = input
-    child.standardOutput = output
-    try Forks.make { try child.run() }
-    try? output.fileHandleForWriting.close()
-    let reader = FileDescriptor(rawValue: output.fileHandleForReading.fileDescriptor)
+    let child = try SpawnedProcess(
+      "/bin/sh", ["-c", "while read word; do echo \"heard $word\"; done; echo bye"])
+    let process = child.process
+    let output = child.output
+    let reader = output.fileDescriptor
 
     var heard = ""
     for word in ["one", "two", "three"] {
       // Nothing has been written, so there is nothing to read.
       #expect(try select(reading: [reader], timeout: .milliseconds(5)).isEmpty)
-      try input.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
+      try child.input.fileDescriptor.writeAll("\(word)\n".utf8)
       #expect(try select(reading: [reader]).reading == [reader])
       heard += try text(from: reader)
     }
-    try input.fileHandleForWriting.close()
+    try child.input.close()
     for _ in 0..<100 {
       #expect(try select(reading: [reader]).reading == [reader])
       let words = try text(from: reader)
@@ -229,7 +223,8 @@ import Testing
       heard += words
     }
     #expect(heard == "heard one\nheard two\nheard three\nbye\n")
-    #expect(eventually { !child.isRunning })
+    #expect(eventually { process.exitStatus == .exited(0) })
+    try output.close()
   }
 
   @Test("an interrupted select continues with the remaining time, neither ending early nor starting over")
