@@ -40,8 +40,8 @@ struct Mux: ParsableCommand {
     default:
       let status = exitCode(for: error)
       if status == .success { answer(fullMessage(for: error)) }
-      let hint = status == .validationFailure ? "; see '\(helpCommand)'" : ""
-      Console.warn("\(singleLine(message(for: error)))\(hint)")
+      let message = singleLine(message(for: error))
+      Console.warn(status == .validationFailure ? "\(withoutPeriod(message)); see '\(helpCommand)'" : message)
       end(status)
     }
   }
@@ -67,6 +67,10 @@ struct Mux: ParsableCommand {
   private static var helpCommand: String {
     let name = CommandLine.arguments.dropFirst().first(where: commandNames.contains)
     return (["mux", "help"] + (name.map { [$0] } ?? [])).joined(separator: " ")
+  }
+
+  private static func withoutPeriod(_ text: String) -> Substring {
+    text.hasSuffix(".") ? text.dropLast() : text[...]
   }
 
   private static func singleLine(_ text: String) -> String {

@@ -122,7 +122,9 @@ struct BadInputTests {
 
   @Test("an unknown backend, service, option or command is reported with exit status 64")
   func unknownNames() throws {
-    try expectFailure(["serve", "--backend", "kqueue"], status: 64, naming: "'kqueue'", "epoll", "poll", "select")
+    try expectFailure(
+      ["serve", "--backend", "kqueue"], status: 64,
+      naming: "'kqueue'", "epoll", "poll", "'select'; see 'mux help serve'")
     try expectFailure(["serve", "--service", "time"], status: 64, naming: "'time'", "daytime")
     try expectFailure(["serve", "--colour"], status: 64, naming: "--colour", "see 'mux help serve'")
     try expectFailure(["server"], status: 64, naming: "'server'", "see 'mux help'")
