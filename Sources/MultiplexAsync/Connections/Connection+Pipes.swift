@@ -27,7 +27,8 @@ extension Connection {
   ///
   /// There is never anything to read. ``closeWrite()`` and ``close()`` close the descriptor once everything is written,
   /// which ends the input of whoever reads the pipe. Without a reader, writes fail with
-  /// ``ConnectionError/Reason/reset``; no signal is raised.
+  /// ``ConnectionError/Reason/reset``; no signal is raised. While there is room, each write is one system call, so that
+  /// others may write to the same pipe too: up to 4096 bytes stay together (`PIPE_BUF`).
   ///
   /// - Parameters:
   ///   - output: It becomes non-blocking: see ``adopt(reading:on:)``.

@@ -4,7 +4,8 @@ extension Connection {
   /// Larger than any limit, and far from an overflow.
   private static let tooManyPosted = Int.max / 2
 
-  /// Sends bytes without waiting, to a connection served by any task or handler: what can't be sent at once is queued.
+  /// Sends bytes without waiting, to a connection served by any task or handler: what isn't sent at once is queued.
+  /// Small posts are gathered as small writes are (``write(_:)-(Chunk)``).
   ///
   ///     for member in room where member != speaker { member.post(line) }
   ///

@@ -1,9 +1,9 @@
 extension Connection {
   /// Sends a chunk, and recycles its buffer.
   ///
-  /// Returns when the bytes are sent or queued, and the queue isn't above the high watermark. Small writes of one turn
-  /// of the reactor are gathered: all but the first are sent when it ends; on io_uring the first one too. So a program
-  /// that ends right after its last write has to call ``flush()`` or ``close()`` first.
+  /// Returns when the bytes are sent or queued, and the queue isn't above the high watermark. On a socket, small writes
+  /// of one turn of the reactor are gathered: all but the first are sent when it ends; on io_uring the first one too. So
+  /// a program that ends right after its last write has to call ``flush()`` or ``close()`` first.
   ///
   /// - Throws: ``ConnectionError/Reason/reset``, ``ConnectionError/Reason/closed``.
   ///   ``ConnectionError/Reason/cancelled`` in a cancelled task, if the call waits or yields to others: the bytes are
@@ -50,7 +50,7 @@ extension Connection {
     try await write([UInt8](bytes))
   }
 
-  /// Sends bytes of the caller's memory. Only bytes that can't be sent at once are copied; all of them, if the reactor
+  /// Sends bytes of the caller's memory. Only bytes that aren't sent at once are copied; all of them, if the reactor
   /// doesn't run the calling task.
   ///
   /// Returns when they are sent or queued, and the queue isn't above the high watermark.
@@ -80,8 +80,8 @@ extension Connection {
   /// Sends several pieces as if they were one: in order and contiguously, with one system call for each 64 of them.
   /// Nothing needs to be concatenated first.
   ///
-  /// Returns when they are sent or queued, and the queue isn't above the high watermark. Bytes that can't be sent at
-  /// once are copied.
+  /// Returns when they are sent or queued, and the queue isn't above the high watermark. Bytes that aren't sent at once
+  /// are copied.
   ///
   /// Corresponding C function: `sendmsg`; `writev` is the same without flags.
   ///

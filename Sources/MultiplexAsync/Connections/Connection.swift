@@ -51,7 +51,8 @@ public final class Connection: Sendable {
       for: reactor.loop.subscription, descriptor: channel.rawDescriptor, peer: peer, origin: origin)
     self.reactor = reactor
     self.peerAddress = peer
-    unsafe core = ConnectionCore(channel, driver: reactor.loop.driver, observation: observation)
+    unsafe core = ConnectionCore(
+      channel, driver: reactor.loop.driver, gathering: reactor.loop.gathering, observation: observation)
   }
 
   /// Makes a connection of a connected socket. It takes ownership of the socket, makes it non-blocking, and sets

@@ -3,10 +3,12 @@ internal import SystemPackage
 
 extension ConnectionCore {
   /// Closes immediately; what there is no room for is lost. If this side aborts it, everything is lost that waits for
-  /// the driver's next submission as well.
+  /// the end of the turn as well.
   func abort(because reason: CloseReason) {
     guard !isClosed else { return }
     if !reason.isAbort, unsentCount > 0 { sendGathered() }
+    // If that failed, whoever waited for it may have closed this.
+    guard !isClosed else { return }
     let closedReason: ConnectionError.Reason = if case .idle = reason { .timedOut } else { .closed }
     self.closedReason = closedReason
     let closeReason = loss.map { .lost($0) } ?? reason

@@ -6,7 +6,7 @@ extension ConnectionCore {
   private static let vector = 64
   /// From this size on, bytes are sent at once: copying them would cost more than a call. In bytes.
   private static let gatheringThreshold = 4 * 1024
-  /// So many gathered bytes are sent before the turn ends.
+  /// So many gathered bytes are sent before the turn ends. In bytes.
   private static let gatheringLimit = 16 * 1024
 
   /// Sends what there is room for, and queues the rest.
@@ -39,6 +39,7 @@ extension ConnectionCore {
   private func write(
     _ count: @autoclosure () -> Int, _ send: () -> Result<Int, Errno>, queueing queue: (_ sent: Int) -> Void
   ) -> UnfinishedWrite? {
+    if isGathering, count() >= Self.gatheringThreshold { endGathering() }
     if let refusal { return UnfinishedWrite(.refused(refusal)) }
     var sent = 0
     if output.isEmpty, !gathers(count()) {
@@ -93,7 +94,10 @@ extension ConnectionCore {
 
   /// The remainder of a write whose bytes are sent or queued.
   private func remainderOfWrite() -> UnfinishedWrite? {
-    if isGathering, output.count >= min(Self.gatheringLimit, watermarks.high) { endGathering() }
+    if isGathering, output.count >= min(Self.gatheringLimit, watermarks.high) {
+      endGathering()
+      if let outputFailure { return UnfinishedWrite(.refused(outputFailure)) }
+    }
     if !output.isEmpty, !isGathering { noteQueued() }
     if unsentCount > watermarks.high {
       flushLater()
@@ -114,7 +118,7 @@ extension ConnectionCore {
   /// Never inlined: most writes are the first of their turn.
   @inline(never)
   private func beginGathering(_ count: Int) -> Bool {
-    guard count < Self.gatheringThreshold, !channel.gathersSends else { return false }
+    guard count > 0, count < min(Self.gatheringThreshold, watermarks.high), channel.wantsGathering else { return false }
     if !isGathering {
       isGathering = true
       gathering.add(self)
@@ -141,7 +145,7 @@ extension ConnectionCore {
     _ = unsafe bytes.withUnsafeBytes { unsafe write($0) }
   }
 
-  /// Sends what waits only for the driver's next submission, and not for the peer.
+  /// Sends what waits only for the end of the turn, and not for the peer.
   func sendGathered() {
     while true {
       channel.sendGathered()
@@ -172,7 +176,7 @@ extension ConnectionCore {
     if let closedReason { return waiter.resume(returning: closedReason) }
     endGathering()
     let isCancelled = isCancelled || isServiceCancelled(id)
-    // A cancelled task can't wait for the driver's next submission.
+    // A cancelled task can't wait for the end of the turn.
     if isCancelled, !hasReached(goal) { sendGathered() }
     if hasReached(goal) { return waiter.resume(returning: outputFailure ?? channel.sendFailure.map(failOutput)) }
     guard !isCancelled else { return waiter.resume(returning: .cancelled) }

@@ -47,7 +47,7 @@ final class ConnectionCore {
   @safe @exclusivity(unchecked) var isFlushing = false
   /// Whether it sends the queue when the turn ends.
   @safe @exclusivity(unchecked) var isGathering = false
-  /// The turn of the last write, as ``GatheringConnections`` counts them.
+  /// The turn of the last write that found the queue empty, as ``GatheringConnections`` counts them.
   @safe @exclusivity(unchecked) var lastWriteTurn: UInt32 = 0
   /// Whether the task that serves the connection was cancelled. It stays true, as this may be reported before the task
   /// has begun, or while it decides to wait.
@@ -72,10 +72,12 @@ final class ConnectionCore {
 
   var isClosed: Bool { closedReason != nil }
 
-  init(_ channel: any Channel, driver: any Driver, observation: ConnectionObservation?) {
+  init(
+    _ channel: any Channel, driver: any Driver, gathering: GatheringConnections, observation: ConnectionObservation?
+  ) {
     self.channel = channel
     self.driver = driver
-    gathering = driver.gathering
+    self.gathering = gathering
     monitor = observation.map { ConnectionMonitor($0) }
     channel.delegate = self
   }

@@ -133,8 +133,8 @@ public final class DatagramSocket: Sendable {
   ///     var memory = bytes.mutableSpan
   ///     let (count, sender) = try await socket.receive(into: &memory)
   ///
-  /// If the reactor runs the calling task, the kernel writes straight into the memory. For other tasks the bytes are
-  /// copied.
+  /// In a task that the reactor runs, outside any actor, the kernel writes straight into the memory. Elsewhere the bytes
+  /// are copied.
   ///
   /// Corresponding C function: `recvfrom`.
   ///
@@ -199,8 +199,8 @@ public final class DatagramSocket: Sendable {
     try await send([UInt8](text.utf8), to: address)
   }
 
-  /// Sends a datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``. If the reactor runs the calling task,
-  /// nothing is copied.
+  /// Sends a datagram from the caller's memory: see ``send(_:to:)-([UInt8],_)``. In a task that the reactor runs,
+  /// outside any actor, nothing is copied.
   public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) async throws(ConnectionError) {
     // Another task can't borrow the memory.
     guard reactor.isPreferred, isNoActor(#isolation) else {

@@ -58,8 +58,8 @@ protocol Channel: AnyObject {
   /// room for them, the channel resets the connection.
   var losesOnClose: Bool { get }
 
-  /// Whether it gathers what it sends by itself: then nobody else needs to.
-  var gathersSends: Bool { get }
+  /// Whether small writes of one turn should be gathered, and sent by one call.
+  var wantsGathering: Bool { get }
 
   /// Sends immediately what would go with the next submission. What remains then waits for the peer.
   func sendGathered()
@@ -91,7 +91,6 @@ protocol Channel: AnyObject {
 extension Channel {
   var unsentCount: Int { 0 }
   var losesOnClose: Bool { false }
-  var gathersSends: Bool { false }
   func sendGathered() {}
   var sendFailure: Errno? { nil }
 

@@ -11,9 +11,6 @@ protocol Driver: AnyObject {
   /// A pipe for forwarding.
   var sparePipe: SpareSplicePipe { get }
 
-  /// The connections that have something to send when the turn ends.
-  var gathering: GatheringConnections { get }
-
   /// Takes back a buffer that a channel has received into.
   func recycle(_ buffer: PooledBuffer)
 

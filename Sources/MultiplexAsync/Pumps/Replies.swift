@@ -1,8 +1,8 @@
 /// The answers of a chunk handler: see ``ChunkHandler`` and ``Connection/forEachChunk(_:)``.
 ///
-/// Bytes are sent immediately, or queued behind earlier ones; nothing waits. Small writes of one turn are gathered, as
-/// those of a task are (``Connection/write(_:)-(Chunk)``). Once the handler has returned, nothing more is read while the
-/// queue is above the high watermark.
+/// Nothing waits: bytes are sent, or queued. Small writes of one turn are gathered, as those of a task are
+/// (``Connection/write(_:)-(Chunk)``). Once the handler has returned, nothing more is read while the queue is above the
+/// high watermark.
 public struct Replies: ~Copyable {
   private let core: ConnectionCore
   let reactor: Reactor
@@ -36,7 +36,7 @@ public struct Replies: ~Copyable {
     write([UInt8](bytes))
   }
 
-  /// Sends bytes of the caller's memory. Only bytes that can't be sent at once are copied.
+  /// Sends bytes of the caller's memory. Only bytes that aren't sent at once are copied.
   public mutating func write(_ bytes: RawSpan) {
     // The memory is valid during the call.
     note(unsafe bytes.withUnsafeBytes { unsafe core.write($0) })

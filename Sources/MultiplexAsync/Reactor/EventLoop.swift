@@ -33,7 +33,7 @@ final class EventLoop: @unchecked Sendable {
   // The loop's own state. What each message touches, here and in objects of the loop, does without the runtime's
   // exclusivity checks, which cost a tenth of a message: nothing is called back while one of these is being changed.
   private let ownDriver: any Driver
-  private let gathering: GatheringConnections
+  let gathering = GatheringConnections()
   private let observation: TurnObservation?
   /// The observer of everything but turns.
   let subscription: Subscription?
@@ -56,7 +56,6 @@ final class EventLoop: @unchecked Sendable {
   /// - Parameter observation: The driver's.
   init(driver: any Driver, subscription: Subscription? = nil, observation: TurnObservation? = nil) {
     ownDriver = driver
-    gathering = driver.gathering
     self.subscription = subscription
     self.observation = observation
     waker = driver.waker
@@ -175,13 +174,13 @@ extension EventLoop {
 
   /// - Parameter isOver: Whether a wait is no longer of use, which an observer may cause at the last moment.
   private func waitForIO(unless isOver: () -> Bool = { false }) {
-    // Before it is known how long to wait: an observer of what is sent may give the loop something to do.
     gathering.endTurn()
     observation?.endTurn()
     passesLeft = Self.passesPerTurn
     do {
-      let limit = queue.isEmpty && afterNextWait.isEmpty && !isOver() ? timers.timeLeft : .zero
-      if try ownDriver.turn(for: limit) { takeInbox() }
+      // What is left to do may be an observer's doing, at the last moment.
+      let isIdle = queue.isEmpty && afterNextWait.isEmpty && gathering.isEmpty && !isOver()
+      if try ownDriver.turn(for: isIdle ? timers.timeLeft : .zero) { takeInbox() }
     } catch {
       // The kernel lacks resources. Sleep a little, and try again.
       subscription?.waitFailed(because: error)

@@ -95,4 +95,54 @@ struct ConnectionGatheringTests {
     #expect(await becomesTrue { observer.sent.reduce(0, +) == 3 })
     #expect(observer.queued.isEmpty)
   }
+
+  /// Those that don't gather all by themselves.
+  private static let readinessBackends = usableBackends.filter { $0 != .ioUring }
+
+  @Test("a large write after small ones is sent at once, with them", arguments: readinessBackends)
+  func largeWrite(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let bytes = numbered(10_000)
+    try await Task(executorPreference: reactor) {
+      for piece in [bytes[..<1], bytes[1..<2], bytes[2...]] { try await peer.connection.write(piece) }
+      // The turn hasn't ended, and over loopback nothing is under way.
+      #expect(try peer.socket.receive(upTo: bytes.count + 1) == bytes)
+    }.value
+  }
+
+  @Test("the write that finds out that the peer is gone fails", arguments: readinessBackends)
+  func failure(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    let writing = Task(executorPreference: reactor) {
+      try await peer.connection.write([0])
+      try peer.reset()
+      // With the last of them, it is more than is gathered.
+      for _ in 0..<17 { try await peer.connection.write([UInt8](repeating: 1, count: 1000)) }
+    }
+    #expect(await reason { try await writing.value } == .reset)
+  }
+
+  @Test("what an observer posts at the end of a turn is sent before the next wait", arguments: usableBackends)
+  func observer(backend: Poller.Backend) async throws {
+    let observer = PostingObserver()
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let peer = try await RawPeer(on: reactor)
+    observer.connections.add(peer.connection)
+    await reactor.run {}
+    #expect(try await peer.take(3) == Array("abc".utf8))
+  }
+
+  /// Posts to a connection at the end of one turn.
+  private struct PostingObserver: ReactorObserver {
+    let events: ReactorEvents = .turns
+    let connections = Recorder<Connection>()
+
+    func turnEnded(readyCount: Int) {
+      // Taken out, as the observer would otherwise keep the reactor alive through it.
+      guard let connection = connections.takeFirst() else { return }
+      for text in ["a", "b", "c"] { connection.post(text) }
+    }
+  }
 }

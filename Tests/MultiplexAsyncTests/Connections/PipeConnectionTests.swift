@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Multiplex
 import MultiplexAsync
 import SystemPackage
@@ -22,6 +23,21 @@ struct PipeConnectionTests {
     try await output.closeWrite()
     #expect(try await input.readLine() == Array("three".utf8))
     #expect(try await input.readLine() == nil)
+  }
+
+  @Test("each write is one call, as others may write to the same pipe", arguments: usableBackends)
+  func calls(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    // Like a pipe, but what each call has written is read by itself.
+    var ends: [Int32] = [0, 0]
+    try #require(unsafe socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
+    let reader = Socket(adopting: OwnedDescriptor(adopting: FileDescriptor(rawValue: ends[0])))
+    try reader.setNonBlocking()
+    let writer = OwnedDescriptor(adopting: FileDescriptor(rawValue: ends[1]))
+    let output = try await Connection.adopt(writing: writer, on: reactor)
+    let lines = (1...4).map { Array("line \($0)\n".utf8) }
+    try await reactor.run { for line in lines { try await output.write(line) } }
+    for line in lines { #expect(try reader.receive(upTo: 100) == line) }
   }
 
   @Test("each end does one thing, and says so of the other", arguments: usableBackends)

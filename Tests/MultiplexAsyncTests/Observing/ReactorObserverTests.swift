@@ -323,6 +323,40 @@ struct ReactorObserverTests {
     #expect(await becomesTrue { observer.closed.map(\.unsent) == [size - taken] })
   }
 
+  @Test(
+    "an observer is notified once of a close, if the peer resets as the time for a shutdown is up",
+    arguments: usableBackends)
+  func closedOnce(backend: Poller.Backend) async throws {
+    let observer = RecordingObserver([.turns, .connections, .transfers])
+    let reactor = try Reactor(backend: backend, observer: observer)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = listener.serveChunks { _ in
+      ChunkHandler { _, replies in
+        replies.write([UInt8](repeating: 0, count: 8_000_000))
+        replies.end()
+      }
+    }
+    let peer = try Socket.connected(to: listener.localAddress)
+    try peer.sendAll([1])
+    // The handler has ended, and the connection waits until everything is sent.
+    #expect(await becomesTrue { !observer.queued.isEmpty })
+    let limit = Duration.milliseconds(200)
+    async let unfinished = listener.shutDown(within: limit)
+    #expect(await becomesTrue { listener.isClosed })
+    try await Task(executorPreference: reactor) {
+      // The time is up before the next wait, so the timer fires after this job, and before the reset is noticed.
+      let end = ContinuousClock.now + limit
+      while ContinuousClock.now < end {}
+      let turns = observer.turnCount
+      while observer.turnCount == turns { await Task.yield() }
+      try peer.fileDescriptor.resetOnClose()
+      peer.close()
+    }.value
+    _ = await unfinished
+    await serving
+    #expect(observer.closed.count == 1)
+  }
+
   @Test("an observer can distinguish outgoing from accepted connections", arguments: usableBackends)
   func origins(backend: Poller.Backend) async throws {
     let observer = RecordingObserver(.connections)

@@ -29,7 +29,8 @@ extension CompletionChannel {
   /// Whether the outcome of an inline send is still unknown.
   var isSendingInline: Bool { inlineBatch == driver.batch }
 
-  var gathersSends: Bool { true }
+  /// They go with the next submission anyway.
+  var wantsGathering: Bool { false }
 
   var takesChunks: Bool { true }
 

@@ -17,7 +17,6 @@ final class CompletionDriver: Driver {
   @safe @exclusivity(unchecked) var ring: Ring
   let pool = BufferPool()
   let sparePipe = SpareSplicePipe()
-  let gathering = GatheringConnections()
   private let observation: TurnObservation?
   /// For small sends.
   let smallPool = BufferPool(bufferSize: 4 * 1024)

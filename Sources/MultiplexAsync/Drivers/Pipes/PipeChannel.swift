@@ -67,6 +67,10 @@ final class PipeChannel: Channel {
 
   // MARK: Writing
 
+  /// Each write should be one call: others may write to the same pipe, whose lines must not be torn apart, or to a device
+  /// for which each is a message.
+  var wantsGathering: Bool { false }
+
   func sendNow(_ bytes: UnsafeRawBufferPointer) -> Result<Int, Errno> {
     guard let output else { return .failure(.badFileDescriptor) }
     return Result { () throws(Errno) in

@@ -132,6 +132,8 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   // MARK: Sending
 
+  var wantsGathering: Bool { true }
+
   func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
     do {
       return .success(try pipe.drain(to: rawDescriptor))

@@ -12,7 +12,6 @@ final class ReadinessDriver: Driver {
   let armsEachWait: Bool
   let pool = BufferPool()
   let sparePipe = SpareSplicePipe()
-  let gathering = GatheringConnections()
   private let observation: TurnObservation?
   /// The handler of each descriptor.
   @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
