@@ -13,14 +13,10 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
   private var isWatched = false
   /// Limits accepted connections. Otherwise a flood of them would keep all others waiting.
   ///
-  /// Finding no connection costs the kernel almost as much as accepting one. So a turn takes one and leaves the others to
-  /// the next, until several turns in a row have had one: then there may be a backlog, and each takes twice as many.
+  /// Finding no connection costs the kernel almost as much as accepting one. So a turn takes no more than there were
+  /// lately: twice as many as the last one, if there may have been more.
   private var share = TurnShare(1)
   private static let maximumShare: UInt16 = 64
-  /// How many turns in a row have used up their share.
-  private var fullTurns = 0
-  private var lastFullTurn: UInt64 = 0
-  private static let fullTurnsOfBacklog = 8
 
   init(_ descriptor: consuming OwnedDescriptor, driver: ReadinessDriver) throws(MultiplexError) {
     socket = Socket(adopting: descriptor)
@@ -32,23 +28,12 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
 
   func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
     guard share.take(in: driver.turnNumber) else {
-      noteFullTurn()
+      share.limit = min(2 * share.limit, Self.maximumShare)
       return nil
     }
     let accepted = try socket.acceptDescriptor()
-    if accepted == nil {
-      share.limit = max(1, share.limit / 2)
-      fullTurns = 0
-    }
+    if accepted == nil { share.limit = max(1, share.limit / 2) }
     return accepted
-  }
-
-  private func noteFullTurn() {
-    let turn = driver.turnNumber
-    guard turn != lastFullTurn else { return }
-    fullTurns = lastFullTurn &+ 1 == turn ? fullTurns + 1 : 1
-    lastFullTurn = turn
-    if fullTurns >= Self.fullTurnsOfBacklog { share.limit = min(2 * share.limit, Self.maximumShare) }
   }
 
   func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket? {
