@@ -29,37 +29,32 @@ final class DatagramCore {
 
   /// Receives the next datagram; nil if there is none.
   func receive() throws(Failure) -> Datagram? {
-    guard !isClosed else { throw Failure(reason: .closed) }
     let buffer = unsafe loop.driver.pool.take()
     defer { unsafe loop.driver.pool.recycle(buffer) }
     // The buffer is ours until it is recycled, and has room for any datagram.
-    do throws(Errno) {
-      return try unsafe socket?.takeDatagram(by: buffer.memory)
-    } catch {
-      throw Failure(reason: .init(error))
-    }
+    return try attempt { () throws(Errno) in try unsafe socket?.takeDatagram(by: buffer.memory) }
   }
 
   /// Receives the next datagram into the caller's memory; nil if there is none.
   func receive(into memory: inout MutableRawSpan) throws(Failure) -> (count: Int, sender: SocketAddress)? {
-    guard !isClosed else { throw Failure(reason: .closed) }
-    do throws(Errno) {
-      return try unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in
-        try unsafe socket?.receiveNow(into: memory)
-      }
-    } catch {
-      throw Failure(reason: .init(error))
+    try attempt { () throws(Errno) in
+      try unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in try unsafe socket?.receiveNow(into: memory) }
     }
   }
 
   /// - Returns: False if there is no room now.
   func send(_ bytes: RawSpan, to address: SocketAddress?) throws(Failure) -> Bool {
+    try attempt { () throws(Errno) in try socket?.sendNow(bytes, to: address) } ?? false
+  }
+
+  /// Makes a call on the socket, unless it is closed.
+  private func attempt<Value>(_ call: () throws(Errno) -> Value) throws(Failure) -> Value {
+    guard !isClosed else { throw Failure(reason: .closed) }
     do throws(Errno) {
-      if let isSent = try socket?.sendNow(bytes, to: address) { return isSent }
+      return try call()
     } catch {
       throw Failure(reason: .init(error))
     }
-    throw Failure(reason: .closed)
   }
 
   /// The borrowed descriptor; nil once the socket is closed.

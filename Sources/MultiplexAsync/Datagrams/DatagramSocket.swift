@@ -118,12 +118,8 @@ public final class DatagramSocket: Sendable {
   ///
   /// - Throws: ``ConnectionError/Reason/cancelled``, ``ConnectionError/Reason/closed``, or the kernel's error.
   public func receive() async throws(ConnectionError) -> Datagram {
-    do {
-      return try await reactor.run { () async throws(DatagramCore.Failure) in
-        try await self.repeatHere(.read) { (core) throws(DatagramCore.Failure) in try core.receive() }
-      }
-    } catch {
-      throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
+    try await reactor.run { () async throws(ConnectionError) in
+      try await self.receiveHere { (core) throws(DatagramCore.Failure) in try core.receive() }
     }
   }
 
@@ -151,11 +147,7 @@ public final class DatagramSocket: Sendable {
       unsafe memory.withUnsafeMutableBytes { unsafe $0.copyBytes(from: datagram.bytes.prefix(count)) }
       return (count, datagram.sender)
     }
-    do throws(DatagramCore.Failure) {
-      return try await repeatHere(.read) { (core) throws(DatagramCore.Failure) in try core.receive(into: &memory) }
-    } catch {
-      throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
-    }
+    return try await receiveHere { (core) throws(DatagramCore.Failure) in try core.receive(into: &memory) }
   }
 
   /// Waits for the next datagram, and receives it into memory: see ``receive(into:)-(MutableRawSpan)``.
@@ -177,15 +169,11 @@ public final class DatagramSocket: Sendable {
   ///   - bytes: The content, possibly empty.
   ///   - address: The receiver; nil for the address that the socket is connected to.
   /// - Throws: ``ConnectionError/Reason/cancelled`` while it waits, in which case nothing is sent;
-  ///   ``ConnectionError/Reason/closed``, or the kernel's error: one, too, if there is no address.
+  ///   ``ConnectionError/Reason/closed``, or the kernel's error: EDESTADDRREQ if there is no address.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws(ConnectionError) {
-    do {
-      try await reactor.run { () async throws(DatagramCore.Failure) in
-        // Any byte is initialized.
-        try await self.sendHere(unsafe bytes.span.bytes, to: address)
-      }
-    } catch {
-      throw ConnectionError(error.reason, during: .send, peer: address ?? peerAddress)
+    try await reactor.run { () async throws(ConnectionError) in
+      // Any byte is initialized.
+      try await self.sendHere(unsafe bytes.span.bytes, to: address)
     }
   }
 
@@ -206,11 +194,7 @@ public final class DatagramSocket: Sendable {
     guard reactor.isPreferred, isNoActor(#isolation) else {
       return try await send(unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }, to: address)
     }
-    do throws(DatagramCore.Failure) {
-      try await sendHere(bytes, to: address)
-    } catch {
-      throw ConnectionError(error.reason, during: .send, peer: address ?? peerAddress)
-    }
+    try await sendHere(bytes, to: address)
   }
 
   /// Sends a datagram from the caller's memory: see ``send(_:to:)-(RawSpan,_)``.
@@ -274,9 +258,23 @@ public final class DatagramSocket: Sendable {
 // MARK: - On the reactor's thread
 
 extension DatagramSocket {
-  private func sendHere(_ bytes: RawSpan, to address: SocketAddress?) async throws(DatagramCore.Failure) {
-    try await repeatHere(.write) { (core) throws(DatagramCore.Failure) in
-      try core.send(bytes, to: address) ? () : nil
+  private func receiveHere<Value: Sendable>(
+    _ attempt: (DatagramCore) throws(DatagramCore.Failure) -> Value?
+  ) async throws(ConnectionError) -> Value {
+    do throws(DatagramCore.Failure) {
+      return try await repeatHere(.read, attempt)
+    } catch {
+      throw ConnectionError(error.reason, during: .receive, peer: peerAddress)
+    }
+  }
+
+  private func sendHere(_ bytes: RawSpan, to address: SocketAddress?) async throws(ConnectionError) {
+    do throws(DatagramCore.Failure) {
+      try await repeatHere(.write) { (core) throws(DatagramCore.Failure) in
+        try core.send(bytes, to: address) ? () : nil
+      }
+    } catch {
+      throw ConnectionError(error.reason, during: .send, peer: address ?? peerAddress)
     }
   }
 
