@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -43,6 +44,7 @@ static const int32_t cmx_MSG_CTRUNC = MSG_CTRUNC;
 static const int32_t cmx_MSG_OOB = MSG_OOB;
 static const int32_t cmx_MSG_WAITALL = MSG_WAITALL;
 static const int32_t cmx_MSG_DONTWAIT = MSG_DONTWAIT;
+static const int32_t cmx_TCP_INQ = TCP_INQ;
 static const int32_t cmx_MSG_PEEK = MSG_PEEK;
 static const int32_t cmx_POLLRDHUP = 0x2000; // for _GNU_SOURCE only; the same on every architecture except SPARC
 static const int32_t cmx_F_DUPFD_CLOEXEC = F_DUPFD_CLOEXEC;
@@ -151,6 +153,23 @@ static inline ssize_t cmx_recv(int fd, void *buffer, size_t size, int flags) {
 }
 static inline ssize_t cmx_send(int fd, const void *bytes, size_t size, int flags) {
     return syscall(SYS_sendto, fd, bytes, size, flags, (void *)0, (socklen_t)0);
+}
+// Tells how many bytes are left, if the socket reports that (TCP_INQ); otherwise -1.
+static inline ssize_t cmx_recv_counting(int fd, void *buffer, size_t size, int flags, int *left) {
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec piece = {.iov_base = buffer, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    ssize_t count = syscall(SYS_recvmsg, fd, &message, flags);
+    const struct cmsghdr *report = count < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    if (report != NULL && report->cmsg_level == IPPROTO_TCP && report->cmsg_type == TCP_CM_INQ)
+        memcpy(left, CMSG_DATA(report), sizeof(*left));
+    else
+        *left = -1;
+    return count;
 }
 static inline int cmx_epoll_wait(int fd, struct epoll_event *events, int count, int milliseconds) {
     return (int)syscall(SYS_epoll_pwait, fd, events, count, milliseconds, (void *)0, (size_t)0);

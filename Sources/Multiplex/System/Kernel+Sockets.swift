@@ -49,6 +49,25 @@ extension Kernel {
     try perform(.recv) { unsafe cmx_recv(fd, buffer.baseAddress, granted(buffer.count), flags) }
   }
 
+  /// Makes ``receive(_:_:remainder:flags:)`` report the remainder (`TCP_INQ`). Fails with ENOPROTOOPT or EOPNOTSUPP if
+  /// it isn't a TCP socket.
+  package static func reportRemainder(of fd: Int32) throws(Errno) {
+    try setOption(fd, Int32(IPPROTO_TCP), cmx_TCP_INQ, 1)
+  }
+
+  /// Receives, and reports how many bytes are left: at least one if it is the end of input; nil if the socket doesn't
+  /// tell.
+  package static func receive(
+    _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, remainder: inout Int?, flags: Int32
+  ) throws(Errno) -> Int {
+    var left: Int32 = -1
+    let count = try perform(.recvmsg) {
+      unsafe cmx_recv_counting(fd, buffer.baseAddress, granted(buffer.count), flags, &left)
+    }
+    remainder = left < 0 ? nil : Int(left)
+    return count
+  }
+
   /// Receives from a Unix socket, and reports whether a descriptor was passed with the bytes, which
   /// ``receive(_:_:flags:)`` doesn't. A receive ends after those bytes, even if more have arrived. As nothing takes the
   /// descriptor, the kernel closes it.

@@ -3,6 +3,9 @@ import MultiplexAsync
 import TestSupport
 import Testing
 
+/// How much was read before, in each of a few waits: how a connection receives may depend on it.
+private let amounts = [0, 1, 60_000]
+
 @Suite("Reading from a connection", .timeLimit(.minutes(2)))
 struct ConnectionReadingTests {
   @Test("a read returns received data, or waits for it", arguments: usableBackends)
@@ -70,44 +73,78 @@ struct ConnectionReadingTests {
     }
   }
 
-  /// A receive ends at the position of out-of-band data, though there is more to receive.
-  @Test("bytes behind out-of-band data are read", arguments: usableBackends)
-  func behindUrgent(backend: Poller.Backend) async throws {
-    let reactor = try Reactor(backend: backend)
-    for isReading in [false, true] {
-      let peer = try await RawPeer(on: reactor)
-      let connection = peer.connection
-      if isReading {
-        try peer.socket.sendAll([0])
-        #expect(try await connection.read(exactly: 1) == [0])
-      }
-      try peer.socket.sendAll([1, 2])
-      try peer.socket.fileDescriptor.putUrgent()
-      try peer.socket.sendAll([3, 4])
-      // All of it has arrived, and the reactor knows.
-      try await reactor.sleep(for: .milliseconds(20))
-      #expect(
-        try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 4) } == [1, 2, 3, 4])
+  /// Receives something a few times, each time after a wait.
+  private func receive(_ count: Int, from peer: RawPeer) async throws {
+    guard count > 0 else { return }
+    let connection = peer.connection
+    let reactor = connection.reactor
+    for _ in 0..<3 {
+      let waiting = Task(executorPreference: reactor) { try await connection.read(exactly: count) }
+      try await reactor.sleep(for: .milliseconds(1))
+      try peer.socket.sendAll(numbered(count))
+      #expect(try await waiting.value == numbered(count))
     }
   }
 
-  /// A receive ends there as well, and nothing announces the remainder.
-  @Test("bytes behind a passed descriptor are read", arguments: usableBackends)
-  func behindDescriptor(backend: Poller.Backend) async throws {
+  /// Reads what has arrived before, some time ago.
+  private func expect(_ bytes: [UInt8], from peer: RawPeer) async throws {
+    let connection = peer.connection
+    let reactor = connection.reactor
+    // All of it has arrived, and the reactor knows.
+    try await reactor.sleep(for: .milliseconds(20))
+    let read = try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: bytes.count) }
+    #expect(read == bytes)
+  }
+
+  @Test("an end of input that arrives with the last bytes is found", arguments: usableBackends, amounts)
+  func endWithBytes(backend: Poller.Backend, count: Int) async throws {
     let reactor = try Reactor(backend: backend)
-    for isReading in [false, true] {
-      let peer = try await RawPeer(on: reactor, bufferSize: 65_536)
+    for last in [2, 20_000] {
+      let peer = try await RawPeer(on: reactor)
+      try await receive(count, from: peer)
+      try peer.socket.sendAll(numbered(last))
+      try peer.socket.shutdown(.writing)
+      try await expect(numbered(last), from: peer)
       let connection = peer.connection
-      if isReading {
-        try peer.socket.sendAll([0])
-        #expect(try await connection.read(exactly: 1) == [0])
-      }
-      try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
-      try peer.socket.sendAll([2])
-      // All of it has arrived, and the reactor knows.
-      try await reactor.sleep(for: .milliseconds(20))
-      #expect(try await withTimeout(.seconds(20), on: reactor) { try await connection.read(exactly: 2) } == [1, 2])
+      #expect(try await withTimeout(.seconds(20), on: reactor) { try await connection.read()?.count } == nil)
     }
+  }
+
+  @Test("a reset that arrives with the last bytes is found", arguments: usableBackends, amounts)
+  func resetWithBytes(backend: Poller.Backend, count: Int) async throws {
+    let reactor = try Reactor(backend: backend)
+    let peer = try await RawPeer(on: reactor)
+    try await receive(count, from: peer)
+    try peer.socket.sendAll([1, 2])
+    try peer.reset()
+    // Both have arrived, and the reactor knows.
+    try await reactor.sleep(for: .milliseconds(20))
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) {
+      try await withTimeout(.seconds(20), on: reactor) { while try await connection.read() != nil {} }
+    }
+    #expect(await reason { try await reading.value } == .reset)
+  }
+
+  /// A receive ends at the position of out-of-band data, though there is more to receive.
+  @Test("bytes behind out-of-band data are read", arguments: usableBackends, amounts)
+  func behindUrgent(backend: Poller.Backend, count: Int) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend))
+    try await receive(count, from: peer)
+    try peer.socket.sendAll([1, 2])
+    try peer.socket.fileDescriptor.putUrgent()
+    try peer.socket.sendAll([3, 4])
+    try await expect([1, 2, 3, 4], from: peer)
+  }
+
+  /// A receive ends there as well, and nothing announces the remainder.
+  @Test("bytes behind a passed descriptor are read", arguments: usableBackends, amounts)
+  func behindDescriptor(backend: Poller.Backend, count: Int) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 65_536)
+    try await receive(count, from: peer)
+    try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
+    try peer.socket.sendAll([2])
+    try await expect([1, 2], from: peer)
   }
 
   @Test("a reset ends a waiting read", arguments: usableBackends)

@@ -1,35 +1,78 @@
-/// How to receive from a connection that gets more data than there are buffers, or readers, for.
+internal import Multiplex
+internal import SystemPackage
+
+/// How to receive from a connection that gets more data than fits into a buffer, or than there are readers for.
 ///
 /// What the kernel receives on its own is bounded only by the socket's buffer: by the time the last connection has its
 /// bytes, those of the first have left the cache. So a busy connection is waited for and received from by our own
-/// calls, until a call returns less than a buffer.
+/// calls, until a wait brings less than a buffer.
 struct BulkReceiving {
   private(set) var isActive = false
-  /// Whether the last call filled its buffer.
-  private(set) var mayHaveMore = false
-  /// Whether nothing was received since the last wait. If the wait ended all the same, that may be due to a persistent
-  /// error.
-  private var wasInVain = false
+  /// How many bytes were received since the last wait began, at most a buffer's worth.
+  private var received: UInt16 = 0
+  /// Whether the socket was asked to report what each call leaves.
+  private var isReporting = false
+  private var input = EdgeTriggeredInput()
 
+  /// Whether a call is worth trying.
+  var mayReceive: Bool { isActive && input.isWorthReceiving }
+
+  /// Begins: more has arrived than fits into a buffer, is read, or there are buffers for.
   mutating func begin() {
     isActive = true
-    mayHaveMore = true
+    note(ReceiveBuffers.bufferSize)
+    input.noteReceived(hasMore: true)
   }
 
+  /// A wait begins, as nothing is left. If the last one has brought less than a buffer, the kernel receives again. One
+  /// that has brought nothing doesn't count: its event announced what had been received by then.
   mutating func beginWait() {
-    wasInVain = true
+    guard received > 0 else { return }
+    isActive = isActive && received == ReceiveBuffers.bufferSize
+    received = 0
   }
 
-  /// A call has received `count` bytes.
-  mutating func note(_ count: Int, mayHaveMore: Bool) {
-    self.mayHaveMore = mayHaveMore
-    wasInVain = false
-    isActive = count >= ReceiveBuffers.bufferSize
+  /// A wait has found something.
+  mutating func note(_ readiness: Readiness) {
+    input.note(readiness)
   }
 
-  /// A call has received nothing.
-  mutating func noteNothing() {
-    mayHaveMore = false
-    if wasInVain { isActive = false }
+  /// Receives by one call.
+  ///
+  /// - Returns: nil if nothing has arrived yet.
+  mutating func receive(from fd: Int32, into memory: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+    if !isReporting {
+      isReporting = true
+      // Only TCP sockets can.
+      try? Kernel.reportRemainder(of: fd)
+    }
+    var remainder: Int?
+    let count = try transfer { () throws(Errno) in
+      try unsafe Kernel.receive(fd, memory, remainder: &remainder, flags: Kernel.dontWait)
+    }
+    guard let count else {
+      input.noteEmpty()
+      return nil
+    }
+    note(count)
+    // Only another call can tell, if this one hasn't. A short one may have ended at out-of-band data.
+    input.noteReceived(hasMore: remainder != 0)
+    return count
+  }
+
+  /// Moves what was received into an empty pipe.
+  mutating func splice(from fd: Int32, into pipe: SplicePipe) -> Spliced {
+    let spliced = pipe.fill(from: fd)
+    switch spliced {
+    // A pipe may be full with fewer bytes than its capacity, so there may always be more.
+    case .bytes(let count): note(count)
+    case .nothing: input.noteEmpty()
+    case .other, .failure: break
+    }
+    return spliced
+  }
+
+  private mutating func note(_ count: Int) {
+    received = UInt16(min(Int(received) + count, ReceiveBuffers.bufferSize))
   }
 }

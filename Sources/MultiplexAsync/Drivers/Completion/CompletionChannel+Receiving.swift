@@ -25,25 +25,41 @@ extension CompletionChannel {
   var hasInput: Bool { !received.isEmpty || end != nil }
 
   /// Whether to receive by our own calls, as no receive is in progress.
-  var receivesDirectly: Bool { bulk.isActive && !receiving.isActive && !isClosed }
+  var receivesDirectly: Bool { bulk.mayReceive && !receiving.isActive && !isClosed }
 
   /// Whether ``receiveNow()`` should be tried.
   var isWorthReceiving: Bool { hasInput || receivesDirectly }
 
-  /// Starts a receive, or continues in the next turn.
+  /// Starts a receive or a wait for input, or continues in the next turn.
   private func resumeReceiving() {
     guard isAwaitingInput, !receiving.isActive, !isClosed, end == nil else { return }
-    if bulk.isActive, bulk.mayHaveMore { return awaitSubmission() }
+    if bulk.mayReceive { return awaitSubmission() }
+    bulk.beginWait()
+    if bulk.isActive { watchInput() } else { startReceive() }
+  }
+
+  private func startReceive() {
+    stopWatchingInput()
     receiving = .running
-    guard !bulk.isActive else {
-      bulk.beginWait()
-      let token = RingOperation.receive.token(of: slot)
-      return driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: false, token: token))
-    }
     driver.start(
       .receive(
         on: descriptor, intoGroup: CompletionDriver.group, isMultishot: true,
         token: RingOperation.receive.token(of: slot)))
+  }
+
+  /// Waits for input until that is stopped.
+  ///
+  /// Not by a poll for each wait: if the peer is fast, each would find input at once, and this connection would be
+  /// served in every turn, while the others take turns, as the kernel handles only so many at a time.
+  private func watchInput() {
+    guard !inputWait.isActive else { return }
+    inputWait = .running
+    let token = RingOperation.input.token(of: slot)
+    driver.start(.poll(descriptor, for: [.in, .readHangUp], isMultishot: true, token: token))
+  }
+
+  func stopWatchingInput() {
+    if inputWait.pause() { driver.cancel(.input, of: slot) }
   }
 
   /// The kernel reports a reset only once: if a send got it, receiving looks as if the peer had properly finished.
@@ -59,6 +75,22 @@ extension CompletionChannel {
   func endReceive(_ completion: Ring.Completion) {
     receiving.complete(hasMore: completion.hasMore)
     take(completion)
+    continueReceiving()
+  }
+
+  func endInputWait(_ completion: Ring.Completion) {
+    inputWait.complete(hasMore: completion.hasMore)
+    guard !isClosed else { return }
+    switch completion.errno {
+    case nil: bulk.note(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
+    // It was stopped.
+    case .canceled?: break
+    case let errno?: noteFailure(errno)
+    }
+    continueReceiving()
+  }
+
+  private func continueReceiving() {
     guard !isClosed else { return }
     if isWorthReceiving { notifyLater() } else { resumeReceiving() }
   }
@@ -70,7 +102,9 @@ extension CompletionChannel {
   }
 
   private func take(_ completion: Ring.Completion) {
-    if let id = completion.buffer { unsafe takeBytes(driver.takeReceived(id), Int(completion.result)) }
+    if let id = completion.buffer {
+      unsafe takeBytes(driver.takeReceived(id), Int(completion.result), hasMore: completion.socketHasMore)
+    }
     guard !isClosed else { return }
     switch completion.errno {
     case nil where completion.result == 0: end = .endOfInput
@@ -79,17 +113,17 @@ extension CompletionChannel {
     case .noBufferSpace?:
       bulk.begin()
       driver.growBuffers()
-    case .badFileDescriptor?: abandon()
-    case let errno?: end = .failure(errno)
+    case let errno?: noteFailure(errno)
     }
   }
 
-  private func takeBytes(_ buffer: PooledBuffer, _ count: Int) {
+  /// - Parameter hasMore: Whether there was more than fitted into the buffer.
+  private func takeBytes(_ buffer: PooledBuffer, _ count: Int, hasMore: Bool) {
     guard !isClosed, count > 0 else { return unsafe driver.recycle(buffer) }
     unsafe received.append(.bytes(buffer, count: count))
-    guard received.count >= Self.readAhead, receiving.pause() else { return }
+    guard hasMore || received.count >= Self.readAhead else { return }
     bulk.begin()
-    driver.cancel(.receive, of: slot)
+    if receiving.pause() { driver.cancel(.receive, of: slot) }
   }
 
   private func receiveOnce() -> Received? {
@@ -97,15 +131,9 @@ extension CompletionChannel {
     // The buffer is ours until it is returned.
     let memory = unsafe buffer.memory
     do {
-      let received = try transfer { () throws(Errno) in
-        try unsafe Kernel.receive(rawDescriptor, memory, flags: Kernel.dontWait)
-      }
-      if let count = received {
-        // After a short receive nothing is left for the moment.
-        noteReceive(count, mayHaveMore: count == memory.count)
+      if let count = try unsafe bulk.receive(from: rawDescriptor, into: memory) {
         if count > 0 { return unsafe .bytes(buffer, count: count) }
-      } else {
-        bulk.noteNothing()
+        end = .endOfInput
       }
     } catch {
       noteFailure(error)
@@ -118,20 +146,9 @@ extension CompletionChannel {
 
   func splice(into pipe: SplicePipe) -> Spliced {
     guard share.take(in: driver.batch) else { return .nothing }
-    let spliced = pipe.fill(from: rawDescriptor)
-    switch spliced {
-    // A pipe may be full with fewer bytes than its capacity, so there may always be more.
-    case .bytes(let count): noteReceive(count, mayHaveMore: true)
-    case .nothing: bulk.noteNothing()
-    case .other: break
-    case .failure(let errno): noteFailure(errno)
-    }
+    let spliced = bulk.splice(from: rawDescriptor, into: pipe)
+    if case .failure(let errno) = spliced { noteFailure(errno) }
     return spliced
-  }
-
-  private func noteReceive(_ count: Int, mayHaveMore: Bool) {
-    bulk.note(count, mayHaveMore: mayHaveMore)
-    if count == 0 { end = .endOfInput }
   }
 
   private func noteFailure(_ errno: Errno) {

@@ -218,7 +218,9 @@ extension CompletionChannel {
     stopWatchingRoom()
     if errno == .badFileDescriptor { abandon() }
     // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once.
-    if !isClosed, receiving.pause() { driver.cancel(.receive, of: slot) }
+    guard !isClosed else { return }
+    if receiving.pause() { driver.cancel(.receive, of: slot) }
+    stopWatchingInput()
   }
 
   func discard(_ count: Int) {

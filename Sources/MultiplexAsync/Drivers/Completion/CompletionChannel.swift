@@ -32,6 +32,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   /// The receive in progress, or the wait for input in its place.
   @safe @exclusivity(unchecked) var receiving = MultishotState.idle
   @safe @exclusivity(unchecked) var bulk = BulkReceiving()
+  /// The wait for input that calls of our own receive.
+  @safe @exclusivity(unchecked) var inputWait = MultishotState.idle
   @safe @exclusivity(unchecked) var isAwaitingRoom = false
   /// The wait for room to send.
   @safe @exclusivity(unchecked) var roomWait = MultishotState.idle
@@ -55,7 +57,11 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   var descriptor: FileDescriptor { FileDescriptor(rawValue: rawDescriptor) }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    if operation == .receive { endReceive(completion) } else { endRoomWait(completion) }
+    switch operation {
+    case .receive: endReceive(completion)
+    case .input: endInputWait(completion)
+    default: endRoomWait(completion)
+    }
     if isClosed { leaveIfDone() }
   }
 
@@ -107,6 +113,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     isFull = false
     discard(outgoing.count)
     stopWatchingRoom()
+    stopWatchingInput()
     driver.disown(descriptor)
     rawDescriptor = noDescriptor
     awaitSubmission()
@@ -121,6 +128,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     delegate = nil
     recycleReceived()
     if receiving.isActive { driver.cancel(.receive, of: slot) }
+    if inputWait.isActive { driver.cancel(.input, of: slot) }
     if roomWait.isActive { driver.cancel(.room, of: slot) }
     discard(outgoing.count)
     // An inline send has to be sent, or found to be lost, first.
@@ -139,7 +147,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   }
 
   func leaveIfDone() {
-    guard isClosed, !receiving.isActive, !roomWait.isActive, !isAwaitingSubmission else { return }
+    guard isClosed, !receiving.isActive, !inputWait.isActive, !roomWait.isActive, !isAwaitingSubmission else { return }
     driver.remove(slot)
   }
 }

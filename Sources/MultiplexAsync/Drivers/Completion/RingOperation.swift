@@ -6,6 +6,8 @@ enum RingOperation: UInt8 {
   case accept
   case connect
   case receive
+  /// A wait for input that calls of our own receive.
+  case input
   /// A wait for room to send.
   case room
   /// A send that has a completion only if it fails: the slot is its number among the ``InlineSends``.

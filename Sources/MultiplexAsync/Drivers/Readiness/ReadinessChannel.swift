@@ -8,12 +8,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   @safe @exclusivity(unchecked) var delegate: (any ChannelDelegate)?
   @safe @exclusivity(unchecked) private var isClosed = false
 
-  /// Whether a receive is worth trying: false after a receive returned less than there was room for, and initially, as
-  /// data that is there when the descriptor is registered causes an event too.
-  @safe @exclusivity(unchecked) private var mayReceive = false
-  /// Whether the peer has finished or reset the connection, or sent out-of-band data: then every receive is worth
-  /// trying, as no further event reports what follows the bytes that it ends with.
-  @safe @exclusivity(unchecked) private var isEnding = false
+  @safe @exclusivity(unchecked) private var input = EdgeTriggeredInput()
   /// Whether it is a Unix socket, where a receive may end before it has emptied the socket.
   private let isUnix: Bool
   /// Whether the last receive filled its buffer.
@@ -37,21 +32,13 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
+    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return receiveOnce()
-  }
-
-  private var isWorthReceiving: Bool { mayReceive || isEnding }
-
-  /// A receive has found nothing: an event will announce what follows.
-  private func noteEmpty() {
-    mayReceive = false
-    isEnding = false
   }
 
   func awaitInput() {
     isAwaitingInput = true
-    if isWorthReceiving {
+    if input.isWorthReceiving {
       // It stopped only because its share was used up.
       postpone()
     } else {
@@ -77,7 +64,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
+    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
@@ -96,12 +83,12 @@ final class ReadinessChannel: Channel, ReadinessHandler {
       var hasMore = false
       let count = try transfer { () throws(Errno) in try unsafe receive(into: memory, hasMore: &hasMore) }
       guard let count else {
-        noteEmpty()
+        input.noteEmpty()
         return nil
       }
       isBulky = count == memory.count
       // Any other short receive has emptied the socket: further data causes an event.
-      mayReceive = isBulky || hasMore
+      input.noteReceived(hasMore: isBulky || hasMore)
       return count == 0 ? .elsewhere(.endOfInput) : .filled(count: count)
     } catch {
       return .elsewhere(.failure(noted(error)))
@@ -118,12 +105,12 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {
-    guard isWorthReceiving, share.take(in: driver.turnNumber) else { return .nothing }
+    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
     // A pipe may be full with fewer bytes than its capacity, so there may always be more.
     case .bytes(let count): isBulky = count >= driver.pool.bufferSize
-    case .nothing: noteEmpty()
+    case .nothing: input.noteEmpty()
     case .other: isBulky = false
     case .failure(let errno): return .failure(noted(errno))
     }
@@ -179,15 +166,14 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   func handle(_ readiness: Readiness) {
     guard !readiness.contains(.invalid) else { return failWaits() }
-    if readiness.isReadable { mayReceive = true }
-    if !readiness.isDisjoint(with: [.readClosed, .hangUp, .error, .priority]) { isEnding = true }
+    input.note(readiness)
     if readiness.isWritable { finishSending() }
     finishReceiving()
     armIfNeeded()
   }
 
   private func finishReceiving() {
-    guard isAwaitingInput, isWorthReceiving else { return }
+    guard isAwaitingInput, input.isWorthReceiving else { return }
     isAwaitingInput = false
     delegate?.channelHasInput()
   }
@@ -239,7 +225,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     driver.unregister(rawDescriptor)
     // A caller in the middle of a step, during which a user's callback has closed this, must not find another file.
     rawDescriptor = noDescriptor
-    isEnding = true
+    input.noteFailure()
   }
 
   /// Notes what an error says about the descriptor itself. Its waits end in the next turn.
@@ -259,6 +245,6 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     guard !isAbandoned else { return }
     driver.disown(rawDescriptor)
     rawDescriptor = noDescriptor
-    isEnding = true
+    input.noteFailure()
   }
 }
