@@ -33,7 +33,7 @@ def measure(command, connections, size, depth, requests):
 def requests_of(cell, requests):
     """Returns the number of requests for a cell: fewer if messages are long, but several for each connection."""
     connections, size, depth = cell
-    return max(connections * depth * 5, requests * 1024 // max(1024, size))
+    return max(connections * max(20, depth * 5), requests * 1024 // max(1024, size))
 
 
 def compare(contestants, cell, arguments, progress):
@@ -97,7 +97,7 @@ def summary_table(cells):
 
 
 def main():
-    parser = figures.options(__doc__, rounds=5)
+    parser = figures.options(__doc__, rounds=7)
     parser.add_argument("--requests", type=int, default=50_000, help="per run, fewer if messages are long")
     parser.add_argument("--connections", type=figures.numbers, default=[1, 50, 1000])
     parser.add_argument("--sizes", type=figures.numbers, default=[64, 1024, 16384])
