@@ -217,7 +217,8 @@ extension CompletionChannel {
     discard(outgoing.count)
     stopWatchingRoom()
     if errno == .badFileDescriptor { abandon() }
-    // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once.
+    // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once. So does the wait for
+    // input in its place.
     guard !isClosed else { return }
     if receiving.pause() { driver.cancel(.receive, of: slot) }
     stopWatchingInput()
