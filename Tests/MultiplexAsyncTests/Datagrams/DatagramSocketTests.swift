@@ -220,16 +220,21 @@ struct DatagramSocketTests {
   @Test("the port of a socket that was waited for is free as soon as the socket is closed", arguments: usableBackends)
   func portAfterClosing(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    // No turn passes between the two calls.
-    try await reactor.run {
-      let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
-      let receiving = Task(executorPreference: reactor) { try await socket.receive() }
-      try await reactor.takeTurns()
-      socket.close()
-      let next = try DatagramSocket.bind(to: socket.localAddress, on: reactor)
-      #expect(next.localAddress == socket.localAddress)
-      #expect(await reason { _ = try await receiving.value } == .closed)
+    // In one of a few attempts: a child that is being created for an exit test has a copy of the socket.
+    var isFree = false
+    for _ in 0..<5 where !isFree {
+      isFree = try await reactor.run {
+        let socket = try await DatagramSocket.bind(to: "127.0.0.1:0", on: reactor)
+        let receiving = Task(executorPreference: reactor) { try await socket.receive() }
+        try await reactor.takeTurns()
+        // No turn passes between the two calls.
+        socket.close()
+        let next = try? DatagramSocket.bind(to: socket.localAddress, on: reactor)
+        #expect(await reason { _ = try await receiving.value } == .closed)
+        return next?.localAddress == socket.localAddress
+      }
     }
+    #expect(isFree)
   }
 
   @Test("the port of a datagram socket is free once the last reference is gone")
