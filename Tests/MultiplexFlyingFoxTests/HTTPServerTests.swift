@@ -112,15 +112,7 @@
         #expect(String(decoding: answer, as: UTF8.self).hasSuffix("finished"))
         await stopped
         // The child of an exit test may keep a copy of the listening socket, which FlyingFox doesn't close on exec.
-        #expect(
-          await becomesTrue {
-            do throws(ConnectionError) {
-              try await Connection.connect(to: server.address, on: reactor).close()
-              return false
-            } catch {
-              return error.reason == .refused
-            }
-          })
+        #expect(await becomesRefused(server.address))
       }
     }
 

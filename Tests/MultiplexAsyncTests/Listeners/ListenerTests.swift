@@ -83,15 +83,7 @@ struct ListenerTests {
       return aborted
     }
     // Nobody is accepted any more.
-    #expect(
-      await becomesTrue {
-        do throws(ConnectionError) {
-          _ = try await Connection.connect(to: listener.localAddress, on: reactor)
-          return false
-        } catch {
-          return error.reason == .refused
-        }
-      })
+    #expect(await becomesRefused(listener.localAddress))
     #expect(isDown.value == 0)
     // The existing one is served as before.
     try await client.write("y")
