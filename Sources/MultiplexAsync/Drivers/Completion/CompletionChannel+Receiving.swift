@@ -47,6 +47,10 @@ extension CompletionChannel {
         token: RingOperation.receive.token(of: slot)))
   }
 
+  func stopReceive() {
+    if receiving.pause() { driver.cancel(.receive, of: slot) }
+  }
+
   /// Waits for input until that is stopped.
   ///
   /// Not by a poll for each wait: if the peer is fast, each would find input at once, and this connection would be
@@ -82,7 +86,7 @@ extension CompletionChannel {
     inputWait.complete(hasMore: completion.hasMore)
     guard !isClosed else { return }
     switch completion.errno {
-    case nil: bulk.note(Readiness(kernelBits: UInt32(bitPattern: completion.result)))
+    case nil: bulk.note(Readiness(foundBy: completion))
     // It was stopped.
     case .canceled?: break
     case let errno?: noteFailure(errno)
@@ -123,7 +127,7 @@ extension CompletionChannel {
     unsafe received.append(.bytes(buffer, count: count))
     guard hasMore || received.count >= Self.readAhead else { return }
     bulk.begin()
-    if receiving.pause() { driver.cancel(.receive, of: slot) }
+    stopReceive()
   }
 
   private func receiveOnce() -> Received? {

@@ -187,7 +187,7 @@ extension CompletionChannel {
     roomWait.complete(hasMore: completion.hasMore)
     guard !isClosed else { return }
     switch completion.errno {
-    case nil where Readiness(kernelBits: UInt32(bitPattern: completion.result)).isWritable: hasFoundRoom = true
+    case nil where Readiness(foundBy: completion).isWritable: hasFoundRoom = true
     case nil:
       // Each poll also ends when the peer has finished sending. A multishot one reports that once, and goes on.
       isRoomWaitMultishot = true
@@ -220,7 +220,7 @@ extension CompletionChannel {
     // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once. So does the wait for
     // input in its place.
     guard !isClosed else { return }
-    if receiving.pause() { driver.cancel(.receive, of: slot) }
+    stopReceive()
     stopWatchingInput()
   }
 

@@ -29,7 +29,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
 
   @safe @exclusivity(unchecked) var isClosed = false
   @safe @exclusivity(unchecked) var isAwaitingInput = false
-  /// The receive in progress, or the wait for input in its place.
+  /// The receive in progress.
   @safe @exclusivity(unchecked) var receiving = MultishotState.idle
   @safe @exclusivity(unchecked) var bulk = BulkReceiving()
   /// The wait for input that calls of our own receive.

@@ -127,7 +127,7 @@ final class CompletionDriver: Driver {
     guard completion.errno != .canceled else { return }
     switch operation {
     case .poll where completion.errno == nil:
-      observation.ready(descriptor, for: Readiness(kernelBits: UInt32(bitPattern: completion.result)))
+      observation.ready(descriptor, for: Readiness(foundBy: completion))
     case .connect: observation.ready(descriptor, for: .writable)
     case _ where !owned[descriptor.rawValue]: return
     case .room: observation.ready(descriptor, for: .writable)

@@ -70,7 +70,7 @@ final class CompletionPoll: CompletionHandler {
     // A wakeup by priority data doesn't say that it is priority data.
     let found =
       interest.contains(.priority)
-      ? Readiness.current(of: descriptor, for: interest) : Readiness(kernelBits: UInt32(bitPattern: completion.result))
+      ? Readiness.current(of: descriptor, for: interest) : Readiness(foundBy: completion)
     let readiness = found.intersection(Readiness(of: interest))
     return readiness.isEmpty ? nil : readiness
   }
