@@ -7,9 +7,12 @@ struct Relay: ParsableCommand {
     abstract: "Forwards connections in both directions.",
     discussion: """
       An address is \(Endpoint.grammar). Names are looked up once, at the start. A slow side makes the other wait. When \
-      one direction ends, the end is passed on while the other direction continues. SIGINT, SIGTERM or SIGHUP makes the \
-      relay stop accepting, close idle connections, drain the others for up to --drain-timeout, and exit; a later \
-      signal exits at once.
+      one direction ends, the end is passed on while the other direction continues.
+
+      SIGINT, SIGTERM or SIGHUP makes the relay stop accepting, drain its connections for up to --drain-timeout, and exit; \
+      a later signal exits at once. A target that has sent last is told, once nothing has moved for a second, that its \
+      client has finished; when the target finishes too, both sides are closed. Connections left at the end are reset: \
+      no client takes half of a reply for the whole.
       """)
 
   @Option(
@@ -39,7 +42,9 @@ struct Relay: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Reset connections idle for this long.", valueName: "seconds"))
+    help: ArgumentHelp(
+      "Reset connections idle for this long. A peer that still takes what was sent to it isn't idle.",
+      valueName: "seconds"))
   var idleTimeout: Double?
 
   func validate() throws {

@@ -37,6 +37,18 @@ final class ConnectingClients: Sendable {
     return end(client) ? try outcome.get() : nil
   }
 
+  /// Gives up all connections to the target that are being made, as if their clients had gone.
+  ///
+  /// - Returns: How many.
+  func giveUp() -> Int {
+    let attempts = state.withLock { state in
+      defer { state.attempts = [:] }
+      return state.attempts.values.map(\.task)
+    }
+    attempts.forEach { $0.cancel() }
+    return attempts.count
+  }
+
   private func begin(_ client: Connection, _ task: Task<Outcome, Never>) {
     let needsWatch = state.withLock { state in
       state.attempts[ObjectIdentifier(client)] = (client, task)

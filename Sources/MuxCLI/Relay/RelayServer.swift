@@ -23,18 +23,22 @@ final class RelayServer: Sendable {
     let drainTimeout: Duration
   }
 
+  /// How much later than the relay itself its listeners give up connections: they would close them without a reset, and
+  /// a client might take half of a reply for the whole.
+  private static let drainMargin = Duration.seconds(5)
+
   private let settings: Settings
   private let listeners: ListenerSet
   private let connecting = ConnectingClients()
   private let pairs = OpenPairs()
-  /// Closes idle pairs after ``stop()``.
-  private let closing = Mutex<(reactor: Reactor?, task: Task<Void, Never>?)>((nil, nil))
+  /// Drains the connections after ``stop()``; its value is the number of clients without a target that were given up.
+  private let draining = Mutex<(reactor: Reactor?, task: Task<Int, Never>?)>((nil, nil))
   private let openFileWarning = RateLimitedWarning()
   private let connectWarning = RateLimitedWarning()
 
   init(_ settings: Settings) {
     self.settings = settings
-    listeners = ListenerSet(drainLimit: settings.drainTimeout)
+    listeners = ListenerSet(drainLimit: settings.drainTimeout + Self.drainMargin)
   }
 
   /// Relays until ``stop()``.
@@ -44,7 +48,7 @@ final class RelayServer: Sendable {
   func run(at endpoints: [Endpoint]) async throws -> Int {
     let warnings = ReactorWarnings()
     let group = try ReactorGroup.serving(count: settings.threads, backend: settings.backend) { _ in warnings }
-    closing.withLock { $0.reactor = group.reactors[0] }
+    draining.withLock { $0.reactor = group.reactors[0] }
     let capacity = try await listeners.open(
       endpoints, on: group, remark: ", relaying to \(settings.targets[0].argument)"
     ) { [settings] places in
@@ -52,29 +56,36 @@ final class RelayServer: Sendable {
       return try PairCapacity(atMost: settings.maximumConnections, threads: group.reactors.count)
     }
     let limit = ConnectionLimit(capacity.count)
-    let unfinished = await listeners.serve { listener in
+    let dropped = await listeners.serve { listener in
       await listener.serve(limitedTo: limit) { client in
         capacity.enter()
         await self.relay(client)
         capacity.leave()
       }
     }
-    closing.withLock { $0.task }?.cancel()
+    let drain = draining.withLock { $0.task }
+    drain?.cancel()
+    let givenUp = await drain?.value ?? 0
     for warning in [openFileWarning, connectWarning] {
       warning.conclude {
         "\(Quantity.counted($0, "other client")) closed without reaching a target since the last message"
       }
     }
-    return unfinished
+    return dropped + pairs.abortedCount + givenUp
   }
 
   /// Stops accepting, and drains the connections.
   func stop() {
     listeners.stop()
-    closing.withLock { closing in
-      guard let reactor = closing.reactor, closing.task == nil else { return }
-      closing.task = Task { [pairs] in await pairs.closeIdle(after: ListenerSet.idleTimeBeforeClose, on: reactor) }
+    draining.withLock { draining in
+      guard let reactor = draining.reactor, draining.task == nil else { return }
+      draining.task = Task { await self.drain(on: reactor) }
     }
+  }
+
+  private func drain(on reactor: Reactor) async -> Int {
+    await pairs.drain(within: settings.drainTimeout, on: reactor)
+    return connecting.giveUp()
   }
 
   /// Refuses a target that is the relay itself: its first client would use up all descriptors.

@@ -14,13 +14,15 @@ final class RelayedPair: Sendable {
   private let target: Connection
   private let idleTimeout: Duration?
   private let lastActivity = Mutex(ContinuousClock.now)
-  /// Whether bytes have moved since the last ``closeIfIdle()``.
+  /// Whether bytes have moved since the last ``endIfIdle()``.
   private let hasMoved = Atomic(true)
   /// Whether the client sent last: it may be waiting for a reply, however long that takes.
   private let awaitsReply = Atomic(false)
   /// Whether one side has finished: it may be waiting for the other's reply, however long that takes.
   private let isHalfClosed = Atomic(false)
-  /// Whether both sides are being closed though neither has finished.
+  /// Whether the target was told that the client has finished, though it hasn't.
+  private let isEnding = Atomic(false)
+  /// Whether both sides are being closed, as the target has finished after that.
   private let isClosing = Atomic(false)
   /// Whether one side has failed. Both are aborted, so that neither peer takes half of a conversation for the whole, but
   /// not before they have got what was sent until then.
@@ -35,7 +37,7 @@ final class RelayedPair: Sendable {
 
   /// Forwards until both sides have finished, or one of them fails. Called by the task that serves the client.
   func run() async {
-    let watch = idleTimeout.map { limit in Task { await self.closeWhenIdle(for: limit) } }
+    let watch = idleTimeout.map { limit in Task { await self.abortWhenIdle(for: limit) } }
     await withDiscardingTaskGroup { group in
       group.addTask(executorPreference: self.target.reactor) { await self.forwardFromTarget() }
       await forward(from: client, to: target)
@@ -56,8 +58,9 @@ final class RelayedPair: Sendable {
   private func forward(from source: Connection, to destination: Connection) async {
     let error = await forwardToEnd(from: source, to: destination)
     let isLast = openDirections.subtract(1, ordering: .relaxed).newValue == 0
+    guard !isClosing.load(ordering: .relaxed) else { return }
     if error != nil { hasFailed.store(true, ordering: .relaxed) }
-    guard hasFailed.load(ordering: .relaxed), !isClosing.load(ordering: .relaxed) else { return }
+    guard hasFailed.load(ordering: .relaxed) else { return await closeIfOver(after: source) }
     guard let error, error.operation != .read else { return await abort(afterDeliveryTo: destination) }
     // The destination takes nothing more, but it may have sent something before.
     if isLast { await abort(afterDeliveryTo: source) } else { await awaitOtherDirection() }
@@ -77,17 +80,34 @@ final class RelayedPair: Sendable {
     }
   }
 
-  /// Closes both sides, if neither has finished, nothing is queued for either, and nothing has moved since the last
-  /// call. The first call closes nothing.
-  func closeIfIdle() async {
-    guard !hasMoved.exchange(false, ordering: .relaxed), !isHalfClosed.load(ordering: .relaxed),
-      !awaitsReply.load(ordering: .relaxed), !hasFailed.load(ordering: .relaxed)
+  /// Ends the client's direction, if the client waits for no reply, neither side has finished, nothing is queued for
+  /// either, and nothing has moved since the last call. The first call ends nothing.
+  ///
+  /// The client gets the end of input only from the target: nobody else knows whether a reply has ended, or pauses.
+  func endIfIdle() async {
+    guard !isHalfClosed.load(ordering: .relaxed), !awaitsReply.load(ordering: .relaxed),
+      !hasFailed.load(ordering: .relaxed), !isEnding.load(ordering: .relaxed),
+      !hasMoved.exchange(false, ordering: .relaxed)
     else { return }
     guard await client.queuedCount == 0, await target.queuedCount == 0 else { return }
+    isEnding.store(true, ordering: .relaxed)
+    // If the target is gone, its own direction fails.
+    try? await target.closeWrite()
+  }
+
+  /// Closes both sides, if the target has finished and the client's direction was ended: the client may never finish.
+  private func closeIfOver(after source: Connection) async {
+    guard source === target, isEnding.load(ordering: .relaxed) else { return }
     isClosing.store(true, ordering: .relaxed)
     // The kernel still delivers the bytes that it holds.
     await client.close()
     await target.close()
+  }
+
+  /// Aborts both sides: neither peer takes what it got for the whole.
+  func abort() {
+    client.abort()
+    target.abort()
   }
 
   private func noteActivity(ofClient: Bool) {
@@ -96,19 +116,35 @@ final class RelayedPair: Sendable {
     guard idleTimeout != nil else { return }
     lastActivity.withLock { $0 = .now }
   }
+}
 
-  private func closeWhenIdle(for limit: Duration) async {
-    while true {
-      let deadline = lastActivity.withLock { $0 } + limit
-      guard deadline > .now else { break }
-      do { try await client.reactor.sleep(until: deadline) } catch { return }
+// MARK: - The idle timeout
+
+extension RelayedPair {
+  /// Aborts both sides once nothing has moved for the limit.
+  ///
+  /// There is no event for bytes that a peer takes from the kernel. Whether there are fewer of them is checked when the
+  /// time is up, so it may take twice the limit to notice that a peer has stopped taking them.
+  private func abortWhenIdle(for limit: Duration) async {
+    var start = ContinuousClock.now
+    // What the peers had yet to take at the last check; 0 if something has moved since.
+    var lastCount = 0
+    while (try? await client.reactor.sleep(until: start + limit)) != nil {
+      let last = lastActivity.withLock { $0 }
+      guard last <= start else {
+        (start, lastCount) = (last, 0)
+        continue
+      }
+      let count = await Self.untaken(by: client) + Self.untaken(by: target)
+      let mayBeTaking = count < lastCount || lastCount == 0 && count > 0
+      guard mayBeTaking else { return abort() }
+      (start, lastCount) = (.now, count)
     }
-    abort()
   }
 
-  private func abort() {
-    client.abort()
-    target.abort()
+  /// Returns how many bytes a peer hasn't taken yet, as far as the kernel knows; 0 once the connection is closed.
+  private static func untaken(by connection: Connection) async -> Int {
+    await connection.queuedCount + held(for: connection)
   }
 }
 
@@ -147,7 +183,12 @@ extension RelayedPair {
     let queued = await connection.queuedCount
     // What is in the queue of a Unix socket, its peer has already been given.
     if case .unix = connection.peerAddress { return queued }
-    let held = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
-    return queued + (held ?? 0)
+    return await queued + held(for: connection)
+  }
+
+  /// Returns how many bytes the kernel holds for a peer; 0 once the connection is closed.
+  private static func held(for connection: Connection) async -> Int {
+    let count = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
+    return count ?? 0
   }
 }

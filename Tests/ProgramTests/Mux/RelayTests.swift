@@ -187,6 +187,39 @@ struct RelayTests {
     #expect(eventually { server.openSockets == 1 })
   }
 
+  @Test("isn't idle for --idle-timeout while a slow peer still takes what was sent to it", arguments: usableBackends)
+  func slowReader(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--idle-timeout", "0.5"])
+    let client = try relay.connect()
+    let target = try EchoPeer(acceptedBy: listener)
+    let bytes = numbered(4 << 20)
+    try target.socket.sendAll(bytes, timeout: ChildProcess.limit)
+    try target.socket.shutdown(.writing)
+    // Slow enough that the kernel holds much of it when the relay has sent everything.
+    var received: [UInt8] = []
+    while received.count < bytes.count {
+      let piece = try client.receive(64 << 10)
+      try #require(!piece.isEmpty)
+      received += piece
+      _ = try select(timeout: .milliseconds(50))
+    }
+    let isWhole = received == bytes
+    #expect(isWhole)
+    #expect(try client.receiveToEnd() == [])
+  }
+
+  @Test("resets a pair if a peer takes nothing for --idle-timeout of what was sent to it", arguments: usableBackends)
+  func deafReader(backend: Poller.Backend) throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--idle-timeout", "0.5"])
+    let client = try relay.connect()
+    let target = try EchoPeer(acceptedBy: listener)
+    #expect(try target.fill(with: numbered(64 << 20), quietFor: .milliseconds(100)) > 0)
+    #expect(eventually { relay.process.openSockets == 1 })
+    withExtendedLifetime((client, target)) {}
+  }
+
   @Test("serves at most --max-connections clients: others wait until one leaves", arguments: usableBackends)
   func maximumConnections(backend: Poller.Backend) throws {
     let server = try MuxServer(backend)
@@ -352,9 +385,76 @@ struct RelayTests {
     try target.send("y")
     #expect(try client.receiveText(1) == "y")
     relay.process.signal(SIGTERM)
-    #expect(try client.receiveToEnd() == [] && target.receiveToEnd() == [])
+    #expect(try target.receiveToEnd() == [])
+    target.socket.close()
+    #expect(try client.receiveToEnd() == [])
     #expect(try relay.process.waitForExit() == .exited(0))
     #expect(relay.process.errorText.isEmpty)
+  }
+
+  @Test("passes on all of a reply after a signal, though the target pauses in the middle", arguments: usableBackends)
+  func pausedReply(backend: Poller.Backend) throws {
+    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "1000")
+    relay.process.signal(SIGTERM)
+    // The pause is so long that the relay takes the pair for idle.
+    #expect(try target.receiveToEnd() == [])
+    try target.send(" answer")
+    target.socket.close()
+    #expect(try client.receiveToEnd() == Array(" answer".utf8))
+    #expect(try relay.process.waitForExit() == .exited(0))
+    #expect(relay.process.errorText.isEmpty)
+  }
+
+  @Test("resets a client whose target hasn't ended its reply by the end of --drain-timeout", arguments: usableBackends)
+  func unendedReply(backend: Poller.Backend) throws {
+    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "0.6")
+    relay.process.signal(SIGTERM)
+    #expect(try client.isReset())
+    #expect(try relay.process.waitForExit() == .exited(0))
+    #expect(relay.process.errorText == "mux: connections closed unfinished after 0.6 seconds: 1\n")
+    withExtendedLifetime(target) {}
+  }
+
+  @Test("resets a client after a signal with --drain-timeout 0, also one that has just got its target")
+  func noDrain() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    // Whether the relay has its pair yet is a matter of chance.
+    for _ in 0..<10 {
+      let relay = try MuxRelay(to: "\(try listener.localAddress())", .automatic, ["--drain-timeout", "0"])
+      let client = try relay.connect()
+      let target = try EchoPeer(acceptedBy: listener)
+      relay.process.signal(SIGTERM)
+      #expect(try client.isReset())
+      #expect(try relay.process.waitForExit() == .exited(0))
+      #expect(relay.process.errorText == "mux: connections closed unfinished after 0 seconds: 1\n")
+      withExtendedLifetime(target) {}
+    }
+  }
+
+  @Test("resets a client that sends more after its idle pair was ended", arguments: usableBackends)
+  func lateRequest(backend: Poller.Backend) throws {
+    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "1000")
+    relay.process.signal(SIGTERM)
+    #expect(try target.receiveToEnd() == [])
+    try client.send("another question")
+    #expect(try client.isReset())
+    #expect(try relay.process.waitForExit() == .exited(0))
+    withExtendedLifetime(target) {}
+  }
+
+  /// Returns a pair whose target has sent the first part of its reply.
+  private func pairWithHalfReply(
+    _ backend: Poller.Backend, drainTimeout: String
+  ) throws -> (relay: MuxRelay, client: EchoPeer, target: EchoPeer) {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--drain-timeout", drainTimeout])
+    let client = try relay.connect()
+    try client.send("question")
+    let target = try EchoPeer(acceptedBy: listener)
+    #expect(try target.receiveText(8) == "question")
+    try target.send("half an")
+    #expect(try client.receiveText(7) == "half an")
+    return (relay, client, target)
   }
 
   @Test("waits for the reply to a client's request after a signal", arguments: [true, false])
