@@ -45,7 +45,8 @@ struct Bench: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Give up when connecting, a response or the wait after the duration takes longer.", valueName: "seconds"))
+      "Give up when connecting (but not looking up the name), a response or the wait after the duration takes longer.",
+      valueName: "seconds"))
   var timeout = 5.0
 
   @Option(help: "The backend to wait with.")

@@ -6,7 +6,8 @@ struct Serve: ParsableCommand {
     abstract: "Serves many clients on one or more threads.",
     discussion: """
       An address is \(Endpoint.grammar). Prints one line for each address on which it listens. SIGINT, SIGTERM or SIGHUP \
-      makes it stop accepting, drain its connections for up to --drain-timeout, and exit; a later signal exits at once.
+      makes it stop accepting, close connections that are idle for a quarter of a second, drain the others for up to \
+      --drain-timeout, and exit; a later signal exits at once.
       """)
 
   @Option(
