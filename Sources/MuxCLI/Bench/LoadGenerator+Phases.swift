@@ -7,7 +7,7 @@ extension LoadGenerator {
     if warmUp > 0 {
       nextTick = now + Self.tickInterval
       phase = .warmingUp(until: now + warmUp)
-      beginSchedule(at: now, end: nil)
+      beginSchedule(at: now, end: .after(plan.warmUp))
       if schedule == nil { startAll(now) }
     } else {
       beginMeasuring(now)
@@ -27,7 +27,7 @@ extension LoadGenerator {
   }
 
   /// Starts a schedule; messages of an earlier one are dropped.
-  private func beginSchedule(at now: Int, end: BenchPlan.End?) {
+  private func beginSchedule(at now: Int, end: BenchPlan.End) {
     guard let rate = plan.rate else { return }
     schedule = SendSchedule(rate: rate, connections: connections.count, origin: now, end: end)
     due = 0

@@ -17,15 +17,14 @@ struct SendSchedule {
   ///   - rate: Messages per second.
   ///   - connections: The number of connections.
   ///   - origin: The time of the first message, in nanoseconds.
-  ///   - end: The end of the schedule; nil if it has none.
-  init(rate: Double, connections: Int, origin: Int, end: BenchPlan.End?) {
+  ///   - end: The end of the schedule: a message that is due then isn't sent.
+  init(rate: Double, connections: Int, origin: Int, end: BenchPlan.End) {
     self.origin = origin
     self.connections = connections
     interval = Double(MonotonicClock.second) / rate
     switch end {
     case .after(let duration): count = dueCount(by: origin + duration.wholeNanoseconds - 1)
     case .requests(let requests): count = requests
-    case nil: break
     }
   }
 
