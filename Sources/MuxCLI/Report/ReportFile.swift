@@ -16,6 +16,8 @@ struct ReportFile {
   private static let permissions: FilePermissions = [.ownerReadWrite, .groupRead, .otherRead]
 
   private let path: String
+  /// What isn't a regular file stays open: the reader of a named pipe would take its closing for the end.
+  private let stream: FileDescriptor?
 
   /// Checks that the file can be written.
   ///
@@ -26,32 +28,39 @@ struct ReportFile {
     let isNew = (try? FileManager.default.attributesOfItem(atPath: path)) == nil
     do {
       // An existing file is kept until there is a new report, and no empty file is left behind.
-      try open(path).close()
+      let file = try Self.open(path)
+      stream = try Self.isRegular(file) ? nil : file
+      if stream == nil { try file.close() }
       if isNew { try FileManager.default.removeItem(atPath: path) }
     } catch {
-      throw failure(error, .cantCreate)
+      throw Self.failure(error, path, .cantCreate)
     }
   }
 
   func write(_ text: String) throws(Failure) {
     do {
+      if let stream { return try Self.write(text, to: stream) }
       if let place = Self.replaceablePlace(of: path), try replace(place, by: text) { return }
-      try Self.write(text, to: open(path, .truncate))
+      try Self.write(text, to: Self.open(path, .truncate))
     } catch {
-      throw failure(error, .ioError)
+      throw Self.failure(error, path, .ioError)
     }
   }
 
-  private func open(_ path: String, _ options: FileDescriptor.OpenOptions = []) throws -> FileDescriptor {
+  private static func open(_ path: String, _ options: FileDescriptor.OpenOptions = []) throws -> FileDescriptor {
     try FileDescriptor.open(
-      FilePath(path), .writeOnly, options: options.union([.create, .closeOnExec]), permissions: Self.permissions)
+      FilePath(path), .writeOnly, options: options.union([.create, .closeOnExec]), permissions: permissions)
+  }
+
+  private static func isRegular(_ file: FileDescriptor) throws(Errno) -> Bool {
+    try FileStatus.of(file).st_mode & S_IFMT == S_IFREG
   }
 
   private static func write(_ text: String, to file: FileDescriptor) throws {
     _ = try file.closeAfter { try file.writeAll(text.utf8) }
   }
 
-  private func failure(_ error: any Error, _ status: ExitCode) -> Failure {
+  private static func failure(_ error: any Error, _ path: String, _ status: ExitCode) -> Failure {
     Failure("can't write the report '\(path)': \(error)", status)
   }
 }
@@ -66,7 +75,7 @@ extension ReportFile {
     // A name of its own length may be too long with anything appended.
     let name = ".mux-report-\(String(UInt64.random(in: .min ... .max), radix: 36))"
     let draft = "\((place as NSString).deletingLastPathComponent)/\(name)"
-    guard let file = try? open(draft, .exclusiveCreate) else { return false }
+    guard let file = try? Self.open(draft, .exclusiveCreate) else { return false }
     do {
       Self.copyOwnership(of: place, to: file)
       try Self.write(text, to: file)

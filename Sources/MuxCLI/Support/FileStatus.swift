@@ -15,6 +15,13 @@ enum FileStatus {
     return status
   }
 
+  /// The status of an open file.
+  static func of(_ file: FileDescriptor) throws(Errno) -> stat {
+    var status = stat()
+    guard unsafe fstat(file.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+    return status
+  }
+
   /// The status of the file at a path, which may be a link.
   static func withoutFollowing(_ path: String) throws(Errno) -> stat {
     var status = stat()

@@ -147,6 +147,19 @@ struct CompareTests {
     }
   }
 
+  @Test("writes a report to a named pipe")
+  func reportToNamedPipe() throws {
+    let folder = try TemporaryFolder()
+    let command = """
+      mkfifo "$1/pipe" && { cat "$1/pipe" > "$1/report.html" & }
+      exec "$0" compare --descriptors 1 --rounds 1 --report "$1/pipe"
+      """
+    let process = try ChildProcess("/bin/sh", ["-c", command, try Executable.built("mux"), folder.path])
+    // The reader holds standard error open until it has ended, too.
+    #expect(try process.waitForExit(within: .seconds(120)) == .exited(0), "\(process.errorText)")
+    #expect(try HTMLReport(folder.file("report.html")).elements["svg"] == 1)
+  }
+
   @Test("reports before the comparison that a report can't be written")
   func badReport() throws {
     let process = try run(["--report", "/nowhere/report.html"])
