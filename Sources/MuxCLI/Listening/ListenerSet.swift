@@ -46,7 +46,7 @@ final class ListenerSet: Sendable {
   ///   - remark: What to print after each address, its backend and the number of threads.
   ///   - prepare: Called with the addresses before they are printed. Throws if something is wrong with them.
   /// - Returns: The result of `prepare`.
-  /// - Throws: `CancellationError` if ``stop()`` was called during a lookup.
+  /// - Throws: `CancellationError` if ``stop()`` was called meanwhile.
   @discardableResult
   func open<Prepared>(
     _ endpoints: [Endpoint], on group: ReactorGroup, remark: String = "",
@@ -58,6 +58,7 @@ final class ListenerSet: Sendable {
       // Threads, backends and listeners have their descriptors by now. Without one for a connection, no client could be
       // served.
       try OpenFiles.require(Self.neededDescriptors)
+      if isStopping { throw CancellationError() }
       try greet("\(Self.description(of: group))\(remark)")
       return prepared
     } catch {

@@ -150,6 +150,23 @@ struct ServeEndTests {
     }
   }
 
+  @Test("a server that is stopped before it has started doesn't say that it listens")
+  func early() throws {
+    // Stopped meanwhile, so that it can't start before the signal arrives.
+    var server: ChildProcess
+    repeat {
+      server = try ChildProcess.mux(["serve", "--listen", "127.0.0.1:0", "--backend", "epoll", "--threads", "256"])
+      let starting = server
+      #expect(eventually { starting.signalMask("SigBlk").contains(SIGTERM) })
+      server.signal(SIGSTOP)
+      #expect(eventually { starting.isStopped })
+    } while server.threadNames.count > 100
+    server.signal(SIGTERM)
+    server.signal(SIGCONT)
+    #expect(try server.waitForExit() == .exited(0))
+    #expect(server.outputText.isEmpty && server.errorText.isEmpty)
+  }
+
   @Test("a server removes its Unix socket file")
   func unixSocketFile() throws {
     let folder = try TemporaryFolder()
