@@ -8,7 +8,11 @@ final class ReactorWarnings: ReactorObserver {
   private let waitWarning = RateLimitedWarning()
 
   func acceptFailed(_ listener: ObservedListener, because error: MultiplexError) {
-    acceptWarning.warn { _ in "\(error); retrying until resources are free" }
+    acceptWarning.warn { _ in
+      // The reader knows the address, but not the descriptor.
+      let address = listener.localAddress.argument
+      return "can't accept connections at \(address): \(error.explanation); retrying until resources are free"
+    }
   }
 
   func waitFailed(because error: MultiplexError) {
