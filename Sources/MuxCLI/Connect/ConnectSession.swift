@@ -48,6 +48,18 @@ final class ConnectSession: Sendable {
   ///
   /// - Throws: An error that says why the connection was lost, or what is wrong with the standard streams.
   func run() async throws {
+    do {
+      try await runToEnd()
+    } catch {
+      leavePrompt()
+      throw error
+    }
+    guard isTyped, !hasEnded else { return }
+    leavePrompt()
+    Console.warn("the server closed the connection")
+  }
+
+  private func runToEnd() async throws {
     try prompt()
     do {
       try await converse()
@@ -62,7 +74,6 @@ final class ConnectSession: Sendable {
     }
     // The peer may have rejected the last bytes after the kernel accepted them.
     if hasSent.load(ordering: .relaxed), await wasReset { throw reset }
-    if isTyped, !hasEnded { Console.warn("the server closed the connection") }
   }
 
   /// Runs until both sides have finished. If the server finishes first, input from a file or a pipe is still sent to
@@ -131,6 +142,12 @@ final class ConnectSession: Sendable {
   private func prompt() throws {
     guard prompts, !hasEnded else { return }
     try Console.write(">>: ".utf8)
+  }
+
+  /// Begins a new line, for a message, unless the end of input has.
+  private func leavePrompt() {
+    guard prompts, !hasEnded else { return }
+    try? Console.write("\n".utf8)
   }
 }
 
