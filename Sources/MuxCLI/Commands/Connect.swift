@@ -30,7 +30,9 @@ struct Connect: ParsableCommand {
         let connection = try await Self.connect(to: endpoint, on: Reactor(), timeout: limit)
         try await ConnectSession(connection, idleTimeout: limit).run()
       } catch let error as ConnectionError {
-        guard let timeout, error.reason == .timedOut, error.operation != .connect else { throw Failure(error) }
+        guard let timeout, error.reason == .timedOut, error.operation != .connect else {
+          throw Failure(error, of: endpoint)
+        }
         throw Failure("the connection was idle for \(Quantity.seconds(timeout))", .ioError)
       }
     }

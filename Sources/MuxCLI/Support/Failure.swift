@@ -36,14 +36,17 @@ struct Failure: Error, CustomStringConvertible {
     if error.isLookupFailure { return "\(subject): \(error.explanation)" }
     // The reader knows the address, but not the descriptor.
     return MultiplexError(
-      call: error.call, subject: subject, reason: error.reason, errno: error.errno, advice: error.advice
+      call: error.call, subject: subject, reason: error.reason, errno: error.errno,
+      advice: error.adviceOnAddress ?? error.advice
     ).description
   }
 }
 
 extension Failure {
   /// Makes a failure of the error of a connection.
-  init(_ error: ConnectionError) {
+  ///
+  /// - Parameter endpoint: What was connected to, if known: the error has no address if several were tried.
+  init(_ error: ConnectionError, of endpoint: Endpoint? = nil) {
     let errno: Errno
     switch error.reason {
     case .unresolved(let error):
@@ -62,7 +65,8 @@ extension Failure {
     }
     // This error says what to do about it.
     self.init(
-      MultiplexError(call: "connect", subject: error.peer?.description, errno: errno), otherwise: .unavailable)
+      MultiplexError(call: "connect", subject: error.peer?.description ?? endpoint?.description, errno: errno),
+      otherwise: .unavailable)
   }
 }
 

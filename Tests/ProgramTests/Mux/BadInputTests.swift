@@ -274,4 +274,30 @@ struct BadInputTests {
     try expectFailure(["connect", "--unix", "/x", "127.0.0.1:1"], status: 64, naming: "not both")
     try expectFailure(["connect", "name.invalid:80"], status: 68, naming: "name.invalid:80", "no such host")
   }
+
+  @Test(
+    "a link-local address without its interface is reported, with how to write it", arguments: ["connect", "bench"])
+  func linkLocal(command: String) throws {
+    try expectFailure([command, "[fe80::1]:9"], status: 64, naming: "[fe80::1]:9: ", "its interface: [fe80::1%eth0]:9")
+  }
+
+  @Test(
+    "a Unix socket that may not be connected to is reported, without advice on other addresses",
+    .enabled(if: Executable.installed("setpriv") != nil), arguments: ["connect", "bench"])
+  func forbiddenSocket(command: String) throws {
+    let folder = try TemporaryFolder()
+    let server = try MuxServer(.automatic, ["--unix", folder.file("socket")])
+    try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: folder.file("socket"))
+    // Root may connect to any socket, unless it gives up that capability.
+    let script = """
+      if [ "$(id -u)" = 0 ]; then set -- setpriv --bounding-set -dac_override "$@"; fi
+      exec "$@" < /dev/null
+      """
+    let process = try ChildProcess(
+      "/bin/sh", ["-c", script, "sh", try Executable.built("mux"), command, folder.file("socket")])
+    #expect(try process.waitForExit() == .exited(77))
+    #expect(process.errorText.contains("the socket's file must be writable"))
+    #expect(!process.errorText.contains("broadcast"))
+    #expect(server.process.isRunning)
+  }
 }

@@ -96,6 +96,15 @@ struct ConnectTests {
     #expect(client.errorText == "mux: the connection was idle for 0.3 seconds\n")
   }
 
+  @Test("a client that can't connect within --timeout says where")
+  func connectTimeout() throws {
+    let silent = try SilentListener()
+    let client = try ChildProcess.mux(["connect", "--timeout", "0.3", "\(silent.address)"])
+    #expect(try client.waitForExit() == .exited(69))
+    #expect(client.errorText.contains("\(silent.address)"))
+    withExtendedLifetime(silent) {}
+  }
+
   @Test("half-closes at the end of input, and prints later replies")
   func lateReply() throws {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
@@ -160,8 +169,19 @@ struct ConnectTests {
     let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
     let peer = try EchoPeer(acceptedBy: listener)
     try peer.socket.shutdown(.writing)
-    try terminal.expect("mux: the server closed the connection")
+    try terminal.expect(">>: \r\nmux: the server closed the connection")
     #expect(try terminal.waitForExit() == .exited(0))
+  }
+
+  @Test(
+    "a client on a terminal says on a line of its own that the connection was idle",
+    .enabled(if: Executable.installed("script") != nil))
+  func idleTerminal() throws {
+    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
+    let command = "\(try Executable.built("mux")) connect -w 0.3 \(try listener.localAddress())"
+    let terminal = try ChildProcess(try #require(Executable.installed("script")), ["-qec", command, "/dev/null"])
+    try terminal.expect(">>: \r\nmux: the connection was idle for 0.3 seconds")
+    #expect(try terminal.waitForExit() == .exited(74))
   }
 
   @Test("a client exits with status 0 when the server has finished")
