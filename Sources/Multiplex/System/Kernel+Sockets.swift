@@ -57,6 +57,9 @@ extension Kernel {
 
   /// Receives, and reports how many bytes are left: at least one if it is the end of input; nil if the socket doesn't
   /// tell.
+  ///
+  /// Only after ``reportRemainder(of:)`` has succeeded: a Unix socket would receive descriptors where the report goes,
+  /// and nobody would close them.
   package static func receive(
     _ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer, remainder: inout Int?, flags: Int32
   ) throws(Errno) -> Int {

@@ -1,5 +1,6 @@
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -145,6 +146,19 @@ struct ConnectionReadingTests {
     try peer.socket.fileDescriptor.put(1, passing: peer.socket.fileDescriptor)
     try peer.socket.sendAll([2])
     try await expect([1, 2], from: peer)
+  }
+
+  @Test("descriptors that a peer passes don't stay open", arguments: usableBackends, amounts)
+  func passedDescriptors(backend: Poller.Backend, count: Int) async throws {
+    let peer = try await RawPeer(on: try Reactor(backend: backend), bufferSize: 65_536)
+    try await receive(count, from: peer)
+    let file = try TemporaryFolder()
+    let path = "\(file.path)/passed"
+    let passed = OwnedDescriptor(
+      adopting: try FileDescriptor.open(FilePath(path), .readWrite, options: .create, permissions: .ownerReadWrite))
+    for _ in 0..<20 { try peer.socket.fileDescriptor.put(1, passing: passed.fileDescriptor) }
+    try await expect(Array(repeating: 1, count: 20), from: peer)
+    #expect(openDescriptors().count { $0 == path } == 1)
   }
 
   @Test("a reset ends a waiting read", arguments: usableBackends)

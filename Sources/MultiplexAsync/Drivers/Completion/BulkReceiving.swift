@@ -10,8 +10,8 @@ struct BulkReceiving {
   private(set) var isActive = false
   /// How many bytes were received since the last wait began, at most a buffer's worth.
   private var received: UInt16 = 0
-  /// Whether the socket was asked to report what each call leaves.
-  private var isReporting = false
+  /// Whether the socket reports what each call leaves; nil before it was asked to.
+  private var reportsRemainder: Bool?
   private var input = EdgeTriggeredInput()
 
   /// Whether a call is worth trying.
@@ -41,14 +41,12 @@ struct BulkReceiving {
   ///
   /// - Returns: nil if nothing has arrived yet.
   mutating func receive(from fd: Int32, into memory: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
-    if !isReporting {
-      isReporting = true
-      // Only TCP sockets can.
-      try? Kernel.reportRemainder(of: fd)
-    }
     var remainder: Int?
+    let canReport = reportsRemainder ?? beginReporting(of: fd)
     let count = try transfer { () throws(Errno) in
-      try unsafe Kernel.receive(fd, memory, remainder: &remainder, flags: Kernel.dontWait)
+      canReport
+        ? try unsafe Kernel.receive(fd, memory, remainder: &remainder, flags: Kernel.dontWait)
+        : try unsafe Kernel.receive(fd, memory, flags: Kernel.dontWait)
     }
     guard let count else {
       input.noteEmpty()
@@ -58,6 +56,15 @@ struct BulkReceiving {
     // Only another call can tell, if this one hasn't. A short one may have ended at out-of-band data.
     input.noteReceived(hasMore: remainder != 0)
     return count
+  }
+
+  /// Asks a socket to report what each call leaves.
+  ///
+  /// - Returns: Whether it does. Only TCP sockets can.
+  private mutating func beginReporting(of fd: Int32) -> Bool {
+    let canReport = (try? Kernel.reportRemainder(of: fd)) != nil
+    reportsRemainder = canReport
+    return canReport
   }
 
   /// Moves what was received into an empty pipe.
