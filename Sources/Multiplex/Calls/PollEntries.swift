@@ -67,6 +67,18 @@ struct PollEntries: Sendable {
     return Int(try outcome.get())
   }
 
+  /// Adds events, found otherwise, to the results of the last wait.
+  ///
+  /// - Returns: How many more descriptors are ready.
+  mutating func addFound(_ events: PollEvents, where isReady: (Int32) -> Bool) -> Int {
+    var count = 0
+    for index in entries.indices where isReady(entries[index].fd) {
+      if entries[index].revents == 0 { count += 1 }
+      entries[index].revents |= events.rawValue
+    }
+    return count
+  }
+
   /// Visits the descriptors that the last wait found ready.
   ///
   /// - Parameter count: How many there are, as returned by the wait: the search ends with the last of them.

@@ -34,6 +34,19 @@ extension EpollEvents {
   }
 }
 
+extension Ring.Completion {
+  /// Whether a poll has found priority data by asking the file. For a wakeup by any data, the kernel reports both
+  /// priority and band data.
+  ///
+  /// Some files report a condition only once: `/proc/self/mountinfo` that it has changed, a pressure file that its
+  /// trigger has fired. Asked again, they don't.
+  package var foundPriority: Bool {
+    guard errno == nil else { return false }
+    let events = EpollEvents(rawValue: UInt32(bitPattern: result))
+    return events.contains(.priority) && !events.contains(.readBand)
+  }
+}
+
 extension Readiness {
   /// What a descriptor is ready for now, as poll reports it; empty if it isn't ready.
   package static func current(of descriptor: FileDescriptor, for interest: Interest) -> Readiness {

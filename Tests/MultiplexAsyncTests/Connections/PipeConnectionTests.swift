@@ -245,6 +245,30 @@ struct PipeConnectionTests {
   }
 
   /// The connections of the two ends of a pipe.
+  @Test("what a pipe's handler posts doesn't overtake what was written before", arguments: usableBackends)
+  func posting(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    // With room for a part of what is written.
+    let peer = try await RawPeer(on: reactor, bufferSize: 4096)
+    let (input, output) = try await connectedPipe(on: reactor)
+    let (other, otherOutput) = try await connectedPipe(on: reactor)
+    let connection = peer.connection
+    let handling = Task { try await input.forEachChunk { chunk, _ in connection.post(chunk.array) } }
+    let waiting = Task { try await other.read()?.count }
+    try await reactor.takeTurns()
+    try await reactor.run {
+      try await output.write("late")
+      // A ring submits at once what cancels its wait, so that the pipe's event comes first.
+      other.abort()
+      try await connection.write(numbered(12_000))
+    }
+    #expect(try await peer.take(12_004) == numbered(12_000) + Array("late".utf8))
+    await output.close()
+    try await handling.value
+    _ = await waiting.result
+    await otherOutput.close()
+  }
+
   private func connectedPipe(on reactor: Reactor) async throws -> (input: Connection, output: Connection) {
     let pipe = try PipeDescriptors()
     let input = try await Connection.adopt(reading: pipe.reader, on: reactor)

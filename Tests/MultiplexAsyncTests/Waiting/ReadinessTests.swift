@@ -145,6 +145,22 @@ struct ReadinessTests {
   }
 
   @Test(
+    "a condition that the kernel reports only once isn't lost", .enabled(if: MountNamespace.isPossible),
+    arguments: usableBackends)
+  func priorityOnce(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let namespace = try MountNamespace()
+    let table = try namespace.openTable()
+    let descriptor = table.fileDescriptor
+    for _ in 0..<2 {
+      let waiting = Task(executorPreference: reactor) { try await reactor.readiness(of: descriptor, for: .priority) }
+      await reactor.run { await Task.yield() }
+      try namespace.change()
+      #expect(try await withTimeout(.seconds(20), on: reactor) { try await waiting.value }.contains(.priority))
+    }
+  }
+
+  @Test(
     "a cancelled wait ends at once, and the descriptor can be waited for again", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -123,6 +123,26 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
+  @Test(
+    "a condition that the kernel reports only once isn't lost", .enabled(if: MountNamespace.isPossible),
+    arguments: usableBackends)
+  func priorityOnce(backend: Poller.Backend) throws {
+    let namespace = try MountNamespace()
+    // The emulation of edges asks twice: see "Modes and events".
+    for mode in TriggerMode.allCases where mode != .edge || !backend.emulatedModes.contains(.edge) {
+      let poller = try Poller(backend: backend)
+      let table = try namespace.openTable()
+      try poller.register(table, for: .priority, mode: mode)
+      #expect(try poller.found() == [:])
+      for _ in 0..<2 {
+        try namespace.change()
+        #expect(try poller.found(within: patience)[table.fileDescriptor]?.contains(.priority) == true)
+        #expect(try poller.found() == [:])
+        if mode == .oneShot { try poller.modify(table, for: .priority) }
+      }
+    }
+  }
+
   @Test("priority is reported once in edge mode and in one-shot mode", arguments: usableBackends)
   func priorityModes(backend: Poller.Backend) throws {
     for mode in [TriggerMode.edge, .oneShot] {

@@ -98,6 +98,44 @@ import Testing
     return true
   }
 
+  /// The kernel does its deferred work some at a time. A poll that was woken twice yields nothing if the data is gone.
+  private func makeWorkForNothing(for poller: Poller, _ pairs: [(Socket, Socket)]) throws {
+    for (index, pair) in pairs.enumerated() { try poller.register(pair.0, for: .read, token: UInt64(index)) }
+    #expect(try poller.found() == [:])
+    for (near, far) in pairs {
+      for _ in 0..<2 { try far.fileDescriptor.put() }
+      #expect(try near.receive(upTo: 2)?.count == 2)
+    }
+  }
+
+  @Test("the peer sees the end at once, also if the kernel has much to do that comes to nothing")
+  func unregisteredAfterWork() throws {
+    let isReleasedAtOnce = try Forks.succeedsWithout {
+      let poller = try Poller(backend: .ioUring)
+      let pairs = try (0..<200).map { _ in try Socket.pair() }
+      defer { withExtendedLifetime(pairs) {} }
+      try makeWorkForNothing(for: poller, pairs)
+      try poller.unregister(pairs[199].0)
+      pairs[199].0.close()
+      return kernelReadiness(of: pairs[199].1.fileDescriptor, for: .read).contains(.hangUp)
+    }
+    #expect(isReleasedAtOnce)
+  }
+
+  @Test("a wait without time finds what is ready, also if the kernel has much to do first that comes to nothing")
+  func readyAfterWork() throws {
+    // On a busy machine, it may not get the time: then it goes on in the next wait.
+    let isFound = try (0..<5).contains { _ in
+      let poller = try Poller(backend: .ioUring)
+      let pairs = try (0..<200).map { _ in try Socket.pair() }
+      defer { withExtendedLifetime(pairs) {} }
+      try makeWorkForNothing(for: poller, pairs)
+      try pairs[199].1.fileDescriptor.put()
+      return try poller.found() == [pairs[199].0.fileDescriptor: [.readable]]
+    }
+    #expect(isFound)
+  }
+
   @Test(
     "the peer sees the end at once when the poller is closed, and then the descriptor", arguments: TriggerMode.allCases)
   func pollerClosed(mode: TriggerMode) throws {

@@ -18,6 +18,9 @@ struct IOUringPolls: ~Copyable {
   private static let completions = 4096
   /// A wait gathers at least this many completions, if there are any more; the others come first in the next wait.
   private static let batch = 1024
+  /// How long to wait for the end of a cancelled poll, which the kernel reports at once: so that a kernel that didn't
+  /// would cost time, but not block.
+  private static let patience = Duration.seconds(1)
   /// The token of cancellations. They complete only if they fail, and then there is nothing to cancel.
   private static let noRequest = UInt64.max
 
@@ -86,8 +89,7 @@ extension IOUringPolls {
     do {
       try prepare(.cancelAll(token: Self.noRequest))
       try enter(waitingFor: 0, timeout: .zero)
-      takeCompletions()
-      while try advance() > 0 {}
+      for fd in watches.descriptors { try awaitEnd(of: fd) }
     } catch {
       // The ring belongs to another thread. Closing it releases the files too, within some ten milliseconds.
     }
@@ -127,9 +129,17 @@ extension IOUringPolls {
   private mutating func cancel(_ fd: Int32) throws(MultiplexError) {
     try prepare(.cancel(watches[fd].token(fd), token: Self.noRequest).skippingSuccess())
     try enter(waitingFor: 0, timeout: .zero)
+    try awaitEnd(of: fd)
+  }
+
+  /// Waits until a poll that was cancelled, if there is one, has completed for the last time. The kernel does its
+  /// deferred work some at a time, so others may come first.
+  private mutating func awaitEnd(of fd: Int32) throws(MultiplexError) {
     takeCompletions()
-    // There may be other work that comes first.
-    while watches[fd].phase == .armed, try advance() > 0 {}
+    while watches[fd].phase == .armed {
+      try enter(waitingFor: 1, timeout: Self.patience)
+      guard takeCompletions() > 0 else { return try startOver() }
+    }
   }
 
   private mutating func prepare(_ submission: Ring.Submission) throws(MultiplexError) {
@@ -201,10 +211,21 @@ extension IOUringPolls {
       if ring.preparedCount > 0 || ring.hasPendingWork { try enter(waitingFor: 0, timeout: .zero) }
       try gather()
       try look(&registry)
+      if timeout == .zero, !registry.hasFound { try lookBehindWork(&registry) }
       if registry.hasFound || timeout == .zero || failure != nil { return }
     }
     try arm(registry)
     try enter(waitingFor: 1, timeout: timeout)
+    try gather()
+    try look(&registry)
+  }
+
+  /// Looks again after the kernel has done more work, if there is any: what it did so far may have come to nothing, as
+  /// the work of polls whose data was read in the meantime does.
+  private mutating func lookBehindWork(_ registry: inout Registry) throws(MultiplexError) {
+    guard ring.hasPendingWork else { return }
+    // It does as much at a time as is waited for: then there has to be some time.
+    try enter(waitingFor: Self.batch, timeout: .microseconds(10))
     try gather()
     try look(&registry)
   }
@@ -253,6 +274,7 @@ extension IOUringPolls {
         continue
       }
       if !completion.hasMore { watches.end(fd) }
+      if completion.foundPriority { watches.prioritize(fd) }
       watches.addCandidate(fd)
     }
     return count
@@ -282,7 +304,8 @@ extension IOUringPolls {
       guard let registration = registry[fd], registration.isArmed else { continue }
       entries.append(fd, for: PollEvents(registration.interest))
     }
-    let count = try countReady()
+    var count = try countReady()
+    if !watches.prioritized.isEmpty { count += entries.addFound(.priority, where: watches.prioritized.contains) }
     watches.removeCandidates()
     return count
   }

@@ -38,6 +38,8 @@ struct PollWatches {
   private(set) var ended: [Int32] = []
   /// Descriptors to check.
   private(set) var candidates: [Int32] = []
+  /// Candidates whose polls have found priority data: see `Ring.Completion.foundPriority`.
+  private(set) var prioritized: Set<Int32> = []
   /// Descriptors whose polls the kernel couldn't make.
   private var failed: [Int32] = []
 
@@ -51,6 +53,9 @@ struct PollWatches {
   mutating func makeRoom(for fd: Int32) {
     watches.grow(toHold: Int(fd), filledWith: Watch())
   }
+
+  /// The descriptors that there is room for.
+  var descriptors: Range<Int32> { 0..<Int32(watches.count) }
 
   var hasArmed: Bool { watches.contains { $0.phase == .armed } }
 
@@ -123,6 +128,10 @@ extension PollWatches {
     failed.removeAll(keepingCapacity: true)
   }
 
+  mutating func prioritize(_ fd: Int32) {
+    prioritized.insert(fd)
+  }
+
   mutating func addCandidate(_ fd: Int32) {
     self[fd].isCandidate = true
     guard !self[fd].isListed else { return }
@@ -136,5 +145,6 @@ extension PollWatches {
       self[fd].isListed = false
     }
     candidates.removeAll(keepingCapacity: true)
+    if !prioritized.isEmpty { prioritized = [] }
   }
 }

@@ -78,8 +78,9 @@ final class SelectBackend: LevelBackend {
         return registry.findings.isEmpty ? .nothing : .reported
       }
     } catch .badFileDescriptor {
-      // One was closed while it was registered. Poll, called for all of them, finds which.
-      ready.copy(watched)
+      // One was closed while it was registered. Poll, called for all of them, finds which. The reading set has them all.
+      ready.exceptional.removeAll()
+      ready.reading.copy(watched.reading)
     } catch {
       throw MultiplexError(call: "pselect", errno: error)
     }
@@ -94,12 +95,14 @@ final class SelectBackend: LevelBackend {
       let registration = fd == edgeDescriptor ? nil : registry[fd]
       details.append(fd, for: registration.map { PollEvents($0.interest) } ?? .in)
     }
-    let count: Int
+    var count: Int
     do {
       count = try details.wait(timeout: .zero)
     } catch {
       throw MultiplexError(call: "ppoll", errno: error)
     }
+    // Some files report a condition only once, and have reported it to select.
+    if !ready.exceptional.isEmpty { count += details.addFound(.priority) { ready.exceptional[$0] } }
     try report(to: &registry) { body in details.forEachReady(count, body) }
     guard count == 0 else { return .reported }
     // If the interest includes reading, somebody else has taken the bytes between the two calls: select waits for more.

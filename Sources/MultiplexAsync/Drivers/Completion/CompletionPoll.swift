@@ -2,13 +2,17 @@ internal import Multiplex
 internal import SystemPackage
 
 /// One wait for a borrowed descriptor on a completion driver.
-final class CompletionPoll: CompletionHandler {
+final class CompletionPoll: CompletionHandler, DeferredNotifier {
   let descriptor: FileDescriptor
   private let interest: Interest
   private unowned let driver: CompletionDriver
   private var slot: HandlerTable.Slot = 0
   /// Nil once it is over.
   private var wait: ReadinessWait?
+  /// What was found, until that is reported.
+  private var found: Readiness?
+  /// Whether the poll has completed for the last time.
+  private var isOver = false
 
   private init(_ descriptor: FileDescriptor, for interest: Interest, _ driver: CompletionDriver) {
     self.descriptor = descriptor
@@ -38,7 +42,8 @@ final class CompletionPoll: CompletionHandler {
 
   private func cancel() {
     wait = nil
-    driver.cancel(.poll, of: slot)
+    // Once something is found, the poll is over or was cancelled. Its slot may be another's by now.
+    if found == nil { driver.cancel(.poll, of: slot) }
   }
 
   /// Ends the wait, as the descriptor was closed or handed over.
@@ -49,28 +54,38 @@ final class CompletionPoll: CompletionHandler {
   }
 
   func handle(_ completion: Ring.Completion, of operation: RingOperation) {
-    if let wait, let readiness = readiness(after: completion) {
-      self.wait = nil
-      if completion.hasMore { driver.cancel(.poll, of: slot) }
-      wait.finish(readiness)
+    isOver = !completion.hasMore
+    if wait != nil, found == nil, let readiness = readiness(after: completion) {
+      found = readiness
+      if !isOver { driver.cancel(.poll, of: slot) }
+      driver.notifyLater(self)
     }
-    guard !completion.hasMore else { return }
-    if wait == nil {
-      driver.remove(self, from: slot)
-    } else {
-      // It ended in vain, as each poll does when the peer has finished sending. A multishot one reports that once, and
-      // goes on.
-      begin(isMultishot: true)
-    }
+    // Until it has been reported, the poll keeps its slot.
+    guard isOver, found == nil else { return }
+    if wait == nil { return driver.remove(self, from: slot) }
+    // It ended in vain, as each poll does when the peer has finished sending. A multishot one reports that once, and
+    // goes on.
+    begin(isMultishot: true)
+  }
+
+  func notifyDelegate() {
+    guard let readiness = found else { return }
+    found = nil
+    let wait = self.wait
+    self.wait = nil
+    if isOver { driver.remove(self, from: slot) }
+    wait?.finish(readiness)
   }
 
   /// - Returns: nil if the descriptor isn't ready for what is waited for.
   private func readiness(after completion: Ring.Completion) -> Readiness? {
     guard completion.errno == nil else { return .invalid }
-    // A wakeup by priority data doesn't say that it is priority data.
-    let found =
-      interest.contains(.priority)
-      ? Readiness.current(of: descriptor, for: interest) : Readiness(foundBy: completion)
+    var found = Readiness(foundBy: completion)
+    if interest.contains(.priority) {
+      // A wakeup by data says nothing about priority data.
+      found = Readiness.current(of: descriptor, for: interest)
+      if completion.foundPriority { found.insert(.priority) }
+    }
     let readiness = found.intersection(Readiness(of: interest))
     return readiness.isEmpty ? nil : readiness
   }
