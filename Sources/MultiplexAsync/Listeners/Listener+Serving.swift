@@ -55,7 +55,7 @@ extension Listener {
     }
   }
 
-  /// Makes an accepted socket a connection of another reactor.
+  /// Makes an accepted socket a connection of another reactor. The server waits for it from now on.
   ///
   /// - Parameter body: Called on this reactor with the connection; with nil if it can't be waited for, or is too late:
   ///   then it is lost, but the listener isn't.
@@ -66,6 +66,7 @@ extension Listener {
     // Used only on this reactor's thread.
     nonisolated(unsafe) let group = group
     let address = localAddress
+    unsafe group.begin()
     target.loop.perform {
       let result = Result { () throws(MultiplexError) in try accepted.connection(at: address, on: target) }
       self.reactor.loop.perform { body(unsafe self.core.receive(result, in: group)) }
@@ -111,7 +112,7 @@ extension Listener {
   private func accept(in group: HandlerGroup) async -> ServedConnections.Served? {
     let server = group.server
     while !server.isCancelled {
-      let attempt = unsafe core.acceptNow(limitedTo: server.limit)
+      let attempt = unsafe core.acceptNow(for: server)
       switch attempt {
       case .closed: return nil
       case .nothing, .full:

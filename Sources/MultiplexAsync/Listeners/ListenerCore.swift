@@ -53,9 +53,9 @@ final class ListenerCore: AcceptorDelegate {
   // MARK: Accepting
 
   /// Accepts a connection for a server, without waiting.
-  func acceptNow(limitedTo limit: ConnectionLimit?) -> Attempt {
-    if isClosed { return served.takeLast().map { .accepted($0) } ?? .closed }
-    guard let limit else { return acceptNow() }
+  func acceptNow(for server: ConnectionServer) -> Attempt {
+    if isClosed { return served.takeLast(for: server).map { .accepted($0) } ?? .closed }
+    guard let limit = server.limit else { return acceptNow() }
     guard limit.acquire() else { return .full }
     let attempt = acceptNow()
     // Others would lack a place that is held while nothing arrives.
@@ -116,7 +116,8 @@ final class ListenerCore: AcceptorDelegate {
     return make(accepted, on: reactor, limitedTo: group.server.limit).map { served.begin($0, in: group) }
   }
 
-  /// Receives a connection made by another reactor. From here on it is served, so that no shutdown misses it.
+  /// Receives a connection made by another reactor, for which its group was told to begin. From here on it is served,
+  /// so that no shutdown misses it.
   ///
   /// - Returns: nil if it couldn't be made, and also if it is too late.
   func receive(
@@ -126,10 +127,10 @@ final class ListenerCore: AcceptorDelegate {
     switch made {
     case .failure(let error): noteFailure(error)
     case .success(let connection) where !served.isOver && !group.server.isCancelled:
-      return served.begin(connection, in: group)
+      return served.add(connection, in: group)
     case .success(let connection): connection.abort(because: .shutDown)
     }
-    group.server.limit?.release()
+    group.end()
     return nil
   }
 
@@ -179,7 +180,9 @@ final class ListenerCore: AcceptorDelegate {
   private func endPause() {
     if let pauseTimer { loop.cancel(pauseTimer) }
     pauseTimer = nil
-    wakeAll()
+    // Never immediately: a user's call may have caused this, and what accepts without a task calls the user in turn.
+    nonisolated(unsafe) let core = self
+    loop.perform { unsafe core.wakeAll() }
   }
 
   // MARK: Serving
@@ -206,7 +209,6 @@ final class ListenerCore: AcceptorDelegate {
   /// The task of the server was cancelled.
   func cancel(_ server: ConnectionServer) {
     served.cancel(server)
-    if servers.allSatisfy(\.isCancelled) { served.dropLast() }
     cancelWait(server.id)
   }
 
@@ -229,14 +231,17 @@ final class ListenerCore: AcceptorDelegate {
   /// Accepts what the kernel has already connected, as far as there are places: closing would reset these clients, who
   /// have no reason to try elsewhere.
   private func acceptLast() {
-    guard !isShared, let server = servers.first(where: { !$0.isCancelled }) else { return }
-    for _ in 0..<Self.maximumLastConnections {
-      guard server.limit?.acquire() ?? true else { return }
-      guard let accepted = try? acceptor.acceptBeforeClose() else {
-        server.limit?.release()
-        return
+    guard !isShared else { return }
+    var count = 0
+    for server in servers where !server.isCancelled {
+      while count < Self.maximumLastConnections, server.limit?.acquire() ?? true {
+        guard let accepted = try? acceptor.acceptBeforeClose() else {
+          server.limit?.release()
+          return
+        }
+        count += 1
+        served.keepLast(accepted, for: server)
       }
-      served.keepLast(accepted, limitedTo: server.limit)
     }
   }
 

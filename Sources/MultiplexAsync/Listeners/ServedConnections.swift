@@ -14,8 +14,8 @@ final class ServedConnections {
   @safe @exclusivity(unchecked) private var connections = Table()
   /// How many connections were accepted and aren't served yet.
   @safe @exclusivity(unchecked) private var expected = 0
-  /// Those of them that were accepted when the listener was closed, with the limits in which they hold a place.
-  private var last: ArraySlice<(socket: AcceptedSocket, limit: ConnectionLimit?)> = []
+  /// Those of them that were accepted when the listener was closed, by the server that has a place for them.
+  private var last: [(server: ConnectionServer, sockets: ArraySlice<AcceptedSocket>)] = []
   /// The tasks that wait until no connection is left.
   private var drains: [(waiter: Waiter<Int>, timer: Timer)] = []
   /// Set until no connection is left.
@@ -43,22 +43,28 @@ final class ServedConnections {
   }
 
   /// Keeps a connection that was accepted while the listener is being closed.
-  func keepLast(_ accepted: AcceptedSocket, limitedTo limit: ConnectionLimit?) {
+  ///
+  /// - Parameter server: Its limit has a place for the connection.
+  func keepLast(_ accepted: AcceptedSocket, for server: ConnectionServer) {
     expect()
-    last.append((accepted, limit))
+    if last.last?.server !== server { last.append((server, [])) }
+    last[last.count - 1].sockets.append(accepted)
   }
 
   /// The next of them.
-  func takeLast() -> AcceptedSocket? { last.popFirst()?.socket }
+  func takeLast(for server: ConnectionServer) -> AcceptedSocket? {
+    guard let index = last.firstIndex(where: { $0.server === server }) else { return nil }
+    return last[index].sockets.popFirst()
+  }
 
-  /// Closes the connections that nobody will serve.
-  func dropLast() {
-    let dropped = last
-    last = []
-    for (accepted, limit) in dropped {
-      _ = OwnedDescriptor(adopting: accepted.descriptor)
-      limit?.release()
-      settle()
+  /// Closes those that nobody will serve.
+  private func dropLast(where isDropped: (ConnectionServer) -> Bool) {
+    for index in last.indices where isDropped(last[index].server) {
+      while let accepted = last[index].sockets.popFirst() {
+        _ = OwnedDescriptor(adopting: accepted.descriptor)
+        last[index].server.limit?.release()
+        settle()
+      }
     }
   }
 
@@ -66,9 +72,14 @@ final class ServedConnections {
 
   // MARK: Serving
 
-  /// Adds a connection to those that are served.
+  /// Begins to serve a connection.
   func begin(_ connection: Connection, in group: HandlerGroup) -> Served {
     group.begin()
+    return add(connection, in: group)
+  }
+
+  /// Adds a connection to those that are served. Its group was told to begin.
+  func add(_ connection: Connection, in group: HandlerGroup) -> Served {
     if group.server.isCancelled { connection.serviceWasCancelled() }
     if idleTimer != nil { connection.beginIdleCheck() }
     return (connection, connections.insert((connection, group)))
@@ -110,6 +121,7 @@ final class ServedConnections {
   func cancel(_ server: ConnectionServer) {
     server.isCancelled = true
     for entry in connections.all where entry.group.server === server { entry.connection.serviceWasCancelled() }
+    dropLast { $0 === server }
     server.dismiss()
   }
 
@@ -121,7 +133,7 @@ final class ServedConnections {
       entry.group.server.isTimeUp = true
       entry.group.server.dismiss()
     }
-    dropLast()
+    dropLast { _ in true }
     // A handler may continue as long as it likes, or wait for the drain itself.
     endDrains()
   }

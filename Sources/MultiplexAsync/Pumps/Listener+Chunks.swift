@@ -23,7 +23,7 @@ extension Listener {
     nonisolated(unsafe) let group = group
     let server = unsafe group.server
     while !server.isCancelled {
-      let attempt = unsafe core.acceptNow(limitedTo: server.limit)
+      let attempt = unsafe core.acceptNow(for: server)
       switch attempt {
       case .closed: return waiter.resume(returning: ())
       case .nothing, .full:

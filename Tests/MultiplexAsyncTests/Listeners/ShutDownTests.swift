@@ -99,6 +99,89 @@ struct ShutDownTests {
     withExtendedLifetime(first) {}
   }
 
+  @Test(
+    "serving ends only when clients that another reactor takes over at the end have been served",
+    arguments: usableBackends)
+  func handedOverBefore(backend: Poller.Backend) async throws {
+    let folder = try TemporaryFolder()
+    let group = try ReactorGroup(count: 2, backend: backend)
+    let listener = try await ListenerGroup.bind(to: .unix(path: folder.file("socket")), on: group)
+    let (ended, isOver) = (Counter(), Counter())
+    async let serving: Void = {
+      await listener.serveChunks { connection in
+        connection.onClose { _ in ended.add() }
+        return ChunkHandler { chunk, replies in replies.write(chunk) }
+      }
+      isOver.add()
+    }()
+    try Socket.connected(to: listener.localAddress).close()
+    #expect(await becomesTrue { ended.value == 1 })
+    let first = await BlockedReactor(group.reactors[0])
+    let second = await BlockedReactor(group.reactors[1])
+    let clients = try (1...40).map { (number: UInt8) in
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([number])
+      try client.shutdown(.writing)
+      return client
+    }
+    listener.close()
+    first.goOn()
+    // The others are on their way to the second reactor.
+    #expect(await becomesTrue { ended.value == 1 + clients.count / 2 })
+    try await group.reactors[0].takeTurns()
+    #expect(isOver.value == 0)
+    second.goOn()
+    await serving
+    #expect(try clients.map { try $0.receive(upTo: 10) } == (1...40).map { [$0] })
+  }
+
+  @Test("a close accepts connected clients for each server that has places", arguments: usableBackends)
+  func connectedBeforeToServers(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let limit = ConnectionLimit(1)
+    async let limited: Void = listener.serve(limitedTo: limit, echo)
+    // Holds the only place.
+    let first = try Socket.connected(to: listener.localAddress)
+    try first.sendAll([0])
+    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    async let unlimited: Void = listener.serve(echo)
+    let second = try Socket.connected(to: listener.localAddress)
+    try second.sendAll([0])
+    #expect(try await becomesTrue { try second.receive(upTo: 1) == [0] })
+    let blocked = await BlockedReactor(reactor)
+    let clients = try (1...6).map { (number: UInt8) in
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([number])
+      return client
+    }
+    listener.close()
+    blocked.goOn()
+    for (index, client) in clients.enumerated() {
+      #expect(try await becomesTrue { try client.receive(upTo: 10) == [UInt8(index + 1)] })
+      client.close()
+    }
+    first.close()
+    second.close()
+    await limited
+    await unlimited
+    // Each has released what it held.
+    let again = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let served = Counter()
+    async let servingAgain: Void = again.serve(limitedTo: limit) { connection in
+      served.add()
+      try await echo(connection)
+    }
+    let waiting = try (0..<2).map { _ in try Socket.connected(to: again.localAddress) }
+    #expect(await becomesTrue { served.value == 1 })
+    try await reactor.takeTurns()
+    #expect(served.value == 1)
+    for client in waiting { client.close() }
+    #expect(await becomesTrue { served.value == 2 })
+    again.close()
+    await servingAgain
+  }
+
   @Test("a shutdown accepts no more clients than there are places", arguments: usableBackends)
   func connectedBeforeWithLimit(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

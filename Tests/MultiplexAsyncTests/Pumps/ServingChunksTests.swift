@@ -1,3 +1,4 @@
+import Foundation
 import Multiplex
 import MultiplexAsync
 import SystemPackage
@@ -24,6 +25,33 @@ struct ServingChunksTests {
       }
       #expect(numbers.count == 100)
     }
+  }
+
+  @Test("no handler is made within another handler's call that closes the listener", arguments: usableBackends)
+  func closingHandler(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    let (made, closing, madeWhileClosing) = (Counter(), Counter(), Counter())
+    let othersAreConnected = DispatchSemaphore(value: 0)
+    async let serving: Void = listener.serveChunks { _ in
+      made.add()
+      if closing.value > 0 { madeWhileClosing.add() }
+      return ChunkHandler { _, _ in
+        othersAreConnected.wait()
+        closing.add()
+        listener.close()
+        closing.add(-1)
+      }
+    }
+    let first = try Socket.connected(to: listener.localAddress)
+    #expect(await becomesTrue { made.value == 1 })
+    try first.sendAll([0])
+    let others = try (0..<3).map { _ in try Socket.connected(to: listener.localAddress) }
+    othersAreConnected.signal()
+    #expect(await becomesTrue { made.value == 4 })
+    #expect(madeWhileClosing.value == 0)
+    for client in others + [first] { client.close() }
+    await serving
   }
 
   @Test("a server can keep track of its clients, and is notified when one has gone", arguments: usableBackends)
