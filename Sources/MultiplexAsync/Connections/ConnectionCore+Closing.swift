@@ -13,7 +13,7 @@ extension ConnectionCore {
     self.closedReason = closedReason
     let closeReason = loss.map { .lost($0) } ?? reason
     self.closeReason = closeReason
-    monitor?.closed(because: closeReason, unsent: output.count + lostCount)
+    monitor?.closed(because: closeReason, unsent: unsentOnClose)
     if shouldReset(because: reason) { channel.resetOnClose() }
     channel.close()
     output = ByteQueue()
@@ -47,8 +47,11 @@ extension ConnectionCore {
 
   /// Whether to reset the connection, so that the peer doesn't mistake a part for the whole.
   private func shouldReset(because reason: CloseReason) -> Bool {
-    reason.isAbort || output.count + lostCount > 0 || channel.losesOnClose
+    reason.isAbort || unsentOnClose > 0
   }
+
+  /// How many bytes are lost, or would be if it were closed now.
+  private var unsentOnClose: Int { output.count + lostCount + channel.lostCount }
 
   /// Closes after a wait until everything is sent.
   ///

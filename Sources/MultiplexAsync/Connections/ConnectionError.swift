@@ -97,7 +97,7 @@ extension ConnectionError: CustomStringConvertible {
 
   private var explanation: String {
     let isUnderWay = operation == .read || operation == .write
-    guard reason != .timedOut || !isUnderWay else { return "the connection was idle for too long" }
+    guard reason != .timedOut || !isUnderWay else { return "idle for too long, or the peer doesn't answer" }
     guard let advice else { return reason.words }
     return "\(reason.words); \(advice)"
   }

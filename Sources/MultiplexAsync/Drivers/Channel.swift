@@ -54,9 +54,9 @@ protocol Channel: AnyObject {
   /// How many bytes it has accepted that are still to be sent.
   var unsentCount: Int { get }
 
-  /// Whether some of these bytes would be lost if it were closed now. The others are under way: if the kernel has no
-  /// room for them, the channel resets the connection.
-  var losesOnClose: Bool { get }
+  /// How many bytes that it has accepted are lost, if it were closed now as well. Others are under way: if the kernel
+  /// has no room for them, the channel resets the connection.
+  var lostCount: Int { get }
 
   /// Whether small writes of one turn should be gathered, and sent by one call.
   var wantsGathering: Bool { get }
@@ -90,7 +90,7 @@ protocol Channel: AnyObject {
 /// Defaults for drivers that have nothing better.
 extension Channel {
   var unsentCount: Int { 0 }
-  var losesOnClose: Bool { false }
+  var lostCount: Int { 0 }
   func sendGathered() {}
   var sendFailure: Errno? { nil }
 

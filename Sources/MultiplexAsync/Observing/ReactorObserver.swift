@@ -71,8 +71,8 @@ public protocol ReactorObserver: Sendable {
   /// The peer has finished sending.
   func receivedEnd(on connection: ObservedConnection)
 
-  /// The kernel has taken bytes to send, at least one. On io_uring they were submitted to it, at most a few hundred KiB
-  /// ahead.
+  /// The kernel has taken bytes to send, at least one. On io_uring at most a few hundred KiB of them may still be queued
+  /// for it; if they are lost, `unsent` includes them.
   func sent(_ count: Int, on connection: ObservedConnection)
 
   /// `count` bytes wait in the connection's queue until there is room to send them. Called when a write was queued, and

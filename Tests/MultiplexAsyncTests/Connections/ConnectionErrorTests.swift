@@ -12,7 +12,7 @@ struct ConnectionErrorTests {
     arguments: [
       (ConnectionError(.refused, during: .connect, peer: address), "connect 127.0.0.1:9999: connection refused"),
       (ConnectionError(.timedOut, during: .connect, peer: address), "connect 127.0.0.1:9999: timed out"),
-      (ConnectionError(.timedOut, during: .read, peer: nil), "read: the connection was idle for too long"),
+      (ConnectionError(.timedOut, during: .read, peer: nil), "read: idle for too long, or the peer doesn't answer"),
       (
         ConnectionError(.closed, during: .write, peer: .unix(path: "")),
         "write an unnamed Unix socket: the connection was closed locally"

@@ -24,7 +24,7 @@ extension CompletionChannel {
 
   var unsentCount: Int { outgoing.count + (isSendingInline ? Int(inlineCount) : 0) }
 
-  var losesOnClose: Bool { outgoing.count > 0 }
+  var lostCount: Int { Int(givenUpCount) + outgoing.count }
 
   /// Whether the outcome of an inline send is still unknown.
   var isSendingInline: Bool { inlineBatch == driver.batch }
@@ -92,12 +92,19 @@ extension CompletionChannel {
   /// - Parameter count: How many bytes the call is to send.
   @inline(__always)
   private func sendImmediately(_ count: Int, _ send: () throws(Errno) -> Int) -> Int {
-    do {
-      let sent = try transfer(send)
+    noteSent(of: count, Result { () throws(Errno) in try transfer(send) })
+  }
+
+  /// - Parameter result: How many bytes were sent; nil if there was no room.
+  /// - Returns: The same, without the failure.
+  @inline(__always)
+  private func noteSent(of count: Int, _ result: Result<Int?, Errno>) -> Int {
+    switch result {
+    case .success(let sent):
       isFull = sent != count
       return sent ?? 0
-    } catch {
-      fail(error)
+    case .failure(let errno):
+      fail(errno)
       return 0
     }
   }
@@ -130,11 +137,17 @@ extension CompletionChannel {
   private func sendQueue() {
     isFull = false
     while outgoing.count > 0, !isFull {
-      let sent = unsafe outgoing.withPieces { pieces in
-        unsafe sendImmediately(pieces.reduce(0) { $0 + $1.count }) { () throws(Errno) in
-          try unsafe Kernel.send(rawDescriptor, pieces: pieces, flags: Kernel.dontWait)
+      var count = 0
+      let result = unsafe outgoing.withPieces { pieces in
+        count = unsafe pieces.reduce(0) { $0 + $1.count }
+        return Result { () throws(Errno) in
+          try transfer { () throws(Errno) in
+            try unsafe Kernel.send(rawDescriptor, pieces: pieces, flags: Kernel.dontWait)
+          }
         }
       }
+      // Noted only now: a failure empties the queue.
+      let sent = noteSent(of: count, result)
       guard sendFailure == nil else { return }
       discard(sent)
     }
@@ -214,7 +227,7 @@ extension CompletionChannel {
   func fail(_ errno: Errno) {
     sendFailure = errno
     isFull = false
-    discard(outgoing.count)
+    giveUpQueue()
     stopWatchingRoom()
     if errno == .badFileDescriptor { abandon() }
     // A multishot receive may not notice the reset (seen on Linux 6.18). Restarted, it ends at once. So does the wait for
@@ -222,6 +235,11 @@ extension CompletionChannel {
     guard !isClosed else { return }
     stopReceive()
     stopWatchingInput()
+  }
+
+  func giveUpQueue() {
+    givenUpCount += UInt32(clamping: outgoing.count)
+    discard(outgoing.count)
   }
 
   func discard(_ count: Int) {

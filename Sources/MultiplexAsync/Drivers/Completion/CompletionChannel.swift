@@ -22,6 +22,8 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
   @safe @exclusivity(unchecked) var inlineCount: UInt32 = 0
   /// Its index among the driver's inline sends.
   @safe @exclusivity(unchecked) var inlineIndex: UInt32 = 0
+  /// How many bytes were given up, as sending has failed.
+  @safe @exclusivity(unchecked) var givenUpCount: UInt32 = 0
   /// Limits our own receives. Otherwise a peer that always has more data would keep all others waiting.
   @safe @exclusivity(unchecked) var share = TurnShare(16)
   @safe @exclusivity(unchecked) var sendFailure: Errno?
@@ -111,7 +113,7 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     end = .failure(.badFileDescriptor)
     sendFailure = .badFileDescriptor
     isFull = false
-    discard(outgoing.count)
+    giveUpQueue()
     stopWatchingRoom()
     stopWatchingInput()
     driver.disown(descriptor)
