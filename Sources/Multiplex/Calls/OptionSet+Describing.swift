@@ -10,7 +10,7 @@ extension OptionSet where RawValue: FixedWidthInteger, Element == Self {
   /// any, "0".
   func describe(_ members: [(member: Self, name: String)]) -> String {
     let rest = subtracting(Self(members.map(\.member)))
-    let unnamed = rest.isEmpty ? [] : ["0x" + String(UInt64(truncatingIfNeeded: rest.rawValue), radix: 16)]
+    let unnamed = rest.isEmpty ? [] : ["0x" + String(RawValue.Magnitude(truncatingIfNeeded: rest.rawValue), radix: 16)]
     let words = names(of: members) + unnamed
     return words.isEmpty ? "0" : words.joined(separator: "|")
   }

@@ -49,7 +49,7 @@ public struct PollSet: Sendable {
 
   /// Watches a registered descriptor for other events.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``.
+  /// - Throws: As ``unregister(_:)`` does.
   public mutating func modify(
     _ descriptor: borrowing some Selectable & ~Copyable, for events: PollEvents
   ) throws(MultiplexError) {
@@ -57,9 +57,10 @@ public struct PollSet: Sendable {
     entries.replace(at: position, descriptor.rawDescriptor, for: events)
   }
 
-  /// Stops watching a descriptor, open or not.
+  /// Stops watching a descriptor, open or not. A closed ``Socket`` no longer has a number: unregister it before, or by
+  /// the descriptor that it had.
   ///
-  /// - Throws: ``MultiplexError/Reason/notRegistered``.
+  /// - Throws: ``MultiplexError/Reason/notRegistered``; ``MultiplexError/Reason/closed`` for a closed socket.
   public mutating func unregister(_ descriptor: borrowing some Selectable & ~Copyable) throws(MultiplexError) {
     let position = try position(of: descriptor.fileDescriptor, for: "PollSet.unregister")
     positions[descriptor.rawDescriptor] = nil

@@ -31,7 +31,12 @@ extension MultiplexError {
   }
 
   static func notRegistered(_ descriptor: FileDescriptor, for call: String) -> MultiplexError {
-    MultiplexError(
+    guard descriptor.rawValue != noDescriptor else {
+      return .closed(
+        "socket", for: call, descriptor: descriptor,
+        advice: "unregister a socket before it is closed, or by the descriptor that it had")
+    }
+    return MultiplexError(
       call: call, descriptor: descriptor, reason: .notRegistered, errno: .noSuchFileOrDirectory,
       advice: "register it first")
   }

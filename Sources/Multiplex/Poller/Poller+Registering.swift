@@ -179,11 +179,7 @@ extension Poller {
   /// The error for a descriptor that isn't registered.
   @usableFromInline
   func refusal(of descriptor: FileDescriptor, for call: String) -> MultiplexError {
-    if isClosed { return .closed("poller", for: call) }
-    guard descriptor.rawValue == noDescriptor else { return .notRegistered(descriptor, for: call) }
-    return .closed(
-      "socket", for: call, descriptor: descriptor,
-      advice: "unregister a socket before it is closed, or by the descriptor that it had")
+    isClosed ? .closed("poller", for: call) : .notRegistered(descriptor, for: call)
   }
 
   /// Whether a descriptor is registered.

@@ -34,18 +34,23 @@ extension Poller {
 
   /// Waits repeatedly until something is found, the poller is woken, or the time is up.
   private func look(until deadline: Deadline, by implementation: any ReadinessBackend) throws(MultiplexError) {
+    var timeout = deadline.remaining
     while true {
-      let timeout = deadline.remaining
       do {
         try implementation.wait(timeout: timeout, registry: &registry)
       } catch let error where registry.findings.isEmpty {
         guard error.errno == .interrupted else { throw error }
+        // Even if no time is left, it has to look once.
+        timeout = deadline.remaining
         continue
       } catch {
         // Findings from before the error must not be lost: one-shot registrations and edges aren't reported again. A
         // persistent error recurs in the next wait.
       }
       if registry.hasFound || timeout == .zero { return }
+      timeout = deadline.remaining
+      // Looking again would take as long as the last look.
+      if timeout == .zero { return }
     }
   }
 

@@ -16,6 +16,7 @@ import Testing
   func description() {
     #expect("\([.in, .hangUp] as PollEvents)" == "POLLIN|POLLHUP")
     #expect("\(PollEvents(rawValue: 0x4001))" == "POLLIN|0x4000")
+    #expect("\(PollEvents(rawValue: .min))" == "0x8000")
     #expect("\([] as PollEvents)" == "0")
     #expect("\([.out, .edgeTriggered] as EpollEvents)" == "EPOLLOUT|EPOLLET")
   }
@@ -103,6 +104,22 @@ import Testing
     #expect(try set.poll(timeout: .zero).map(\.events) == [[.in, .out]])
     try set.modify(left, for: .in)
     #expect(try set.poll(timeout: .zero).map(\.events) == [.in])
+  }
+
+  @Test("a socket that was closed too early is refused with that reason")
+  func closedSocket() throws {
+    var set = PollSet()
+    let (near, _) = try Socket.pair()
+    try set.register(near, for: .in)
+    let number = near.fileDescriptor
+    near.close()
+    let errors = [
+      #expect(throws: MultiplexError.self) { try set.modify(near, for: .in) },
+      #expect(throws: MultiplexError.self) { try set.unregister(near) },
+    ]
+    for error in errors { #expect(error?.reason == .closed) }
+    try set.unregister(number)
+    #expect(set.isEmpty)
   }
 
   @Test("modifying and unregistering unknown descriptors are errors that name them and change nothing")

@@ -392,6 +392,31 @@ import Testing
     }
 
     @Test(
+      "readiness isn't lost when descriptors have run out after the number of a closed one was reused and modified",
+      arguments: usableBackends)
+    func shortageAfterReuse(backend: Poller.Backend) throws {
+      for mode in TriggerMode.allCases {
+        let poller = try Poller(backend: backend)
+        let (near, far) = try Socket.pair()
+        let (other, otherPeer) = try Socket.pair()
+        let (watched, watchedPeer) = try Socket.pair()
+        let number = try poller.registerAndClose(duplicateOf: near.fileDescriptor, mode)
+        try number.become(other.fileDescriptor)
+        let owner = OwnedDescriptor(adopting: number)
+        try poller.modify(number, for: .read)
+        try poller.register(watched, for: .read, mode: mode, token: 2)
+        try watchedPeer.fileDescriptor.put()
+        // The old file's event must not count as the new one's.
+        try far.fileDescriptor.put()
+        let plan = FaultPlan(seed: 1, oneIn: 1, faults: [.epoll_create1: [.tooManyOpenFiles]])
+        let found = FaultPlan.$current.withValue(plan) { (try? poller.tokens()) ?? [] }
+        #expect(found == [2])
+        try poller.unregister(owner)
+        withExtendedLifetime(otherPeer) {}
+      }
+    }
+
+    @Test(
       "a descriptor that the kernel has no room for when the set is rebuilt is added in a later wait",
       arguments: [Poller.Backend.epoll, .poll, .select].filter(usableBackends.contains), [Errno.noMemory, .noSpace])
     func rebuildShortOfMemory(backend: Poller.Backend, errno: Errno) throws {

@@ -26,8 +26,9 @@ final class EpollBackend: ReadinessBackend {
   private var closed = ClosedDescriptors()
   /// How often the kernel was called.
   @safe @exclusivity(unchecked) private var looks: UInt = 0
-  /// Whether the kernel may hold a file that no longer belongs to its registration: see `modify` and `handOver`.
-  private var isAmbiguous = false
+  /// Registrations for which the kernel may hold a file that no longer belongs to them, too: see `modify` and
+  /// `handOver`. A wait begins by rebuilding the set.
+  private var ambiguous: Set<RegistrationKey> = []
   /// Registrations that the kernel doesn't hold: they were silent, or couldn't be added, when the set was rebuilt.
   /// Checked whenever a registration is removed, hence without the runtime's check for overlapping accesses: nothing is
   /// called back meanwhile.
@@ -70,7 +71,7 @@ final class EpollBackend: ReadinessBackend {
       // The number was closed without our knowledge, and refers to another file by now. If a duplicate of the old file
       // is open, the kernel may hold it under the same key; one that has had its one-shot event stays silent.
       try addAgain(registration)
-      if !previous.hasFired { isAmbiguous = true }
+      if !previous.hasFired { ambiguous.insert(registration.key) }
     }
   }
 
@@ -101,12 +102,19 @@ final class EpollBackend: ReadinessBackend {
       try epoll.control(EPOLL_CTL_DEL, registration.descriptor, [], 0)
     } catch {
       // The number refers to another file by now, as in `modify`. Events of the old one have the same key.
-      isAmbiguous = true
+      ambiguous.insert(registration.key)
     }
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
-    if isAmbiguous { try rebuild(registry) }
+    do {
+      if !ambiguous.isEmpty { try rebuild(registry) }
+    } catch {
+      // There is no descriptor for another set. The others are reported meanwhile.
+      _ = try look(timeout: .zero, &registry)
+      guard registry.hasFound else { throw error }
+      return
+    }
     if !leftOut.isEmpty, let shortage = retry(registry) {
       guard try look(timeout: .zero, &registry) > 0 else { throw shortage }
       return
@@ -129,6 +137,7 @@ final class EpollBackend: ReadinessBackend {
     var foundStale = false
     epoll.forEachEvent(count) { event in
       let key = RegistrationKey(packed: event.data)
+      guard ambiguous.isEmpty || !ambiguous.contains(key) else { return }
       let isClosed = isCheck && registry.isBorrowed(key) && !Kernel.isOpen(key.descriptor)
       let verdict = registry.report(key, isClosed ? .invalid : Readiness(event.events))
       foundStale = foundStale || verdict == .stale
@@ -152,7 +161,7 @@ final class EpollBackend: ReadinessBackend {
   /// Edges of descriptors that are still ready are reported once more.
   private func rebuild(_ registry: Registry) throws(MultiplexError) {
     try epoll.startOver()
-    isAmbiguous = false
+    ambiguous = []
     leftOut = []
     for registration in registry.registrations where isOwn(registration) && !isAdded(registration) {
       leftOut.insert(registration.key)
