@@ -74,7 +74,8 @@ public final class Epoll: Selectable {
   ///   - events: What to watch for, and the modes. `[]` still reports errors and hang-ups, again on each wait.
   ///   - data: Returned with each event; the descriptor's number by default.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notPollable`` for regular files;
-  ///   ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/closed`` when the instance is closed.
+  ///   ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/closed`` when the instance is closed; ENOMEM; ENOSPC
+  ///   (`fs.epoll.max_user_watches`).
   public func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for events: EpollEvents, data: UInt64? = nil
   ) throws(MultiplexError) {

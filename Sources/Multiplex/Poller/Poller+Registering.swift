@@ -13,8 +13,9 @@ extension Poller {
   ///   - token: Returned with each event.
   /// - Throws: ``MultiplexError/Reason/alreadyRegistered``; ``MultiplexError/Reason/notOpen``;
   ///   ``MultiplexError/Reason/notPollable`` for regular files with epoll and in edge mode;
-  ///   ``MultiplexError/Reason/closed``, for a closed poller or socket; ``MultiplexError/Reason/openFileLimit`` if edge
-  ///   mode needs a descriptor of the poller's own: see ``Backend/emulatedModes``.
+  ///   ``MultiplexError/Reason/closed``, for a closed poller or socket. If the kernel is short of something: ENOMEM,
+  ///   ENOSPC (`fs.epoll.max_user_watches`), or ``MultiplexError/Reason/openFileLimit``, as edge mode may need a
+  ///   descriptor of the poller's own on every backend but epoll.
   public func register(
     _ descriptor: borrowing some Selectable & ~Copyable, for interest: Interest, mode: TriggerMode = .level,
     token: UInt64 = 0
