@@ -49,7 +49,7 @@ extension Poller {
       }
       if registry.hasFound || timeout == .zero { return }
       timeout = deadline.remaining
-      // Looking again would take as long as the last look.
+      // Nothing was ready when the time was up.
       if timeout == .zero { return }
     }
   }
