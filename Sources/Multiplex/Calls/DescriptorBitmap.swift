@@ -19,8 +19,6 @@ package struct DescriptorBitmap {
     }
   }
 
-  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
-
   /// Whether the descriptor's bit can be set without more memory.
   func hasRoom(for fd: Int32) -> Bool {
     fd >= 0 && Int(fd) / UInt.bitWidth < words.count

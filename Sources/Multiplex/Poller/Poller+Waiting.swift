@@ -34,23 +34,18 @@ extension Poller {
 
   /// Waits repeatedly until something is found, the poller is woken, or the time is up.
   private func look(until deadline: Deadline, by implementation: any ReadinessBackend) throws(MultiplexError) {
-    var timeout = deadline.remaining
     while true {
       do {
-        try implementation.wait(timeout: timeout, registry: &registry)
+        try implementation.wait(timeout: deadline.remaining, registry: &registry)
       } catch let error where registry.findings.isEmpty {
         guard error.errno == .interrupted else { throw error }
         // Even if no time is left, it has to look once.
-        timeout = deadline.remaining
         continue
       } catch {
         // Findings from before the error must not be lost: one-shot registrations and edges aren't reported again. A
         // persistent error recurs in the next wait.
       }
-      if registry.hasFound || timeout == .zero { return }
-      timeout = deadline.remaining
-      // Nothing was ready when the time was up.
-      if timeout == .zero { return }
+      guard !registry.hasFound, deadline.remaining != .zero else { return }
     }
   }
 

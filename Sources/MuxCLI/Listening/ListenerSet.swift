@@ -16,9 +16,6 @@ final class ListenerSet: Sendable {
     var stopping: Task<Int, Never>?
   }
 
-  /// After ``stop()``, a server closes connections with nothing queued once they have been idle for this long.
-  static let idleTimeBeforeClose = Duration.milliseconds(250)
-
   /// The descriptors that must be left once everything is open: for a connection, and for what Swift's runtime may
   /// still open.
   private static let neededDescriptors = 2

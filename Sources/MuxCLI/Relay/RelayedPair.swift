@@ -144,7 +144,10 @@ extension RelayedPair {
 
   /// Returns how many bytes a peer hasn't taken yet, as far as the kernel knows; 0 once the connection is closed.
   private static func untaken(by connection: Connection) async -> Int {
-    await connection.queuedCount + held(for: connection)
+    // In this order: what is handed to the kernel in between is counted twice, and not missed.
+    let queued = await connection.queuedCount
+    let held = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
+    return queued + (held ?? 0)
   }
 }
 
@@ -180,15 +183,8 @@ extension RelayedPair {
 
   /// Returns how many bytes a peer hasn't been given yet; 0 once the connection is closed.
   private static func undelivered(to connection: Connection) async -> Int {
-    let queued = await connection.queuedCount
     // What is in the queue of a Unix socket, its peer has already been given.
-    if case .unix = connection.peerAddress { return queued }
-    return await queued + held(for: connection)
-  }
-
-  /// Returns how many bytes the kernel holds for a peer; 0 once the connection is closed.
-  private static func held(for connection: Connection) async -> Int {
-    let count = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
-    return count ?? 0
+    if case .unix = connection.peerAddress { return await connection.queuedCount }
+    return await untaken(by: connection)
   }
 }

@@ -20,12 +20,15 @@ final class Server: Sendable {
     let inspection: HostPort?
   }
 
+  /// After ``stop()``, connections with nothing queued are closed once they have been idle for this long.
+  private static let idleTimeBeforeClose = Duration.milliseconds(250)
+
   private let settings: Settings
   private let listeners: ListenerSet
 
   init(_ settings: Settings) {
     self.settings = settings
-    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: ListenerSet.idleTimeBeforeClose)
+    listeners = ListenerSet(drainLimit: settings.drainTimeout, closingIdleAfter: Self.idleTimeBeforeClose)
   }
 
   /// Serves until ``stop()``.

@@ -244,7 +244,6 @@ struct PipeConnectionTests {
     #expect(error?.reason == .notOpen)
   }
 
-  /// The connections of the two ends of a pipe.
   @Test("what a pipe's handler posts doesn't overtake what was written before", arguments: usableBackends)
   func posting(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
@@ -269,6 +268,7 @@ struct PipeConnectionTests {
     await otherOutput.close()
   }
 
+  /// The connections of the two ends of a pipe.
   private func connectedPipe(on reactor: Reactor) async throws -> (input: Connection, output: Connection) {
     let pipe = try PipeDescriptors()
     let input = try await Connection.adopt(reading: pipe.reader, on: reactor)

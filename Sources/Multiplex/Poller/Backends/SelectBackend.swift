@@ -102,7 +102,7 @@ final class SelectBackend: LevelBackend {
       throw MultiplexError(call: "ppoll", errno: error)
     }
     // Some files report a condition only once, and have reported it to select.
-    if !ready.exceptional.isEmpty { count += details.addFound(.priority) { ready.exceptional[$0] } }
+    if ready.exceptional.upperBound > 0 { count += details.addFound(.priority) { ready.exceptional[$0] } }
     try report(to: &registry) { body in details.forEachReady(count, body) }
     guard count == 0 else { return .reported }
     // If the interest includes reading, somebody else has taken the bytes between the two calls: select waits for more.

@@ -3,8 +3,8 @@ internal import Multiplex
 extension Readiness {
   /// What a poll has found.
   ///
-  /// Priority data can't be told from other input: the kernel reports what has woken the poll, and any input announces
-  /// both.
+  /// Of a wakeup, the kernel reports what has caused it, and any input announces priority data too: see
+  /// `Ring.Completion.foundPriority`.
   init(foundBy completion: Ring.Completion) {
     self.init(kernelBits: UInt32(bitPattern: completion.result))
   }
