@@ -375,39 +375,23 @@ struct RelayTests {
 
   @Test("closes an idle pair after a signal, without resetting it", arguments: usableBackends)
   func idlePair(backend: Poller.Backend) throws {
-    let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     // It would drain a pair in use for longer than any wait here.
-    let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--drain-timeout", "1000"])
-    let client = try relay.connect()
-    try client.send("x")
-    let target = try EchoPeer(acceptedBy: listener)
-    #expect(try target.receiveText(1) == "x")
-    try target.send("y")
-    #expect(try client.receiveText(1) == "y")
+    let (relay, client, target) = try pairWithReply("y", backend, drainTimeout: "1000")
     relay.process.signal(SIGTERM)
-    #expect(try target.receiveToEnd() == [])
-    target.socket.close()
-    #expect(try client.receiveToEnd() == [])
-    #expect(try relay.process.waitForExit() == .exited(0))
-    #expect(relay.process.errorText.isEmpty)
+    try expectProperEnd(of: relay, client, target)
   }
 
   @Test("passes on all of a reply after a signal, though the target pauses in the middle", arguments: usableBackends)
   func pausedReply(backend: Poller.Backend) throws {
-    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "1000")
+    let (relay, client, target) = try pairWithReply("half an", backend, drainTimeout: "1000")
     relay.process.signal(SIGTERM)
     // The pause is so long that the relay takes the pair for idle.
-    #expect(try target.receiveToEnd() == [])
-    try target.send(" answer")
-    target.socket.close()
-    #expect(try client.receiveToEnd() == Array(" answer".utf8))
-    #expect(try relay.process.waitForExit() == .exited(0))
-    #expect(relay.process.errorText.isEmpty)
+    try expectProperEnd(of: relay, client, target, sending: " answer")
   }
 
   @Test("resets a client whose target hasn't ended its reply by the end of --drain-timeout", arguments: usableBackends)
   func unendedReply(backend: Poller.Backend) throws {
-    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "0.6")
+    let (relay, client, target) = try pairWithReply("half an", backend, drainTimeout: "0.6")
     relay.process.signal(SIGTERM)
     #expect(try client.isReset())
     #expect(try relay.process.waitForExit() == .exited(0))
@@ -433,7 +417,7 @@ struct RelayTests {
 
   @Test("resets a client that sends more after its idle pair was ended", arguments: usableBackends)
   func lateRequest(backend: Poller.Backend) throws {
-    let (relay, client, target) = try pairWithHalfReply(backend, drainTimeout: "1000")
+    let (relay, client, target) = try pairWithReply("half an", backend, drainTimeout: "1000")
     relay.process.signal(SIGTERM)
     #expect(try target.receiveToEnd() == [])
     try client.send("another question")
@@ -442,9 +426,9 @@ struct RelayTests {
     withExtendedLifetime(target) {}
   }
 
-  /// Returns a pair whose target has sent the first part of its reply.
-  private func pairWithHalfReply(
-    _ backend: Poller.Backend, drainTimeout: String
+  /// Returns a pair whose client has asked, and whose target has sent a reply, or the first part of one.
+  private func pairWithReply(
+    _ reply: String, _ backend: Poller.Backend, drainTimeout: String
   ) throws -> (relay: MuxRelay, client: EchoPeer, target: EchoPeer) {
     let listener = try Socket.listening(on: .ipv4(.loopback, port: 0))
     let relay = try MuxRelay(to: "\(try listener.localAddress())", backend, ["--drain-timeout", drainTimeout])
@@ -452,9 +436,21 @@ struct RelayTests {
     try client.send("question")
     let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveText(8) == "question")
-    try target.send("half an")
-    #expect(try client.receiveText(7) == "half an")
+    try target.send(reply)
+    #expect(try client.receiveText(reply.utf8.count) == reply)
     return (relay, client, target)
+  }
+
+  /// Lets a target that was told that its client has finished send the rest, and finish too.
+  private func expectProperEnd(
+    of relay: MuxRelay, _ client: EchoPeer, _ target: EchoPeer, sending rest: String = ""
+  ) throws {
+    #expect(try target.receiveToEnd() == [])
+    try target.send(rest)
+    target.socket.close()
+    #expect(try client.receiveToEnd() == Array(rest.utf8))
+    #expect(try relay.process.waitForExit() == .exited(0))
+    #expect(relay.process.errorText.isEmpty)
   }
 
   @Test("waits for the reply to a client's request after a signal", arguments: [true, false])
@@ -467,8 +463,9 @@ struct RelayTests {
     let target = try EchoPeer(acceptedBy: listener)
     #expect(try target.receiveText(8) == "question")
     relay.process.signal(SIGTERM)
-    // The pair is idle for longer than idle pairs are kept.
-    #expect(try select(reading: [client.socket], timeout: .seconds(1)).isEmpty)
+    // The pair is idle for longer than idle pairs are kept: neither side gets an end that the other hasn't sent.
+    let silent = hasFinished ? [client.socket] : [client.socket, target.socket]
+    #expect(try select(reading: silent, timeout: .seconds(3)).isEmpty)
     try target.send("answer")
     target.socket.close()
     #expect(try client.receiveToEnd() == Array("answer".utf8))
