@@ -24,50 +24,48 @@ struct RawPeer {
   func startOtherSide<Outcome>(
     _ body: @escaping @Sendable (Socket) throws -> Outcome
   ) throws -> SecondParty<Outcome> {
-    // Duplicated here: the thread may start after the last use of the peer, when its socket has been closed.
-    let descriptor = try OwnedDescriptor(duplicating: socket.fileDescriptor).release()
-    return SecondParty {
-      let socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
+    try start { socket in
       defer { try? socket.shutdown(.both) }
       return try body(socket)
     }
   }
 
-  /// Takes what has arrived: nil at the end of input, empty if nothing has arrived.
-  private func takeNow(upTo count: Int) throws -> [UInt8]? {
-    guard let bytes = try socket.receive(upTo: count) else { return [] }
-    return bytes.isEmpty ? nil : bytes
+  /// Uses the plain socket on its own thread.
+  private func start<Outcome>(_ body: @escaping @Sendable (Socket) throws -> Outcome) throws -> SecondParty<Outcome> {
+    // Duplicated here: the thread may start after the last use of the peer, when its socket has been closed.
+    let descriptor = try OwnedDescriptor(duplicating: socket.fileDescriptor).release()
+    return SecondParty { try body(Socket(adopting: OwnedDescriptor(adopting: descriptor))) }
   }
 
   /// Takes everything up to the end of input.
   func takeAll() async throws -> [UInt8] {
-    var all: [UInt8] = []
-    var isAtEnd = false
-    _ = try await becomesTrue {
-      while let bytes = try takeNow(upTo: 65_536) {
-        guard !bytes.isEmpty else { return false }
-        all += bytes
-      }
-      isAtEnd = true
-      return true
-    }
+    let (bytes, isAtEnd) = try await receive(upTo: .max)
     try #require(isAtEnd, "the input ends")
-    return all
+    return bytes
   }
 
   /// Takes exactly `count` bytes.
   func take(_ count: Int) async throws -> [UInt8] {
-    var all: [UInt8] = []
-    _ = try await becomesTrue {
-      while all.count < count {
-        let bytes = try #require(try takeNow(upTo: count - all.count), "the input hasn't ended yet")
-        guard !bytes.isEmpty else { return false }
+    let (bytes, isAtEnd) = try await receive(upTo: count)
+    try #require(!isAtEnd, "the input hasn't ended yet")
+    try #require(bytes.count == count)
+    return bytes
+  }
+
+  /// Receives on its own thread. Here, each of the many small pieces that a small buffer allows would wait for the other
+  /// tests.
+  private func receive(upTo count: Int) async throws -> (bytes: [UInt8], isAtEnd: Bool) {
+    let receiving = try start { socket in
+      var all: [UInt8] = []
+      while all.count < count, !(try select(reading: [socket], timeout: .seconds(100)).isEmpty) {
+        guard let bytes = try socket.receive(upTo: min(count - all.count, 65_536)) else { continue }
+        guard !bytes.isEmpty else { return (all, true) }
         all += bytes
       }
-      return true
+      return (all, false)
     }
-    try #require(all.count == count)
-    return all
+    _ = await becomesTrue(within: .seconds(200)) { receiving.isDone }
+    return try receiving.join()
   }
 
   /// Closes the socket with a reset.
