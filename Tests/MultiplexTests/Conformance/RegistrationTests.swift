@@ -185,6 +185,26 @@ import Testing
     #expect(try poller.found() == [:])
   }
 
+  @Test(
+    "select, poll and io_uring never report a regular file for priority data, and keep reporting others",
+    arguments: [Poller.Backend.select, .poll, .ioUring].filter(usableBackends.contains), [TriggerMode.level, .oneShot])
+  func regularFileHasNoPriorityData(backend: Poller.Backend, mode: TriggerMode) throws {
+    let poller = try Poller(backend: backend)
+    let file = try regularFile()
+    try poller.register(file, for: .priority, mode: mode)
+    let (near, far) = try Socket.pair()
+    try poller.register(near, for: .read)
+    for _ in 0..<2 { #expect(try poller.found() == [:]) }
+    #expect(try poller.found(within: .milliseconds(5)) == [:])
+    try far.fileDescriptor.put()
+    #expect(try poller.found(within: patience) == [near.fileDescriptor: [.readable]])
+    try poller.modify(file, for: .read, mode: mode)
+    let both: [FileDescriptor: Readiness] = [file.fileDescriptor: [.readable], near.fileDescriptor: [.readable]]
+    #expect(try poller.found(within: patience) == both)
+    try poller.unregister(file)
+    #expect(try poller.found() == [near.fileDescriptor: [.readable]])
+  }
+
   @Test("edge mode refuses a regular file, whose readiness never changes", arguments: usableBackends)
   func regularFileEdge(backend: Poller.Backend) throws {
     let poller = try Poller(backend: backend)

@@ -268,7 +268,13 @@ extension IOUringPolls {
     while let completion = ring.nextCompletion() {
       count += 1
       guard let fd = watches.armedDescriptor(for: completion.token) else { continue }
-      if let failure = failure(of: fd, completion.pollFailure) {
+      let errno = completion.pollFailure
+      if errno == .invalidArgument {
+        // A file that wakes nobody, as /dev/null, and isn't ready for this: it never will be.
+        watches[fd].phase = .idle
+        continue
+      }
+      if let failure = failure(of: fd, errno) {
         self.failure = failure
         watches.fail(fd)
         continue
