@@ -13,6 +13,7 @@ let package = Package(
   name: "multiplex-benchmarks",
   products: [
     .executable(name: "async-echo", targets: ["AsyncEcho"]),
+    .executable(name: "bare-tasks", targets: ["BareTasks"]),
     .executable(name: "poller-bench", targets: ["PollerBench"]),
   ],
   dependencies: [
@@ -25,6 +26,13 @@ let package = Package(
       dependencies: [
         .product(name: "Multiplex", package: "swift-multiplex"),
         .product(name: "MultiplexAsync", package: "swift-multiplex"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "BareTasks",
+      dependencies: [
+        .product(name: "Multiplex", package: "swift-multiplex"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings),

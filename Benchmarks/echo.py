@@ -15,6 +15,8 @@ from harness.processes import Load, Server, raise_descriptor_limit
 TARGETS = {
     "async epoll": (servers.YARDSTICK, 1.02, 1.10),
     "async io_uring": (servers.TO_BEAT, None, 1.03),
+    "each epoll": (servers.YARDSTICK, 1.02, 1.10),
+    "each io_uring": (servers.TO_BEAT, None, 1.03),
     "chunks epoll": (servers.YARDSTICK, 1.02, 1.10),
     "chunks io_uring": (servers.TO_BEAT, None, 1.03),
 }

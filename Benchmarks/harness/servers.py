@@ -24,8 +24,10 @@ ECHO_SERVERS = {
     TO_BEAT: lambda: [building.c_program("uring-echo")],
     **{f"async {backend}": async_echo(backend) for backend in BACKENDS},
     # On the other backends, `mux serve` shows the cost of chunks.
+    **{f"each {backend}": async_echo(backend, "each") for backend in ("epoll", "io_uring")},
     **{f"chunks {backend}": async_echo(backend, "chunks") for backend in ("epoll", "io_uring")},
     **{f"mux {backend}": mux_serve(backend) for backend in BACKENDS},
+    "bare tasks": lambda: [building.benchmark("bare-tasks")],
     "libuv": lambda: [building.c_program("libuv-echo", "-luv")],
     "libevent": lambda: [building.c_program("libevent-echo", "-levent_core")],
     "tokio": lambda: [building.rust_peer("tokio-echo")],
@@ -38,7 +40,7 @@ ECHO_SERVERS = {
 
 
 def is_ours(name):
-    return name.startswith(("async ", "chunks ", "mux "))
+    return name.startswith(("async ", "each ", "chunks ", "mux "))
 
 
 def choose(names, wanted, always=()):

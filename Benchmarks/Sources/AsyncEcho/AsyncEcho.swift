@@ -9,7 +9,8 @@ import SystemPackage
 #endif
 
 /// An echo server with async/await, to be measured: `async-echo BACKEND` with a task per connection, which reads and
-/// writes; `async-echo BACKEND chunks` with a chunk handler that the loop calls.
+/// writes; `async-echo BACKEND each` with a task per connection, which waits while the loop calls a chunk handler;
+/// `async-echo BACKEND chunks` with a chunk handler alone.
 @main
 enum AsyncEcho {
   static func main() async throws {
@@ -23,7 +24,11 @@ enum AsyncEcho {
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: Reactor(backend: backend))
     // Written at once, also into a pipe: the benchmark waits for it.
     try FileDescriptor.standardOutput.writeAll(Array("listening on \(listener.localAddress) (\(backend))\n".utf8))
-    if arguments.dropFirst().first == "chunks" { await serveChunks(listener) } else { await serve(listener) }
+    switch arguments.dropFirst().first {
+    case "each": await serveEachChunk(listener)
+    case "chunks": await serveChunks(listener)
+    default: await serve(listener)
+    }
   }
 
   private static func serve(_ listener: Listener) async {
@@ -31,6 +36,12 @@ enum AsyncEcho {
       while let chunk = try await connection.read() {
         try await connection.write(chunk)
       }
+    }
+  }
+
+  private static func serveEachChunk(_ listener: Listener) async {
+    await listener.serve { connection in
+      try await connection.forEachChunk { chunk, replies in replies.write(chunk) }
     }
   }
 
