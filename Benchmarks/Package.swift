@@ -8,6 +8,10 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
+let libraries: [Target.Dependency] = [
+  .product(name: "Multiplex", package: "swift-multiplex"),
+  .product(name: "SystemPackage", package: "swift-system"),
+]
 
 let package = Package(
   name: "multiplex-benchmarks",
@@ -23,26 +27,10 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "AsyncEcho",
-      dependencies: [
-        .product(name: "Multiplex", package: "swift-multiplex"),
-        .product(name: "MultiplexAsync", package: "swift-multiplex"),
-        .product(name: "SystemPackage", package: "swift-system"),
-      ],
+      dependencies: libraries + [.product(name: "MultiplexAsync", package: "swift-multiplex")],
       swiftSettings: settings),
-    .executableTarget(
-      name: "BareTasks",
-      dependencies: [
-        .product(name: "Multiplex", package: "swift-multiplex"),
-        .product(name: "SystemPackage", package: "swift-system"),
-      ],
-      swiftSettings: settings),
-    .executableTarget(
-      name: "PollerBench",
-      dependencies: [
-        .product(name: "Multiplex", package: "swift-multiplex"),
-        .product(name: "SystemPackage", package: "swift-system"),
-      ],
-      swiftSettings: settings),
+    .executableTarget(name: "BareTasks", dependencies: libraries, swiftSettings: settings),
+    .executableTarget(name: "PollerBench", dependencies: libraries, swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -24,8 +24,7 @@ ECHO_SERVERS = {
     TO_BEAT: lambda: [building.c_program("uring-echo")],
     **{f"async {backend}": async_echo(backend) for backend in BACKENDS},
     # On the other backends, `mux serve` shows the cost of chunks.
-    **{f"each {backend}": async_echo(backend, "each") for backend in ("epoll", "io_uring")},
-    **{f"chunks {backend}": async_echo(backend, "chunks") for backend in ("epoll", "io_uring")},
+    **{f"{way} {backend}": async_echo(backend, way) for way in ("each", "chunks") for backend in ("epoll", "io_uring")},
     **{f"mux {backend}": mux_serve(backend) for backend in BACKENDS},
     "bare tasks": lambda: [building.benchmark("bare-tasks")],
     "libuv": lambda: [building.c_program("libuv-echo", "-luv")],

@@ -1,12 +1,6 @@
 import Multiplex
 import SystemPackage
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// An echo server that shows what a task for each connection costs at least: the calls of the C server, a continuation
 /// for each wait, and an executor that is an array of jobs. It has no buffers to lend, no queue, no deadline and no
 /// cancellation; a peer that doesn't read blocks it.

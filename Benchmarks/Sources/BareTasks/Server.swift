@@ -67,7 +67,7 @@ final class Server: TaskExecutor, @unchecked Sendable {
     while true {
       let count = recv(descriptor, buffer, Self.bufferSize, 0)
       if count > 0 {
-        guard sendAll(count, on: descriptor) else { break }
+        guard sendAll(count, on: connection) else { break }
       } else if count == 0 || errno != EAGAIN {
         break
       }
@@ -77,23 +77,10 @@ final class Server: TaskExecutor, @unchecked Sendable {
     connection.close()
   }
 
-  private func sendAll(_ count: Int, on descriptor: Int32) -> Bool {
-    var sent = 0
-    while sent < count {
-      let more = send(descriptor, buffer + sent, count - sent, Int32(MSG_NOSIGNAL))
-      if more > 0 {
-        sent += more
-      } else if errno == EAGAIN {
-        waitForRoom(on: descriptor)
-      } else {
-        return false
-      }
-    }
-    return true
-  }
-
-  private func waitForRoom(on descriptor: Int32) {
-    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-    poll(&entry, 1, -1)
+  private func sendAll(_ count: Int, on connection: Socket) -> Bool {
+    let sent = max(0, send(connection.fileDescriptor.rawValue, buffer, count, Int32(MSG_NOSIGNAL)))
+    guard sent < count else { return true }
+    // Waits for room, or finds that the connection is broken.
+    return (try? connection.sendAll(UnsafeRawBufferPointer(start: buffer + sent, count: count - sent))) != nil
   }
 }
