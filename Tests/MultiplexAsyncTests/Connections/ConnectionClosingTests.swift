@@ -456,40 +456,45 @@ struct ConnectionClosingTests {
     arguments: usableBackends)
   func reusedNumber(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    for _ in 0..<100 {
-      let (near1, far1) = try connectedPair()
-      let (near2, far2) = try connectedPair()
-      let first = try await Connection.adopt(near1, on: reactor)
-      let second = try await Connection.adopt(near2, on: reactor)
-      // The one that is notified first aborts the other, and opens another connection, perhaps with its number.
-      let opened = Recorder<Connection>()
-      let far = Recorder<FileDescriptor>()
-      func serve(_ own: Connection, closing other: Connection) -> Task<Void, Never> {
-        Task(executorPreference: reactor) {
-          guard (try? await own.read()?.count) != nil else { return }
-          other.abort()
-          guard let (near, distant) = try? Socket.pair(),
-            let connection = try? await Connection.adopt(near, on: reactor),
-            let descriptor = try? distant.take().release()
-          else { return }
-          opened.add(connection)
-          far.add(descriptor)
-        }
+    // The rounds run on a thread of their own: on the shared ones, each of their many waits would wait for other tests.
+    try await Reactor().run {
+      for _ in 0..<100 { try await reuseNumber(on: reactor) }
+    }
+  }
+
+  private func reuseNumber(on reactor: Reactor) async throws {
+    let (near1, far1) = try connectedPair()
+    let (near2, far2) = try connectedPair()
+    let first = try await Connection.adopt(near1, on: reactor)
+    let second = try await Connection.adopt(near2, on: reactor)
+    // The one that is notified first aborts the other, and opens another connection, perhaps with its number.
+    let opened = Recorder<Connection>()
+    let far = Recorder<FileDescriptor>()
+    func serve(_ own: Connection, closing other: Connection) -> Task<Void, Never> {
+      Task(executorPreference: reactor) {
+        guard (try? await own.read()?.count) != nil else { return }
+        other.abort()
+        guard let (near, distant) = try? Socket.pair(),
+          let connection = try? await Connection.adopt(near, on: reactor),
+          let descriptor = try? distant.take().release()
+        else { return }
+        opened.add(connection)
+        far.add(descriptor)
       }
-      let tasks = [serve(first, closing: second), serve(second, closing: first)]
-      try far1.sendAll([1])
-      // It may have been aborted already.
-      try? far2.sendAll([2])
-      for task in tasks { await task.value }
-      let connections = opened.elements
-      #expect(!connections.isEmpty)
-      for (connection, descriptor) in zip(connections, far.elements) {
-        let socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
-        try socket.sendAll([7])
-        #expect(try await connection.read(exactly: 1) == [7])
-        socket.close()
-        #expect(try await connection.read()?.count == nil)
-      }
+    }
+    let tasks = [serve(first, closing: second), serve(second, closing: first)]
+    try far1.sendAll([1])
+    // It may have been aborted already.
+    try? far2.sendAll([2])
+    for task in tasks { await task.value }
+    let connections = opened.elements
+    #expect(!connections.isEmpty)
+    for (connection, descriptor) in zip(connections, far.elements) {
+      let socket = Socket(adopting: OwnedDescriptor(adopting: descriptor))
+      try socket.sendAll([7])
+      #expect(try await connection.read(exactly: 1) == [7])
+      socket.close()
+      #expect(try await connection.read()?.count == nil)
     }
   }
 }
