@@ -22,6 +22,9 @@ extension Poller {
     try wait(until: Deadline(at: deadline))
   }
 
+  /// How many descriptors the last wait could report, if it has left some that are ready; nil if it has left none.
+  package var reportLimit: Int? { registry.reportLimit }
+
   private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {
     let implementation = try requireOpen(for: "Poller.wait")
     turn += 1

@@ -34,6 +34,8 @@ struct Registry {
   /// The descriptor whose events mean that the poller has been woken.
   var waker: Int32 = noDescriptor
   private(set) var wasWoken = false
+  /// How many descriptors the backend reports at a time, if it may have left some that are ready; nil if it hasn't.
+  var reportLimit: Int?
 
   /// How many registrations there are.
   var count: Int { table.count }
@@ -93,6 +95,7 @@ extension Registry {
   mutating func beginTurn() {
     findings.removeAll(keepingCapacity: true)
     wasWoken = false
+    reportLimit = nil
   }
 
   /// Takes a finding of a backend that identifies registrations by key.

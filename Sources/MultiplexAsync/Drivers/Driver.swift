@@ -27,6 +27,10 @@ protocol Driver: AnyObject {
   /// - Returns: Whether the driver was woken.
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool
 
+  /// How many more turns it takes, at most, to handle everything that had happened when the last one ended; zero if that
+  /// one has handled everything.
+  var turnsBehind: Int { get }
+
   /// Takes ownership of a connected, or connecting, socket.
   ///
   /// The descriptor's number can't be in use elsewhere: pending waits for it as a borrowed descriptor end, as that one

@@ -38,9 +38,8 @@ final class EventLoop: @unchecked Sendable {
   /// The observer of everything but turns.
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
-  /// When the last wait ended, if there were timers then. Timers due later wait for the next one: it may bring the
-  /// outcome that they are a deadline for, as jobs may have kept the loop from looking.
-  @safe @exclusivity(unchecked) private var lastWait = ContinuousClock.now
+  /// Kept up to date while there are timers.
+  @safe @exclusivity(unchecked) private(set) var timerTime = TimerTime()
   @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// Work to run after the next wait.
   @safe @exclusivity(unchecked) private var afterNextWait: [Work] = []
@@ -165,11 +164,11 @@ extension EventLoop {
     }
   }
 
-  /// Fires the timers that were due when the last wait ended, after its events were handled.
+  /// Fires the timers that are due, after the events of the last wait were handled.
   private func fireTimers() {
     guard !timers.isEmpty else { return }
     let limit = timers.lastSequence
-    while let timer = timers.takeDue(at: lastWait, before: limit) { timer.action() }
+    while let timer = timers.takeDue(at: timerTime.now, before: limit) { timer.action() }
   }
 
   /// - Parameter isOver: Whether a wait is no longer of use, which an observer may cause at the last moment.
@@ -187,7 +186,7 @@ extension EventLoop {
       Kernel.sleep(for: Self.sleepAfterFailure)
       takeInbox()
     }
-    if !timers.isEmpty { lastWait = .now }
+    if !timers.isEmpty { timerTime.turnEnded(turnsBehind: ownDriver.turnsBehind) }
     if !afterNextWait.isEmpty {
       queue += afterNextWait
       afterNextWait.removeAll(keepingCapacity: true)

@@ -131,6 +131,7 @@ final class EpollBackend: ReadinessBackend {
     } catch {
       throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
     }
+    if count == Self.batch { registry.reportLimit = Self.batch }
     // A closed descriptor is reported as long as a duplicate is ready: then no wait is empty, and none sweeps.
     looks &+= 1
     let isCheck = looks.isMultiple(of: Self.checkInterval)

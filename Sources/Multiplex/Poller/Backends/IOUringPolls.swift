@@ -201,6 +201,7 @@ extension IOUringPolls {
       try startOver()
       try find(timeout, &registry)
     }
+    if ring.hasPendingWork { registry.reportLimit = Self.batch }
     // A descriptor that can't be watched doesn't keep the events of others from being reported.
     if let failure, !registry.hasFound { throw failure }
   }

@@ -13,6 +13,9 @@ final class CompletionDriver: Driver {
   private static let entries = 1024
   /// Room for completions. More of them wait in the kernel, at a cost.
   private static let completions = 8192
+  /// How much of its deferred work the kernel does in each call, at least, if there is as much: 20 since Linux 6.13, all
+  /// of it before.
+  private static let deferredWork = 20
 
   @safe @exclusivity(unchecked) var ring: Ring
   let pool = BufferPool()
@@ -76,13 +79,12 @@ final class CompletionDriver: Driver {
   // MARK: Turns
 
   func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
-    wasWoken = false
     let waits = limit.map { $0 > .zero } ?? true
     submitBacklog()
     do {
       // Only the return of the call shows that an inline send was done. Nor is there an event for room where there was
-      // none: the backlog goes with the next turn.
-      let isToWait = awaitingSubmission.isEmpty && backlog.isEmpty
+      // none: the backlog goes with the next turn. Completions may have been handled since the last one.
+      let isToWait = awaitingSubmission.isEmpty && backlog.isEmpty && notifiers.isEmpty && !wasWoken
       try ring.submitAndWait(for: isToWait ? 1 : 0, timeout: limit)
     } catch let error where ring.completionCount == 0 {
       throw error
@@ -91,20 +93,35 @@ final class CompletionDriver: Driver {
     }
     if ring.completionCount == 0, waits { sweep() }
     let due = beginBatch()
+    handleCompletions()
+    unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) }
+    notifyDelegates()
+    for channel in due { channel.submissionDone() }
+    defer { wasWoken = false }
+    return wasWoken
+  }
+
+  var turnsBehind: Int {
+    ring.hasPendingWork || ring.completionCount > 0 ? operations / Self.deferredWork + 1 : 0
+  }
+
+  /// Handles the completions that are there: those of a turn, or earlier for one who has to know now. Delegates are
+  /// notified in the turn.
+  func handleCompletions() {
     // Only those that are there now: later ones are for after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)
     }
-    unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) }
-    notifyDelegates()
-    for channel in due { channel.submissionDone() }
-    return wasWoken
   }
 
   private func notifyDelegates() {
-    // None is added meanwhile: only completions add some.
-    for notifier in notifiers { notifier.notifyDelegate() }
+    // One of them may have others added, by handling completions.
+    var index = 0
+    while index < notifiers.count {
+      notifiers[index].notifyDelegate()
+      index += 1
+    }
     notifiers.removeAll(keepingCapacity: true)
   }
 

@@ -40,6 +40,11 @@ final class ReadinessDriver: Driver {
     return events.wasWoken
   }
 
+  var turnsBehind: Int {
+    // There is a handler for each descriptor.
+    poller.reportLimit.map { handlers.count / $0 + 1 } ?? 0
+  }
+
   func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self, isUnix: isUnix)
