@@ -8,8 +8,10 @@ protocol Acceptor: AnyObject {
   /// Accepts the next connection without waiting; nil if there is none, or other work has to run first.
   func acceptNow() throws(MultiplexError) -> AcceptedSocket?
 
-  /// Accepts the next connection that the kernel has, before ``close()``; nil if there is none.
-  func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket?
+  /// Accepts the next connection before ``close()``, whatever other work there is; nil if there is none.
+  ///
+  /// - Parameter isShared: Whether those that the kernel still has are left for others, who listen too.
+  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket?
 
   /// Notified of the ends of waits. It is retained, and retains the acceptor, until ``close()``.
   var delegate: (any AcceptorDelegate)? { get set }

@@ -229,13 +229,12 @@ final class ListenerCore: AcceptorDelegate {
   }
 
   /// Accepts what the kernel has already connected, as far as there are places: closing would reset these clients, who
-  /// have no reason to try elsewhere.
+  /// have no reason to try elsewhere. Of a shared socket, only what nobody else can accept any more.
   private func acceptLast() {
-    guard !isShared else { return }
     var count = 0
     for server in servers where !server.isCancelled {
       while count < Self.maximumLastConnections, server.limit?.acquire() ?? true {
-        guard let accepted = try? acceptor.acceptBeforeClose() else {
+        guard let accepted = try? acceptor.acceptBeforeClose(isShared: isShared) else {
           server.limit?.release()
           return
         }

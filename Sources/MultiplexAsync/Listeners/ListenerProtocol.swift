@@ -53,6 +53,8 @@ public protocol ListenerProtocol: Sendable {
   /// Stops accepting, and waits until the served connections have ended.
   ///
   /// A handler that calls this waits for its own end, and so always until the limit: use ``close()`` in handlers.
+  /// Cancelling the calling task has no effect, as the limit ends the wait; cancel the task that serves instead, or shut
+  /// down again with a shorter limit.
   ///
   /// - Parameters:
   ///   - limit: How long to wait. Then the remaining connections are closed immediately, and their handlers cancelled.

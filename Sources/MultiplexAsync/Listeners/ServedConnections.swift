@@ -81,7 +81,6 @@ final class ServedConnections {
   /// Adds a connection to those that are served. Its group was told to begin.
   func add(_ connection: Connection, in group: HandlerGroup) -> Served {
     if group.server.isCancelled { connection.serviceWasCancelled() }
-    if idleTimer != nil { connection.beginIdleCheck() }
     return (connection, connections.insert((connection, group)))
   }
 

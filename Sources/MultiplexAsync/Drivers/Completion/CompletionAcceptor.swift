@@ -37,9 +37,11 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     throw failure
   }
 
-  /// The kernel's own accept, if there is one, is cancelled by ``close()``.
-  func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket? {
-    try accepted.isEmpty ? socket.acceptDescriptor() : accepted.removeFirst()
+  /// The ring's own accept, if there is one, is cancelled by ``close()``. It may have accepted more than is known yet.
+  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket? {
+    driver.handleCompletions()
+    if !accepted.isEmpty { return accepted.removeFirst() }
+    return isShared ? nil : try socket.acceptDescriptor()
   }
 
   func awaitConnection(onlyOne: Bool) {

@@ -36,8 +36,8 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     return accepted
   }
 
-  func acceptBeforeClose() throws(MultiplexError) -> AcceptedSocket? {
-    try socket.acceptDescriptor()
+  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket? {
+    isShared ? nil : try socket.acceptDescriptor()
   }
 
   func awaitConnection(onlyOne: Bool) throws(MultiplexError) {

@@ -1,0 +1,118 @@
+import Multiplex
+import MultiplexAsync
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Clients that are on their way from the kernel to a server when its listener is closed.
+@Suite("Closing a listener", .timeLimit(.minutes(2)))
+struct ListenerClosingTests {
+  @Test("a client that the ring accepts at the last moment is served", arguments: usableBackends)
+  func acceptedAtLast(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = listener.serve(echo)
+    let first = try Socket.connected(to: listener.localAddress)
+    try first.sendAll([0])
+    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    // Aborting a pipe that is waited for makes the ring enter the kernel, in the middle of a turn.
+    let pipe = try PipeDescriptors()
+    let input = try await Connection.adopt(reading: pipe.reader, on: reactor)
+    let reading = Task(executorPreference: reactor) { await reason { _ = try await input.read() } }
+    try await reactor.takeTurns()
+    let client = try await reactor.run {
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([7])
+      input.abort()
+      listener.close()
+      return try client.take().release()
+    }
+    try await expect([7], from: client)
+    #expect(await reading.value == .closed)
+    first.close()
+    await serving
+  }
+
+  @Test("a client that was accepted from a shared socket is served, as others can't be", arguments: usableBackends)
+  func shared(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let shared = try await SharedListener(on: reactor)
+    let listener = shared.listener
+    async let serving: Void = listener.serve(echo)
+    let peer = try await RawPeer(on: reactor)
+    let connection = peer.connection
+    let reading = Task(executorPreference: reactor) {
+      try await connection.forEachChunk { _, replies in
+        listener.close()
+        replies.end()
+      }
+    }
+    try await reactor.takeTurns()
+    let far = peer.socket.fileDescriptor
+    // In one job: the client and the chunk arrive in the same turn.
+    let client = try await reactor.run {
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([7])
+      try far.writeAll([5])
+      return try client.take().release()
+    }
+    try await reading.value
+    // Whatever this one has left.
+    let other = Task {
+      guard let theirs = try shared.theirs.accept() else { return }
+      if let bytes = try theirs.receive(upTo: 1) { try theirs.sendAll(bytes) }
+    }
+    try await other.value
+    try await expect([7], from: client)
+    await serving
+    withExtendedLifetime(peer) {}
+  }
+
+  @Test(
+    "clients that haven't been served yet aren't idle, however long the handlers of others take",
+    arguments: usableBackends, [false, true])
+  func notIdle(backend: Poller.Backend, isOnLoop: Bool) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    async let serving: Void = {
+      if isOnLoop {
+        await listener.serveChunks { _ in
+          takeSomeTime()
+          return ChunkHandler { chunk, replies in replies.write(chunk) }
+        }
+      } else {
+        await listener.serve { connection in
+          takeSomeTime()
+          try await echo(connection)
+        }
+      }
+    }()
+    let first = try Socket.connected(to: listener.localAddress)
+    try first.sendAll([0])
+    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    let blocked = await BlockedReactor(reactor)
+    let clients = try (1...100).map { (number: UInt8) in
+      let client = try Socket.connected(to: listener.localAddress)
+      try client.sendAll([number])
+      return client
+    }
+    async let unfinished = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(20))
+    #expect(await becomesTrue { listener.isClosed })
+    blocked.goOn()
+    for (index, client) in clients.enumerated() {
+      #expect(try await becomesTrue { try client.receive(upTo: 10) == [UInt8(index + 1)] })
+    }
+    #expect(await unfinished == 0)
+    await serving
+    withExtendedLifetime(first) {}
+  }
+
+  private func expect(_ bytes: [UInt8], from client: FileDescriptor) async throws {
+    let client = Socket(adopting: OwnedDescriptor(adopting: client))
+    #expect(try await becomesTrue { try client.receive(upTo: 10) == bytes })
+  }
+}
+
+private func takeSomeTime() {
+  _ = eventually(within: .milliseconds(1)) { false }
+}
