@@ -90,6 +90,7 @@ static inline int cmx_setrlimit_nofile(const struct rlimit *limit) { return setr
 
 // SIOCOUTQ under its other name, which needs no kernel header.
 static inline int cmx_send_queue_length(int fd, int *bytes) { return ioctl(fd, TIOCOUTQ, bytes); }
+static inline int cmx_unread_count(int fd, int *bytes) { return ioctl(fd, FIONREAD, bytes); }
 
 // Makes close discard undelivered data, and send a reset instead of the end of the stream.
 static inline int cmx_reset_on_close(int fd) {

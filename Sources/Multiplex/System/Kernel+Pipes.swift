@@ -28,6 +28,13 @@ extension Kernel {
     try perform(.write) { unsafe cmx_write_quietly(fd, bytes.baseAddress, granted(bytes.count)) }
   }
 
+  /// How many bytes in a pipe nobody has read yet.
+  package static func unreadCount(ofPipe fd: Int32) throws(Errno) -> Int {
+    var count: Int32 = 0
+    _ = try perform(.ioctl) { unsafe cmx_unread_count(fd, &count) }
+    return Int(count)
+  }
+
   /// Sets the capacity of a pipe in bytes, and returns the new one: the kernel may round it up.
   package static func setCapacity(ofPipe fd: Int32, _ count: Int) throws(Errno) -> Int {
     Int(try fcntl(fd, cmx_F_SETPIPE_SZ, Int32(clamping: count)))

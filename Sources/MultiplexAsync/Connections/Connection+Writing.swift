@@ -148,7 +148,8 @@ extension Connection {
     await awaitOutput(.flush)
   }
 
-  /// Closes the sending side after sending what is queued. The peer sees the end of input, and may go on sending.
+  /// Closes the sending side after sending what is queued. The peer sees the end of input, and may go on sending. Later
+  /// writes fail with ``ConnectionError/Reason/closed``; calling this again only waits.
   ///
   /// - Throws: As ``write(_:)-(Chunk)`` does.
   public func closeWrite() async throws(ConnectionError) {
@@ -170,5 +171,10 @@ extension Connection {
   /// How many written bytes wait to be sent; 0 once the connection is closed.
   public var queuedCount: Int {
     get async { await onCore { $0.isClosed ? 0 : $0.unsentCount } }
+  }
+
+  /// How many written bytes the peer has yet to take, as far as the kernel tells; 0 once the connection is closed.
+  package var untakenCount: Int {
+    get async { await onCore { $0.untakenCount } }
   }
 }

@@ -35,7 +35,7 @@ extension ConnectionCore {
   /// Whether neither side has ended or broken the connection.
   var isOpen: Bool {
     guard !isClosed, !outputEnds, outputFailure == nil, breakage == nil else { return false }
-    return Readiness.current(of: FileDescriptor(rawValue: channel.rawDescriptor), for: .read)
+    return Readiness.current(of: rawFile, for: .read)
       .isDisjoint(with: [.readClosed, .hangUp, .error, .invalid])
   }
 
@@ -85,16 +85,15 @@ extension ConnectionCore {
       return
     }
     ensureMonitor().idleTimer = IdleTimer(limit: limit, on: loop) { [weak self] in
-      self?.outstandingCount ?? 0
+      self?.untakenCount ?? 0
     } onIdle: { [weak self] in
       self?.abort(because: .idle)
     }
   }
 
   /// How many bytes the peer has yet to take, in the kernel's queue and before it.
-  private var outstandingCount: Int {
-    guard let descriptor = openDescriptor else { return 0 }
-    return unsentCount + ((try? Kernel.sendQueueLength(descriptor)) ?? 0)
+  var untakenCount: Int {
+    isClosed ? 0 : unsentCount + channel.untakenCount
   }
 
   func beginIdleCheck() {
@@ -103,14 +102,22 @@ extension ConnectionCore {
   }
 
   /// Closes if nothing has moved since the check began, or the previous call, and nothing is owed to the peer:
-  /// everything is sent, and the connection's handler waits for more input.
+  /// everything is sent, and the connection's handler waits for more input, of which there is none.
+  ///
+  /// A connection without a monitor is new: at its first check it has moved.
   func closeIfIdle() {
-    guard !isClosed, let monitor else { return }
+    guard !isClosed else { return }
+    let monitor = ensureMonitor()
     let awaitsInput = reader != nil || pump?.awaitsOutput == false
     let owesNothing = unsentCount == 0 && awaitsInput && lookahead.isEmpty
-    if !monitor.hasMoved, owesNothing { abort(because: .shutDown) }
+    if !monitor.hasMoved, owesNothing, !hasInput { abort(because: .shutDown) }
     monitor.hasMoved = false
   }
+
+  /// Whether the kernel has something that the channel doesn't know of yet: a request, or the end of input.
+  private var hasInput: Bool { !Readiness.current(of: rawFile, for: .read).isEmpty }
+
+  private var rawFile: FileDescriptor { FileDescriptor(rawValue: channel.rawDescriptor) }
 
   private func ensureMonitor() -> ConnectionMonitor {
     if let monitor { return monitor }

@@ -132,4 +132,8 @@ extension ConnectionCore: ChannelDelegate {
     isFlushing = false
     flush()
   }
+
+  func channelHasSent() {
+    monitor?.noteActivity()
+  }
 }

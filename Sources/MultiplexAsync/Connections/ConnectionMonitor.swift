@@ -27,7 +27,7 @@ final class ConnectionMonitor {
     observation?.sent(count)
   }
 
-  private func noteActivity() {
+  func noteActivity() {
     hasMoved = true
     idleTimer?.touch()
   }

@@ -5,25 +5,25 @@
 final class IdleTimer {
   private let limit: Duration
   private unowned let loop: EventLoop
-  private let outstanding: () -> Int
+  private let untaken: () -> Int
   private let onIdle: () -> Void
   private var lastActivity = ContinuousClock.now
   /// How many bytes the peer had yet to take at the last check, if nothing has moved on this side since.
-  private var lastOutstanding: Int?
+  private var lastUntaken: Int?
   private var timer: Timer?
 
-  /// - Parameter outstanding: Returns how many bytes the peer has yet to take, in the kernel's queue and before it.
-  init(limit: Duration, on loop: EventLoop, outstanding: @escaping () -> Int, onIdle: @escaping () -> Void) {
+  /// - Parameter untaken: Returns how many bytes the peer has yet to take, in the kernel's queue and before it.
+  init(limit: Duration, on loop: EventLoop, untaken: @escaping () -> Int, onIdle: @escaping () -> Void) {
     self.limit = limit
     self.loop = loop
-    self.outstanding = outstanding
+    self.untaken = untaken
     self.onIdle = onIdle
     arm()
   }
 
   func touch() {
     lastActivity = .now
-    lastOutstanding = nil
+    lastUntaken = nil
   }
 
   func stop() {
@@ -36,7 +36,7 @@ final class IdleTimer {
   }
 
   private func check() {
-    if lastActivity + limit <= .now {
+    if lastActivity + limit <= loop.timerTime.now {
       guard peerMayBeTaking() else { return onIdle() }
       lastActivity = .now
     }
@@ -45,9 +45,9 @@ final class IdleTimer {
 
   /// Whether the peer has bytes to take, and either fewer than at the last check or this is the first check.
   private func peerMayBeTaking() -> Bool {
-    let left = outstanding()
-    guard left > 0, left < lastOutstanding ?? .max else { return false }
-    lastOutstanding = left
+    let left = untaken()
+    guard left > 0, left < lastUntaken ?? .max else { return false }
+    lastUntaken = left
     return true
   }
 }

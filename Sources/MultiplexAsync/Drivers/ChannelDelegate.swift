@@ -5,4 +5,7 @@ protocol ChannelDelegate: AnyObject {
 
   /// The wait for room has ended.
   func channelHasRoom()
+
+  /// The kernel has taken bytes that the channel had accepted earlier.
+  func channelHasSent()
 }

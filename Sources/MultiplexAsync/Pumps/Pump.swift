@@ -147,6 +147,10 @@ extension Pump {
   final func channelHasRoom() {
     core.channelHasRoom()
   }
+
+  final func channelHasSent() {
+    core.channelHasSent()
+  }
 }
 
 // MARK: - For a task

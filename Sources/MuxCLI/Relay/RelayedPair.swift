@@ -135,19 +135,11 @@ extension RelayedPair {
         (start, lastCount) = (last, 0)
         continue
       }
-      let count = await Self.untaken(by: client) + Self.untaken(by: target)
+      let count = await client.untakenCount + target.untakenCount
       let mayBeTaking = count < lastCount || lastCount == 0 && count > 0
       guard mayBeTaking else { return abort() }
       (start, lastCount) = (.now, count)
     }
-  }
-
-  /// Returns how many bytes a peer hasn't taken yet, as far as the kernel knows; 0 once the connection is closed.
-  private static func untaken(by connection: Connection) async -> Int {
-    // In this order: what is handed to the kernel in between is counted twice, and not missed.
-    let queued = await connection.queuedCount
-    let held = try? await connection.withFileDescriptor { try Kernel.sendQueueLength($0.rawValue) }
-    return queued + (held ?? 0)
   }
 }
 
@@ -185,6 +177,6 @@ extension RelayedPair {
   private static func undelivered(to connection: Connection) async -> Int {
     // What is in the queue of a Unix socket, its peer has already been given.
     if case .unix = connection.peerAddress { return await connection.queuedCount }
-    return await untaken(by: connection)
+    return await connection.untakenCount
   }
 }

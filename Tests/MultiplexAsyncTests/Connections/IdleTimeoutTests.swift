@@ -86,6 +86,66 @@ struct IdleTimeoutTests {
     #expect(await reading.value == .timedOut)
   }
 
+  @Test("an idle timeout starts over when the kernel takes what was queued", arguments: usableBackends)
+  func queue(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    // The peer must take something in time: a slow machine gets more time for that.
+    var limit = Duration.milliseconds(200)
+    while try await !takeQueue(within: limit, on: reactor) {
+      limit *= 2
+      try #require(limit < .seconds(30))
+    }
+  }
+
+  /// - Returns: False if the peer took it too late.
+  private func takeQueue(within limit: Duration, on reactor: Reactor) async throws -> Bool {
+    let peer = try await RawPeer(on: reactor, bufferSize: 20_000)
+    let connection = peer.connection
+    let bytes = numbered(150_000)
+    try await connection.write(bytes)
+    #expect(await connection.queuedCount > 0)
+    connection.setIdleTimeout(limit)
+    let start = ContinuousClock.now
+    let taking = try peer.startOtherSide(shuttingDown: nil) { socket in
+      _ = eventually(within: limit * 3 / 4) { false }
+      let beforeIt = ContinuousClock.now
+      let taken = try socket.receiveAll(upTo: bytes.count).bytes
+      return (beforeIt, isInTime: ContinuousClock.now < start + limit, taken)
+    }
+    let ending = await reason { _ = try await connection.read() }
+    let end = ContinuousClock.now
+    let (beforeIt, isInTime, taken) = try taking.join()
+    guard isInTime else { return false }
+    #expect(taken == bytes)
+    #expect(ending == .timedOut)
+    #expect(end - beforeIt >= limit)
+    return true
+  }
+
+  @Test("an idle timeout spares a pipe as long as its reader takes something", arguments: usableBackends)
+  func slowReader(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let pipe = try PipeDescriptors()
+    let reader = pipe.reader
+    let output = try await Connection.adopt(writing: pipe.writer, on: reactor)
+    try await output.write(numbered(40_000))
+    try await output.flush()
+    let limit = Duration.milliseconds(400)
+    output.setIdleTimeout(limit)
+    var last = ContinuousClock.now
+    for _ in 0..<30 {
+      try await Task.sleep(for: .milliseconds(30))
+      let isEnded = try reader.take(upTo: 1000) == ""
+      let pause = ContinuousClock.now - last
+      last = .now
+      guard pause < limit else { return }
+      #expect(!isEnded)
+    }
+    #expect(await output.isOpen)
+    // From now on it takes nothing.
+    #expect(await becomesTrue { await !output.isOpen })
+  }
+
   @Test("an idle timeout counts bytes that arrived in time, though the reactor was blocked", arguments: usableBackends)
   func busyReactor(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

@@ -21,11 +21,13 @@ struct RawPeer {
 
   /// Uses the plain socket on its own thread, and then shuts it down, even if that side throws: otherwise the
   /// connection's side would wait forever for bytes, for room or for the end.
+  ///
+  /// - Parameter direction: What to shut down; nil for nothing, if the connection's side ends by itself.
   func startOtherSide<Outcome>(
-    _ body: @escaping @Sendable (Socket) throws -> Outcome
+    shuttingDown direction: ShutdownDirection? = .both, _ body: @escaping @Sendable (Socket) throws -> Outcome
   ) throws -> SecondParty<Outcome> {
     try start { socket in
-      defer { try? socket.shutdown(.both) }
+      defer { if let direction { try? socket.shutdown(direction) } }
       return try body(socket)
     }
   }
@@ -55,15 +57,7 @@ struct RawPeer {
   /// Receives on its own thread. Here, each of the many small pieces that a small buffer allows would wait for the other
   /// tests.
   private func receive(upTo count: Int) async throws -> (bytes: [UInt8], isAtEnd: Bool) {
-    let receiving = try start { socket in
-      var all: [UInt8] = []
-      while all.count < count, !(try select(reading: [socket], timeout: .seconds(100)).isEmpty) {
-        guard let bytes = try socket.receive(upTo: min(count - all.count, 65_536)) else { continue }
-        guard !bytes.isEmpty else { return (all, true) }
-        all += bytes
-      }
-      return (all, false)
-    }
+    let receiving = try start { try $0.receiveAll(upTo: count) }
     _ = await becomesTrue(within: .seconds(200)) { receiving.isDone }
     return try receiving.join()
   }
@@ -77,5 +71,18 @@ struct RawPeer {
   /// Whether the other side has reset or ended the connection, as the kernel sees it.
   var isGone: Bool {
     !kernelReadiness(of: socket.fileDescriptor, for: .read).isDisjoint(with: [.readClosed, .hangUp, .error])
+  }
+}
+
+extension Socket {
+  /// Receives up to `count` bytes, or to the end of input. Blocks the thread.
+  func receiveAll(upTo count: Int) throws -> (bytes: [UInt8], isAtEnd: Bool) {
+    var all: [UInt8] = []
+    while all.count < count, !(try select(reading: [self], timeout: .seconds(100)).isEmpty) {
+      guard let bytes = try receive(upTo: min(count - all.count, 65_536)) else { continue }
+      guard !bytes.isEmpty else { return (all, true) }
+      all += bytes
+    }
+    return (all, false)
   }
 }

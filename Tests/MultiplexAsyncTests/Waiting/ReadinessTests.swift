@@ -304,6 +304,29 @@ struct ReadinessTests {
     }
   #endif
 
+  @Test(
+    "a file that can't have priority data is waited for in vain, except on epoll, which refuses that",
+    arguments: usableBackends)
+  func neverReady(backend: Poller.Backend) async throws {
+    let reactor = try Reactor(backend: backend)
+    let file = try TemporaryFolder().makeFile()
+    let descriptor = file.fileDescriptor
+    for _ in 0..<2 {
+      let waiting = Task { try await reactor.readiness(of: descriptor, for: .priority) }
+      if backend == .epoll {
+        let error = await #expect(throws: MultiplexError.self) { try await waiting.value }
+        #expect(error?.reason == .notPollable)
+      } else {
+        try await reactor.takeTurns()
+        waiting.cancel()
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+      }
+    }
+    // What else is waited for is found.
+    #expect(try await reactor.readiness(of: descriptor, for: .priority | .read) == .readable)
+    withExtendedLifetime(file) {}
+  }
+
   @Test("a regular file and /dev/null are always ready", arguments: usableBackends)
   func alwaysReady(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

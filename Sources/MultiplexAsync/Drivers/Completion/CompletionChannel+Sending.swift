@@ -150,6 +150,7 @@ extension CompletionChannel {
       let sent = noteSent(of: count, result)
       guard sendFailure == nil else { return }
       discard(sent)
+      if sent > 0 { delegate?.channelHasSent() }
     }
     if isFull { watchRoom() }
   }

@@ -35,15 +35,18 @@ final class CompletionPoll: CompletionHandler, DeferredNotifier {
   }
 
   private func begin(isMultishot: Bool) {
+    isOver = false
     let events = EpollEvents(wakingFor: interest)
     let token = RingOperation.poll.token(of: slot)
     driver.start(.poll(descriptor, for: events, isMultishot: isMultishot, token: token))
   }
 
   private func cancel() {
+    guard wait != nil else { return }
     wait = nil
     // Once something is found, the poll is over or was cancelled. Its slot may be another's by now.
-    if found == nil { driver.cancel(.poll, of: slot) }
+    guard found == nil else { return }
+    if isOver { driver.remove(self, from: slot) } else { driver.cancel(.poll, of: slot) }
   }
 
   /// Ends the wait, as the descriptor was closed or handed over.
@@ -63,6 +66,8 @@ final class CompletionPoll: CompletionHandler, DeferredNotifier {
     // Until it has been reported, the poll keeps its slot.
     guard isOver, found == nil else { return }
     if wait == nil { return driver.remove(self, from: slot) }
+    // A file that wakes nobody, as /dev/null, and isn't ready for this: it never will be.
+    if completion.errno == .invalidArgument { return }
     // It ended in vain, as each poll does when the peer has finished sending. A multishot one reports that once, and
     // goes on.
     begin(isMultishot: true)
@@ -79,7 +84,13 @@ final class CompletionPoll: CompletionHandler, DeferredNotifier {
 
   /// - Returns: nil if the descriptor isn't ready for what is waited for.
   private func readiness(after completion: Ring.Completion) -> Readiness? {
-    guard completion.errno == nil else { return .invalid }
+    switch completion.errno {
+    case nil: break
+    case .badFileDescriptor?: return .invalid
+    case .invalidArgument?: return nil
+    // The kernel is short of something.
+    case _?: return .error
+    }
     var found = Readiness(foundBy: completion)
     if interest.contains(.priority) {
       // A wakeup by data says nothing about priority data.

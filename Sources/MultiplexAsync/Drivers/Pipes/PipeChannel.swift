@@ -78,6 +78,12 @@ final class PipeChannel: Channel {
     }
   }
 
+  var untakenCount: Int {
+    guard let fd = output?.rawDescriptor else { return 0 }
+    // A socket or a terminal, or else a pipe.
+    return (try? Kernel.sendQueueLength(fd)) ?? (try? Kernel.unreadCount(ofPipe: fd)) ?? 0
+  }
+
   func splice(from pipe: SplicePipe) -> Result<Int, Errno> {
     guard let output else { return .failure(.badFileDescriptor) }
     return Result { () throws(Errno) in try pipe.drain(to: output.rawDescriptor) }
