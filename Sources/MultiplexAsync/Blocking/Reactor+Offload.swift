@@ -18,14 +18,12 @@ extension Reactor {
   func offload<Value: Sendable>(
     to threads: BlockingThreads, _ body: @escaping @Sendable () throws -> Value
   ) async throws -> Value {
-    let call = BlockingCall<Value>()
+    let call = BlockingCall(of: body)
     let result = await withTaskCancellationHandler {
       await Waiter.suspend { waiter in
         guard call.begin(waiter) else { return }
         threads.run {
-          // Work that was cancelled before its turn would only delay the rest.
-          guard !call.isOver else { return }
-          call.end(Result(catching: body))
+          call.run()
         } orElse: { error in
           call.end(.failure(error))
         }

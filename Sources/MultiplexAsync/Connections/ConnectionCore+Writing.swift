@@ -66,7 +66,8 @@ extension ConnectionCore {
         sent += count
         guard count == batch.byteCount else { return .success(sent) }
       case .failure(let errno):
-        return .failure(errno)
+        // The sent bytes count; the next call reports the failure.
+        return sent > 0 ? .success(sent) : .failure(errno)
       }
     }
     return .success(sent)

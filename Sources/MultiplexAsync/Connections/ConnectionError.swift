@@ -32,7 +32,7 @@ public struct ConnectionError: Error, Hashable, Sendable {
 
   /// The operation.
   public enum Operation: String, Hashable, Sendable {
-    case connect, read, write, closeWrite, accept, receive, send
+    case connect, read, write, closeWrite, receive, send
   }
 
   /// The kind of failure.
@@ -48,10 +48,6 @@ public struct ConnectionError: Error, Hashable, Sendable {
     self.operation = operation
     self.peer = peer
   }
-
-  init(_ errno: Errno, during operation: Operation, peer: SocketAddress?) {
-    self.init(Reason(errno), during: operation, peer: peer)
-  }
 }
 
 extension ConnectionError.Reason {
@@ -64,8 +60,11 @@ extension ConnectionError.Reason {
       default: .system(errno)
       }
   }
+}
 
-  var words: String {
+extension ConnectionError.Reason: CustomStringConvertible {
+  /// A short description.
+  public var description: String {
     switch self {
     case .reset: "the connection was reset by the peer"
     case .refused: "connection refused"
@@ -98,8 +97,8 @@ extension ConnectionError: CustomStringConvertible {
   private var explanation: String {
     let isUnderWay = operation == .read || operation == .write
     guard reason != .timedOut || !isUnderWay else { return "idle for too long, or the peer doesn't answer" }
-    guard let advice else { return reason.words }
-    return "\(reason.words); \(advice)"
+    guard let advice else { return reason.description }
+    return "\(reason); \(advice)"
   }
 
   /// What to do about the kernel's error, if anything.
@@ -114,7 +113,6 @@ extension ConnectionError.Operation {
   fileprivate var call: String {
     switch self {
     case .connect: "connect"
-    case .accept: "accept4"
     case .read: "recv"
     case .write, .closeWrite: "send"
     case .receive: "recvfrom"

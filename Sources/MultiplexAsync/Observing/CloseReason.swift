@@ -44,7 +44,7 @@ extension CloseReason: CustomStringConvertible {
     case .dropped: "no longer referenced"
     case .failed(let error): "\(error)"
     case .shutDown: "the server is shutting down"
-    case .lost(let reason): reason.words
+    case .lost(let reason): reason.description
     }
   }
 }

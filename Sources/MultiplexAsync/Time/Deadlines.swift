@@ -15,26 +15,27 @@ public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {
   let outcome = Outcome<Result>()
-  let isPast = deadline <= .now
   let wasCancelled = Task.isCancelled
+  let isPast = deadline <= .now
+  let expiry = Expiry(on: reactor, hasHappened: isPast && !wasCancelled)
   let task = Task(executorPreference: reactor) {
     // The operation may begin before it can be cancelled from outside. The task is used where it runs.
     if isPast || wasCancelled { unsafe withUnsafeCurrentTask { unsafe $0?.cancel() } }
-    outcome.result = try await operation()
+    do {
+      outcome.result = try await operation()
+    } catch {
+      // Decided here: the calling task may continue much later.
+      throw expiry.hasHappened ? DeadlineExceeded() : error
+    }
   }
-  let expiry = isPast ? nil : Expiry(of: task, at: deadline, on: reactor)
+  if !isPast { expiry.schedule(at: deadline, for: task) }
   let end = await withTaskCancellationHandler {
     await task.result
   } onCancel: {
     task.cancel()
   }
-  expiry?.cancel()
-  do {
-    try end.get()
-  } catch {
-    let isLate = expiry?.hasHappened ?? !wasCancelled
-    throw isLate ? DeadlineExceeded() : error
-  }
+  expiry.cancel()
+  try end.get()
   guard let result = outcome.result.take() else { preconditionFailure("an operation that didn't throw has a result") }
   return result
 }

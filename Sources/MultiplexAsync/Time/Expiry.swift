@@ -3,19 +3,23 @@ internal import Synchronization
 /// Cancels a task at a deadline. Cheaper than a second task that sleeps.
 final class Expiry: @unchecked Sendable {
   private let reactor: Reactor
-  private let happened = Atomic<Bool>(false)
+  private let happened: Atomic<Bool>
   /// Belongs to the reactor's thread.
   private var timer: Timer?
 
-  init(of task: Task<Void, any Error>, at deadline: ContinuousClock.Instant, on reactor: Reactor) {
+  init(on reactor: Reactor, hasHappened: Bool) {
     self.reactor = reactor
+    happened = Atomic(hasHappened)
+  }
+
+  /// Whether the deadline has cancelled the task. A task that was already cancelled otherwise hasn't run out of time.
+  var hasHappened: Bool { happened.load(ordering: .relaxed) }
+
+  func schedule(at deadline: ContinuousClock.Instant, for task: Task<Void, any Error>) {
     reactor.onLoop { [self] in
       timer = reactor.loop.schedule(at: deadline) { [self] in expire(task) }
     }
   }
-
-  /// Whether it has cancelled the task. A task that was already cancelled otherwise hasn't run out of time.
-  var hasHappened: Bool { happened.load(ordering: .relaxed) }
 
   private func expire(_ task: Task<Void, any Error>) {
     if !task.isCancelled { happened.store(true, ordering: .relaxed) }

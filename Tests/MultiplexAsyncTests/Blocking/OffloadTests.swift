@@ -88,6 +88,38 @@ struct OffloadTests {
     await ended.pass()
   }
 
+  @Test("a call that is cancelled before its turn releases at once what its code holds")
+  func released() async throws {
+    final class Held: Sendable {}
+    let reactor = try Reactor()
+    let semaphore = DispatchSemaphore(value: 0)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let begun = Counter()
+      for _ in 0..<64 {
+        group.addTask {
+          try await reactor.offload {
+            begun.add()
+            semaphore.wait()
+          }
+        }
+      }
+      #expect(await becomesTrue { begun.value == 64 })
+      var held: Held? = Held()
+      weak let observed = held
+      let task = Task(executorPreference: reactor) { [held] in
+        try await reactor.offload { withExtendedLifetime(held) {} }
+      }
+      held = nil
+      // By then it waits for a thread.
+      try await reactor.takeTurns()
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+      #expect(await becomesTrue(within: .seconds(10)) { observed == nil })
+      for _ in 0..<64 { semaphore.signal() }
+      try await group.waitForAll()
+    }
+  }
+
   @Test("a task that is already cancelled doesn't start offloaded code")
   func cancelledBefore() async throws {
     let reactor = try Reactor()

@@ -17,7 +17,7 @@ struct ConnectionErrorTests {
         ConnectionError(.closed, during: .write, peer: .unix(path: "")),
         "write an unnamed Unix socket: the connection was closed locally"
       ),
-      (ConnectionError(.system(.noMemory), during: .accept, peer: nil), "accept: \(Errno.noMemory)"),
+      (ConnectionError(.system(.noMemory), during: .receive, peer: nil), "receive: \(Errno.noMemory)"),
       (
         ConnectionError(.system(.messageTooLong), during: .send, peer: address),
         "send 127.0.0.1:9999: \(Errno.messageTooLong); "

@@ -70,6 +70,18 @@ struct LoggingObserverTests {
     #expect(unsent > 0 && unsent < 1_000_000)
   }
 
+  @Test("a logging observer logs in words why a connection couldn't be made")
+  func connectFailure() async throws {
+    let log = RecordingLog(level: .debug)
+    let reactor = try Reactor(observer: LoggingObserver(log.logger))
+    let unused = try UnusedAddress()
+    await #expect(throws: ConnectionError.self) { try await Connection.connect(to: unused.address, on: reactor) }
+    #expect(await becomesTrue { log.lines.map(\.message) == ["can't connect"] })
+    #expect(log.lines.first?.metadata["peer"] == "\(unused.address)")
+    #expect(log.lines.first?.metadata["reason"] == "connection refused")
+    withExtendedLifetime(unused) {}
+  }
+
   @Test("a logging observer warns of failing accepts once in ten seconds, not each time")
   func acceptFailures() {
     let log = RecordingLog(level: .warning)

@@ -290,6 +290,27 @@ struct ReactorObserverTests {
       }
     }
 
+    /// A ring takes all of the bytes itself, and sends them later.
+    @Test(
+      "an observer is notified of what was sent before a send failed",
+      arguments: usableBackends.filter { $0 != .ioUring }, 1...20 as ClosedRange<UInt64>)
+    func sentBeforeFailure(backend: Poller.Backend, seed: UInt64) async throws {
+      let observer = RecordingObserver(.transfers)
+      let peer = try await RawPeer(on: try Reactor(backend: backend, observer: observer))
+      let connection = peer.connection
+      // One call sends some of these pieces.
+      let pieces = [[UInt8]](repeating: [UInt8](repeating: 1, count: 100), count: 300)
+      let plan = FaultPlan(seed: seed, oneIn: 3, faults: [.sendmsg: [.brokenPipe]])
+      let writing = Task(executorPreference: connection.reactor) {
+        try await FaultPlan.$current.withValue(plan) { try await connection.write(vectored: pieces) }
+        try await connection.flush()
+      }
+      _ = await writing.result
+      let sent = observer.sent.reduce(0, +)
+      #expect(try await peer.take(sent).count == sent)
+      #expect(try peer.socket.receive(upTo: 1) == nil)
+    }
+
     /// The task waits in place, so that the plan applies to the waits of its reactor.
     @Test("an observer is notified of each wait that fails, and the reactor goes on", arguments: usableBackends)
     func waitFailures(backend: Poller.Backend) async throws {

@@ -121,6 +121,29 @@ struct DeadlineTests {
     await #expect(throws: Failure.self) { try await withTimeout(.seconds(100), on: reactor) { throw Failure() } }
   }
 
+  @Test("an error from before the deadline is thrown unchanged, however late the caller continues")
+  func failingInTime() async throws {
+    struct Failure: Error {}
+    let reactor = try Reactor()
+    let callers = try Reactor()
+    let blocked = await BlockedReactor(reactor)
+    let deadline = ContinuousClock.now + .seconds(1)
+    let running = Task(executorPreference: callers) {
+      try await withDeadline(deadline, on: reactor) { throw Failure() }
+    }
+    // The caller waits for the operation.
+    try await callers.takeTurns()
+    let callersBlocked = await BlockedReactor(callers)
+    blocked.goOn()
+    try await reactor.takeTurns()
+    // On a machine that is too busy, the operation may have failed after its deadline.
+    let isInTime = ContinuousClock.now < deadline
+    try await reactor.sleep(until: deadline)
+    callersBlocked.goOn()
+    let result = await running.result
+    if isInTime { #expect(throws: Failure.self) { try result.get() } }
+  }
+
   @Test("cancelling the caller cancels the operation, and isn't reported as a deadline", arguments: usableBackends)
   func cancelled(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)

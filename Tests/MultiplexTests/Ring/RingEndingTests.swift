@@ -27,6 +27,17 @@ import Testing
     #expect(try ring.complete(1).map(\.token) == [5])
   }
 
+  @Test("a ring with room for a single operation can cancel all", arguments: [false, true])
+  func smallest(isSingleIssuer: Bool) throws {
+    var ring = try Ring(entries: 1, isSingleIssuer: isSingleIssuer)
+    let pipe = try PipeDescriptors()
+    for token in 1...3 as ClosedRange<UInt64> {
+      try ring.prepare(.poll(pipe.reader.fileDescriptor, for: .in, token: token))
+    }
+    #expect(Set(try ring.cancelAllAndWait().map(\.token)) == [1, 2, 3])
+    #expect(try ring.cancelAllAndWait().isEmpty)
+  }
+
   @Test("a read that can't be stopped is waited for: its memory doesn't change afterwards", arguments: [false, true])
   func unstoppable(isSingleIssuer: Bool) throws {
     let file = try TemporaryFolder().makeFile()
