@@ -8,7 +8,7 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - type: The unsigned integer type of the length, which counts the message but not itself.
-  ///   - limit: The longest message, in bytes. A peer may claim any length: no memory is allocated for bytes that
+  ///   - limit: The longest message, in bytes; zero or less allows only empty ones. A peer may claim any length: no memory is allocated for bytes that
   ///     haven't arrived.
   /// - Returns: The message, which may be empty; nil when the peer has finished sending, and no part of another message
   ///   was received.

@@ -13,12 +13,13 @@ extension Connection {
   /// order. The bytes count towards the high watermark, above which writes wait.
   ///
   /// Memory stays bounded: a connection with more than `limit` bytes queued is aborted with ``CloseReason/fellBehind``.
-  /// This call doesn't report that, nor that the connection is already closed; ``onClose(_:)`` does.
+  /// This call doesn't report that, nor that the connection is already closed; ``onClose(_:)`` does. After
+  /// ``closeWrite()``, posts are dropped.
   ///
   /// - Parameters:
   ///   - bytes: What to send.
   ///   - limit: How many bytes may be queued before this post, which may have any length; written bytes count too. With
-  ///     0, everything before it must have been sent. By default 1 MiB.
+  ///     0, everything before it must have been sent; with less, it never can. By default 1 MiB.
   public func post(_ bytes: [UInt8], limit: Int = 1 << 20) {
     if reactor.isCurrent { return unsafe core.post(bytes, limit: limit) }
     // What waits for the reactor is bounded too, except for one post per thread.

@@ -50,7 +50,8 @@ extension Connection {
   /// If the reactor runs the calling task, the kernel writes straight into the memory. For other tasks the bytes are
   /// copied, as they are on a driver that received them before they were asked for.
   ///
-  /// - Returns: The number of bytes, at least 1 unless the memory is empty; nil when the peer has finished sending.
+  /// - Returns: The number of bytes, at least 1; nil when the peer has finished sending. For empty memory always 0, at
+  ///   once.
   /// - Throws: As ``read()`` does. No byte is lost in that case.
   public func read(into memory: inout MutableRawSpan) async throws(ConnectionError) -> Int? {
     try checkCancellation(during: .read)
@@ -88,7 +89,7 @@ extension Connection {
     return bytes.count
   }
 
-  /// Reads exactly `count` bytes.
+  /// Reads exactly `count` bytes; none for zero or less.
   ///
   /// - Throws: ``ConnectionError/Reason/endOfInput`` if the peer finishes first; and as ``read()`` does. In every case
   ///   the received bytes are kept for the next read, which returns nil if there were none.
@@ -104,7 +105,7 @@ extension Connection {
 
   /// Reads a line, which ends with a line feed, or with the end of input.
   ///
-  /// - Parameter limit: The longest line, in bytes including its end. Whether a line of that length without its end is
+  /// - Parameter limit: The longest line, in bytes including its end; zero or less allows none. Whether a line of that length without its end is
   ///   too long is known only after one more byte, or the end of input.
   /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
@@ -119,7 +120,7 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - delimiter: At least one byte; an empty one is found immediately.
-  ///   - limit: The most bytes up to and including the delimiter. Whether that many bytes without it are too many is
+  ///   - limit: The most bytes up to and including the delimiter; zero or less allows none. Whether that many bytes without it are too many is
   ///     known only after one more byte, or the end of input.
   /// - Returns: The bytes up to the end of the delimiter, or of the input; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are

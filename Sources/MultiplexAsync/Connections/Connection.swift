@@ -24,7 +24,9 @@ internal import SystemPackage
 public final class Connection: Sendable {
   /// The reactor that the connection belongs to.
   public let reactor: Reactor
-  /// The other side's address; an unnamed one for a Unix socket without a path.
+  /// The other side's address; an unnamed one for a Unix socket without a path. nil for pipes and other files, for a
+  /// socket that wasn't connected when it was adopted, and on io_uring for a client that had reset its connection
+  /// before this side could ask for its address.
   public let peerAddress: SocketAddress?
   /// Used only on the reactor's thread.
   nonisolated(unsafe) let core: ConnectionCore
@@ -174,6 +176,7 @@ extension Connection {
   /// Whether the connection can be used for another request: it isn't closed, and the peer has neither finished sending
   /// nor reset it, as far as the kernel knows.
   ///
+  /// Looks only at this moment, and changes nothing: bytes that the peer has sent before it finished can still be read.
   /// For a pool of idle connections. The peer may close it the moment after; so a request that fails before anything
   /// was answered should be repeated on another connection.
   ///
@@ -208,6 +211,9 @@ extension Connection {
   ///       connection.onClose { _ in clients.remove(number) }
   ///       return ChunkHandler { chunk, replies in ... }
   ///     }
+  ///
+  /// That the peer is gone is found out by a read, a write, or an idle timeout: while none of them is under way, nobody
+  /// looks. A task or chunk handler that waits for input is enough.
   ///
   /// The closure is called once, on the reactor's thread, when nothing is read or written any more; it must not block.
   /// It is never called within another call, such as the ``post(_:limit:)-([UInt8],_)`` that a peer has fallen behind

@@ -8,7 +8,8 @@ extension Connection {
   ///
   /// It does what reading and writing in a loop would do, with the same backpressure but less copying: when much data
   /// arrives at a time, and both connections belong to the same reactor, the bytes don't leave the kernel. The end of
-  /// input is not forwarded.
+  /// input is not forwarded. While it waits for input, it doesn't look at the destination: that this one has been closed
+  /// or reset is found out by the next write. To forward both ways, use ``relay(with:)``, which does.
   ///
   /// Corresponding C function: `splice`.
   ///
@@ -29,6 +30,44 @@ extension Connection {
       let pump = ForwardingPump(from: self, to: destination, progress: progress)
       if let error = await pump.run() { throw error }
       return pump.total
+    }
+  }
+
+  /// Forwards both ways, until both peers have finished: each gets what the other sends, and then its end of input.
+  ///
+  ///     await listener.serve { client in
+  ///       let server = try await Connection.connect(to: address, on: client.reactor)
+  ///       try await client.relay(with: server)
+  ///     }
+  ///
+  /// When one direction fails, the other is cancelled. Neither connection is closed by this, except that nothing can be
+  /// written any more to one whose peer has got the end of input. After an error, abort both: otherwise a peer might
+  /// take what it got for the whole.
+  ///
+  /// - Parameter other: A connection that nobody else reads. The bytes are copied if it belongs to another reactor.
+  /// - Throws: As ``forward(to:progress:)`` and ``closeWrite()`` do.
+  public func relay(with other: Connection) async throws(ConnectionError) {
+    let failure = await withTaskGroup(of: ConnectionError?.self) { directions -> ConnectionError? in
+      for (source, destination) in [(self, other), (other, self)] {
+        directions.addTask(executorPreference: source.reactor) { await source.forwardToEnd(to: destination) }
+      }
+      for await case let failure? in directions {
+        // The group waits for the other one.
+        directions.cancelAll()
+        return failure
+      }
+      return nil
+    }
+    if let failure { throw failure }
+  }
+
+  private func forwardToEnd(to destination: Connection) async -> ConnectionError? {
+    do {
+      try await forward(to: destination)
+      try await destination.closeWrite()
+      return nil
+    } catch {
+      return error
     }
   }
 

@@ -53,7 +53,7 @@ public struct Replies: ~Copyable {
     note(core.write(pieces))
   }
 
-  /// Stops reading: this chunk is the last one.
+  /// Stops reading: this chunk is the last one. What is written before the handler returns is still sent.
   public mutating func end() {
     isEnded = true
   }

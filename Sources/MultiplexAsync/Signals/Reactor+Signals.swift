@@ -17,7 +17,7 @@ extension Reactor {
   ///
   /// Corresponding C function: `sigaction`.
   ///
-  /// - Parameter signals: Their numbers.
+  /// - Parameter signals: Their numbers. Without any, the sequence yields nothing, and ends with its task.
   /// - Throws: `MultiplexError.Reason.invalidArgument` for a number that isn't a signal, and for SIGKILL and SIGSTOP;
   ///   EAGAIN (`MultiplexError.Reason.system`) if 64 sequences already exist.
   public func signals(_ signals: [Int32]) throws(MultiplexError) -> SignalSequence {
