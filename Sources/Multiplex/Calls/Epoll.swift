@@ -35,13 +35,9 @@ public final class Epoll: Selectable {
   ///
   /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
-    do {
-      let descriptor = OwnedDescriptor(adopting: try Kernel.epollCreate())
-      self.fileDescriptor = descriptor.fileDescriptor
-      self.descriptor = consume descriptor
-    } catch {
-      throw MultiplexError(call: "epoll_create1", errno: error)
-    }
+    let descriptor = OwnedDescriptor(adopting: try calling("epoll_create1", Kernel.epollCreate()))
+    fileDescriptor = descriptor.fileDescriptor
+    self.descriptor = consume descriptor
   }
 
   /// Shares the set of another instance: what one adds, the other waits for. Each is closed separately.
@@ -116,14 +112,12 @@ public final class Epoll: Selectable {
     let deadline = Deadline(cTimeout: timeout)
     let limit = min(maximumEvents, Self.largestBatch)
     var count = 0
-    do {
-      repeat {
-        count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining, atMost: limit) }
-        // A wait in milliseconds can't last longer than 24 days.
-      } while count == 0 && deadline.remaining != .zero
-    } catch {
-      throw MultiplexError(call: "epoll_wait", descriptor: fileDescriptor, errno: error)
-    }
+    repeat {
+      count = try calling(
+        "epoll_wait", on: fileDescriptor,
+        deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining, atMost: limit) })
+      // A wait in milliseconds can't last longer than 24 days.
+    } while count == 0 && deadline.remaining != .zero
     var events: [Event] = []
     events.reserveCapacity(count)
     forEachEvent(count) { events.append($0) }
@@ -135,11 +129,9 @@ public final class Epoll: Selectable {
   ) throws(MultiplexError) {
     try checkOpen("epoll_ctl")
     try target.requireNumber(for: "epoll_ctl")
-    do {
-      try control(operation, target.rawValue, events, data ?? UInt64(UInt32(bitPattern: target.rawValue)))
-    } catch {
-      throw MultiplexError(call: "epoll_ctl", descriptor: target, errno: error)
-    }
+    try calling(
+      "epoll_ctl", on: target,
+      control(operation, target.rawValue, events, data ?? UInt64(UInt32(bitPattern: target.rawValue))))
   }
 
   private func checkOpen(_ call: String) throws(MultiplexError) {
@@ -160,11 +152,7 @@ extension Epoll {
   /// Replaces the set with an empty one. The descriptor keeps its number, which others may be waiting for.
   func startOver() throws(MultiplexError) {
     let replacement = try Epoll()
-    do {
-      try Kernel.duplicate(replacement.rawDescriptor, as: rawDescriptor)
-    } catch {
-      throw MultiplexError(call: "dup3", descriptor: fileDescriptor, errno: error)
-    }
+    try calling("dup3", on: fileDescriptor, Kernel.duplicate(replacement.rawDescriptor, as: rawDescriptor))
   }
 
   /// Waits once. The events stay in the instance until the next wait: see ``forEachEvent(_:_:)``.

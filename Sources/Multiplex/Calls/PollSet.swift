@@ -80,11 +80,7 @@ public struct PollSet: Sendable {
   public mutating func poll(timeout: Duration? = nil) throws(MultiplexError) -> [Event] {
     let deadline = Deadline(cTimeout: timeout)
     let count: Int
-    do {
-      count = try deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining) }
-    } catch {
-      throw MultiplexError(call: "ppoll", errno: error)
-    }
+    count = try calling("ppoll", deadline.resuming { (remaining) throws(Errno) in try wait(timeout: remaining) })
     var events: [Event] = []
     events.reserveCapacity(count)
     forEachReady(count) { fd, found in

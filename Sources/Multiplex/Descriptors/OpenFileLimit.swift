@@ -14,13 +14,9 @@ public struct OpenFileLimit: Hashable, Sendable {
   ///
   /// - Throws: The kernel's error, if any.
   public init() throws(MultiplexError) {
-    do {
-      let limit = try Kernel.openFileLimit()
-      current = Int(clamping: limit.rlim_cur)
-      maximum = Int(clamping: limit.rlim_max)
-    } catch {
-      throw MultiplexError(call: "getrlimit", errno: error)
-    }
+    let limit = try calling("getrlimit", Kernel.openFileLimit())
+    current = Int(clamping: limit.rlim_cur)
+    maximum = Int(clamping: limit.rlim_max)
   }
 
   /// Raises the limit to the maximum. Every server should do that: the usual limit of 1024 is a concession to programs
@@ -30,14 +26,10 @@ public struct OpenFileLimit: Hashable, Sendable {
   /// - Throws: The kernel's error, if any.
   @discardableResult
   public static func raise() throws(MultiplexError) -> OpenFileLimit {
-    do {
-      var limit = try Kernel.openFileLimit()
-      if limit.rlim_cur < limit.rlim_max {
-        limit.rlim_cur = limit.rlim_max
-        try Kernel.setOpenFileLimit(limit)
-      }
-    } catch {
-      throw MultiplexError(call: "setrlimit", errno: error)
+    var limit = try calling("getrlimit", Kernel.openFileLimit())
+    if limit.rlim_cur < limit.rlim_max {
+      limit.rlim_cur = limit.rlim_max
+      try calling("setrlimit", Kernel.setOpenFileLimit(limit))
     }
     return try OpenFileLimit()
   }

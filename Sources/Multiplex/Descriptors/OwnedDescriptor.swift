@@ -35,11 +35,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable, Selectable {
   public consuming func close() throws(MultiplexError) {
     let rawValue = self.rawValue
     discard self
-    do {
-      try Kernel.close(rawValue)
-    } catch {
-      throw MultiplexError(call: "close", descriptor: FileDescriptor(rawValue: rawValue), errno: error)
-    }
+    try calling("close", on: FileDescriptor(rawValue: rawValue), Kernel.close(rawValue))
   }
 
   /// Gives up ownership of the descriptor, which stays open: the caller closes it.
@@ -64,10 +60,7 @@ public struct OwnedDescriptor: ~Copyable, Sendable, Selectable {
   ///
   /// - Throws: ``MultiplexError/Reason/notOpen``; ``MultiplexError/Reason/openFileLimit``.
   public init(duplicating descriptor: FileDescriptor) throws(MultiplexError) {
-    do {
-      self.init(adopting: try Kernel.fcntl(descriptor.rawValue, Kernel.duplicateCloseOnExec))
-    } catch {
-      throw MultiplexError(call: "fcntl", descriptor: descriptor, errno: error)
-    }
+    self.init(
+      adopting: try calling("fcntl", on: descriptor, Kernel.fcntl(descriptor.rawValue, Kernel.duplicateCloseOnExec)))
   }
 }

@@ -12,12 +12,8 @@ public struct PipeDescriptors: ~Copyable, Sendable {
   ///
   /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
-    do {
-      let ends = try Kernel.pipe()
-      reader = OwnedDescriptor(adopting: ends.reader)
-      writer = OwnedDescriptor(adopting: ends.writer)
-    } catch {
-      throw MultiplexError(call: "pipe2", errno: error)
-    }
+    let ends = try calling("pipe2", Kernel.pipe())
+    reader = OwnedDescriptor(adopting: ends.reader)
+    writer = OwnedDescriptor(adopting: ends.writer)
   }
 }

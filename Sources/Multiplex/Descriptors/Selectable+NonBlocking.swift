@@ -13,12 +13,9 @@ extension Selectable where Self: ~Copyable {
   /// - Parameter isNonBlocking: Whether to return immediately, or to block.
   /// - Throws: ``MultiplexError/Reason/notOpen``.
   public func setNonBlocking(_ isNonBlocking: Bool = true) throws(MultiplexError) {
-    do {
-      let flags = try Kernel.fcntl(rawDescriptor, F_GETFL)
-      let wanted = isNonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK
-      if wanted != flags { _ = try Kernel.fcntl(rawDescriptor, F_SETFL, wanted) }
-    } catch {
-      throw MultiplexError(call: "fcntl", descriptor: fileDescriptor, errno: error)
-    }
+    let flags = try calling("fcntl", on: fileDescriptor, Kernel.fcntl(rawDescriptor, F_GETFL))
+    let wanted = isNonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK
+    guard wanted != flags else { return }
+    _ = try calling("fcntl", on: fileDescriptor, Kernel.fcntl(rawDescriptor, F_SETFL, wanted))
   }
 }

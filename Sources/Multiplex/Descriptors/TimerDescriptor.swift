@@ -21,11 +21,7 @@ public struct TimerDescriptor: ~Copyable, Sendable, Selectable {
   ///
   /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public init() throws(MultiplexError) {
-    do {
-      descriptor = OwnedDescriptor(adopting: try Kernel.timerfd())
-    } catch {
-      throw MultiplexError(call: "timerfd_create", errno: error)
-    }
+    descriptor = OwnedDescriptor(adopting: try calling("timerfd_create", Kernel.timerfd()))
   }
 
   /// The descriptor, borrowed.
@@ -61,10 +57,8 @@ public struct TimerDescriptor: ~Copyable, Sendable, Selectable {
   }
 
   private func set(_ delay: Duration, _ interval: Duration) throws(MultiplexError) {
-    do {
-      try Kernel.setTimer(descriptor.rawDescriptor, Timeout.timespec(delay), interval: Timeout.timespec(interval))
-    } catch {
-      throw MultiplexError(call: "timerfd_settime", descriptor: fileDescriptor, errno: error)
-    }
+    try calling(
+      "timerfd_settime", on: fileDescriptor,
+      Kernel.setTimer(descriptor.rawDescriptor, Timeout.timespec(delay), interval: Timeout.timespec(interval)))
   }
 }

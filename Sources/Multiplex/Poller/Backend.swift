@@ -1,9 +1,8 @@
 internal import SystemPackage
 
 extension Poller {
+  // To add one, define its implementation and its name in a file in `Backends/`, and list it in `allCases`.
   /// A system call to wait with, chosen when a poller is made. All backends behave the same.
-  ///
-  /// To add one, define its implementation and its name in a file in `Backends/`, and list it in ``allCases``.
   public struct Backend: Hashable, CaseIterable, Sendable {
     /// The name, as tools accept and show it: "epoll".
     public let name: String

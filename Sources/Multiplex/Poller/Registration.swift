@@ -6,11 +6,16 @@ struct Registration {
   var mode: TriggerMode
   /// Whether the descriptor was handed over, and is closed by the poller; no longer, once it was found closed.
   var isOwned: Bool
-  /// Whether it is reported at all: after a one-shot event, or once it was found closed, only when it has been
-  /// modified.
-  var isArmed = true
-  /// Whether the kernel itself has silenced it, after its one-shot event.
-  var hasFired = false
+  var state = State.armed
+
+  /// Whether it is reported.
+  enum State {
+    case armed
+    /// It has had its one-shot event, and isn't reported until it is modified. The kernel has silenced it itself.
+    case fired
+    /// It was found closed, and isn't reported until it is modified.
+    case closed
+  }
 
   var descriptor: Int32 { key.descriptor }
 
@@ -19,8 +24,7 @@ struct Registration {
     var copy = self
     copy.interest = interest
     copy.mode = mode
-    copy.isArmed = true
-    copy.hasFired = false
+    copy.state = .armed
     return copy
   }
 }

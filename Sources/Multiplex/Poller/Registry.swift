@@ -119,7 +119,7 @@ extension Registry {
       return .watchOn
     }
     // A duplicate keeps the file of a descriptor that was found closed open.
-    guard registration.isArmed else { return .stale }
+    guard registration.state == .armed else { return .stale }
     let wanted = readiness.intersection(Readiness(of: registration.interest))
     guard !wanted.isEmpty else { return .watchOn }
     let descriptor = FileDescriptor(rawValue: registration.descriptor)
@@ -133,8 +133,7 @@ extension Registry {
   @inline(__always)
   private mutating func silence(_ registration: Registration, isClosed: Bool) {
     var silent = registration
-    silent.isArmed = false
-    silent.hasFired = !isClosed
+    silent.state = isClosed ? .closed : .fired
     // Whoever closed it, its number may be another file's at any moment: that isn't ours to close.
     if isClosed { silent.isOwned = false }
     update(silent)

@@ -11,11 +11,7 @@ public final class Waker: Sendable {
   private let isPending = Atomic(false)
 
   package init() throws(MultiplexError) {
-    do {
-      descriptor = OwnedDescriptor(adopting: try Kernel.eventfd())
-    } catch {
-      throw MultiplexError(call: "eventfd", errno: error)
-    }
+    descriptor = OwnedDescriptor(adopting: try calling("eventfd", Kernel.eventfd()))
   }
 
   /// Ends the current wait, or else the next one.

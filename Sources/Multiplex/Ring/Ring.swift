@@ -219,11 +219,9 @@ extension Ring {
   func register(
     _ operation: UInt32, _ argument: UnsafeMutableRawPointer?, _ count: UInt32
   ) throws(MultiplexError) {
-    do {
-      _ = try unsafe Kernel.ringRegister(descriptor.rawDescriptor, operation, argument, count)
-    } catch {
-      throw MultiplexError(call: "io_uring_register", descriptor: fileDescriptor, errno: error)
-    }
+    _ = try calling(
+      "io_uring_register", on: fileDescriptor,
+      unsafe Kernel.ringRegister(descriptor.rawDescriptor, operation, argument, count))
   }
 }
 

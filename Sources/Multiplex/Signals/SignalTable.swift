@@ -50,13 +50,9 @@ struct SignalTable {
 
   private mutating func eventfd(at index: Int) throws(MultiplexError) -> Int32 {
     if let eventfd = eventfds[index] { return eventfd }
-    do {
-      let eventfd = try Kernel.eventfd()
-      eventfds[index] = eventfd
-      return eventfd
-    } catch {
-      throw MultiplexError(call: "eventfd", errno: error)
-    }
+    let eventfd = try calling("eventfd", Kernel.eventfd())
+    eventfds[index] = eventfd
+    return eventfd
   }
 
   private mutating func catchOne(_ signal: Int32) throws(Errno) {

@@ -8,10 +8,8 @@ extension Selectable where Self: ~Copyable {
     _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
   ) throws(MultiplexError) {
     try address.check(for: name)
-    do {
-      try unsafe address.withSockaddr { (raw, length) throws(Errno) in try unsafe body(rawDescriptor, raw, length) }
-    } catch {
-      throw MultiplexError(call: name, descriptor: fileDescriptor, subject: address.description, errno: error)
-    }
+    try calling(
+      name, on: fileDescriptor, for: address.description,
+      unsafe address.withSockaddr { (raw, length) throws(Errno) in try unsafe body(rawDescriptor, raw, length) })
   }
 }

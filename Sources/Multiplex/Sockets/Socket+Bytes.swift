@@ -89,10 +89,6 @@ extension Socket {
   /// - Throws: ``MultiplexError/Reason/closed``; ENOTCONN for a socket that isn't connected.
   public func shutdown(_ direction: ShutdownDirection) throws(MultiplexError) {
     let descriptor = try requireOpen(for: "shutdown")
-    do {
-      try Kernel.shutdown(descriptor.rawValue, direction.rawValue)
-    } catch {
-      throw MultiplexError(call: "shutdown", descriptor: descriptor, errno: error)
-    }
+    try calling("shutdown", on: descriptor, Kernel.shutdown(descriptor.rawValue, direction.rawValue))
   }
 }

@@ -82,12 +82,9 @@ extension Socket {
   /// - Throws: ``MultiplexError/Reason/closed``; EADDRINUSE when another socket listens at the address.
   public func listen(backlog: Int32 = defaultBacklog) throws(MultiplexError) {
     let descriptor = try requireOpen(for: "listen")
-    do {
-      try Kernel.listen(descriptor.rawValue, backlog)
-    } catch {
-      let address = try? localAddress()
-      throw MultiplexError(call: "listen", descriptor: descriptor, subject: address?.description, errno: error)
-    }
+    // The address is looked up only for an error.
+    try calling(
+      "listen", on: descriptor, for: (try? localAddress())?.description, Kernel.listen(descriptor.rawValue, backlog))
   }
 
   private func listen(at address: SocketAddress, _ backlog: Int32) throws(MultiplexError) {

@@ -42,14 +42,11 @@ public final class Socket: Selectable {
   }
 
   package static func localAddress(of descriptor: FileDescriptor) throws(MultiplexError) -> SocketAddress {
-    let address: SocketAddress?
-    do {
-      address = try unsafe SocketAddress.written { (raw, length) throws(Errno) in
+    let address = try calling(
+      "getsockname", on: descriptor,
+      unsafe SocketAddress.written { (raw, length) throws(Errno) in
         try unsafe Kernel.getsockname(descriptor.rawValue, raw, length)
-      }
-    } catch {
-      throw MultiplexError(call: "getsockname", descriptor: descriptor, errno: error)
-    }
+      })
     guard let address else {
       throw MultiplexError(call: "getsockname", descriptor: descriptor, errno: .addressFamilyNotSupported)
     }
@@ -98,23 +95,15 @@ extension Socket {
   ///
   /// - Throws: ``MultiplexError/Reason/openFileLimit``.
   public static func pair() throws(MultiplexError) -> (Socket, Socket) {
-    do {
-      let ends = try Kernel.socketpair()
-      return (Socket(adopting: OwnedDescriptor(adopting: ends.0)), Socket(adopting: OwnedDescriptor(adopting: ends.1)))
-    } catch {
-      throw MultiplexError(call: "socketpair", errno: error)
-    }
+    let ends = try calling("socketpair", Kernel.socketpair())
+    return (Socket(adopting: OwnedDescriptor(adopting: ends.0)), Socket(adopting: OwnedDescriptor(adopting: ends.1)))
   }
 
   /// Opens a socket of the address's family.
   convenience init(family address: SocketAddress, peerAddress: SocketAddress? = nil) throws(MultiplexError) {
     try address.check(for: "socket")
-    do {
-      let fd = try Kernel.socket(address.family, cmx_SOCK_STREAM)
-      self.init(adopting: OwnedDescriptor(adopting: fd), peerAddress: peerAddress)
-    } catch {
-      throw MultiplexError(call: "socket", subject: address.description, errno: error)
-    }
+    let fd = try calling("socket", for: address.description, Kernel.socket(address.family, cmx_SOCK_STREAM))
+    self.init(adopting: OwnedDescriptor(adopting: fd), peerAddress: peerAddress)
   }
 }
 

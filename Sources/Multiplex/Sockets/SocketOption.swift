@@ -64,19 +64,13 @@ extension SocketOption where Value == Int32 {
 
 extension SocketOption {
   package func value(on descriptor: FileDescriptor) throws(MultiplexError) -> Value {
-    do {
-      return Value(socketOptionValue: try Kernel.option(descriptor.rawValue, level, name))
-    } catch {
-      throw MultiplexError(call: "getsockopt", descriptor: descriptor, errno: error)
-    }
+    let value = try calling("getsockopt", on: descriptor, Kernel.option(descriptor.rawValue, level, name))
+    return Value(socketOptionValue: value)
   }
 
   package func set(to value: Value, on descriptor: FileDescriptor) throws(MultiplexError) {
-    do {
-      try Kernel.setOption(descriptor.rawValue, level, name, value.socketOptionValue)
-    } catch {
-      throw MultiplexError(call: "setsockopt", descriptor: descriptor, errno: error)
-    }
+    try calling(
+      "setsockopt", on: descriptor, Kernel.setOption(descriptor.rawValue, level, name, value.socketOptionValue))
   }
 }
 

@@ -35,11 +35,8 @@ public struct UDPSocket: ~Copyable, Sendable, Selectable {
       throw .outOfRange(
         address.description, for: "socket", advice: "UDP needs an IP address and port, such as 127.0.0.1:9999")
     }
-    do {
-      descriptor = OwnedDescriptor(adopting: try Kernel.socket(address.family, cmx_SOCK_DGRAM))
-    } catch {
-      throw MultiplexError(call: "socket", subject: address.description, errno: error)
-    }
+    descriptor = OwnedDescriptor(
+      adopting: try calling("socket", for: address.description, Kernel.socket(address.family, cmx_SOCK_DGRAM)))
     peerAddress = nil
   }
 
@@ -175,11 +172,7 @@ extension UDPSocket {
     let result = unsafe withUnsafeTemporaryAllocation(byteCount: Self.longest, alignment: 1) { memory in
       Result { () throws(Errno) in try unsafe takeDatagram(by: memory) }
     }
-    do {
-      return try result.get()
-    } catch {
-      throw MultiplexError(call: "recvfrom", descriptor: fileDescriptor, errno: error)
-    }
+    return try calling("recvfrom", on: fileDescriptor, result.get())
   }
 
   /// Receives the next datagram into the caller's memory; bytes that don't fit are lost.
@@ -192,11 +185,9 @@ extension UDPSocket {
   public func receive(
     into memory: inout MutableRawSpan
   ) throws(MultiplexError) -> (count: Int, sender: SocketAddress)? {
-    do {
-      return try unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in try unsafe receiveNow(into: memory) }
-    } catch {
-      throw MultiplexError(call: "recvfrom", descriptor: fileDescriptor, errno: error)
-    }
+    try calling(
+      "recvfrom", on: fileDescriptor,
+      unsafe memory.withUnsafeMutableBytes { memory throws(Errno) in try unsafe receiveNow(into: memory) })
   }
 
   /// Receives the next datagram: see ``receive(into:)-(MutableRawSpan)``.
@@ -234,11 +225,7 @@ extension UDPSocket {
   ///
   /// - Throws: As ``send(_:to:)-([UInt8],_)`` does.
   public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(MultiplexError) -> Bool {
-    do {
-      return try sendNow(bytes, to: address)
-    } catch {
-      throw MultiplexError(call: "sendto", descriptor: fileDescriptor, subject: address?.description, errno: error)
-    }
+    try calling("sendto", on: fileDescriptor, for: address?.description, sendNow(bytes, to: address))
   }
 
   /// Receives as ``receive()`` does, but throws the kernel's own error.

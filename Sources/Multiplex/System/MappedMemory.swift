@@ -9,21 +9,13 @@ struct MappedMemory: ~Copyable {
 
   /// Maps new memory, filled with zeros.
   init(size: Int) throws(MultiplexError) {
-    do {
-      unsafe start = try Kernel.mapAnonymous(size)
-    } catch {
-      throw MultiplexError(call: "mmap", subject: "of \(size) bytes", errno: error)
-    }
+    unsafe start = try calling("mmap", for: "of \(size) bytes", Kernel.mapAnonymous(size))
     self.size = size
   }
 
   /// Maps a part of a ring.
   init(ofRing fd: Int32, size: Int, at offset: Int64) throws(MultiplexError) {
-    do {
-      unsafe start = try Kernel.mapRing(fd, size, at: offset)
-    } catch {
-      throw MultiplexError(call: "mmap", descriptor: FileDescriptor(rawValue: fd), errno: error)
-    }
+    unsafe start = try calling("mmap", on: FileDescriptor(rawValue: fd), Kernel.mapRing(fd, size, at: offset))
     self.size = size
   }
 

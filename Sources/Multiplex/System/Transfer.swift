@@ -20,9 +20,5 @@ package func transfer<Result>(_ body: () throws(Errno) -> Result) throws(Errno) 
 func transfer<Result>(
   _ call: String, _ descriptor: FileDescriptor, _ body: () throws(Errno) -> Result
 ) throws(MultiplexError) -> Result? {
-  do {
-    return try transfer(body)
-  } catch {
-    throw MultiplexError(call: call, descriptor: descriptor, errno: error)
-  }
+  try calling(call, on: descriptor, transfer(body))
 }

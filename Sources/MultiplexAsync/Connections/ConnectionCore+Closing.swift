@@ -20,8 +20,7 @@ extension ConnectionCore {
     lookahead = ByteQueue()
     endRead(closedReason)
     pump?.endInput(closedReason)
-    roomWaiters.takeAll().resume(returning: closedReason)
-    flushWaiters.takeAll().resume(returning: closedReason)
+    endOutputWaits(closedReason)
     notifyClosed(closeReason)
   }
 

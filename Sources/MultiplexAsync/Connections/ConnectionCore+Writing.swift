@@ -270,8 +270,12 @@ extension ConnectionCore {
     if errno != .brokenPipe { breakage = errno }
     lostCount += output.count
     output = ByteQueue()
+    endOutputWaits(reason)
+    return reason
+  }
+
+  func endOutputWaits(_ reason: ConnectionError.Reason) {
     roomWaiters.takeAll().resume(returning: reason)
     flushWaiters.takeAll().resume(returning: reason)
-    return reason
   }
 }

@@ -2,16 +2,13 @@ internal import Multiplex
 
 /// One wait for a borrowed descriptor to be ready.
 final class ReadinessWait: CancellableWait {
-  let descriptor: Int32
   let interest: Interest
   private var body: ((Readiness) -> Void)?
   private let onCancel: (ReadinessWait) -> Void
 
   init(
-    descriptor: Int32, interest: Interest, body: @escaping (Readiness) -> Void,
-    onCancel: @escaping (ReadinessWait) -> Void
+    for interest: Interest, body: @escaping (Readiness) -> Void, onCancel: @escaping (ReadinessWait) -> Void
   ) {
-    self.descriptor = descriptor
     self.interest = interest
     self.body = body
     self.onCancel = onCancel

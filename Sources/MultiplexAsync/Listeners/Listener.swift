@@ -50,7 +50,7 @@ public final class Listener: Sendable {
       case .closed: return .success(nil)
       case .nothing, .full: guard await awaitConnection() else { return .failure(CancellationError()) }
       case .accepted(let accepted):
-        guard let connection = unsafe core.adopt(accepted, on: reactor, limitedTo: nil) else { continue }
+        guard let connection = unsafe core.adopt(accepted, on: reactor) else { continue }
         if unsafe core.share.spend() { await reactor.nextTurn() }
         return .success(connection)
       }

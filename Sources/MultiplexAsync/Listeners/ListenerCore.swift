@@ -89,11 +89,10 @@ final class ListenerCore: AcceptorDelegate {
 
   /// Makes a connection of an accepted socket.
   ///
-  /// - Returns: nil for one that can't be waited for: it is lost, with its place within the limit, but the listener
-  ///   isn't.
-  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
+  /// - Returns: nil for one that can't be waited for: it is lost, but the listener isn't.
+  func adopt(_ accepted: AcceptedSocket, on reactor: Reactor) -> Connection? {
     defer { served.settle() }
-    return make(accepted, on: reactor, limitedTo: limit)
+    return make(accepted, on: reactor, limitedTo: nil)
   }
 
   private func make(_ accepted: AcceptedSocket, on reactor: Reactor, limitedTo limit: ConnectionLimit?) -> Connection? {
@@ -108,7 +107,7 @@ final class ListenerCore: AcceptorDelegate {
 
   /// Makes a connection of an accepted socket, and begins to serve it.
   ///
-  /// - Returns: nil as with ``adopt(_:on:limitedTo:)``.
+  /// - Returns: nil as with ``adopt(_:on:)``; the place within the limit is free again then.
   func adopt(
     _ accepted: AcceptedSocket, on reactor: Reactor, in group: HandlerGroup
   ) -> ServedConnections.Served? {

@@ -1,3 +1,5 @@
+import Multiplex
+
 /// The bytes that are sent: a repeating pattern with a prime period. Each connection starts at its own position in it,
 /// so that a message that is lost, duplicated, out of order or from another connection doesn't look right by accident.
 struct Pattern {
@@ -9,14 +11,9 @@ struct Pattern {
   private let bytes: [UInt8]
 
   init() {
-    // xorshift64*: the same in every run, so that runs are reproducible.
-    var state: UInt64 = 0x9e37_79b9_7f4a_7c15
-    let block = (0..<Self.period).map { _ in
-      state ^= state >> 12
-      state ^= state << 25
-      state ^= state >> 27
-      return UInt8(truncatingIfNeeded: (state &* 0x2545_f491_4f6c_dd1d) >> 56)
-    }
+    // The same in every run, so that runs are reproducible.
+    var random = SplitMix64(seed: 1)
+    let block = (0..<Self.period).map { _ in UInt8.random(in: .min ... .max, using: &random) }
     bytes = block + (0..<Self.longestPiece).map { block[$0 % Self.period] }
   }
 

@@ -34,7 +34,9 @@ struct ClosedDescriptors {
       for registration in registry.registrations(from: start).prefix(rest) {
         rest -= 1
         position = registration.descriptor + 1
-        guard isWatched(registration), registration.isArmed, !Kernel.isOpen(registration.descriptor) else { continue }
+        guard isWatched(registration), registration.state == .armed, !Kernel.isOpen(registration.descriptor) else {
+          continue
+        }
         found.append(registration)
       }
     }

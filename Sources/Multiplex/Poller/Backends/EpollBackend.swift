@@ -71,7 +71,7 @@ final class EpollBackend: ReadinessBackend {
       // The number was closed without our knowledge, and refers to another file by now. If a duplicate of the old file
       // is open, the kernel may hold it under the same key; one that has had its one-shot event stays silent.
       try addAgain(registration)
-      if !previous.hasFired { ambiguous.insert(registration.key) }
+      if previous.state != .fired { ambiguous.insert(registration.key) }
     }
   }
 
@@ -107,30 +107,30 @@ final class EpollBackend: ReadinessBackend {
   }
 
   func wait(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
+    let shortage = repair(registry)
+    let timeout = shortage == nil ? timeout : .zero
+    let count = try look(timeout: timeout, &registry)
+    if count == 0, timeout != .zero { sweep(&registry) }
+    // Others are reported meanwhile.
+    if let shortage, !registry.hasFound { throw shortage }
+  }
+
+  /// Makes the kernel hold what it should, if it doesn't.
+  ///
+  /// - Returns: What the kernel is short of; nil if it holds everything.
+  private func repair(_ registry: Registry) -> MultiplexError? {
     do {
       if !ambiguous.isEmpty { try rebuild(registry) }
     } catch {
-      // There is no descriptor for another set. The others are reported meanwhile.
-      _ = try look(timeout: .zero, &registry)
-      guard registry.hasFound else { throw error }
-      return
+      // There is no descriptor for another set.
+      return error
     }
-    if !leftOut.isEmpty, let shortage = retry(registry) {
-      guard try look(timeout: .zero, &registry) > 0 else { throw shortage }
-      return
-    }
-    let count = try look(timeout: timeout, &registry)
-    if count == 0, timeout != .zero { sweep(&registry) }
+    return leftOut.isEmpty ? nil : retry(registry)
   }
 
   /// - Returns: How many events there were, including those that aren't reported.
   private func look(timeout: Duration?, _ registry: inout Registry) throws(MultiplexError) -> Int {
-    let count: Int
-    do {
-      count = try epoll.wait(timeout: timeout, atMost: Self.batch)
-    } catch {
-      throw MultiplexError(call: "epoll_wait", descriptor: epoll.fileDescriptor, errno: error)
-    }
+    let count = try calling("epoll_wait", on: epoll.fileDescriptor, epoll.wait(timeout: timeout, atMost: Self.batch))
     if count == Self.batch { registry.reportLimit = Self.batch }
     // A closed descriptor is reported as long as a duplicate is ready: then no wait is empty, and none sweeps.
     looks &+= 1
@@ -149,12 +149,9 @@ final class EpollBackend: ReadinessBackend {
 
   private func control(_ operation: Int32, _ registration: Registration) throws(MultiplexError) {
     let events = EpollEvents(registration.interest, registration.mode)
-    do {
-      try epoll.control(operation, registration.descriptor, events, registration.key.packed)
-    } catch {
-      let descriptor = FileDescriptor(rawValue: registration.descriptor)
-      throw MultiplexError(call: "epoll_ctl", descriptor: descriptor, errno: error)
-    }
+    try calling(
+      "epoll_ctl", on: FileDescriptor(rawValue: registration.descriptor),
+      epoll.control(operation, registration.descriptor, events, registration.key.packed))
   }
 
   /// Starts over with a new set. The kernel reports a registration that was removed: its descriptor was closed before,
@@ -183,7 +180,7 @@ final class EpollBackend: ReadinessBackend {
   ///
   /// - Returns: Whether it was added.
   private func isAdded(_ registration: Registration) -> Bool {
-    guard registration.isArmed else { return false }
+    guard registration.state == .armed else { return false }
     do {
       try add(registration)
       return true

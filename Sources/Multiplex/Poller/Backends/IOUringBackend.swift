@@ -75,12 +75,9 @@ final class IOUringBackend: ReadinessBackend {
       return
     }
     let descriptor = FileDescriptor(rawValue: registration.descriptor)
-    do {
-      let kind = try Int32(bitPattern: Kernel.fileMode(registration.descriptor)) & S_IFMT
-      if kind == S_IFSOCK || kind == S_IFIFO { return }
-    } catch {
-      throw MultiplexError(call: "fstat", descriptor: descriptor, errno: error)
-    }
+    let mode = try calling("fstat", on: descriptor, Kernel.fileMode(registration.descriptor))
+    let kind = Int32(bitPattern: mode) & S_IFMT
+    if kind == S_IFSOCK || kind == S_IFIFO { return }
     if epollProbe == nil { epollProbe = try Epoll() }
     try epollProbe?.register(descriptor, for: [])
     try epollProbe?.unregister(descriptor)

@@ -102,7 +102,7 @@ extension IOUringPolls {
   /// Prepares the polls that are due.
   private mutating func arm(_ registry: Registry) throws(MultiplexError) {
     while let fd = watches.lastDue {
-      if watches[fd].phase == .due, let registration = registry[fd], registration.isArmed, fd != descriptor {
+      if watches[fd].phase == .due, let registration = registry[fd], registration.state == .armed, fd != descriptor {
         let token = watches.makeToken(fd)
         try prepare(.poll(of: registration, token: token))
         watches[fd].phase = .armed
@@ -299,7 +299,7 @@ extension IOUringPolls {
     try renewEdges(registry)
     let count = try checkCandidates(registry)
     for fd in report(count, to: &registry) { try disarm(fd) }
-    watches.renewEnded { fd in registry[fd]?.isArmed == true }
+    watches.renewEnded { fd in registry[fd]?.state == .armed }
   }
 
   /// Calls poll for the candidates, which are none afterwards.
@@ -308,7 +308,7 @@ extension IOUringPolls {
   private mutating func checkCandidates(_ registry: Registry) throws(MultiplexError) -> Int {
     entries.removeAll()
     for fd in watches.candidates where watches[fd].isCandidate && fd != descriptor {
-      guard let registration = registry[fd], registration.isArmed else { continue }
+      guard let registration = registry[fd], registration.state == .armed else { continue }
       entries.append(fd, for: PollEvents(registration.interest))
     }
     var count = try countReady()
@@ -319,11 +319,7 @@ extension IOUringPolls {
 
   private mutating func countReady() throws(MultiplexError) -> Int {
     guard entries.count > 0 else { return 0 }
-    do {
-      return try entries.look()
-    } catch {
-      throw MultiplexError(call: "poll", errno: error)
-    }
+    return try calling("poll", entries.look())
   }
 
   /// Reports poll's results. What is ready in level mode is checked again in the next wait.

@@ -28,12 +28,7 @@ final class PollBackend: LevelBackend {
   }
 
   func look(timeout: Duration?, registry: inout Registry) throws(MultiplexError) {
-    let count: Int
-    do {
-      count = try set.wait(timeout: timeout)
-    } catch {
-      throw MultiplexError(call: "ppoll", errno: error)
-    }
+    let count = try calling("ppoll", set.wait(timeout: timeout))
     if count == 0, timeout != .zero { edges.sweep(&registry) }
     try report(to: &registry) { body in set.forEachReady(count, body) }
   }

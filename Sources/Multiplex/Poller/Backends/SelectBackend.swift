@@ -95,12 +95,7 @@ final class SelectBackend: LevelBackend {
       let registration = fd == edgeDescriptor ? nil : registry[fd]
       details.append(fd, for: registration.map { PollEvents($0.interest) } ?? .in)
     }
-    var count: Int
-    do {
-      count = try details.wait(timeout: .zero)
-    } catch {
-      throw MultiplexError(call: "ppoll", errno: error)
-    }
+    var count = try calling("ppoll", details.wait(timeout: .zero))
     // Some files report a condition only once, and have reported it to select.
     if ready.exceptional.upperBound > 0 { count += details.addFound(.priority) { ready.exceptional[$0] } }
     try report(to: &registry) { body in details.forEachReady(count, body) }

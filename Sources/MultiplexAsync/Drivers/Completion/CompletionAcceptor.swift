@@ -110,7 +110,7 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
     delegate = nil
     for connection in accepted { close(connection.descriptor) }
     accepted = []
-    if accepting.isActive { driver.cancel(.accept, of: slot) }
+    pause()
     // Closed by the ring, in order: an accept submitted before must not find another file under this number.
     if let descriptor = try? socket.take().release() { driver.close(descriptor) }
     leaveIfDone()

@@ -129,9 +129,9 @@ final class CompletionChannel: Channel, CompletionHandler, DeferredNotifier {
     isAwaitingRoom = false
     delegate = nil
     recycleReceived()
-    if receiving.isActive { driver.cancel(.receive, of: slot) }
-    if inputWait.isActive { driver.cancel(.input, of: slot) }
-    if roomWait.isActive { driver.cancel(.room, of: slot) }
+    stopReceive()
+    stopWatchingInput()
+    stopWatchingRoom()
     discard(outgoing.count)
     // An inline send has to be sent, or found to be lost, first.
     if isSendingInline { awaitSubmission() } else { closeDescriptor() }

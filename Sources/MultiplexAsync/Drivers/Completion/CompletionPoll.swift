@@ -25,9 +25,7 @@ final class CompletionPoll: CompletionHandler, DeferredNotifier {
     _ body: @escaping (Readiness) -> Void
   ) -> ReadinessWait {
     let poll = CompletionPoll(descriptor, for: interest, driver)
-    let wait = ReadinessWait(descriptor: descriptor.rawValue, interest: interest, body: body) { [weak poll] _ in
-      poll?.cancel()
-    }
+    let wait = ReadinessWait(for: interest, body: body) { [weak poll] _ in poll?.cancel() }
     poll.wait = wait
     poll.slot = driver.insert(poll)
     poll.begin(isMultishot: false)

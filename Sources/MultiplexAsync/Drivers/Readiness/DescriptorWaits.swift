@@ -18,7 +18,7 @@ final class DescriptorWaits: ReadinessHandler {
   }
 
   func add(_ interest: Interest, _ body: @escaping (Readiness) -> Void) throws(MultiplexError) -> ReadinessWait {
-    let wait = ReadinessWait(descriptor: descriptor, interest: interest, body: body) { [weak self] wait in
+    let wait = ReadinessWait(for: interest, body: body) { [weak self] wait in
       self?.remove(wait)
     }
     waits.append(wait)

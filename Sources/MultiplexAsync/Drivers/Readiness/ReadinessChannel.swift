@@ -32,9 +32,13 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   // MARK: Receiving
 
   func receiveNow() -> Received? {
-    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
+    guard mayReceive() else { return nil }
     return receiveOnce()
   }
+
+  /// Whether a receive is worth trying, in this turn; takes a part of the share if so.
+  @inline(__always)
+  private func mayReceive() -> Bool { input.isWorthReceiving && share.take(in: driver.turnNumber) }
 
   func awaitInput() {
     isAwaitingInput = true
@@ -64,7 +68,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func receiveNow(into memory: UnsafeMutableRawBufferPointer) -> ReceivedDirectly? {
-    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return nil }
+    guard mayReceive() else { return nil }
     return unsafe receiveOnce(into: memory)
   }
 
@@ -105,7 +109,7 @@ final class ReadinessChannel: Channel, ReadinessHandler {
   }
 
   func splice(into pipe: SplicePipe) -> Spliced {
-    guard input.isWorthReceiving, share.take(in: driver.turnNumber) else { return .nothing }
+    guard mayReceive() else { return .nothing }
     let spliced = pipe.fill(from: rawDescriptor)
     switch spliced {
     // A pipe may be full with fewer bytes than its capacity, so there may always be more.
@@ -219,13 +223,9 @@ final class ReadinessChannel: Channel, ReadinessHandler {
     release()
   }
 
-  /// Closes the descriptor. Every call fails from now on.
+  /// Closes the descriptor.
   private func release() {
-    guard !isAbandoned else { return }
-    driver.unregister(rawDescriptor)
-    // A caller in the middle of a step, during which a user's callback has closed this, must not find another file.
-    rawDescriptor = noDescriptor
-    input.noteFailure()
+    detach { driver.unregister($0) }
   }
 
   /// Notes what an error says about the descriptor itself. Its waits end in the next turn.
@@ -239,11 +239,16 @@ final class ReadinessChannel: Channel, ReadinessHandler {
 
   private var isAbandoned: Bool { rawDescriptor == noDescriptor }
 
-  /// Stops using the descriptor, as it was closed elsewhere and its number may soon be another file's. Every call fails
-  /// from now on.
+  /// Stops using the descriptor, as it was closed elsewhere and its number may soon be another file's.
   private func abandon() {
+    detach { driver.disown($0) }
+  }
+
+  /// Gives up the descriptor. Every call fails from now on: a caller in the middle of a step, during which a user's
+  /// callback has closed this, must not find another file.
+  private func detach(_ giveUp: (Int32) -> Void) {
     guard !isAbandoned else { return }
-    driver.disown(rawDescriptor)
+    giveUp(rawDescriptor)
     rawDescriptor = noDescriptor
     input.noteFailure()
   }

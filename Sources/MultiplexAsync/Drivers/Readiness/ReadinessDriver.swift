@@ -48,8 +48,8 @@ final class ReadinessDriver: Driver {
   func makeChannel(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) throws(MultiplexError) -> any Channel {
     endWaits(for: descriptor.fileDescriptor.rawValue)
     let channel = ReadinessChannel(descriptor.fileDescriptor, driver: self, isUnix: isUnix)
-    // Out-of-band data causes an event too, as a receive ends before it: see `isEnding` in the channel. Room doesn't,
-    // initially: most connections always have some, and it would be an additional event.
+    // Out-of-band data causes an event too, as a receive ends before it: see ``EdgeTriggeredInput``. Room
+    // doesn't, initially: most connections always have some, and it would be an additional event.
     try poller.register(owning: descriptor, for: .read | .priority, mode: mode)
     setHandler(channel, of: channel.rawDescriptor)
     return channel
