@@ -22,7 +22,7 @@ extension Poller {
     try wait(until: Deadline(at: deadline))
   }
 
-  /// How many descriptors the last wait could report, if it has left some that are ready; nil if it has left none.
+  /// How many descriptors the last wait could report, if it may have left some that are ready; nil if it hasn't.
   package var reportLimit: Int? { registry.reportLimit }
 
   private func wait(until deadline: Deadline) throws(MultiplexError) -> Events {

@@ -44,13 +44,14 @@ final class BlockingCall<Value: Sendable>: Sendable {
 
   /// Ends the call, or the wait for it. What a call holds that hasn't begun is released.
   func end(_ result: Result<Value, any Error>) {
-    let waiter = state.withLock { state -> Waiter<Result<Value, any Error>>? in
+    // The old state is released after the lock: what the body holds may do anything then.
+    let last = state.withLock { state in
       defer { state = .over }
-      switch state {
-      case .idle, .over: return nil
-      case .waiting(_, let waiter), .running(let waiter): return waiter
-      }
+      return state
     }
-    waiter?.resume(returning: result)
+    switch last {
+    case .idle, .over: break
+    case .waiting(_, let waiter), .running(let waiter): waiter.resume(returning: result)
+    }
   }
 }

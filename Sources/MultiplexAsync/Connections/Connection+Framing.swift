@@ -8,8 +8,8 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - type: The unsigned integer type of the length, which counts the message but not itself.
-  ///   - limit: The longest message, in bytes; zero or less allows only empty ones. A peer may claim any length: no memory is allocated for bytes that
-  ///     haven't arrived.
+  ///   - limit: The longest message, in bytes; zero or less allows only empty ones. A peer may claim any length: no
+  ///     memory is allocated for bytes that haven't arrived.
   /// - Returns: The message, which may be empty; nil when the peer has finished sending, and no part of another message
   ///   was received.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``; ``ConnectionError/Reason/endOfInput`` in the middle of a

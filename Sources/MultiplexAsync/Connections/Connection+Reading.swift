@@ -105,8 +105,8 @@ extension Connection {
 
   /// Reads a line, which ends with a line feed, or with the end of input.
   ///
-  /// - Parameter limit: The longest line, in bytes including its end; zero or less allows none. Whether a line of that length without its end is
-  ///   too long is known only after one more byte, or the end of input.
+  /// - Parameter limit: The longest line, in bytes including its end; zero or less allows none. Whether a line of that
+  ///   length without its end is too long is known only after one more byte, or the end of input.
   /// - Returns: The line with its end, if it has one; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
   ///   kept for the next read.
@@ -120,8 +120,8 @@ extension Connection {
   ///
   /// - Parameters:
   ///   - delimiter: At least one byte; an empty one is found immediately.
-  ///   - limit: The most bytes up to and including the delimiter; zero or less allows none. Whether that many bytes without it are too many is
-  ///     known only after one more byte, or the end of input.
+  ///   - limit: The most bytes up to and including the delimiter; zero or less allows none. Whether that many bytes
+  ///     without it are too many is known only after one more byte, or the end of input.
   /// - Returns: The bytes up to the end of the delimiter, or of the input; nil when the peer has finished sending.
   /// - Throws: ``ConnectionError/Reason/limitExceeded``, and as ``read()`` does. In every case the received bytes are
   ///   kept for the next read.

@@ -230,7 +230,8 @@ extension Connection {
     reactor.onLoop { [self] in unsafe core.beginIdleCheck() }
   }
 
-  /// Closes if nothing waits to be sent, and nothing has moved since the check began, or the previous call.
+  /// Closes if nothing is owed to the peer, and nothing has moved since the check began, or the previous call. A
+  /// connection that is new at this call has moved.
   func closeIfIdle() {
     reactor.onLoop { [self] in unsafe core.closeIfIdle() }
   }

@@ -92,7 +92,7 @@ extension ConnectionCore {
 
   /// How many bytes the peer has yet to take, in the kernel's queue and before it.
   var untakenCount: Int {
-    isClosed ? 0 : unsentCount + channel.untakenCount
+    isClosed ? 0 : unsentCount + channel.heldCount
   }
 
   func beginIdleCheck() {
@@ -113,7 +113,7 @@ extension ConnectionCore {
     monitor.hasMoved = false
   }
 
-  /// Whether the kernel has something that the channel doesn't know of yet: a request, or the end of input.
+  /// Whether the kernel still has something for the channel: a request, or the end of input.
   private var hasInput: Bool { !Readiness.current(of: rawFile, for: .read).isEmpty }
 
   private var rawFile: FileDescriptor { FileDescriptor(rawValue: channel.rawDescriptor) }

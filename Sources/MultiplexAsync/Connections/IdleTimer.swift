@@ -36,7 +36,7 @@ final class IdleTimer {
   }
 
   private func check() {
-    if lastActivity + limit <= loop.timerTime.now {
+    if lastActivity + limit <= loop.timerNow {
       guard peerMayBeTaking() else { return onIdle() }
       lastActivity = .now
     }

@@ -8,10 +8,14 @@ protocol Acceptor: AnyObject {
   /// Accepts the next connection without waiting; nil if there is none, or other work has to run first.
   func acceptNow() throws(MultiplexError) -> AcceptedSocket?
 
-  /// Accepts the next connection before ``close()``, whatever other work there is; nil if there is none.
-  ///
-  /// - Parameter isShared: Whether those that the kernel still has are left for others, who listen too.
-  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket?
+  /// Stops accepting connections ahead, before ``close()``. Others are left to the kernel from now on.
+  func stopAccepting()
+
+  /// Takes the next connection that was accepted ahead; nil if there is none.
+  func takeAccepted() -> AcceptedSocket?
+
+  /// Accepts the next connection that the kernel has, whatever other work there is; nil if there is none.
+  func acceptPending() throws(MultiplexError) -> AcceptedSocket?
 
   /// Notified of the ends of waits. It is retained, and retains the acceptor, until ``close()``.
   var delegate: (any AcceptorDelegate)? { get set }

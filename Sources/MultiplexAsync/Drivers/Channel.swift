@@ -54,8 +54,8 @@ protocol Channel: AnyObject {
   /// How many bytes it has accepted that are still to be sent.
   var unsentCount: Int { get }
 
-  /// How many bytes that it has sent the peer has yet to take; zero if the kernel doesn't tell.
-  var untakenCount: Int { get }
+  /// How many bytes the kernel holds that the peer has yet to take; zero if it doesn't tell.
+  var heldCount: Int { get }
 
   /// How many bytes that it has accepted are lost, if it were closed now as well. Others are under way: if the kernel
   /// has no room for them, the channel resets the connection.
@@ -93,7 +93,7 @@ protocol Channel: AnyObject {
 /// Defaults for drivers that have nothing better.
 extension Channel {
   var unsentCount: Int { 0 }
-  var untakenCount: Int { (try? Kernel.sendQueueLength(rawDescriptor)) ?? 0 }
+  var heldCount: Int { (try? Kernel.sendQueueLength(rawDescriptor)) ?? 0 }
   var lostCount: Int { 0 }
   func sendGathered() {}
   var sendFailure: Errno? { nil }

@@ -14,22 +14,26 @@ protocol Driver: AnyObject {
   /// Takes back a buffer that a channel has received into.
   func recycle(_ buffer: PooledBuffer)
 
-  /// Ends ``turn(for:)``, from any thread.
+  /// Ends ``wait(for:)``, from any thread.
   var waker: Waker { get }
 
   /// Ends the waits for borrowed descriptors that were closed meanwhile. Where the kernel doesn't report that, turns
   /// find them, but only those turns that find nothing else.
   func endWaitsOfClosed()
 
-  /// Waits once for I/O, and lets the channels handle it.
+  /// Waits once for I/O. ``handleEvents()`` follows, unless it throws.
   ///
   /// - Parameter limit: How long to wait; nil sets no limit, zero or less doesn't wait.
-  /// - Returns: Whether the driver was woken.
-  func turn(for limit: Duration?) throws(MultiplexError) -> Bool
+  func wait(for limit: Duration?) throws(MultiplexError)
 
-  /// How many more turns it takes, at most, to handle everything that had happened when the last one ended; zero if that
-  /// one has handled everything.
-  var turnsBehind: Int { get }
+  /// Lets the channels handle what the wait has found.
+  ///
+  /// - Returns: Whether the driver was woken.
+  func handleEvents() -> Bool
+
+  /// How many more waits it takes, at most, to find everything that had happened when the last one ended; zero if that
+  /// one has found everything.
+  var waitsBehind: Int { get }
 
   /// Takes ownership of a connected, or connecting, socket.
   ///

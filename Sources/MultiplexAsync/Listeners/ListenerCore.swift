@@ -230,10 +230,11 @@ final class ListenerCore: AcceptorDelegate {
   /// Accepts what the kernel has already connected, as far as there are places: closing would reset these clients, who
   /// have no reason to try elsewhere. Of a shared socket, only what nobody else can accept any more.
   private func acceptLast() {
+    acceptor.stopAccepting()
     var count = 0
     for server in servers where !server.isCancelled {
       while count < Self.maximumLastConnections, server.limit?.acquire() ?? true {
-        guard let accepted = try? acceptor.acceptBeforeClose(isShared: isShared) else {
+        guard let accepted = nextLast() else {
           server.limit?.release()
           return
         }
@@ -241,6 +242,11 @@ final class ListenerCore: AcceptorDelegate {
         served.keepLast(accepted, for: server)
       }
     }
+  }
+
+  private func nextLast() -> AcceptedSocket? {
+    if let accepted = acceptor.takeAccepted() { return accepted }
+    return isShared ? nil : try? acceptor.acceptPending()
   }
 
   private func removeFile(_ path: String) {

@@ -8,8 +8,8 @@ extension Connection {
   ///
   /// It does what reading and writing in a loop would do, with the same backpressure but less copying: when much data
   /// arrives at a time, and both connections belong to the same reactor, the bytes don't leave the kernel. The end of
-  /// input is not forwarded. While it waits for input, it doesn't look at the destination: that this one has been closed
-  /// or reset is found out by the next write. To forward both ways, use ``relay(with:)``, which does.
+  /// input is not forwarded. While it waits for input, it doesn't look at the destination: that this one has been
+  /// closed or reset is found out by the next write. To forward both ways, use ``relay(with:)``.
   ///
   /// Corresponding C function: `splice`.
   ///
@@ -40,9 +40,11 @@ extension Connection {
   ///       try await client.relay(with: server)
   ///     }
   ///
-  /// When one direction fails, the other is cancelled. Neither connection is closed by this, except that nothing can be
-  /// written any more to one whose peer has got the end of input. After an error, abort both: otherwise a peer might
-  /// take what it got for the whole.
+  /// When one direction fails, the other is cancelled. A peer that has finished sending, and then goes away, is noticed
+  /// only when something is sent to it: ``setIdleTimeout(_:)`` limits how long that may take.
+  ///
+  /// Neither connection is closed by this, except that nothing can be written any more to one whose peer has got the end
+  /// of input. After an error, abort both: otherwise a peer might take what it got for the whole.
   ///
   /// - Parameter other: A connection that nobody else reads. The bytes are copied if it belongs to another reactor.
   /// - Throws: As ``forward(to:progress:)`` and ``closeWrite()`` do.

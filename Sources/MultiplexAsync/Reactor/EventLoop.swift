@@ -12,6 +12,8 @@ final class EventLoop: @unchecked Sendable {
   private static let passesPerTurn = 8
   /// How long to sleep when waiting fails, as it does when memory is short.
   private static let sleepAfterFailure = Duration.milliseconds(10)
+  /// After so many failed waits, timers fire even though what they are deadlines for may have happened.
+  private static let patience = 10
 
   /// Work for the loop's thread. A job is run once.
   @safe
@@ -39,7 +41,7 @@ final class EventLoop: @unchecked Sendable {
   let subscription: Subscription?
   @safe @exclusivity(unchecked) private var timers = TimerHeap()
   /// Kept up to date while there are timers.
-  @safe @exclusivity(unchecked) private(set) var timerTime = TimerTime()
+  @safe @exclusivity(unchecked) private var timerTime = TimerTime()
   @safe @exclusivity(unchecked) private var queue: [Work] = []
   /// Work to run after the next wait.
   @safe @exclusivity(unchecked) private var afterNextWait: [Work] = []
@@ -179,14 +181,18 @@ extension EventLoop {
     do {
       // What is left to do may be an observer's doing, at the last moment.
       let isIdle = queue.isEmpty && afterNextWait.isEmpty && gathering.isEmpty && !isOver()
-      if try ownDriver.turn(for: isIdle ? timers.timeLeft : .zero) { takeInbox() }
+      try ownDriver.wait(for: isIdle ? timers.timeLeft : .zero)
+      // Taken before anything is handled: that may take a while, and more may happen meanwhile.
+      let end = timers.isEmpty ? nil : ContinuousClock.now
+      if ownDriver.handleEvents() { takeInbox() }
+      if let end { timerTime.waitEnded(at: end, waitsBehind: ownDriver.waitsBehind) }
     } catch {
       // The kernel lacks resources. Sleep a little, and try again.
       subscription?.waitFailed(because: error)
       Kernel.sleep(for: Self.sleepAfterFailure)
       takeInbox()
+      timerTime.waitEnded(at: .now, waitsBehind: Self.patience)
     }
-    if !timers.isEmpty { timerTime.turnEnded(turnsBehind: ownDriver.turnsBehind) }
     if !afterNextWait.isEmpty {
       queue += afterNextWait
       afterNextWait.removeAll(keepingCapacity: true)
@@ -224,12 +230,12 @@ extension EventLoop {
   ///
   /// - Parameter isOver: Whether what the task waits for has happened.
   func waitInPlace(until isOver: () -> Bool) {
-    while true {
+    func mayGoOn() -> Bool { queue.isEmpty && !isStopped && !isOver() }
+    // Events are handled before timers that are due as well, as they would be by a job, or are.
+    while mayGoOn() {
       fireTimers()
-      guard queue.isEmpty, !isStopped, !isOver() else { return }
+      guard mayGoOn() else { return }
       waitForIO(unless: isOver)
-      // Events are handled before timers that are due as well, as they would be by a job.
-      if isOver() { return }
     }
   }
 }
@@ -241,6 +247,9 @@ extension EventLoop {
   func schedule(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void) -> Timer {
     timers.add(at: deadline, action)
   }
+
+  /// The time that timers go by. On the loop's thread, while there are timers.
+  var timerNow: ContinuousClock.Instant { timerTime.now }
 
   /// Cancels a timer, unless it has fired. On the loop's thread.
   func cancel(_ timer: Timer) {

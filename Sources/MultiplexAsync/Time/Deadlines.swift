@@ -10,7 +10,8 @@
 ///   - reactor: Runs the operation, and provides the timer.
 ///   - operation: Should end soon after it is cancelled, as every wait of this package does.
 /// - Returns: What the operation returns.
-/// - Throws: ``DeadlineExceeded`` if the operation failed after its deadline; otherwise what the operation throws.
+/// - Throws: ``DeadlineExceeded`` if the operation failed after it was cancelled at its deadline; otherwise what it
+///   throws.
 public func withDeadline<Result: ~Copyable & Sendable>(
   _ deadline: ContinuousClock.Instant, on reactor: Reactor, _ operation: @escaping @Sendable () async throws -> Result
 ) async throws -> Result {

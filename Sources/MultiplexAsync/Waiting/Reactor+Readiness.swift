@@ -14,8 +14,8 @@ extension Reactor {
   /// - Returns: What it is ready for; never empty. Files that are always ready, such as regular files and /dev/null,
   ///   are ready immediately, on every backend.
   /// - Throws: `CancellationError`, immediately if the task is cancelled; `MultiplexError`, for a descriptor that isn't
-  ///   open, and on epoll for a file that can't have priority data, if nothing else is waited for: the other backends wait
-  ///   for that in vain.
+  ///   open, and on epoll for a file that can't have priority data, if nothing else is waited for: on the other
+  ///   backends, that wait only ends when it is cancelled, or the file closed.
   public func readiness(
     of descriptor: borrowing some Selectable & ~Copyable, for interest: Interest
   ) async throws -> Readiness {

@@ -1,5 +1,6 @@
 import Multiplex
 import MultiplexAsync
+import SystemPackage
 import TestSupport
 import Testing
 
@@ -27,6 +28,41 @@ struct BusyReactorTests {
       keepBusy(for: limit + .milliseconds(50))
     }
     #expect(await outcome.value == peers.connections.count)
+  }
+
+  @Test(
+    "an idle timeout counts a byte that arrived in time, while the same turn handled others, or a task waits in place",
+    arguments: usableBackends, [false, true])
+  func duringTurn(backend: Poller.Backend, isInPlace: Bool) async throws {
+    let reactor = try Reactor(backend: backend)
+    let (slow, other) = (try await RawPeer(on: reactor), try await RawPeer(on: reactor))
+    let (busy, connection) = (slow.connection, other.connection)
+    let far = other.socket.fileDescriptor
+    let limit = Duration.milliseconds(100)
+    @Sendable func sendAndKeepBusy() throws {
+      connection.setIdleTimeout(limit)
+      try far.writeAll([5])
+      keepBusy(for: limit * 2)
+    }
+    let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
+    try await reactor.takeTurns()
+    let working = Task(executorPreference: reactor) {
+      if isInPlace {
+        try sendAndKeepBusy()
+        // There is nothing else to run: it waits in place for this.
+        _ = try await busy.read(exactly: 1)
+      } else {
+        try await busy.forEachChunk { _, replies in
+          try? sendAndKeepBusy()
+          replies.end()
+        }
+      }
+    }
+    if !isInPlace { try slow.socket.sendAll([1]) }
+    #expect(try await reading.value == [5])
+    try slow.socket.sendAll([1])
+    try await working.value
+    withExtendedLifetime((slow, other)) {}
   }
 
   @Test("reads return bytes that arrived before their deadline, on many connections", arguments: usableBackends)
@@ -82,6 +118,35 @@ struct BusyReactorTests {
     await serving
     return areOpen
   }
+
+  #if MULTIPLEX_FAULTS
+    @Test(
+      "a wait that fails doesn't make timers fire before input that arrived in time", arguments: usableBackends,
+      1...6 as ClosedRange<UInt64>)
+    func failedWait(backend: Poller.Backend, seed: UInt64) async throws {
+      let reactor = try Reactor(backend: backend)
+      let (waiting, other) = (try await RawPeer(on: reactor), try await RawPeer(on: reactor))
+      let (first, connection) = (waiting.connection, other.connection)
+      let far = other.socket.fileDescriptor
+      let waits: [SystemCall] = [.pselect, .ppoll, .poll, .epoll_wait, .epoll_pwait2, .io_uring_enter]
+      let plan = FaultPlan(
+        seed: seed, oneIn: 3, faults: Dictionary(uniqueKeysWithValues: waits.map { ($0, [.noMemory]) }))
+      let limit = Duration.milliseconds(100)
+      let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
+      try await reactor.takeTurns()
+      // This task waits in place, so that the plan applies to the waits of its reactor.
+      let failing = Task(executorPreference: reactor) {
+        connection.setIdleTimeout(limit)
+        try far.writeAll([5])
+        keepBusy(for: limit * 2)
+        try await FaultPlan.$current.withValue(plan) { _ = try await first.read(exactly: 1) }
+      }
+      #expect(try await reading.value == [5])
+      try waiting.socket.sendAll([1])
+      try await failing.value
+      withExtendedLifetime((waiting, other)) {}
+    }
+  #endif
 
   @Test("timers fire though there is always more than one turn reports", arguments: usableBackends)
   func timers(backend: Poller.Backend) async throws {

@@ -31,18 +31,21 @@ final class CompletionAcceptor: Acceptor, CompletionHandler, DeferredNotifier {
   var descriptor: FileDescriptor { socket.fileDescriptor }
 
   func acceptNow() throws(MultiplexError) -> AcceptedSocket? {
-    if !accepted.isEmpty { return accepted.removeFirst() }
+    if let next = takeAccepted() { return next }
     guard let failure else { return nil }
     self.failure = nil
     throw failure
   }
 
-  /// The ring's own accept, if there is one, is cancelled by ``close()``. It may have accepted more than is known yet.
-  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket? {
-    driver.handleCompletions()
-    if !accepted.isEmpty { return accepted.removeFirst() }
-    return isShared ? nil : try socket.acceptDescriptor()
+  /// The ring may have accepted more than is known yet.
+  func stopAccepting() {
+    cancelWait()
+    driver.awaitEnd { [self] in accepting.isActive }
   }
+
+  func takeAccepted() -> AcceptedSocket? { accepted.isEmpty ? nil : accepted.removeFirst() }
+
+  func acceptPending() throws(MultiplexError) -> AcceptedSocket? { try socket.acceptDescriptor() }
 
   func awaitConnection(onlyOne: Bool) {
     isAwaited = true

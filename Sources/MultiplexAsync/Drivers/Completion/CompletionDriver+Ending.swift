@@ -28,6 +28,11 @@ extension CompletionDriver {
   /// A turn at the end. Where the kernel lacks resources, the next one may succeed: otherwise descriptors whose close
   /// wasn't submitted would stay open.
   private func takeTurn(for limit: Duration) {
-    if (try? turn(for: limit)) == nil { Kernel.sleep(for: Self.retryDelay) }
+    do {
+      try wait(for: limit)
+      _ = handleEvents()
+    } catch {
+      Kernel.sleep(for: Self.retryDelay)
+    }
   }
 }

@@ -35,6 +35,10 @@ final class CompletionDriver: Driver {
   /// How many operations haven't had their last completion.
   @safe @exclusivity(unchecked) var operations = 0
   @safe @exclusivity(unchecked) private var wasWoken = false
+  /// Whether the last wait has found nothing.
+  @safe @exclusivity(unchecked) private var foundNothing = false
+  /// Whether completions are being handled.
+  @safe @exclusivity(unchecked) private var isHandling = false
   /// Submissions that found no room.
   @safe @exclusivity(unchecked) var backlog: [Ring.Submission] = []
   var sweepInterval = SweepInterval()
@@ -78,7 +82,7 @@ final class CompletionDriver: Driver {
 
   // MARK: Turns
 
-  func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
+  func wait(for limit: Duration?) throws(MultiplexError) {
     let waits = limit.map { $0 > .zero } ?? true
     submitBacklog()
     do {
@@ -92,31 +96,53 @@ final class CompletionDriver: Driver {
       // For example, more completions than there is room for: taking some helps.
     }
     if ring.completionCount == 0, waits { sweep() }
+  }
+
+  func handleEvents() -> Bool {
     let due = beginBatch()
-    handleCompletions()
-    unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) }
+    foundNothing = ring.completionCount == 0
+    handleCompletions { unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) } }
     notifyDelegates()
     for channel in due { channel.submissionDone() }
     defer { wasWoken = false }
     return wasWoken
   }
 
-  var turnsBehind: Int {
-    ring.hasPendingWork || ring.completionCount > 0 ? operations / Self.deferredWork + 1 : 0
+  var waitsBehind: Int {
+    // The hint may stay true though there is no more work.
+    guard !foundNothing, ring.hasPendingWork || ring.completionCount > 0 else { return 0 }
+    return operations / Self.deferredWork + 1
   }
 
-  /// Handles the completions that are there: those of a turn, or earlier for one who has to know now. Delegates are
-  /// notified in the turn.
-  func handleCompletions() {
+  /// Lets the kernel end an operation that was cancelled, and handles what completes meanwhile. Delegates are notified
+  /// in the next turn.
+  ///
+  /// - Parameter isActive: Whether the operation has yet to end.
+  func awaitEnd(while isActive: () -> Bool) {
+    // In the middle of handling, an observer has caused this. What is handled now comes first.
+    guard !isHandling else { return }
+    submitBacklog()
+    var turnsLeft = operations / Self.deferredWork + 2
+    while isActive(), turnsLeft > 0, (try? ring.submit()) != nil {
+      handleCompletions()
+      turnsLeft -= 1
+    }
+  }
+
+  /// - Parameter finish: What else to do before anything else may be submitted and handled.
+  private func handleCompletions(finish: () -> Void = {}) {
+    isHandling = true
     // Only those that are there now: later ones are for after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)
     }
+    finish()
+    isHandling = false
   }
 
   private func notifyDelegates() {
-    // One of them may have others added, by handling completions.
+    // One of them may have others added: see ``awaitEnd(while:)``.
     var index = 0
     while index < notifiers.count {
       notifiers[index].notifyDelegate()

@@ -78,7 +78,7 @@ final class PipeChannel: Channel {
     }
   }
 
-  var untakenCount: Int {
+  var heldCount: Int {
     guard let fd = output?.rawDescriptor else { return 0 }
     // A socket or a terminal, or else a pipe.
     return (try? Kernel.sendQueueLength(fd)) ?? (try? Kernel.unreadCount(ofPipe: fd)) ?? 0

@@ -36,9 +36,9 @@ final class ReadinessAcceptor: Acceptor, ReadinessHandler {
     return accepted
   }
 
-  func acceptBeforeClose(isShared: Bool) throws(MultiplexError) -> AcceptedSocket? {
-    isShared ? nil : try socket.acceptDescriptor()
-  }
+  func stopAccepting() {}
+  func takeAccepted() -> AcceptedSocket? { nil }
+  func acceptPending() throws(MultiplexError) -> AcceptedSocket? { try socket.acceptDescriptor() }
 
   func awaitConnection(onlyOne: Bool) throws(MultiplexError) {
     try watch()

@@ -17,6 +17,8 @@ final class ReadinessDriver: Driver {
   @safe @exclusivity(unchecked) private var handlers: ContiguousArray<(any ReadinessHandler)?> = []
   /// Channels that have used up their share of a turn, though there was more to read.
   @safe @exclusivity(unchecked) private var unfinished: [ReadinessChannel] = []
+  /// What the last wait has found.
+  @safe @exclusivity(unchecked) private var events: Poller.Events?
   /// Counts the turns: channels have a share in each.
   @safe @exclusivity(unchecked) private(set) var turnNumber: UInt64 = 0
 
@@ -29,9 +31,13 @@ final class ReadinessDriver: Driver {
 
   var waker: Waker { poller.waker }
 
-  func turn(for limit: Duration?) throws(MultiplexError) -> Bool {
+  func wait(for limit: Duration?) throws(MultiplexError) {
     turnNumber &+= 1
-    let events = try poller.wait(timeout: unfinished.isEmpty ? limit : .zero)
+    events = try poller.wait(timeout: unfinished.isEmpty ? limit : .zero)
+  }
+
+  func handleEvents() -> Bool {
+    guard let events = events.take() else { return false }
     for event in events {
       observation?.ready(event.descriptor, for: event.readiness)
       handlers[Int(event.descriptor.rawValue)]?.handle(event.readiness)
@@ -40,7 +46,7 @@ final class ReadinessDriver: Driver {
     return events.wasWoken
   }
 
-  var turnsBehind: Int {
+  var waitsBehind: Int {
     // There is a handler for each descriptor.
     poller.reportLimit.map { handlers.count / $0 + 1 } ?? 0
   }
