@@ -231,7 +231,7 @@ extension EventLoop {
   /// - Parameter isOver: Whether what the task waits for has happened.
   func waitInPlace(until isOver: () -> Bool) {
     func mayGoOn() -> Bool { queue.isEmpty && !isStopped && !isOver() }
-    // Events are handled before timers that are due as well, as they would be by a job, or are.
+    // Events are handled before timers that are due as well: by this task, or by another one's job.
     while mayGoOn() {
       fireTimers()
       guard mayGoOn() else { return }
