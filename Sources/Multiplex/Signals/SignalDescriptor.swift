@@ -25,22 +25,19 @@ public struct SignalDescriptor: ~Copyable, Selectable {
   /// - Throws: ``MultiplexError/Reason/invalidArgument`` for numbers that aren't signals, and for SIGKILL and SIGSTOP,
   ///   which can't be received; ``MultiplexError/Reason/openFileLimit``.
   public init(_ signals: [Int32]) throws(MultiplexError) {
-    let (fd, held) = try Self.open(SignalSet(signals, for: "signalfd"))
+    let signals = try SignalSet(signals, for: "signalfd")
+    let (fd, held) = try calling("signalfd", Self.open(signals))
     self.descriptor = OwnedDescriptor(adopting: fd)
     self.held = held
   }
 
-  private static func open(_ signals: SignalSet) throws(MultiplexError) -> (fd: Int32, held: SignalSet) {
-    do throws(Errno) {
-      let held = try BlockedSignals.hold(signals)
-      do throws(Errno) {
-        return (try Kernel.signalfd(signals.sigset), held)
-      } catch {
-        BlockedSignals.release(held)
-        throw error
-      }
+  private static func open(_ signals: SignalSet) throws(Errno) -> (fd: Int32, held: SignalSet) {
+    let held = try BlockedSignals.hold(signals)
+    do {
+      return (try Kernel.signalfd(signals.sigset), held)
     } catch {
-      throw MultiplexError(call: "signalfd", errno: error)
+      BlockedSignals.release(held)
+      throw error
     }
   }
 

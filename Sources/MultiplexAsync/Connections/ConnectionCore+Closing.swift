@@ -34,7 +34,7 @@ extension ConnectionCore {
   /// Whether neither side has ended or broken the connection.
   var isOpen: Bool {
     guard !isClosed, !outputEnds, outputFailure == nil, breakage == nil else { return false }
-    return Readiness.current(of: rawFile, for: .read)
+    return Readiness.current(of: descriptor, for: .read)
       .isDisjoint(with: [.readClosed, .hangUp, .error, .invalid])
   }
 
@@ -114,9 +114,9 @@ extension ConnectionCore {
   }
 
   /// Whether the kernel still has something for the channel: a request, or the end of input.
-  private var hasInput: Bool { !Readiness.current(of: rawFile, for: .read).isEmpty }
+  private var hasInput: Bool { !Readiness.current(of: descriptor, for: .read).isEmpty }
 
-  private var rawFile: FileDescriptor { FileDescriptor(rawValue: channel.rawDescriptor) }
+  private var descriptor: FileDescriptor { FileDescriptor(rawValue: channel.rawDescriptor) }
 
   private func ensureMonitor() -> ConnectionMonitor {
     if let monitor { return monitor }

@@ -35,7 +35,7 @@ public func withDeadline<Result: ~Copyable & Sendable>(
   } onCancel: {
     task.cancel()
   }
-  expiry.cancel()
+  if !isPast { expiry.cancel() }
   try end.get()
   guard let result = outcome.result.take() else { preconditionFailure("an operation that didn't throw has a result") }
   return result

@@ -101,7 +101,8 @@ final class CompletionDriver: Driver {
   func handleEvents() -> Bool {
     let due = beginBatch()
     foundNothing = ring.completionCount == 0
-    handleCompletions { unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) } }
+    handleCompletions()
+    unsafe submittedSends.end { [self] buffer in unsafe recycle(buffer) }
     notifyDelegates()
     for channel in due { channel.submissionDone() }
     defer { wasWoken = false }
@@ -129,15 +130,13 @@ final class CompletionDriver: Driver {
     }
   }
 
-  /// - Parameter finish: What else to do before anything else may be submitted and handled.
-  private func handleCompletions(finish: () -> Void = {}) {
+  private func handleCompletions() {
     isHandling = true
     // Only those that are there now: later ones are for after the tasks.
     for _ in 0..<ring.completionCount {
       guard let completion = ring.nextCompletion() else { break }
       handle(completion)
     }
-    finish()
     isHandling = false
   }
 

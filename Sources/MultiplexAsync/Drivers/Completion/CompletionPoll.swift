@@ -84,7 +84,7 @@ final class CompletionPoll: CompletionHandler, DeferredNotifier {
   private func readiness(after completion: Ring.Completion) -> Readiness? {
     switch completion.errno {
     case nil: break
-    case .badFileDescriptor?: return .invalid
+    case .badFileDescriptor?, .canceled?: return .invalid
     case .invalidArgument?: return nil
     // The kernel is short of something.
     case _?: return .error
