@@ -16,6 +16,11 @@ public func eventually(
   return true
 }
 
+/// Blocks the thread for some time: to keep others waiting, or to see that something doesn't happen meanwhile.
+public func block(for duration: Duration) {
+  _ = eventually(within: duration) { false }
+}
+
 /// Waits for a condition as ``eventually(within:_:)`` does, without blocking a thread of the pool.
 public func becomesTrue(
   within limit: Duration = .seconds(100), _ condition: () async throws -> Bool

@@ -13,9 +13,7 @@ struct ListenerClosingTests {
     let reactor = try Reactor(backend: backend)
     let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
     async let serving: Void = listener.serve(echo)
-    let first = try Socket.connected(to: listener.localAddress)
-    try first.sendAll([0])
-    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    let first = try await answeredClient(of: listener)
     // Aborting a pipe that is waited for makes the ring enter the kernel, in the middle of a turn.
     let pipe = try PipeDescriptors()
     let input = try await Connection.adopt(reading: pipe.reader, on: reactor)
@@ -138,51 +136,8 @@ struct ListenerClosingTests {
     withExtendedLifetime(peer) {}
   }
 
-  @Test(
-    "clients that haven't been served yet aren't idle, however long the handlers of others take",
-    arguments: usableBackends, [false, true])
-  func notIdle(backend: Poller.Backend, isOnLoop: Bool) async throws {
-    let reactor = try Reactor(backend: backend)
-    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
-    async let serving: Void = {
-      if isOnLoop {
-        await listener.serveChunks { _ in
-          takeSomeTime()
-          return ChunkHandler { chunk, replies in replies.write(chunk) }
-        }
-      } else {
-        await listener.serve { connection in
-          takeSomeTime()
-          try await echo(connection)
-        }
-      }
-    }()
-    let first = try Socket.connected(to: listener.localAddress)
-    try first.sendAll([0])
-    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
-    let blocked = await BlockedReactor(reactor)
-    let clients = try (1...100).map { (number: UInt8) in
-      let client = try Socket.connected(to: listener.localAddress)
-      try client.sendAll([number])
-      return client
-    }
-    async let unfinished = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(20))
-    #expect(await becomesTrue { listener.isClosed })
-    blocked.goOn()
-    for (index, client) in clients.enumerated() {
-      #expect(try await becomesTrue { try client.receive(upTo: 10) == [UInt8(index + 1)] })
-    }
-    #expect(await unfinished == 0)
-    await serving
-    withExtendedLifetime(first) {}
-  }
-
   private func expect(_ bytes: [UInt8], from client: FileDescriptor) async throws {
     let client = Socket(adopting: OwnedDescriptor(adopting: client))
     #expect(try await becomesTrue { try client.receive(upTo: 10) == bytes })
   }
-}
-
-private func takeSomeTime() {
-  _ = eventually(within: .milliseconds(1)) { false }
 }

@@ -44,20 +44,38 @@ struct ShutDownTests {
     try await expectService(of: listener, isOnLoop: true, blocking: group.reactors)
   }
 
+  @Test(
+    "clients that haven't been served yet aren't idle, however long the handlers of others take",
+    arguments: usableBackends, [false, true])
+  func notIdle(backend: Poller.Backend, isOnLoop: Bool) async throws {
+    let reactor = try Reactor(backend: backend)
+    let listener = try await Listener.bind(to: "127.0.0.1:0", on: reactor)
+    try await expectService(
+      of: listener, isOnLoop: isOnLoop, blocking: [reactor], count: 100, handlingFor: .milliseconds(1),
+      closingIdleAfter: .milliseconds(20))
+  }
+
+  /// - Parameters:
+  ///   - count: How many clients there are; at most 255.
+  ///   - time: How long each handler blocks its reactor at first.
   private func expectService(
-    of listener: some ListenerProtocol, isOnLoop: Bool, blocking reactors: [Reactor]
+    of listener: some ListenerProtocol, isOnLoop: Bool, blocking reactors: [Reactor], count: UInt8 = 40,
+    handlingFor time: Duration = .zero, closingIdleAfter idleTime: Duration = .milliseconds(100)
   ) async throws {
     async let serving: Void = {
       if isOnLoop {
-        await listener.serveChunks { _ in ChunkHandler { chunk, replies in replies.write(chunk) } }
+        await listener.serveChunks { _ in
+          block(for: time)
+          return ChunkHandler { chunk, replies in replies.write(chunk) }
+        }
       } else {
-        await listener.serve(echo)
+        await listener.serve { connection in
+          block(for: time)
+          try await echo(connection)
+        }
       }
     }()
-    // It serves by the time that the first client has its answer.
-    let first = try Socket.connected(to: listener.localAddress)
-    try first.sendAll([0])
-    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    let first = try await answeredClient(of: listener)
     var clients: [Socket] = []
     // The reactors go on when nobody waits any more.
     let gate = Gate()
@@ -73,12 +91,12 @@ struct ShutDownTests {
       }
     }
     #expect(await becomesTrue { blocked.value == reactors.count })
-    for number in 1...40 as ClosedRange<UInt8> {
+    for number in 1...count {
       let client = try Socket.connected(to: listener.localAddress)
       try client.sendAll([number])
       clients.append(client)
     }
-    async let unfinished = listener.shutDown(within: .seconds(100), closingIdleAfter: .milliseconds(100))
+    async let unfinished = listener.shutDown(within: .seconds(100), closingIdleAfter: idleTime)
     #expect(await becomesTrue { listener.isClosed })
     gate.open()
     await blocking
@@ -142,13 +160,9 @@ struct ShutDownTests {
     let limit = ConnectionLimit(1)
     async let limited: Void = listener.serve(limitedTo: limit, echo)
     // Holds the only place.
-    let first = try Socket.connected(to: listener.localAddress)
-    try first.sendAll([0])
-    #expect(try await becomesTrue { try first.receive(upTo: 1) == [0] })
+    let first = try await answeredClient(of: listener)
     async let unlimited: Void = listener.serve(echo)
-    let second = try Socket.connected(to: listener.localAddress)
-    try second.sendAll([0])
-    #expect(try await becomesTrue { try second.receive(upTo: 1) == [0] })
+    let second = try await answeredClient(of: listener)
     let blocked = await BlockedReactor(reactor)
     let clients = try (1...6).map { (number: UInt8) in
       let client = try Socket.connected(to: listener.localAddress)

@@ -1,5 +1,6 @@
 import Multiplex
 import MultiplexAsync
+import TestSupport
 import Testing
 
 /// Serves on loopback while the body runs, then shuts the server down.
@@ -28,6 +29,14 @@ func echo(_ connection: Connection) async throws {
   while let chunk = try await connection.read() {
     try await connection.write(chunk)
   }
+}
+
+/// Connects a client, and waits for its answer from an echo server, which serves by then.
+func answeredClient(of listener: some ListenerProtocol) async throws -> Socket {
+  let client = try Socket.connected(to: listener.localAddress)
+  try client.sendAll([0])
+  #expect(try await becomesTrue { try client.receive(upTo: 1) == [0] })
+  return client
 }
 
 /// Makes connections to a listener, one after another.

@@ -25,7 +25,7 @@ struct BusyReactorTests {
     try await reactor.run {
       for connection in peers.connections { connection.setIdleTimeout(limit) }
       try peers.sendAll()
-      keepBusy(for: limit + .milliseconds(50))
+      block(for: limit + .milliseconds(50))
     }
     #expect(await outcome.value == peers.connections.count)
   }
@@ -39,21 +39,21 @@ struct BusyReactorTests {
     let (busy, connection) = (slow.connection, other.connection)
     let far = other.socket.fileDescriptor
     let limit = Duration.milliseconds(100)
-    @Sendable func sendAndKeepBusy() throws {
+    @Sendable func sendAndBlock() throws {
       connection.setIdleTimeout(limit)
       try far.writeAll([5])
-      keepBusy(for: limit * 2)
+      block(for: limit * 2)
     }
     let reading = Task(executorPreference: reactor) { try await connection.read(exactly: 1) }
     try await reactor.takeTurns()
     let working = Task(executorPreference: reactor) {
       if isInPlace {
-        try sendAndKeepBusy()
+        try sendAndBlock()
         // There is nothing else to run: it waits in place for this.
         _ = try await busy.read(exactly: 1)
       } else {
         try await busy.forEachChunk { _, replies in
-          try? sendAndKeepBusy()
+          try? sendAndBlock()
           replies.end()
         }
       }
@@ -80,7 +80,7 @@ struct BusyReactorTests {
     let isInTime = try await reactor.run {
       try peers.sendAll()
       let isInTime = ContinuousClock.now < deadline
-      keepBusy(for: limit)
+      block(for: limit)
       return isInTime
     }
     let count = await outcome.value
@@ -91,12 +91,8 @@ struct BusyReactorTests {
   @Test("a shutdown serves the requests of many clients that arrived before they were idle", arguments: usableBackends)
   func shutDown(backend: Poller.Backend) async throws {
     let reactor = try Reactor(backend: backend)
-    // The reactor must be blocked before the clients are idle: a slow machine gets more time for that.
-    var idleTime = Duration.milliseconds(200)
-    while try await !sendWhileBlocked(closingIdleAfter: idleTime, on: reactor) {
-      idleTime *= 2
-      try #require(idleTime < .seconds(30))
-    }
+    // The reactor must be blocked before the clients are idle.
+    try await withEnoughTime(from: .milliseconds(200)) { try await sendWhileBlocked(closingIdleAfter: $0, on: reactor) }
   }
 
   /// - Returns: False if a client was closed before it could send.
@@ -138,7 +134,7 @@ struct BusyReactorTests {
       let failing = Task(executorPreference: reactor) {
         connection.setIdleTimeout(limit)
         try far.writeAll([5])
-        keepBusy(for: limit * 2)
+        block(for: limit * 2)
         try await FaultPlan.$current.withValue(plan) { _ = try await first.read(exactly: 1) }
       }
       #expect(try await reading.value == [5])
@@ -213,9 +209,4 @@ private struct Peers: Sendable {
       return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
   }
-}
-
-/// Blocks the thread.
-private func keepBusy(for duration: Duration) {
-  _ = eventually(within: duration) { false }
 }

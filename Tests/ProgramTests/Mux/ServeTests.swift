@@ -231,7 +231,7 @@ struct ServeTests {
     let ticks = try server.processorTicks
     // It must not be busy in this time: three quarters of it would be.
     let quietSince = ContinuousClock.now
-    _ = eventually(within: .milliseconds(500)) { false }
+    block(for: .milliseconds(500))
     let elapsed = ContinuousClock.now - quietSince
     #expect(try .milliseconds(10) * (server.processorTicks - ticks) < elapsed / 4 * 3)
     // It has tried several times meanwhile, and warned once.
@@ -300,7 +300,7 @@ struct ServeTests {
         return
       }
       last = now
-      _ = eventually(within: .milliseconds(100)) { false }
+      block(for: .milliseconds(100))
     }
   }
 
